@@ -1,0 +1,38 @@
+# `make` alone prints what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := functions:.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check clean
+
+help: ## print what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/.ready: requirements.txt functions/requirements.txt
+	@echo "Installing the Python packages into $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+setup: $(BIN)/.ready ## install the packages and find (or fetch) the emulators and Java
+	@$(BIN)/python -m local.setup
+
+demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
+	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
+
+up: setup ## keep the local stack running, and print how to write a job and follow it
+	@$(BIN)/python -m local.up
+
+test: setup ## all tests, side by side, against the real emulators
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(BIN)/.ready ## lint, strict types, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules

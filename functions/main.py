@@ -1,0 +1,68 @@
+"""Nightshift's functions, in the order of a job's journey. Each parses, calls, and maps the error; nothing else.
+
+A function answers 2xx when the event is dealt with for good, and 5xx (by raising) when it must be delivered again.
+"""
+
+import functions_framework.aio as functions
+import structlog
+from cloudevents.http import CloudEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from nightshift import log, settings
+from nightshift.model.errors import EventUnreadable, HttpError, TryLater
+from nightshift.runtime import Runtime
+
+log.configure()
+events = structlog.get_logger()
+runtime = Runtime(settings.load())
+
+
+@functions.cloud_event
+async def on_ai_job_created(event: CloudEvent) -> None:
+    """A client wrote a job: admit it, and submit its lane if the coalescing window allows."""
+    from nightshift.journey.admit import admit
+    from nightshift.journey.advance import submit_lane
+
+    try:
+        job_id = _job_id(event)
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    lane = await admit(runtime, job_id)
+    if lane is None:
+        return
+    try:
+        await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
+    except TryLater as trouble:
+        # The job is paid and queued; from here on any later trigger or tick carries it.
+        events.warning("left_to_the_next_tick", duty="submit", job_id=job_id, error=type(trouble).__name__)
+
+
+@functions.cloud_event
+async def process_batch_jobs(_: CloudEvent) -> None:
+    """Cloud Scheduler's tick, every ten minutes."""
+    from nightshift.journey.tick import tick
+
+    await tick(runtime)
+
+
+@functions.http
+async def get_batch_stats(request: Request) -> Response:
+    """How the night goes, for admins."""
+    from nightshift.http.stats import batch_stats
+
+    try:
+        return await batch_stats(runtime, request)
+    except HttpError as error:
+        body = {"error": {"code": error.code, "message": error.message}}
+        return JSONResponse(body, status_code=error.status, headers=error.headers)
+
+
+def _job_id(event: CloudEvent) -> str:
+    """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
+    document = event.get_attributes().get("document")
+    collection, _, job_id = str(document).partition("/")
+    if collection != "ai_jobs" or not job_id or "/" in job_id:
+        raise EventUnreadable(f"the event names the document {document}")
+    return job_id

@@ -1,0 +1,1 @@
+"""Nightshift: answers AI jobs overnight, at half price. `main.py` beside this package is where to start reading."""

@@ -1,0 +1,1 @@
+"""The HTTP functions: who may call, and what they are told."""

@@ -1,0 +1,92 @@
+"""What a job type is: the input that it takes, what the model is asked, and the answer that it promises."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
+
+from nightshift.model.errors import JobRefused
+from nightshift.model.job import Speed
+
+MAX_TEXT_CHARACTERS = 8_000
+MAX_ANSWER_CHARACTERS = 4_000
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_ANSWER_CHARACTERS:
+        raise ValueError(f"longer than {MAX_ANSWER_CHARACTERS} characters")
+    return text
+
+
+# Text in an answer. Its bound is checked here and not in the schema: OpenAI's strict mode knows no maxLength
+# (https://platform.openai.com/docs/guides/structured-outputs#supported-schemas).
+AnswerText = Annotated[str, AfterValidator(_bounded)]
+
+
+class JobInput(BaseModel):
+    """The client's `input`: text, an image, or both. A job type that needs more, or other things, extends it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: StrictStr | None = None
+    imageUri: StrictStr | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> "JobInput":
+        if not (self.text and self.text.strip()) and not self.imageUri:
+            raise ValueError("it needs a text or an imageUri")
+        if self.text and len(self.text) > MAX_TEXT_CHARACTERS:
+            raise ValueError(f"its text is longer than {MAX_TEXT_CHARACTERS} characters")
+        return self
+
+
+class JobResult(BaseModel):
+    """The model's answer. Every field is required and nothing else is allowed, as strict mode demands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Result = TypeVar("Result", bound=JobResult)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobType(Generic[Result]):
+    """One kind of question that an app may ask."""
+
+    name: str
+    # What the person reads on a notification.
+    title: str
+    instructions: str
+    result_model: type[Result]
+    # One line for the notification that says what came out.
+    summarize: Callable[[Result], str]
+    input_model: type[JobInput] = JobInput
+    tokens: Mapping[Speed, int] = field(default_factory=lambda: {"batch": 1, "instant": 5})
+    # None = NIGHTSHIFT_MODEL.
+    model: str | None = None
+    # A bound on what one answer may cost; reasoning tokens count.
+    max_output_tokens: int = 4_000
+
+    def check_input(self, fields: Mapping[str, Any]) -> JobInput:
+        """Validate a client's `input`. Raises JobRefused(invalid_input), whose message says what is wrong."""
+        try:
+            return self.input_model.model_validate(dict(fields))
+        except ValidationError as invalid:
+            raise JobRefused("invalid_input", f"The input is not valid: {reasons(invalid)}.") from None
+
+    def check_result(self, content: str) -> Result:
+        """Validate the model's answer, a JSON text. Raises pydantic's ValidationError."""
+        return self.result_model.model_validate_json(content, strict=True)
+
+    def schema(self) -> dict[str, Any]:
+        """The answer's JSON schema, in the form that strict mode accepts."""
+        return self.result_model.model_json_schema()
+
+
+def reasons(invalid: ValidationError) -> str:
+    """What pydantic found wrong, without the values: they are the client's."""
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
+        for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
+    )

@@ -1,0 +1,80 @@
+"""The one idea: look at a batch, do its next step, record it, and go on until it waits for the provider.
+
+Whoever comes by advances it: a trigger, a tick, later a webhook or a shard worker. Each step can be repeated
+without harm, so a crash needs no repair code: the lease expires, and the next one to come by takes the same
+step again. Nothing else moves a batch.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from nightshift.journey import assemble, ingest, poll, settle, submit
+from nightshift.model.errors import LeaseLost
+from nightshift.model.lane import Lane
+from nightshift.providers.base import RemoteBatch
+from nightshift.runtime import Budget, Runtime
+from nightshift.store import batches, lanes
+from nightshift.store.leases import Hold
+
+
+async def advance(runtime: Runtime, batch_id: str, seen: Mapping[str, RemoteBatch]) -> None:
+    """Bring a batch as far as it goes now; nothing happens while somebody else is at it.
+
+    Raises:
+        TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
+    """
+    hold = await batches.take(runtime, batch_id)
+    if hold:
+        await _advance_held(runtime, hold, seen)
+
+
+async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
+    """Send the lane's queued jobs to the provider, in as many batches as they need.
+
+    Args:
+        coalesce: leave them where they are if the lane was submitted a moment ago; the next leader, or the
+        tick, takes all that
+            has gathered by then.
+    """
+    lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
+    if lane_hold is None:
+        return
+    submitted = False
+    try:
+        async with lane_hold.kept():
+            while not budget.is_spent and (hold := await assemble.assemble(runtime, lane)):
+                submitted = True
+                await _advance_held(runtime, hold, {})
+    finally:
+        with suppress(LeaseLost):
+            await lanes.release(lane_hold, submitted=submitted)
+
+
+async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
+    try:
+        async with hold.kept():
+            while await _step(runtime, hold, seen):
+                pass
+    finally:
+        if not hold.is_released:
+            with suppress(LeaseLost):
+                await hold.write({}, release=True)
+
+
+async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
+    """Take the batch's next step. Returns whether there may be another one now."""
+    match batches.batch_of(hold).status:
+        case "assembling":
+            await assemble.reassemble(runtime, hold)
+        case "sealed":
+            await submit.submit(runtime, hold)
+            return not hold.is_released
+        case "submitted":
+            return await poll.note_outcome(runtime, hold, seen)
+        case "ingesting":
+            await ingest.ingest(runtime, hold)
+        case "settling":
+            await settle.settle(runtime, hold)
+        case _:
+            return False
+    return True

@@ -1,0 +1,173 @@
+"""Assemble: `queued` → `processing`. Claim a lane's jobs into a batch, and write their request lines to its input file.
+
+Each page of jobs is claimed in one commit with the batch's own document, the first page together with its
+creation: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines are streamed
+on to the input file.
+
+A crash leaves a batch `assembling`, with its claimed jobs and no input file. Whoever takes its lease next
+writes the file anew from the jobs that it holds (`reassemble`), and claims no more. A job that another batch
+took meanwhile makes the claim `Undecided`: then the page is read again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import structlog
+
+from nightshift import job_types
+from nightshift.model.batch import BatchLimits, Room
+from nightshift.model.errors import JobRefused, TryLater
+from nightshift.model.job import Job
+from nightshift.model.lane import Lane
+from nightshift.model.request_line import RequestLine
+from nightshift.model.settlement import Failed, failure
+from nightshift.runtime import Runtime
+from nightshift.store import artifacts, batches, settlements, uploads
+from nightshift.store.commits import Undecided, attempts
+from nightshift.store.leases import Hold
+
+log = structlog.get_logger()
+
+_PAGE: Final = 200
+_IMAGES_AT_ONCE: Final = 16
+
+
+async def assemble(runtime: Runtime, lane: Lane) -> Hold | None:
+    """Gather the lane's next jobs into one new batch, and seal it.
+
+    Returns:
+        The batch, its lease held; None when no job is queued, or none may be sent now.
+    """
+    assembly = _Assembly(runtime, lane, await _limits(runtime, lane))
+    first = await assembly.claim_page()
+    hold = assembly.hold
+    if hold is None:
+        return None
+    async with hold.kept():
+        await artifacts.write(runtime, hold.ref.id, "input", assembly.pages(first))
+        await hold.write({"status": "sealed"})
+    log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
+    return hold
+
+
+async def reassemble(runtime: Runtime, hold: Hold) -> None:
+    """Write the input file of a batch whose assembler died, from the jobs that it claimed, and seal it."""
+    batch = batches.batch_of(hold)
+    written = 0
+
+    async def pages() -> AsyncIterator[bytes]:
+        nonlocal written
+        async for jobs in batches.processing_jobs(runtime, batch.batch_id):
+            lines = await _request_lines(runtime, batch.lane, jobs)
+            written += len(lines)
+            yield _joined(lines)
+
+    await artifacts.write(runtime, batch.batch_id, "input", pages())
+    if written:
+        await hold.write({"status": "sealed", "jobCount": written})
+    else:
+        await hold.write({"status": "settling", "outcome": "cancelled", "jobCount": 0})
+
+
+class _Assembly:
+    """A batch while it fills."""
+
+    def __init__(self, runtime: Runtime, lane: Lane, limits: BatchLimits) -> None:
+        self.hold: Hold | None = None
+        self.room = Room(limits=limits)
+        self._runtime = runtime
+        self._lane = lane
+        self._is_full = False
+
+    async def pages(self, first: bytes) -> AsyncIterator[bytes]:
+        page = first
+        while page:
+            yield page
+            page = await self.claim_page()
+
+    async def claim_page(self) -> bytes:
+        """Claim as many of the next jobs as fit; returns their lines; nothing when none is there or fits."""
+        async for _ in attempts():
+            most = min(_PAGE, self.room.requests_left)
+            if self._is_full or most == 0:
+                return b""
+            jobs = {job.job_id: job for job in await batches.next_queued(self._runtime, self._lane, most)}
+            lines = await _request_lines(self._runtime, self._lane, list(jobs.values()))
+            room, fitting = self._fill(lines)
+            try:
+                if fitting:
+                    await self._claim([jobs[line.job_id] for line in fitting], room)
+            except Undecided:
+                continue
+            # A page of which nothing could be sent is not asked for again in this batch.
+            self._is_full = len(fitting) < len(lines) or len(jobs) < most or not fitting
+            return _joined(fitting)
+        return b""
+
+    def _fill(self, lines: Sequence[RequestLine]) -> tuple[Room, list[RequestLine]]:
+        """The lines that fit, up to the first that does not: a later job does not overtake it."""
+        room, fitting = self.room, list[RequestLine]()
+        for line in lines:
+            filled = room.with_line(len(line.line) + 1, line.estimated_tokens)
+            if filled is None:
+                break
+            room = filled
+            fitting.append(line)
+        return room, fitting
+
+    async def _claim(self, jobs: Sequence[Job], room: Room) -> None:
+        tokens = room.tokens - self.room.tokens
+        if self.hold:
+            await batches.claim(self._runtime, self.hold, jobs, tokens)
+        else:
+            self.hold = await batches.create_with(self._runtime, batches.new_batch_id(), self._lane, jobs, tokens)
+        self.room = room
+
+
+async def _limits(runtime: Runtime, lane: Lane) -> BatchLimits:
+    settings = runtime.settings
+    most_tokens = settings.max_enqueued_tokens
+    in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
+    return BatchLimits(
+        requests=settings.max_batch_requests,
+        bytes=settings.max_batch_bytes,
+        tokens=most_tokens - in_flight if most_tokens else None,
+        lane_is_idle=in_flight == 0,
+    )
+
+
+async def _request_lines(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> list[RequestLine]:
+    """The lines of these jobs, in order.
+
+    A job that can never be sent fails here; one whose image cannot be reached now is left out.
+    """
+    at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+
+    async def line_of(job: Job) -> RequestLine | Failed | None:
+        try:
+            async with at_once:
+                return await _request_line(runtime, lane, job)
+        except JobRefused as refusal:
+            return failure(job, refusal.code, refusal.message)
+        except TryLater as trouble:
+            log.warning("image_unreachable", job_id=job.job_id, error=str(trouble))
+            return None
+
+    built = await asyncio.gather(*(line_of(job) for job in jobs))
+    await settlements.settle(runtime, [failed for failed in built if isinstance(failed, Failed)])
+    return [line for line in built if isinstance(line, RequestLine)]
+
+
+async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
+    job_type = job_types.find(job.type)
+    job_input = job_type.check_input(job.input)
+    image_url = await uploads.image_url(runtime, job.user_id, job_input.imageUri) if job_input.imageUri else None
+    line = runtime.provider.request_line(job.job_id, job_type, job_input, image_url, lane.model)
+    if len(line.line) >= runtime.settings.max_batch_bytes:
+        raise JobRefused("invalid_input", "The request is too large.")
+    return line
+
+
+def _joined(lines: Sequence[RequestLine]) -> bytes:
+    return b"".join(line.line + b"\n" for line in lines)

@@ -1,0 +1,105 @@
+"""Ingest: `ingesting` → `settling`. Copy the provider's files to Cloud Storage, and settle every line of them.
+
+Nothing here is recorded line by line. A crash repeats the whole: the copies are made anew, and a line whose job
+has been settled, or was queued again and is elsewhere by now, finds it no longer `processing` in this batch and
+is passed over. The output file comes first, so where both files name a job its answer wins.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Final, Literal
+
+import structlog
+
+from nightshift.model.batch import Batch, Usage
+from nightshift.model.job import PROCESSING
+from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
+from nightshift.model.settlement import settlement_of
+from nightshift.providers.base import ProviderGone, ProviderTrouble
+from nightshift.runtime import Runtime
+from nightshift.store import artifacts, batches, settlements
+from nightshift.store.leases import Hold
+
+log = structlog.get_logger()
+
+_LINES_AT_ONCE: Final = 150
+# A file that still cannot be read whole after this is given up, and its jobs are queued again: a batch takes 24 h
+# at most.
+_DOWNLOAD_PATIENCE: Final = timedelta(hours=48)
+
+
+@dataclass
+class _Tally:
+    """What the lines of a batch's files were."""
+
+    settled: int = 0
+    # Not JSON, or without a custom_id of ours, or too long to be an answer.
+    malformed: int = 0
+    # The job has another line in this file, or was settled before.
+    duplicate: int = 0
+    # A job that is not in this batch.
+    unknown: int = 0
+
+
+async def ingest(runtime: Runtime, hold: Hold) -> None:
+    """Settle all that the provider's files say. Raises ProviderTrouble; then it is repeated."""
+    batch = batches.batch_of(hold)
+    tally, usage = _Tally(), Usage()
+    names: tuple[tuple[Literal["output", "errors"], str | None], ...] = (
+        ("output", batch.output_file_id),
+        ("errors", batch.error_file_id),
+    )
+    for name, file_id in names:
+        if file_id is None:
+            continue
+        try:
+            await artifacts.write(runtime, batch.batch_id, name, runtime.provider.download(file_id))
+        except ProviderGone:
+            log.error("result_file_gone", batch_id=batch.batch_id, file=name)
+            continue
+        except ProviderTrouble:
+            if runtime.now() < batch.created_at + _DOWNLOAD_PATIENCE:
+                raise
+            log.error("result_file_unreadable", batch_id=batch.batch_id, file=name)
+            continue
+        async for lines in artifacts.lines(runtime, batch.batch_id, name, _LINES_AT_ONCE):
+            usage += await _settle_lines(runtime, batch, lines, tally)
+    counted = {field.name: getattr(tally, field.name) for field in fields(tally)}
+    log.info("batch_ingested", batch_id=batch.batch_id, **counted)
+    # The provider's own sum counts; where it gives none, ours does.
+    known = hold.fields.get("usage") or usage.fields()
+    await hold.write(
+        {
+            "status": "settling",
+            "usage": known,
+            "malformedLines": tally.malformed,
+            "unknownLines": tally.unknown,
+        }
+    )
+
+
+async def _settle_lines(runtime: Runtime, batch: Batch, lines: list[bytes | None], tally: _Tally) -> Usage:
+    parsed: dict[str, ResultLine] = {}
+    usage = Usage()
+    for line in lines:
+        result = parse_result_line(line) if line else None
+        if result is None:
+            tally.malformed += 1
+        elif result.job_id in parsed:
+            tally.duplicate += 1
+        else:
+            parsed[result.job_id] = result
+            usage += usage_of(result)
+    jobs = await settlements.read_jobs(runtime, parsed)
+    judged = []
+    for job_id, result in parsed.items():
+        job = jobs.get(job_id)
+        if job is None or job.batch_id not in {batch.batch_id, None}:
+            tally.unknown += 1
+        elif job.status != PROCESSING or job.batch_id is None:
+            tally.duplicate += 1
+        else:
+            judged.append(settlement_of(job, result, runtime.settings.max_attempts))
+    await settlements.settle(runtime, judged)
+    tally.settled += len(judged)
+    return usage

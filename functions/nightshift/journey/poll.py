@@ -1,0 +1,94 @@
+"""Poll: learn what the provider has made of every open batch, in one listing, and set right what should not be there.
+
+Provider batches that carry our stamp must be on record under that stamp. One that is not, because its document
+is gone, or because a lost answer made two, is cancelled. One whose document is still `sealed` belongs to
+whoever submits it, who will look for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from nightshift.model.batch import Batch
+from nightshift.providers.base import ProviderGone, RemoteBatch
+from nightshift.runtime import Runtime
+from nightshift.store import batches
+from nightshift.store.leases import Hold
+
+log = structlog.get_logger()
+
+_CLOCK_SLACK: Final = timedelta(hours=1)
+# How long a batch that reports answers may keep us waiting for the file that holds them.
+_OUTPUT_PATIENCE: Final = timedelta(hours=1)
+# How long after a submission "no such batch" is taken for "not yet visible".
+_VISIBLE_AFTER: Final = timedelta(minutes=10)
+
+
+async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, RemoteBatch]:
+    """The provider's view of the open batches, by its own ids; strays are cancelled on the way."""
+    owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
+    earliest = (
+        min((batch.created_at for batch in open_batches), default=datetime.max.replace(tzinfo=UTC)) - _CLOCK_SLACK
+    )
+    seen: dict[str, RemoteBatch] = {}
+    newest_page = 100
+    async for remote in runtime.provider.batches():
+        newest_page -= 1
+        if remote.created_at < earliest and newest_page < 0:
+            break
+        if remote.remote_id in owned:
+            seen[remote.remote_id] = remote
+        elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
+            await _cancel_stray(runtime, remote.remote_id, remote.batch_id)
+    return seen
+
+
+async def _cancel_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
+    batch = await batches.read(runtime, batch_id)
+    if batch and batch.is_open and batch.remote_id in {None, remote_id}:
+        return
+    log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
+    await runtime.provider.cancel(remote_id)
+
+
+async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
+    """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
+
+    Args:
+        seen: what `look` saw a moment ago; a batch that it did not see is asked for by itself.
+    """
+    batch = batches.batch_of(hold)
+    assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
+    try:
+        remote = seen.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
+    except ProviderGone:
+        if runtime.now() < batch.created_at + _VISIBLE_AFTER:
+            return False
+        log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
+        return True
+    if not is_ready(remote, runtime.now()):
+        return False
+    log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
+    await hold.write(
+        {
+            "status": "ingesting",
+            "outcome": remote.outcome,
+            "outputFileId": remote.output_file_id,
+            "errorFileId": remote.error_file_id,
+            "errorCode": remote.error_code,
+            "usage": remote.usage.fields() if remote.usage else None,
+        }
+    )
+    return True
+
+
+def is_ready(remote: RemoteBatch, now: datetime) -> bool:
+    """Whether the provider is done with a batch and its output is there: a file's id may come after the status."""
+    if remote.outcome is None:
+        return False
+    is_late = remote.completed > 0 and remote.output_file_id is None
+    waits_since = remote.ended_at or remote.created_at
+    return not is_late or now >= waits_since + _OUTPUT_PATIENCE

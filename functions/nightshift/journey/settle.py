@@ -1,0 +1,73 @@
+"""Settle: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
+
+A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. The
+counts are counted by the database, not kept along the way, so a repetition cannot count twice. The provider's
+files go before the last write; a crash in between deletes them again, which does no harm.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from google.cloud.firestore import SERVER_TIMESTAMP
+
+from nightshift.model.batch import Batch, Outcome
+from nightshift.model.job import COMPLETED, FAILED, Job
+from nightshift.model.pricing import batch_cost_usd, realtime_cost_usd
+from nightshift.model.result_line import NoAnswer
+from nightshift.model.settlement import Requeued, Settlement, retry_or_failure
+from nightshift.runtime import Runtime
+from nightshift.store import batches, lanes, settlements
+from nightshift.store.leases import Hold
+
+log = structlog.get_logger()
+
+# The provider's queue for this model is full: nothing is wrong with the jobs, they wait for room.
+_QUEUE_IS_FULL: Final = "token_limit_exceeded"
+_BACK_OFF: Final = timedelta(minutes=30)
+_LEFT_OUT: Final[dict[Outcome, NoAnswer]] = {
+    "completed": NoAnswer(
+        error_code="result_missing", message="The provider returned no answer to it.", retryable=True
+    ),
+    "expired": NoAnswer(error_code="batch_expired", message="The provider did not get to it in time.", retryable=True),
+    "failed": NoAnswer(error_code="batch_failed", message="The provider could not run its batch.", retryable=True),
+    "cancelled": NoAnswer(error_code="batch_failed", message="The provider's batch was cancelled.", retryable=True),
+}
+
+
+async def settle(runtime: Runtime, hold: Hold) -> None:
+    """Close a batch. Raises ProviderTrouble when a file cannot be deleted now; then it is repeated."""
+    batch = batches.batch_of(hold)
+    outcome = batch.outcome or "failed"
+    if batch.error_code == _QUEUE_IS_FULL:
+        await lanes.back_off(runtime, batch.lane, runtime.now() + _BACK_OFF)
+    async for jobs in batches.processing_jobs(runtime, batch.batch_id):
+        await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
+    for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
+        if file_id:
+            await runtime.provider.delete_file(file_id)
+    completed = await batches.count_jobs(runtime, batch.batch_id, COMPLETED)
+    failed = await batches.count_jobs(runtime, batch.batch_id, FAILED)
+    provider, model = batch.lane.provider, batch.lane.model
+    await hold.write(
+        {
+            "status": outcome,
+            "counts": {
+                "completed": completed,
+                "failed": failed,
+                "retried": max(0, batch.job_count - completed - failed),
+                "cancelled": 0,
+            },
+            "costUsd": batch_cost_usd(provider, model, batch.usage),
+            "realtimeCostUsd": realtime_cost_usd(provider, model, batch.usage),
+            "completedAt": SERVER_TIMESTAMP,
+        },
+        release=True,
+    )
+    log.info("batch_settled", batch_id=batch.batch_id, outcome=outcome, completed=completed, failed=failed)
+
+
+def _settlement(runtime: Runtime, batch: Batch, outcome: Outcome, job: Job) -> Settlement:
+    if batch.error_code == _QUEUE_IS_FULL:
+        return Requeued(job=job, attempts=job.attempts - 1)
+    return retry_or_failure(job, _LEFT_OUT[outcome], runtime.settings.max_attempts)

@@ -1,0 +1,88 @@
+"""Submit: `sealed` → `submitted`. Upload the input file, create the provider's batch, record its id.
+
+| the process dies | what is left | what the next holder does |
+|---|---|---|
+| before the upload's id is on record | perhaps a file | uploads again; the tick deletes the file that no batch owns |
+| then, before the batch's id is on record | perhaps a batch | looks for our stamp: adopts that batch, or creates one |
+
+So `inputFileId` on record is the intent to create: where it is found, a create may have been sent, and its lost
+answer is looked for first. If the provider shows a batch too late to be found, there are two; the tick cancels
+the one that is not on record.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from google.api_core.exceptions import NotFound
+from google.cloud.firestore import SERVER_TIMESTAMP
+
+from nightshift.model.batch import Batch
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
+from nightshift.runtime import Runtime
+from nightshift.store import artifacts, batches
+from nightshift.store.leases import Hold
+
+log = structlog.get_logger()
+
+# An uploaded file is sometimes not visible at once.
+_VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
+# Two clocks need not agree.
+_CLOCK_SLACK: Final = timedelta(hours=1)
+
+
+async def submit(runtime: Runtime, hold: Hold) -> None:
+    """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
+
+    Raises:
+        ProviderTrouble: it did not answer, or not now.
+    """
+    batch = batches.batch_of(hold)
+    try:
+        remote = await _adopted(runtime, batch) or await _created(runtime, hold, batch)
+    except ProviderRefusal as refusal:
+        log.error("batch_refused", batch_id=batch.batch_id, code=refusal.code)
+        await hold.write({"status": "settling", "outcome": "failed", "errorCode": refusal.code})
+        return
+    except NotFound:
+        # The input file is gone from Cloud Storage; the jobs are still there to write it from.
+        await hold.write({"status": "assembling"})
+        return
+    await hold.write(
+        {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP}, release=True
+    )
+    log.info("batch_submitted", batch_id=batch.batch_id, remote_id=remote.remote_id, jobs=batch.job_count)
+
+
+async def _adopted(runtime: Runtime, batch: Batch) -> RemoteBatch | None:
+    if batch.input_file_id is None:
+        return None
+    earliest = batch.created_at - _CLOCK_SLACK
+    found: list[RemoteBatch] = []
+    async for remote in runtime.provider.batches():
+        if remote.created_at < earliest:
+            break
+        if remote.batch_id == batch.batch_id:
+            found.append(remote)
+    if not found:
+        return None
+    log.warning("batch_adopted", batch_id=batch.batch_id, found=len(found))
+    # Of several, one that works, or has worked, is worth more than one that failed.
+    return min(found, key=lambda remote: remote.outcome in {"failed", "cancelled"})
+
+
+async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
+    input_file_id = batch.input_file_id
+    if input_file_id is None:
+        with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
+            input_file_id = await runtime.provider.upload(batch.batch_id, content)
+        await hold.write({"inputFileId": input_file_id})
+    for pause_seconds in _VISIBLE_AFTER_SECONDS:
+        try:
+            return await runtime.provider.create(batch.batch_id, input_file_id)
+        except ProviderGone:
+            await asyncio.sleep(pause_seconds)
+    # Gone for good, as far as we can see: the next holder uploads it again.
+    await hold.write({"inputFileId": None})
+    raise ProviderTrouble("the provider does not find the file that it took in")

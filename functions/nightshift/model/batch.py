@@ -1,0 +1,129 @@
+"""A batch: one provider batch, and how far it has come.
+
+    assembling → sealed → submitted → ingesting → settling → completed | failed | expired | cancelled
+
+| status | what is on record | what comes next |
+|---|---|---|
+| assembling | jobs are being claimed, the input file is not complete | write it (again), seal |
+| sealed | the input file is whole | upload it, create the provider's batch |
+| submitted | `remoteId` | wait for the provider |
+| ingesting | the provider's last word: `outcome` and the files' ids | copy the files, settle every line |
+| settling | every line is dealt with | what the files left out, price, delete the provider's files |
+
+The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from nightshift.model.lane import Lane
+from nightshift.model.lease import Lease
+
+Outcome = Literal["completed", "failed", "expired", "cancelled"]
+BatchStatus = Literal[
+    "assembling",
+    "sealed",
+    "submitted",
+    "ingesting",
+    "settling",
+    "completed",
+    "failed",
+    "expired",
+    "cancelled",
+]
+
+OPEN: Final[tuple[BatchStatus, ...]] = ("assembling", "sealed", "submitted", "ingesting", "settling")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens that the provider counted."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+    def fields(self) -> dict[str, int]:
+        """The `usage` field of a document."""
+        return {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens}
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any] | None) -> "Usage":
+        """The usage in a document's `usage` field."""
+        fields = fields or {}
+        return cls(input_tokens=fields.get("inputTokens", 0), output_tokens=fields.get("outputTokens", 0))
+
+
+NOTHING_USED: Final = Usage()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch as read from `ai_batches/{batchId}` at `update_time`."""
+
+    batch_id: str
+    status: BatchStatus
+    lane: Lane
+    lease: Lease | None
+    job_count: int
+    estimated_tokens: int
+    input_file_id: str | None
+    remote_id: str | None
+    outcome: Outcome | None
+    output_file_id: str | None
+    error_file_id: str | None
+    error_code: str | None
+    usage: Usage
+    created_at: datetime
+    update_time: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has a step before it."""
+        return self.status in OPEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLimits:
+    """What one batch may hold."""
+
+    requests: int
+    bytes: int
+    # Estimated input tokens that the lane may still put in flight; None = no limit.
+    tokens: int | None
+    # A first request may pass the token limit where nothing is in flight, or it could never be sent.
+    lane_is_idle: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """How much of its limits a batch has filled."""
+
+    limits: BatchLimits
+    requests: int = 0
+    bytes: int = 0
+    tokens: int = 0
+
+    @property
+    def requests_left(self) -> int:
+        """How many more requests may come in."""
+        return self.limits.requests - self.requests
+
+    def with_line(self, line_bytes: int, line_tokens: int) -> "Room | None":
+        """The room after one more line, or None if it does not fit."""
+        filled = replace(
+            self, requests=self.requests + 1, bytes=self.bytes + line_bytes, tokens=self.tokens + line_tokens
+        )
+        limits = self.limits
+        within_tokens = (
+            limits.tokens is None or filled.tokens <= limits.tokens or (limits.lane_is_idle and self.requests == 0)
+        )
+        fits = filled.requests <= limits.requests and filled.bytes <= limits.bytes and within_tokens
+        return filled if fits else None

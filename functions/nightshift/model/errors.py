@@ -1,0 +1,49 @@
+"""The one error tree. Its class decides what becomes of the event that met it.
+
+| class | what becomes of the event |
+|---|---|
+| `JobRefused` | the job becomes `failed` with the code and the sentence; the event is dealt with |
+| `EventUnreadable` | no redelivery could mend it: logged, and dealt with |
+| `HttpError` | the HTTP caller is told so |
+| `TryLater`, and anything else | 5xx: delivered again, or taken up by a later tick |
+"""
+
+
+class NightshiftError(Exception):
+    """The base of all errors that Nightshift raises itself."""
+
+
+class InvalidSettings(NightshiftError):
+    """A setting is missing, malformed or unknown; the message names it."""
+
+
+class JobRefused(NightshiftError):
+    """A job cannot be answered. `code` is for programs, `message` a sentence for the person."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+class EventUnreadable(NightshiftError):
+    """An event names no document of ours."""
+
+
+class TryLater(NightshiftError):
+    """A passing trouble: nothing was decided, and the same step may be tried again."""
+
+
+class LeaseLost(TryLater):
+    """The lease ran out and somebody else holds it now; the step was abandoned and changed nothing."""
+
+
+class HttpError(NightshiftError):
+    """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}

@@ -1,0 +1,73 @@
+"""A job: what a client may write into `ai_jobs/{jobId}`, and what the functions make of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from nightshift.model.errors import JobRefused
+
+Speed = Literal["batch", "instant"]
+Status = Literal["created", "queued", "processing", "completed", "failed", "cancelled"]
+
+CREATED: Final = "created"
+QUEUED: Final = "queued"
+PROCESSING: Final = "processing"
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+STATUSES: Final[tuple[Status, ...]] = (CREATED, QUEUED, PROCESSING, COMPLETED, FAILED, CANCELLED)
+
+DEFAULT_PRIORITY: Final = 5
+# A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+class JobRequest(BaseModel):
+    """The client's fields of a job document. `input` is validated by the job type."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    userId: StrictStr = Field(min_length=1, max_length=128, pattern=r"^[^/]+$")
+    type: StrictStr = Field(min_length=1, max_length=100)
+    speed: Speed
+    input: dict[str, Any]
+    priority: StrictInt = Field(DEFAULT_PRIORITY, ge=1, le=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job that was admitted, as read from its document at `update_time`."""
+
+    job_id: str
+    user_id: str
+    type: str
+    input: Mapping[str, Any]
+    status: str
+    lane: str
+    batch_id: str | None
+    # How often it was submitted, the submission under way included.
+    attempts: int
+    tokens_spent: int
+    # The precondition of every write that follows from this reading.
+    update_time: datetime
+
+
+def check_job_id(job_id: str) -> None:
+    """Raise JobRefused unless the id is one that a provider's custom_id can carry."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise JobRefused("invalid_input", "The job's id may hold 1 to 60 letters, digits, hyphens and underscores.")
+
+
+def custom_id_of(job_id: str) -> str:
+    """The provider's `custom_id` of a job's request."""
+    return f"job-{job_id}"
+
+
+def job_id_of(custom_id: str) -> str | None:
+    """The job that a `custom_id` names, or None when it is not one of ours."""
+    job_id = custom_id.removeprefix("job-")
+    return job_id if job_id != custom_id and _JOB_ID.fullmatch(job_id) else None

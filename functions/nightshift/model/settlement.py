@@ -1,0 +1,89 @@
+"""What becomes of a job once its line, or the lack of one, is known."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from nightshift.job_types import find
+from nightshift.job_types.base import JobResult
+from nightshift.model.batch import Usage
+from nightshift.model.errors import JobRefused
+from nightshift.model.job import Job
+from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """It has its answer."""
+
+    job: Job
+    result: JobResult
+    usage: Usage
+    title: str
+    message: str
+
+    def reread(self, update_time: datetime) -> "Completed":
+        """The same for a job whose document was touched meanwhile."""
+        return replace(self, job=replace(self.job, update_time=update_time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requeued:
+    """It goes back into its lane. `attempts` is what it has spent then."""
+
+    job: Job
+    attempts: int
+
+    def reread(self, update_time: datetime) -> "Requeued":
+        """The same for a job whose document was touched meanwhile."""
+        return replace(self, job=replace(self.job, update_time=update_time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """It fails for good, and its tokens come back."""
+
+    job: Job
+    error_code: str
+    error_message: str
+    title: str
+
+    def reread(self, update_time: datetime) -> "Failed":
+        """The same for a job whose document was touched meanwhile."""
+        return replace(self, job=replace(self.job, update_time=update_time))
+
+
+Settlement = Completed | Requeued | Failed
+
+
+def settlement_of(job: Job, line: ResultLine, max_attempts: int) -> Settlement:
+    """Judge a job by its result line."""
+    try:
+        job_type = find(job.type)
+    except JobRefused as unknown:
+        return failure(job, unknown.code, unknown.message)
+    answer = answer_of(line, job_type)
+    if isinstance(answer, Answer):
+        return Completed(
+            job=job,
+            result=answer.result,
+            usage=answer.usage,
+            title=f"{job_type.title} ready",
+            message=job_type.summarize(answer.result),
+        )
+    return retry_or_failure(job, answer, max_attempts)
+
+
+def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int) -> Requeued | Failed:
+    """Queue a job again if that may help and it has an attempt left, else fail it."""
+    if no_answer.retryable and job.attempts < max_attempts:
+        return Requeued(job=job, attempts=job.attempts)
+    return failure(job, no_answer.error_code, no_answer.message)
+
+
+def failure(job: Job, error_code: str, error_message: str) -> Failed:
+    """Fail a job."""
+    try:
+        title = find(job.type).title
+    except JobRefused:
+        title = "Your request"
+    return Failed(job=job, error_code=error_code, error_message=error_message, title=f"{title} failed")

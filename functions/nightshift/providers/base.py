@@ -1,0 +1,112 @@
+"""What Nightshift needs of a provider's batch lane.
+
+The provider is authoritative for whether a batch exists; Firestore for whether we meant it to. A provider's own
+words for its states stop at this door.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, Protocol
+
+from nightshift.job_types.base import JobInput, JobType
+from nightshift.model.batch import Outcome, Usage
+from nightshift.model.errors import NightshiftError, TryLater
+from nightshift.model.request_line import RequestLine
+
+
+class ProviderTrouble(TryLater):
+    """The provider did not answer, or not now. Whether the call took effect is unknown."""
+
+
+class ProviderRefusal(NightshiftError):
+    """The provider will not do this, now or later. `code` is its own word."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ProviderGone(NightshiftError):
+    """The provider has no such file or batch (any more)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteBatch:
+    """A batch as the provider has it."""
+
+    remote_id: str
+    # The batch id that we stamped on it; None on a batch that is not ours.
+    batch_id: str | None
+    created_at: datetime
+    # None until the provider is done with it, one way or another.
+    outcome: Outcome | None
+    # When the outcome came about.
+    ended_at: datetime | None
+    input_file_id: str | None
+    output_file_id: str | None
+    error_file_id: str | None
+    # Answered requests, as the provider counts them.
+    completed: int
+    usage: Usage | None
+    # The provider's own word for why it failed.
+    error_code: str | None
+    # Whether it has been told to stop.
+    is_cancelling: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """A file at the provider."""
+
+    file_id: str
+    name: str
+    created_at: datetime
+
+
+class BatchProvider(Protocol):
+    """A provider's batch lane. Every call raises ProviderTrouble for what may pass, and says below what else."""
+
+    name: str
+    endpoint: str
+
+    def request_line(
+        self, job_id: str, job_type: JobType[Any], job_input: JobInput, image_url: str | None, model: str
+    ) -> RequestLine:
+        """The line of the input file that asks for this job's answer."""
+        ...
+
+    async def upload(self, batch_id: str, content: IO[bytes]) -> str:
+        """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal."""
+        ...
+
+    async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:
+        """Create the batch, stamped with our id. Sent once. Raises ProviderRefusal, and ProviderGone for the file."""
+        ...
+
+    def batches(self) -> AsyncIterator[RemoteBatch]:
+        """All batches of the account, the newest first, page by page as they are asked for."""
+        ...
+
+    async def retrieve(self, remote_id: str) -> RemoteBatch:
+        """One batch. Raises ProviderGone."""
+        ...
+
+    async def cancel(self, remote_id: str) -> None:
+        """Tell a batch to stop; one that has ended, or is gone, is left as it is."""
+        ...
+
+    def download(self, file_id: str) -> AsyncIterator[bytes]:
+        """A file's content, streamed whole: a broken stream is resumed, a short one is ProviderTrouble.
+
+        Raises ProviderGone.
+        """
+        ...
+
+    def input_files(self) -> AsyncIterator[RemoteFile]:
+        """All input files of the account, page by page as they are asked for."""
+        ...
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; one that is gone is left so."""
+        ...

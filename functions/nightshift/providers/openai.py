@@ -1,0 +1,178 @@
+"""OpenAI's Batch API, through the official SDK (https://platform.openai.com/docs/guides/batch).
+
+Two calls make something that costs money or stays behind: the upload and the create. The SDK would repeat them
+after a lost answer, without an idempotency key, and make two; here both are sent once, and a lost answer is
+`ProviderTrouble`: the batch's metadata and the file's name carry our batch id, so a later look finds what was
+made.
+
+A download is streamed. A broken stream is resumed by a Range request; a stream that ends early without an error
+is noticed by the size that the provider states for the file.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+import httpx2
+import openai
+from openai.types import Batch as ApiBatch
+
+from nightshift.job_types.base import JobInput, JobType
+from nightshift.model.batch import Outcome, Usage
+from nightshift.model.request_line import RequestLine, request_line
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
+
+_ENDPOINT: Final = "/v1/chat/completions"
+_STAMP: Final = "nightshift_batch"
+# Two projects may share one OpenAI account; neither may touch the other's batches.
+_PROJECT_STAMP: Final = "nightshift_project"
+_OUTCOMES: Final[dict[str, Outcome]] = {
+    "completed": "completed",
+    "failed": "failed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+# What no repetition mends; everything else may pass, a wrong key included: its owner will mend it.
+_FINAL_STATUS: Final = frozenset({400, 405, 409, 413, 415, 422})
+_PAGE: Final = 100
+_CHUNK_BYTES: Final = 256 * 1024
+_RESUMES: Final = 5
+_TIMEOUT: Final = httpx2.Timeout(60, connect=10)
+# The answer to an upload comes after the provider has taken all of up to 200 MB in.
+_UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
+
+
+class OpenAIProvider:
+    """See `BatchProvider`, whose docstrings hold here."""
+
+    name = "openai"
+    endpoint = _ENDPOINT
+
+    def __init__(self, *, api_key: str, base_url: str | None, project: str) -> None:
+        self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=_TIMEOUT)
+        self._once = self._client.with_options(max_retries=0)
+        self._project = project
+
+    def request_line(
+        self, job_id: str, job_type: JobType[Any], job_input: JobInput, image_url: str | None, model: str
+    ) -> RequestLine:
+        return request_line(job_id, job_type, job_input, image_url, self.endpoint, model)
+
+    async def upload(self, batch_id: str, content: IO[bytes]) -> str:
+        with _translated_errors():
+            uploaded = await self._once.files.create(
+                file=(f"{batch_id}.jsonl", content, "application/jsonl"),
+                purpose="batch",
+                timeout=_UPLOAD_TIMEOUT,
+            )
+        return uploaded.id
+
+    async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:
+        with _translated_errors():
+            created = await self._once.batches.create(
+                input_file_id=input_file_id,
+                endpoint=_ENDPOINT,
+                completion_window="24h",
+                metadata={_STAMP: batch_id, _PROJECT_STAMP: self._project},
+            )
+        return self._remote(created)
+
+    async def batches(self) -> AsyncIterator[RemoteBatch]:
+        with _translated_errors():
+            async for batch in self._client.batches.list(limit=_PAGE):
+                yield self._remote(batch)
+
+    async def retrieve(self, remote_id: str) -> RemoteBatch:
+        with _translated_errors():
+            return self._remote(await self._client.batches.retrieve(remote_id))
+
+    async def cancel(self, remote_id: str) -> None:
+        try:
+            with _translated_errors():
+                await self._client.batches.cancel(remote_id)
+        except (ProviderRefusal, ProviderGone):
+            return
+
+    async def download(self, file_id: str) -> AsyncIterator[bytes]:
+        with _translated_errors():
+            size = (await self._client.files.retrieve(file_id)).bytes or 0
+        received = 0
+        for _ in range(_RESUMES):
+            try:
+                async for chunk in self._content(file_id, received):
+                    received += len(chunk)
+                    yield chunk
+            except httpx2.TransportError:
+                continue
+            if received >= size:
+                return
+        raise ProviderTrouble(f"the provider sent {received} of {size} bytes of a file")
+
+    async def _content(self, file_id: str, start: int) -> AsyncIterator[bytes]:
+        """The file's bytes from `start`.
+
+        A server that knows no ranges sends all of it; then the start is passed over.
+        """
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        with _translated_errors():
+            async with self._client.files.with_streaming_response.content(file_id, extra_headers=headers) as response:
+                surplus = start if response.status_code == 200 else 0
+                async for chunk in response.iter_bytes(_CHUNK_BYTES):
+                    wanted = chunk[surplus:]
+                    surplus = max(0, surplus - len(chunk))
+                    if wanted:
+                        yield wanted
+
+    async def input_files(self) -> AsyncIterator[RemoteFile]:
+        with _translated_errors():
+            async for file in self._client.files.list(purpose="batch", limit=1_000):
+                yield RemoteFile(file_id=file.id, name=file.filename or "", created_at=_time(file.created_at))
+
+    async def delete_file(self, file_id: str) -> None:
+        try:
+            with _translated_errors():
+                await self._client.files.delete(file_id)
+        except ProviderGone:
+            return
+
+    def _remote(self, batch: ApiBatch) -> RemoteBatch:
+        metadata = batch.metadata or {}
+        ours = metadata.get(_PROJECT_STAMP, self._project) == self._project
+        outcome = _OUTCOMES.get(batch.status)
+        ended_at = getattr(batch, f"{outcome}_at", None) if outcome else None
+        counts, usage = batch.request_counts, batch.usage
+        return RemoteBatch(
+            remote_id=batch.id,
+            batch_id=metadata.get(_STAMP) if ours else None,
+            created_at=_time(batch.created_at),
+            outcome=outcome,
+            ended_at=_time(ended_at) if ended_at else None,
+            # Seen in the wild: an empty string where there is no file.
+            input_file_id=batch.input_file_id or None,
+            output_file_id=batch.output_file_id or None,
+            error_file_id=batch.error_file_id or None,
+            completed=counts.completed if counts else 0,
+            usage=Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else None,
+            error_code=next((error.code for error in (batch.errors and batch.errors.data) or [] if error.code), None),
+            is_cancelling=batch.status == "cancelling",
+        )
+
+
+def _time(seconds: int | None) -> datetime:
+    return datetime.fromtimestamp(seconds or 0, UTC)
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn the SDK's errors into ours, without their texts: these may quote a request."""
+    try:
+        yield
+    except openai.NotFoundError as error:
+        raise ProviderGone(error.code or "not_found") from error
+    except openai.APIStatusError as error:
+        if error.status_code in _FINAL_STATUS:
+            raise ProviderRefusal(error.code or f"http_{error.status_code}") from error
+        raise ProviderTrouble(f"the provider answered {error.status_code} {error.code or ''}".strip()) from error
+    except openai.APIError as error:
+        raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error

@@ -1,0 +1,88 @@
+"""The clients of one function instance, each built when it is first used and then kept.
+
+Nothing is built at import: a cold start is a user waiting, and an `AsyncClient` belongs to the event loop in
+which it is first used.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nightshift.model.errors import InvalidSettings
+from nightshift.settings import Settings
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncClient
+    from google.cloud.storage import Bucket, Client
+
+    from nightshift.providers.base import BatchProvider
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+class Runtime:
+    """Settings, clock and clients, as one argument to all that does I/O."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.now = now
+
+    def budget(self, seconds: float) -> "Budget":
+        """A time budget that starts now."""
+        return Budget(self.now, self.now() + timedelta(seconds=seconds))
+
+    @cached_property
+    def firestore(self) -> "AsyncClient":
+        """Firestore; with FIRESTORE_EMULATOR_HOST, the emulator."""
+        from google.cloud.firestore import AsyncClient
+
+        return AsyncClient(project=self.settings.project)
+
+    @cached_property
+    def _storage(self) -> "Client":
+        from google.cloud.storage import Client
+
+        return Client(project=self.settings.project)
+
+    @cached_property
+    def artifacts(self) -> "Bucket":
+        """The bucket of batch inputs and outputs."""
+        return self._storage.bucket(self.settings.bucket)
+
+    @cached_property
+    def uploads(self) -> "Bucket":
+        """The bucket into which the app uploads images."""
+        return self._storage.bucket(self.settings.uploads_bucket)
+
+    @cached_property
+    def provider(self) -> "BatchProvider":
+        """The provider of the batch lane."""
+        from nightshift.providers.openai import OpenAIProvider
+
+        if self.settings.openai_api_key is None:
+            raise InvalidSettings("OPENAI_API_KEY: this function needs it")
+        return OpenAIProvider(
+            api_key=self.settings.openai_api_key.get_secret_value(),
+            base_url=self.settings.openai_base_url,
+            project=self.settings.project,
+        )
+
+
+class Budget:
+    """How long a run may go on.
+
+    It is asked between two steps, so a run stops cleanly and leaves the rest to the next.
+    """
+
+    def __init__(self, now: Callable[[], datetime], ends_at: datetime) -> None:
+        self._now = now
+        self._ends_at = ends_at
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no further step may be begun."""
+        return self._now() >= self._ends_at

@@ -1,0 +1,79 @@
+"""Every setting, read from the environment and validated in one place.
+
+A wrong setting stops the start with a sentence that names it; so does a `NIGHTSHIFT_…` variable that nobody
+knows, since it is most likely a misspelt one. Names, defaults and meanings are those of the README's table.
+"""
+
+import os
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightshift.model.errors import InvalidSettings
+
+_PREFIX = "NIGHTSHIFT_"
+
+
+class Settings(BaseSettings):
+    """The environment of one function. Durations are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
+
+    project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
+    auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
+    # Cloud Run sets it on every deployed function: https://cloud.google.com/run/docs/container-contract
+    deployed_service: str | None = Field(None, validation_alias="K_SERVICE")
+
+    bucket: str = ""
+    uploads_bucket: str = ""
+    model: str = Field("gpt-5-mini", min_length=1)
+    coalesce_seconds: float = Field(15, ge=0)
+    max_batch_requests: int = Field(50_000, ge=1, le=50_000)
+    max_batch_bytes: int = Field(200_000_000, ge=1, le=200_000_000)
+    max_enqueued_tokens: int = Field(0, ge=0)
+    max_attempts: int = Field(3, ge=1)
+    lease_seconds: float = Field(120, gt=0)
+    rescue_seconds: float = Field(120, ge=0)
+    shard_lines: int = Field(2000, ge=1)
+    tick_seconds: float = Field(480, gt=0)
+    stats_public: bool = False
+    dashboard_origin: str | None = Field(None, pattern=r"^https?://[^/\s]+$")
+
+    def model_post_init(self, _: Any) -> None:
+        """Fill the bucket names in, which follow from the project."""
+        object.__setattr__(self, "bucket", self.bucket or f"{self.project}-nightshift")
+        object.__setattr__(self, "uploads_bucket", self.uploads_bucket or f"{self.project}.firebasestorage.app")
+
+
+def load() -> Settings:
+    """Read the environment.
+
+    Raises:
+        InvalidSettings: names each variable that is missing, malformed, unknown or forbidden.
+    """
+    known = {_PREFIX + name.upper() for name, field in Settings.model_fields.items() if not field.validation_alias}
+    faults = [
+        f"{name} is not a setting of Nightshift"
+        for name in sorted(os.environ)
+        if name.startswith(_PREFIX) and name not in known
+    ]
+    settings = None
+    try:
+        settings = Settings()
+    except ValidationError as invalid:
+        # Neither the value nor pydantic's own text is shown: either could hold a key.
+        faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
+    if settings and settings.deployed_service and settings.auth_emulator:
+        faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
+    if faults or settings is None:
+        raise InvalidSettings("; ".join(faults))
+    return settings
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0])
+    return name if name.isupper() else _PREFIX + name.upper()

@@ -1,0 +1,80 @@
+"""A batch's files in Cloud Storage: `batches/{batchId}/input.jsonl`, `output.jsonl`, `errors.jsonl`.
+
+The storage client is synchronous, so each of its calls runs in a thread. Everything is streamed: memory holds
+one chunk, and of a line at most `MAX_LINE_BYTES`. An object appears when its writer is closed; a writer that is
+left in the middle leaves nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import IO, Any, Final, Literal
+
+from google.cloud.storage.fileio import BlobWriter
+
+from nightshift.runtime import Runtime
+
+Name = Literal["input", "output", "errors"]
+
+MAX_LINE_BYTES: Final = 8 * 1024 * 1024
+# A multiple of 256 KiB, as resumable uploads want it: https://cloud.google.com/storage/docs/resumable-uploads
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+async def write(runtime: Runtime, batch_id: str, name: Name, chunks: AsyncIterable[bytes]) -> None:
+    """Write an object, whole or not at all."""
+    blob = runtime.artifacts.blob(_path(batch_id, name))
+    writer: BlobWriter = blob.open("wb", chunk_size=_CHUNK_BYTES, ignore_flush=True, content_type="application/jsonl")
+    gathered = bytearray()
+    try:
+        async for chunk in chunks:
+            gathered += chunk
+            if len(gathered) >= _CHUNK_BYTES:
+                await asyncio.to_thread(writer.write, bytes(gathered))
+                gathered.clear()
+        await asyncio.to_thread(writer.write, bytes(gathered))
+    except BaseException:
+        writer.terminate()
+        raise
+    await asyncio.to_thread(writer.close)
+
+
+async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]:
+    """The object as a file that is fetched chunk by chunk as it is read."""
+    blob = runtime.artifacts.blob(_path(batch_id, name))
+    await asyncio.to_thread(blob.reload)
+    reader: Any = blob.open("rb", chunk_size=_CHUNK_BYTES)
+    return reader  # type: ignore[no-any-return]
+
+
+async def lines(runtime: Runtime, batch_id: str, name: Name, most: int) -> AsyncIterator[list[bytes | None]]:
+    """The object's lines, up to `most` at a time; None stands for a line that is longer than MAX_LINE_BYTES.
+
+    Lines end at b"\\n" alone: U+2028 and U+0085 may stand inside JSON.
+    """
+    reader = await open_to_read(runtime, batch_id, name)
+    gathered: list[bytes | None] = []
+    rest = b""
+    too_long = False
+    while chunk := await asyncio.to_thread(reader.read, _CHUNK_BYTES):
+        *ended, rest = (rest + chunk).split(b"\n")
+        for line in ended:
+            if too_long:
+                gathered.append(None)
+                too_long = False
+            elif line.strip():
+                gathered.append(line)
+            if len(gathered) >= most:
+                yield gathered
+                gathered = []
+        if too_long or len(rest) > MAX_LINE_BYTES:
+            too_long, rest = True, b""
+    if too_long:
+        gathered.append(None)
+    elif rest.strip():
+        gathered.append(rest)
+    if gathered:
+        yield gathered
+
+
+def _path(batch_id: str, name: Name) -> str:
+    return f"batches/{batch_id}/{name}.jsonl"

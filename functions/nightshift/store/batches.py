@@ -1,0 +1,167 @@
+"""Batches: their documents, and the jobs' way into and out of them."""
+
+import secrets
+import string
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilter, Query
+
+from nightshift.model.batch import OPEN, Batch, Usage
+from nightshift.model.job import PROCESSING, QUEUED, Job
+from nightshift.model.lane import Lane
+from nightshift.model.lease import Lease
+from nightshift.runtime import Runtime
+from nightshift.store import leases
+from nightshift.store.commits import READ, Undecided, commit
+from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
+from nightshift.store.leases import Hold, new_lease
+
+_ID_PREFIX: Final = "ns-"
+_ID_LETTERS: Final = string.ascii_letters + string.digits
+_PAGE: Final = 300
+
+
+def new_batch_id() -> str:
+    """An id that is known for ours on a file's name at the provider."""
+    return _ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
+
+
+def is_batch_id(name: str) -> bool:
+    """Whether a name has the form of our batch ids."""
+    return name.startswith(_ID_PREFIX) and name.removeprefix(_ID_PREFIX).isalnum() and len(name) == len(new_batch_id())
+
+
+def batch_of(hold: Hold) -> Batch:
+    """The batch on which a lease is held, as it is now."""
+    return _batch(hold.ref.id, hold.fields, hold.update_time)
+
+
+async def read(runtime: Runtime, batch_id: str) -> Batch | None:
+    """The batch, or None if there is none of this id."""
+    snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
+    return _batch(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time) if snapshot.exists else None
+
+
+async def take(runtime: Runtime, batch_id: str) -> Hold | None:
+    """Take the lease on an open batch, or None: it is closed, somebody holds it, or was faster."""
+    snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
+    if not snapshot.exists or snapshot.get("status") not in OPEN:
+        return None
+    return await leases.take(runtime, snapshot)
+
+
+async def open_batches(runtime: Runtime) -> list[Batch]:
+    """Every batch that still has a step before it."""
+    query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
+    return [_batch(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time) for snapshot in await query.get(**READ)]
+
+
+async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
+    """The estimated input tokens of the lane's open batches."""
+    return sum(batch.estimated_tokens for batch in await open_batches(runtime) if batch.lane == lane)
+
+
+async def next_queued(runtime: Runtime, lane: Lane, limit: int) -> list[Job]:
+    """The lane's next jobs: the highest priority first, within it the oldest."""
+    query = jobs_where(runtime, status=QUEUED, lane=str(lane))
+    query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(limit)
+    return [job_of(snapshot) for snapshot in await query.get(**READ)]
+
+
+async def create_with(runtime: Runtime, batch_id: str, lane: Lane, jobs: Sequence[Job], estimated_tokens: int) -> Hold:
+    """Create the batch together with its first jobs, and hold its lease.
+
+    Raises Undecided if a job was taken meanwhile.
+    """
+    lease = new_lease(runtime)
+    ref = runtime.firestore.collection(BATCHES).document(batch_id)
+    fields = {
+        "status": "assembling",
+        "provider": lane.provider,
+        "endpoint": lane.endpoint,
+        "model": lane.model,
+        "lane": str(lane),
+        "jobCount": len(jobs),
+        "estimatedTokens": estimated_tokens,
+        "counts": {"completed": 0, "failed": 0, "retried": 0, "cancelled": 0},
+    }
+    batch = runtime.firestore.batch()
+    _claim(runtime, batch, batch_id, jobs)
+    batch.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
+    try:
+        update_time = (await commit(batch))[-1].update_time
+    except Undecided:
+        snapshot = await ref.get(**READ)
+        if not snapshot.exists:
+            raise
+        update_time = snapshot.update_time
+    return Hold(runtime, ref, lease, {**fields, "createdAt": runtime.now()}, update_time)
+
+
+async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimated_tokens: int) -> None:
+    """Take more jobs into the batch that is being assembled. Raises Undecided if a job was taken meanwhile."""
+    batch = batch_of(hold)
+    await hold.write(
+        {
+            "jobCount": batch.job_count + len(jobs),
+            "estimatedTokens": batch.estimated_tokens + estimated_tokens,
+        },
+        also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
+    )
+
+
+def _claim(runtime: Runtime, batch: AsyncWriteBatch, batch_id: str, jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        batch.update(
+            runtime.firestore.collection(JOBS).document(job.job_id),
+            {
+                "status": PROCESSING,
+                "batchId": batch_id,
+                "attempts": job.attempts + 1,
+                "submittedAt": SERVER_TIMESTAMP,
+                "updatedAt": SERVER_TIMESTAMP,
+            },
+            option=runtime.firestore.write_option(last_update_time=job.update_time),
+        )
+
+
+async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list[Job]]:
+    """The batch's jobs that are not dealt with yet, page by page; jobs that a caller settles do not disturb it."""
+    last = None
+    while True:
+        query = jobs_where(runtime, batchId=batch_id, status=PROCESSING)
+        query = query.order_by("__name__").limit(_PAGE)
+        page = await (query.start_after(last) if last else query).get(**READ)
+        if page:
+            yield [job_of(snapshot) for snapshot in page]
+        if len(page) < _PAGE:
+            return
+        last = page[-1]
+
+
+async def count_jobs(runtime: Runtime, batch_id: str, status: str) -> int:
+    """How many of the batch's jobs are in a status, counted by the database."""
+    query = jobs_where(runtime, batchId=batch_id, status=status)
+    return int((await query.count().get(**READ))[0][0].value)
+
+
+def _batch(batch_id: str, fields: Mapping[str, Any], update_time: datetime) -> Batch:
+    return Batch(
+        batch_id=batch_id,
+        status=fields["status"],
+        lane=Lane.parse(fields["lane"]),
+        lease=Lease.read(fields.get("lease")),
+        job_count=fields["jobCount"],
+        estimated_tokens=fields.get("estimatedTokens", 0),
+        input_file_id=fields.get("inputFileId"),
+        remote_id=fields.get("remoteId"),
+        outcome=fields.get("outcome"),
+        output_file_id=fields.get("outputFileId"),
+        error_file_id=fields.get("errorFileId"),
+        error_code=fields.get("errorCode"),
+        usage=Usage.read(fields.get("usage")),
+        created_at=fields["createdAt"],
+        update_time=update_time,
+    )

@@ -1,0 +1,172 @@
+"""Holding a lease, and writing only while it is held.
+
+What may happen between which lines:
+
+- The holder dies: its lease expires, and the next taker finds the document as the last `write` left it.
+- The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so
+every write of the
+  sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
+- The answer to a write is lost: the document is read again. If its owner is still this holder and its update
+time has moved,
+  the write landed, for nobody else writes under this owner's name.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from google.cloud.firestore import DELETE_FIELD
+
+from nightshift.model.errors import LeaseLost, TryLater
+from nightshift.model.lease import Lease
+from nightshift.runtime import Runtime
+from nightshift.store.commits import READ, Undecided, attempts, commit
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncDocumentReference, AsyncWriteBatch, DocumentSnapshot
+
+Writes = Callable[["AsyncWriteBatch"], None]
+
+
+class Hold:
+    """A lease that is held on one document. `fields` are the document's, kept current by the writes."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        ref: "AsyncDocumentReference",
+        lease: Lease,
+        fields: dict[str, Any],
+        update_time: datetime,
+    ) -> None:
+        self.ref = ref
+        self.lease = lease
+        self.fields = fields
+        self.update_time = update_time
+        self.is_released = False
+        self._runtime = runtime
+        self._one_write_at_a_time = asyncio.Lock()
+
+    async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
+        """Change the document and, in the same commit, what `also` adds; renew the lease, or give it up.
+
+        Raises:
+            LeaseLost: somebody else holds it now; nothing was written.
+            Undecided: a precondition that `also` brought failed; nothing was written.
+        """
+        async with self._one_write_at_a_time:
+            async for _ in attempts():
+                lease = self.lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds)
+                batch = self._runtime.firestore.batch()
+                if also:
+                    also(batch)
+                batch.update(
+                    self.ref,
+                    {**changes, "lease": DELETE_FIELD if release else lease.fields()},
+                    option=self._runtime.firestore.write_option(last_update_time=self.update_time),
+                )
+                try:
+                    update_time = (await commit(batch))[-1].update_time
+                except Undecided:
+                    landed_at = await self._landed_at(release=release)
+                    if landed_at is None:
+                        if also:
+                            raise
+                        continue
+                    update_time = landed_at
+                self.update_time = update_time
+                self.lease = lease
+                self.fields.update(changes)
+                self.is_released = release
+                return
+
+    async def _landed_at(self, *, release: bool) -> datetime | None:
+        """When the doubtful write landed, or None if it did not.
+
+        Raises LeaseLost if the document is somebody else's.
+        """
+        snapshot = await self.ref.get(**READ)
+        if not snapshot.exists:
+            raise LeaseLost(self.ref.path)
+        if snapshot.update_time == self.update_time:
+            return None
+        lease = Lease.read((snapshot.to_dict() or {}).get("lease"))
+        # Only a release takes a lease away altogether, and only its owner releases it.
+        ours = release if lease is None else lease.owner == self.lease.owner
+        if not ours:
+            raise LeaseLost(self.ref.path)
+        return snapshot.update_time  # type: ignore[no-any-return]
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Renew the lease while the body runs; a body whose lease is lost is cancelled with LeaseLost."""
+        body = asyncio.current_task()
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
+                if self.is_released:
+                    return
+                try:
+                    await self.write({})
+                except TryLater:
+                    lost = True
+                    if body:
+                        body.cancel()
+                    return
+
+        renewal = asyncio.create_task(renew())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost and body:
+                body.uncancel()
+                raise LeaseLost(self.ref.path) from None
+            raise
+        finally:
+            renewal.cancel()
+
+
+def new_lease(runtime: Runtime) -> Lease:
+    """A lease for a new holder, from now on."""
+    return Lease(owner=uuid.uuid4().hex, expires_at=runtime.now()).extended(
+        runtime.now(), runtime.settings.lease_seconds
+    )
+
+
+async def take(
+    runtime: Runtime, snapshot: "DocumentSnapshot[Any]", create: Mapping[str, Any] | None = None
+) -> Hold | None:
+    """Take the lease on a document as it was read, or None if somebody else holds it or was faster.
+
+    Args:
+        create: the fields of the document where the snapshot says there is none yet.
+    """
+    fields: dict[str, Any] = snapshot.to_dict() or {}
+    held = Lease.read(fields.get("lease"))
+    if held and held.is_live(runtime.now()):
+        return None
+    lease = new_lease(runtime)
+    batch = runtime.firestore.batch()
+    if snapshot.exists:
+        option = runtime.firestore.write_option(last_update_time=snapshot.update_time)
+        batch.update(snapshot.reference, {"lease": lease.fields()}, option=option)
+    elif create is not None:
+        fields = dict(create)
+        batch.create(snapshot.reference, {**fields, "lease": lease.fields()})
+    else:
+        return None
+    try:
+        update_time = (await commit(batch))[-1].update_time
+    except Undecided:
+        again = await snapshot.reference.get(**READ)
+        taken = Lease.read((again.to_dict() or {}).get("lease"))
+        if taken is None or taken.owner != lease.owner:
+            return None
+        update_time = again.update_time
+    return Hold(runtime, snapshot.reference, lease, fields, update_time)

@@ -1,0 +1,216 @@
+"""The end of a job: result, classification, notification and refund, written in one commit.
+
+Successes and retries of many jobs share a commit. Failures share one per user: a refund changes the wallet, and
+a busy wallet must not hold other people's answers up.
+
+After an undecided commit the jobs are read again. Those that moved on were settled, by a commit whose answer
+was lost or by somebody else. The rest is settled anew, in two halves if nothing moved, so that one bad document
+cannot hold the others up.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
+from nightshift.model.lane import Lane
+from nightshift.model.ledger import Wallet, charge_id, refund_id
+from nightshift.model.notification import Kind, notification
+from nightshift.model.pricing import batch_cost_usd
+from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
+from nightshift.runtime import Runtime
+from nightshift.store.commits import READ, Undecided, attempts, commit
+from nightshift.store.documents import CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS, job_of
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncWriteBatch, DocumentSnapshot
+
+    Kept = TypeVar("Kept", Completed | Requeued, Failed)
+    Writer = Callable[[AsyncWriteBatch, Sequence[Kept]], Awaitable[None]]
+
+# One gRPC message holds 10 MiB in production and 4 MiB in the emulator; a result is at most some 100 kB and written
+# twice.
+_MOST_JOBS: Final = 150
+_MOST_BYTES: Final = 3_000_000
+_BYTES_AROUND_A_RESULT: Final = 2_000
+
+
+async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
+    """The admitted jobs of these ids; an id without one is left out."""
+    refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
+    snapshots = [snapshot async for snapshot in runtime.firestore.get_all(refs, **READ)]
+    return {snapshot.id: job_of(snapshot) for snapshot in snapshots if snapshot.exists and _field(snapshot, "lane")}
+
+
+async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
+    """Settle jobs, each at most once however often this is called."""
+
+    async def write_shared(writes: "AsyncWriteBatch", shared: Sequence[Completed | Requeued]) -> None:
+        for settlement in shared:
+            if isinstance(settlement, Completed):
+                _write_completed(runtime, writes, settlement)
+            else:
+                _write_requeued(runtime, writes, settlement)
+
+    async def write_failures(writes: "AsyncWriteBatch", failures: Sequence[Failed]) -> None:
+        await _write_failures_and_refunds(runtime, writes, failures)
+
+    for chunk in _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)]):
+        await _commit_all(runtime, chunk, write_shared)
+    failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
+    for _, failures in groupby(failed, key=lambda failure: failure.job.user_id):
+        await _commit_all(runtime, list(failures), write_failures)
+
+
+async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> None:
+    rest = list(settlements)
+    async for _ in attempts():
+        writes = runtime.firestore.batch()
+        await write(writes, rest)
+        try:
+            await commit(writes)
+        except Undecided:
+            tried, rest = rest, await _still_to_settle(runtime, rest)
+            if len(rest) == len(tried) > 1:
+                middle = len(rest) // 2
+                await _commit_all(runtime, rest[:middle], write)
+                await _commit_all(runtime, rest[middle:], write)
+                return
+            if not rest:
+                return
+        else:
+            return
+
+
+async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> list["Kept"]:
+    jobs = await read_jobs(runtime, [settlement.job.job_id for settlement in settlements])
+    return [
+        settlement.reread(job.update_time)
+        for settlement in settlements
+        if (job := jobs.get(settlement.job.job_id))
+        and (job.status, job.batch_id) == (settlement.job.status, settlement.job.batch_id)
+    ]
+
+
+def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", done: Completed) -> None:
+    client, job = runtime.firestore, done.job
+    lane = Lane.parse(job.lane)
+    answer = {
+        "result": done.result.model_dump(mode="json"),
+        "provider": lane.provider,
+        "model": lane.model,
+        "usage": done.usage.fields(),
+    }
+    cost_usd = batch_cost_usd(lane.provider, lane.model, done.usage)
+    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": cost_usd, **_ENDED})
+    writes.set(
+        client.collection(CLASSIFICATIONS).document(job.job_id),
+        {
+            "userId": job.user_id,
+            "jobId": job.job_id,
+            "type": job.type,
+            **answer,
+            "createdAt": SERVER_TIMESTAMP,
+        },
+    )
+    _write_notification(runtime, writes, job, "job_completed", done.title, done.message)
+
+
+def _write_requeued(runtime: Runtime, writes: "AsyncWriteBatch", again: Requeued) -> None:
+    # It keeps `queuedAt`: by its age it is the first of its priority.
+    _write_job(
+        runtime,
+        writes,
+        again.job,
+        {"status": QUEUED, "batchId": DELETE_FIELD, "attempts": again.attempts, "submittedAt": DELETE_FIELD},
+    )
+
+
+async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch", failures: Sequence[Failed]) -> None:
+    """Write the failures of one user's jobs.
+
+    What comes back is what the ledger says was charged and not refunded yet.
+    """
+    client = runtime.firestore
+    wallet_ref = client.collection(WALLETS).document(failures[0].job.user_id)
+    ledger = wallet_ref.collection(LEDGER)
+    entry_ids = [entry_id(f.job.job_id) for f in failures for entry_id in (charge_id, refund_id)]
+    refs = [wallet_ref, *(ledger.document(entry_id) for entry_id in entry_ids)]
+    read = {snapshot.reference.path: snapshot async for snapshot in client.get_all(refs, **READ)}
+    wallet = Wallet.read(read[wallet_ref.path].to_dict())
+    refunded = 0
+    for failure in failures:
+        job = failure.job
+        charge = read[ledger.document(charge_id(job.job_id)).path]
+        refund_ref = ledger.document(refund_id(job.job_id))
+        tokens = -int(_field(charge, "amount") or 0)
+        comes_back = tokens > 0 and not read[refund_ref.path].exists and read[wallet_ref.path].exists
+        if comes_back:
+            refunded += tokens
+            writes.create(
+                refund_ref,
+                {"amount": tokens, "kind": "refund", "jobId": job.job_id, "createdAt": SERVER_TIMESTAMP},
+            )
+        told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
+        _write_job(
+            runtime,
+            writes,
+            job,
+            {
+                "status": FAILED,
+                "errorCode": failure.error_code,
+                "errorMessage": failure.error_message,
+                "tokensSpent": 0,
+                **_ENDED,
+            },
+        )
+        _write_notification(runtime, writes, job, "job_failed", failure.title, told)
+    if refunded:
+        writes.update(
+            wallet_ref,
+            {**wallet.refunded(refunded).fields(), "updatedAt": SERVER_TIMESTAMP},
+            option=client.write_option(last_update_time=read[wallet_ref.path].update_time),
+        )
+
+
+_ENDED: Final[Mapping[str, Any]] = {"completedAt": SERVER_TIMESTAMP}
+
+
+def _write_job(runtime: Runtime, writes: "AsyncWriteBatch", job: Job, changes: Mapping[str, Any]) -> None:
+    writes.update(
+        runtime.firestore.collection(JOBS).document(job.job_id),
+        {**changes, "updatedAt": SERVER_TIMESTAMP},
+        option=runtime.firestore.write_option(last_update_time=job.update_time),
+    )
+
+
+def _write_notification(
+    runtime: Runtime, writes: "AsyncWriteBatch", job: Job, kind: Kind, title: str, message: str
+) -> None:
+    note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
+    writes.set(
+        runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
+        {**note, "createdAt": SERVER_TIMESTAMP},
+    )
+
+
+def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed | Requeued]]:
+    """Cut into commits by count and by bytes."""
+    chunk: list[Completed | Requeued] = []
+    chunk_bytes = 0
+    for settlement in settlements:
+        result_bytes = len(settlement.result.model_dump_json()) if isinstance(settlement, Completed) else 0
+        settlement_bytes = 2 * result_bytes + _BYTES_AROUND_A_RESULT
+        if chunk and (len(chunk) >= _MOST_JOBS or chunk_bytes + settlement_bytes > _MOST_BYTES):
+            yield chunk
+            chunk, chunk_bytes = [], 0
+        chunk.append(settlement)
+        chunk_bytes += settlement_bytes
+    if chunk:
+        yield chunk
+
+
+def _field(snapshot: "DocumentSnapshot[Any]", name: str) -> Any:
+    return (snapshot.to_dict() or {}).get(name)
