@@ -1,0 +1,34 @@
+"""Google's emulators for the whole run, and for each test a project of its own.
+
+The controller of the run starts the emulators once; its workers find them by the environment. A fresh project id isolates a
+test completely, so nothing is ever wiped and tests run side by side.
+"""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.cloud import Emulators
+from tests.world import World
+
+_emulators = Emulators(say=lambda _: None)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the emulators, in the controller alone."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and not session.config.option.collectonly:
+        os.environ.update(_emulators.start())
+
+
+def pytest_sessionfinish() -> None:
+    """Stop what was started here."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _emulators.stop()
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A project of its own, its functions, and its provider."""
+    async with World(monkeypatch).running() as running:
+        yield running

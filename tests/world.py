@@ -1,0 +1,236 @@
+"""The world of one test: a project in the emulators, the functions as functions-framework serves them, and a provider.
+
+Nothing of ours is replaced. The functions read their settings from the environment, speak to Google's emulators and to the
+OpenAI-compatible server over the network, and are called with CloudEvents over HTTP. Only their clock can be moved.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from functions_framework.aio import create_asgi_app
+from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
+
+from local.openai_server import OpenAIServer
+from local.tokens import unsigned_token
+
+SOURCE = Path(__file__).parent.parent / "functions" / "main.py"
+API_KEY = "test-key"
+MODEL = "gpt-5-mini"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef"
+    "0000000049454e44ae426082"
+)
+
+
+class World:
+    """Everything that a test touches."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.project = f"test-{secrets.token_hex(6)}"
+        self.provider = OpenAIServer(api_key=API_KEY)
+        self.firestore: AsyncClient
+        self._env = monkeypatch
+        self._functions: dict[str, httpx.AsyncClient] = {}
+        self._runtimes: list[Any] = []
+        self._clock_offset = timedelta()
+        self._parts = AsyncExitStack()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["World"]:
+        """The world, from its first process to its last connection."""
+        async with self._parts:
+            base_url = await self._parts.enter_async_context(self.provider.serve())
+            for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
+                self._env.delenv(name)
+            self.set_env(
+                GOOGLE_CLOUD_PROJECT=self.project,
+                OPENAI_API_KEY=API_KEY,
+                OPENAI_BASE_URL=base_url,
+                FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
+                NIGHTSHIFT_COALESCE_SECONDS="0",
+            )
+            self.firestore = AsyncClient(project=self.project)
+            await self._create_buckets()
+            yield self
+            for runtime in self._runtimes:
+                if "firestore" in vars(runtime):
+                    runtime.firestore.close()
+            self.firestore.close()
+
+    def set_env(self, **variables: str) -> None:
+        """Set variables for the functions that start from now on; those that run are stopped."""
+        for name, setting in variables.items():
+            self._env.setenv(name, setting)
+        self._functions.clear()
+
+    # Calls from outside
+
+    async def call(self, target: str, method: str = "POST", **request: Any) -> httpx.Response:
+        """Call a function; it is started by functions-framework when it is first called."""
+        if target not in self._functions:
+            app = create_asgi_app(target, str(SOURCE))
+            runtime = sys.modules["main"].runtime
+            runtime.now = self.now
+            self._runtimes.append(runtime)
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=60)
+            self._functions[target] = await self._parts.enter_async_context(client)
+        return await self._functions[target].request(method, "/", **request)
+
+    async def trigger(self, job_id: str) -> int:
+        """Deliver the event of a job's creation; returns the function's status code."""
+        return await self.event(
+            "on_ai_job_created", "google.cloud.firestore.document.v1.created", {"ce-document": f"ai_jobs/{job_id}"}
+        )
+
+    async def tick(self) -> int:
+        """Deliver a tick; returns the function's status code."""
+        message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "tick"}
+        return await self.event("process_batch_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
+    async def event(self, target: str, kind: str, attributes: dict[str, str], body: Any = None) -> int:
+        """Deliver a CloudEvent in binary mode."""
+        headers = {"ce-id": secrets.token_hex(8), "ce-source": "//test", "ce-specversion": "1.0", "ce-type": kind}
+        answer = await self.call(target, headers=headers | attributes, json=body or {})
+        return answer.status_code
+
+    async def stats(self, **claims: Any) -> httpx.Response:
+        """Ask for the statistics with an ID token of these claims."""
+        token = unsigned_token(self.project, "somebody", **claims)
+        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+
+    # The clock
+
+    def now(self) -> datetime:
+        """The functions' time."""
+        return datetime.now(UTC) + self._clock_offset
+
+    def pass_time(self, **duration: float) -> None:
+        """Move the functions' clock forward."""
+        self._clock_offset += timedelta(**duration)
+
+    # What users do
+
+    async def give(self, uid: str, tokens: int) -> None:
+        """Open a wallet with tokens in it."""
+        wallet = self.firestore.collection("wallets").document(uid)
+        entry = {"amount": tokens, "kind": "grant", "createdAt": SERVER_TIMESTAMP}
+        await wallet.collection("ledger").document("welcome").set(entry)
+        fields = {"balance": tokens, "totalEarned": tokens, "totalSpent": 0, "updatedAt": SERVER_TIMESTAMP}
+        await wallet.set(fields)
+
+    async def upload(self, uid: str, name: str = "photo.png", content: bytes = PNG) -> str:
+        """Upload an image into the user's folder; returns its imageUri."""
+        bucket, path = f"{self.project}.firebasestorage.app", f"users/{uid}/{name}"
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(
+                f"{os.environ['STORAGE_EMULATOR_HOST']}/upload/storage/v1/b/{bucket}/o",
+                params={"uploadType": "media", "name": path},
+                content=content,
+                headers={"Content-Type": "image/png"},
+            )
+        answer.raise_for_status()
+        return f"gs://{bucket}/{path}"
+
+    async def write(self, uid: str = "alice", job_id: str | None = None, **fields: Any) -> str:
+        """Write a job as the app does, without its trigger; returns its id. A field set to None is left out."""
+        job_id = job_id or f"job{secrets.token_hex(8)}"
+        job = {
+            "userId": uid,
+            "type": "waste_classification",
+            "speed": "batch",
+            "input": {"text": "an empty glass bottle"},
+            "status": "created",
+            "createdAt": SERVER_TIMESTAMP,
+        } | fields
+        document = {name: content for name, content in job.items() if content is not None}
+        await self.firestore.collection("ai_jobs").document(job_id).set(document)
+        return job_id
+
+    async def submit(self, uid: str = "alice", job_id: str | None = None, **fields: Any) -> str:
+        """Write a job and deliver its event once; returns its id."""
+        job_id = await self.write(uid, job_id, **fields)
+        assert await self.trigger(job_id) == 200
+        return job_id
+
+    async def finish(self, ticks: int = 10) -> None:
+        """Let the provider and the ticks work until nothing is under way."""
+        for _ in range(ticks):
+            await self.provider.settled()
+            assert await self.tick() == 200
+            if not await self.jobs("created", "queued", "processing") and not await self.open_batches():
+                return
+        raise AssertionError(f"still under way after {ticks} ticks")
+
+    async def delete_upload(self, uri: str) -> None:
+        """Delete an uploaded image."""
+        bucket, _, path = uri.removeprefix("gs://").partition("/")
+        async with httpx.AsyncClient() as client:
+            address = f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o/{quote(path, safe='')}"
+            (await client.delete(address)).raise_for_status()
+
+    async def cancel_at_provider(self, remote_id: str) -> None:
+        """Cancel a batch as a person does in the provider's console."""
+        async with httpx.AsyncClient() as client:
+            address = f"{os.environ['OPENAI_BASE_URL']}/batches/{remote_id}/cancel"
+            (await client.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
+
+    # What is there
+
+    async def read(self, path: str) -> dict[str, Any]:
+        """A document's fields; empty if there is none."""
+        return (await self.firestore.document(path).get()).to_dict() or {}
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """A job's fields."""
+        return await self.read(f"ai_jobs/{job_id}")
+
+    async def jobs(self, *statuses: str) -> dict[str, dict[str, Any]]:
+        """The jobs in these statuses, or all of them, by id."""
+        every = await self.documents("ai_jobs")
+        return {job_id: job for job_id, job in every.items() if not statuses or job["status"] in statuses}
+
+    async def documents(self, collection: str) -> dict[str, dict[str, Any]]:
+        """A collection's documents by id."""
+        return {
+            snapshot.id: snapshot.to_dict() or {} async for snapshot in self.firestore.collection(collection).stream()
+        }
+
+    async def batches(self) -> list[dict[str, Any]]:
+        """The batches, the oldest first, with their ids."""
+        every = await self.documents("ai_batches")
+        return sorted(({"id": key, **batch} for key, batch in every.items()), key=lambda batch: batch["createdAt"])
+
+    async def open_batches(self) -> list[dict[str, Any]]:
+        """The batches that are not closed."""
+        closed = {"completed", "failed", "expired", "cancelled"}
+        return [batch for batch in await self.batches() if batch["status"] not in closed]
+
+    async def artifact(self, batch_id: str, name: str) -> bytes:
+        """A batch's file in Cloud Storage."""
+        path = f"batches%2F{batch_id}%2F{name}"
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(
+                f"{os.environ['STORAGE_EMULATOR_HOST']}/download/storage/v1/b/{self.project}-nightshift/o/{path}"
+            )
+        answer.raise_for_status()
+        return answer.content
+
+    async def _create_buckets(self) -> None:
+        async with httpx.AsyncClient() as client:
+            for bucket in (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app"):
+                answer = await client.post(
+                    f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b",
+                    params={"project": self.project},
+                    json={"name": bucket},
+                )
+                answer.raise_for_status()
