@@ -37,6 +37,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.project = f"test-{secrets.token_hex(6)}"
         self.provider = OpenAIServer(api_key=API_KEY)
+        self.base_url = ""
         self.firestore: AsyncClient
         self._env = monkeypatch
         self._functions: dict[str, httpx.AsyncClient] = {}
@@ -48,13 +49,13 @@ class World:
     async def running(self) -> AsyncIterator["World"]:
         """The world, from its first process to its last connection."""
         async with self._parts:
-            base_url = await self._parts.enter_async_context(self.provider.serve())
+            self.base_url = await self._parts.enter_async_context(self.provider.serve())
             for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
                 self._env.delenv(name)
             self.set_env(
                 GOOGLE_CLOUD_PROJECT=self.project,
                 OPENAI_API_KEY=API_KEY,
-                OPENAI_BASE_URL=base_url,
+                OPENAI_BASE_URL=self.base_url,
                 FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
                 NIGHTSHIFT_COALESCE_SECONDS="0",
             )
@@ -64,6 +65,8 @@ class World:
             for runtime in self._runtimes:
                 if "firestore" in vars(runtime):
                     runtime.firestore.close()
+                if "provider" in vars(runtime):
+                    await runtime.provider._client.close()
             self.firestore.close()
 
     def set_env(self, **variables: str) -> None:
@@ -181,7 +184,7 @@ class World:
     async def cancel_at_provider(self, remote_id: str) -> None:
         """Cancel a batch as a person does in the provider's console."""
         async with httpx.AsyncClient() as client:
-            address = f"{os.environ['OPENAI_BASE_URL']}/batches/{remote_id}/cancel"
+            address = f"{self.base_url}/batches/{remote_id}/cancel"
             (await client.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
 
     # What is there

@@ -1,0 +1,1 @@
+"""The stack on one computer: emulators, an OpenAI-compatible server, the functions, what joins them."""

@@ -1,0 +1,33 @@
+"""An OpenAI-compatible server for files, batches and chat completions, to develop and test against.
+
+It follows OpenAI's published API strictly (what the API refuses, this refuses) and keeps everything in one
+temporary directory that goes away when it is closed. No model is asked: `standin.py` makes an answer of the
+requested shape and says so, unless an `upstream` (any OpenAI-compatible model server) is named, to which
+every request is passed on.
+
+    server = OpenAIServer(api_key="test-key")
+    async with server.serve(port=0) as base_url:
+        client = AsyncOpenAI(api_key="test-key", base_url=base_url)
+
+As a process of its own: `python -m local.openai_server --port 8080`.
+
+What goes wrong at a provider is made to go wrong here on request. See `faults.py` for what can be armed with
+`server.faults.add(...)`, `script.py` for scripting single answers, and `control.py` for the same over HTTP.
+"""
+
+from local.openai_server.faults import BatchFault, FileFault, ReplyRule, RequestFault
+from local.openai_server.pace import Pace
+from local.openai_server.reply import Reply
+from local.openai_server.script import Script
+from local.openai_server.server import OpenAIServer
+
+__all__ = [
+    "BatchFault",
+    "FileFault",
+    "OpenAIServer",
+    "Pace",
+    "Reply",
+    "ReplyRule",
+    "RequestFault",
+    "Script",
+]

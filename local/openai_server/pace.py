@@ -1,0 +1,16 @@
+"""How long a batch stays in each status.
+
+All zero means that a batch moves as fast as its lines are answered, which is what tests want. A demo gives
+each status a second, so that a person sees it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Least seconds in each status; the lines of a batch are spread evenly over `in_progress_seconds`."""
+
+    validating_seconds: float = 0
+    in_progress_seconds: float = 0
+    finalizing_seconds: float = 0

@@ -1,0 +1,169 @@
+"""One server: its parts put together, and its life from the first connection to the removed directory."""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.middleware import Middleware
+
+from local.openai_server.answers import Answerer
+from local.openai_server.batch_routes import BatchRoutes
+from local.openai_server.batch_run import BatchRuns
+from local.openai_server.batches import Batch, BatchError, BatchStore, Status
+from local.openai_server.chat_routes import ChatRoutes
+from local.openai_server.control import ControlRoutes
+from local.openai_server.fault_layer import Call, FaultLayer, Transports, tracking_protocol
+from local.openai_server.faults import Faults
+from local.openai_server.file_routes import FileRoutes
+from local.openai_server.files import FileStore, StoredFile
+from local.openai_server.pace import Pace
+from local.openai_server.routes import build_app
+from local.openai_server.script import Script
+from local.openai_server.upstream import Upstream
+
+KEPT_CALLS = 10_000
+IMMEDIATE = Pace()
+
+
+class OpenAIServer:
+    """An OpenAI-compatible server; `server.app` is its Starlette app, `serve()` puts it on a socket.
+
+    `api_key=None` accepts any key. `upstream` is the base URL of a server that answers instead of the stand-in;
+    a batch then has `upstream_concurrency` requests under way at once.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        pace: Pace = IMMEDIATE,
+        upstream: str | None = None,
+        *,
+        upstream_key: str | None = None,
+        upstream_concurrency: int = 8,
+        max_requests: int = 50_000,
+        max_batch_bytes: int = 200_000_000,
+    ) -> None:
+        self.faults = Faults()
+        self.script = Script()
+        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._transports: Transports = {}
+        self._files = FileStore()
+        self._batches = BatchStore()
+        self._upstream = Upstream(upstream, upstream_key, upstream_concurrency) if upstream else None
+        answerer = Answerer(self.faults, self.script, self._upstream)
+        self._runs = BatchRuns(
+            self._files,
+            answerer,
+            self.script,
+            pace,
+            workers=upstream_concurrency if upstream else 1,
+            max_requests=max_requests,
+        )
+        self.app = build_app(
+            FileRoutes(self._files, self.faults, max_batch_bytes),
+            BatchRoutes(self._batches, self._files, self._runs, self.faults),
+            ChatRoutes(answerer),
+            ControlRoutes(
+                faults=self.faults,
+                runs=self._runs,
+                calls=lambda: self.calls,
+                expire=self.expire,
+                fail=self.fail,
+            ),
+            api_key=api_key,
+            fault_layer=Middleware(FaultLayer, faults=self.faults, calls=self._calls, transports=self._transports),
+        )
+
+    @property
+    def calls(self) -> list[Call]:
+        """The last 10,000 requests under `/v1`, in the order of their arrival."""
+        return list(self._calls)
+
+    @property
+    def files(self) -> Mapping[str, StoredFile]:
+        """The files that exist, by id; a content is at `file.path`."""
+        return self._files.view
+
+    @property
+    def batches(self) -> Mapping[str, Batch]:
+        """The batches by id, as they truly are, whatever a fault shows to clients."""
+        return self._batches.view
+
+    def hold(self, status: Status, answered: int = 0) -> None:
+        """Keep every batch that reaches `status` there; in `in_progress` after `answered` lines."""
+        self._runs.hold(status, answered)
+
+    def release(self, status: Status | None = None) -> None:
+        """Lift one hold, or all."""
+        self._runs.release(status)
+
+    async def expire(self, batch_id: str, answered: int = 0) -> Batch:
+        """Let a batch expire, held or not, with its first `answered` lines done; returns when it has."""
+        batch = self._batches.get(batch_id)
+        self._runs.end(batch, "expired", answered)
+        await self._runs.finished(batch)
+        return batch
+
+    async def fail(self, batch_id: str, code: str, message: str = "This failure was scripted.") -> Batch:
+        """Let a batch fail late, e.g. with `token_limit_exceeded`; returns when it has."""
+        batch = self._batches.get(batch_id)
+        self._runs.end(batch, "failed")
+        batch.errors = [BatchError(code, message)]
+        await self._runs.finished(batch)
+        return batch
+
+    async def settled(self) -> None:
+        """Return when no batch is moving on its own: each is terminal or held. Raises what a hook raised."""
+        await self._runs.settled()
+
+    @asynccontextmanager
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+        """Serve on a socket in this event loop and yield the base URL, which ends in `/v1`; then close."""
+        # Named as TCP, since asyncio turns Nagle's delay (40 ms an answer) off only where it knows that it is.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        config = uvicorn.Config(
+            self.app,
+            http=tracking_protocol(self._transports),
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = _LoopServer(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await server.ready.wait()
+            yield f"http://{host}:{listener.getsockname()[1]}/v1"
+        finally:
+            server.should_exit = True
+            await self._runs.close()
+            await serving
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop every batch and remove all files; `serve()` does it by itself."""
+        await self._runs.close()
+        if self._upstream is not None:
+            await self._upstream.close()
+        self._files.close()
+
+
+class _LoopServer(uvicorn.Server):
+    """Uvicorn inside someone else's event loop: signals are not its business."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

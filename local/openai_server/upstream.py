@@ -1,0 +1,42 @@
+"""Passing requests on to another OpenAI-compatible server, which then gives the answers.
+
+Whatever it answers is the answer, errors included; a server that cannot be reached is a 502. The number of
+requests under way at once is bounded over all batches, since a local model server seldom serves many.
+"""
+
+import asyncio
+
+import httpx
+
+from local.openai_server.errors import JsonObject, error_body
+
+TIMEOUT_SECONDS = 600
+
+
+class Upstream:
+    """One other server, by its base URL (the part before `/chat/completions`)."""
+
+    def __init__(self, url: str, key: str | None, concurrency: int) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._turns = asyncio.Semaphore(concurrency)
+        self._client: httpx.AsyncClient | None = None
+
+    async def ask(self, body: JsonObject) -> tuple[int, JsonObject]:
+        """Return the status and the JSON body of its answer."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(headers=self._headers, timeout=TIMEOUT_SECONDS)
+        async with self._turns:
+            try:
+                response = await self._client.post(f"{self.url}/chat/completions", json=body)
+                answered = response.json()
+            except (httpx.HTTPError, ValueError) as fault:
+                return 502, error_body(f"The upstream gave no answer: {fault!r}", kind="server_error")
+        if not isinstance(answered, dict):
+            return 502, error_body("The upstream's answer is no JSON object.", kind="server_error")
+        return response.status_code, answered
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._client is not None:
+            await self._client.aclose()

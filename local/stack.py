@@ -1,0 +1,292 @@
+"""The whole backend on one computer: emulators, an OpenAI-compatible server, functions, and what joins them.
+
+    async with running_stack(Options(speed=200)) as stack:
+        ...
+
+Everything starts at the same time, since each part waits mostly for its own imports; what joins them
+(buckets, topics, the trigger) is made when both ends are ready. Each process is on a leash, so nothing
+survives this one. What listens in this process itself is only the relay, for nothing may be lost between an
+emulator and a function.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.clock import Clock
+from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
+from local.environment import basic_environment, bucket_names, own_settings
+from local.errors import StackError
+from local.part import ROOT, Part, stop
+from local.ports import HOST, free_ports
+from local.pubsub import Topics
+from local.relay import Relay, running_relay
+from local.schedules import read_schedules
+from local.setup import find_toolchain
+from local.targets import TARGETS, TOPICS, Target
+
+_CREATED = "google.cloud.firestore.document.v1.created"
+_LOOK_EVERY_SECONDS = 0.25
+_LOCAL_API_KEY = "sk-local-nightshift"
+# Nothing listens there: the variable alone makes firebase-admin accept the emulator's unsigned tokens.
+_AUTH_EMULATOR = f"{HOST}:9099"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be chosen; the defaults are a quiet stack in real time."""
+
+    project: str = "demo-nightshift"
+    speed: float = 1.0  # virtual seconds per second of the clock that sends the ticks
+    live: bool = False  # OpenAI itself, with the caller's OPENAI_API_KEY
+    upstream: str | None = None  # an OpenAI-compatible model server that the local one asks for answers
+    validating_seconds: float = 0.5  # how long the local server keeps a batch in each status
+    in_progress_seconds: float = 1.0
+    finalizing_seconds: float = 0.5
+    settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
+    source: Path = ROOT / "functions" / "main.py"
+    targets: Sequence[Target] = TARGETS
+    jobs_file: Path = ROOT / "scheduler" / "jobs.toml"
+    rules: Path = RULES  # without the file, everybody may do everything
+    caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class Stack:
+    """A running stack: where everything is. Made by `running_stack`."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        if options.live and not options.caller.get("OPENAI_API_KEY"):
+            raise StackError("OPENAI_API_KEY is not set, and without it OpenAI answers nothing.")
+        self._schedules = read_schedules(options.jobs_file)
+        self.options = options
+        self.project = options.project
+        self.settings = own_settings(options.caller) | dict(options.settings)
+        self.buckets = bucket_names(self.project, self.settings)
+        self.log_dir = Path(tempfile.mkdtemp(prefix="nightshift-"))
+        self._say = say
+        self._parts: list[Part] = []
+        self._watch: asyncio.Task[str]
+
+        self._cloud = CloudAddresses.choose()
+        openai_port, *function_ports = free_ports(1 + len(options.targets))
+        self._openai_address = f"{HOST}:{openai_port}"
+        self.function_urls = {
+            target.name: f"http://{HOST}:{port}" for target, port in zip(options.targets, function_ports, strict=True)
+        }
+        self.relay_url = ""
+        self.firestore_host = self._cloud.firestore
+        self.pubsub_host = self._cloud.pubsub
+        self.storage_url = f"http://{self._cloud.storage}"
+        self.openai_api_key = options.caller.get("OPENAI_API_KEY", "") if options.live else _LOCAL_API_KEY
+        self.openai_base_url = (
+            options.caller.get("OPENAI_BASE_URL", "") if options.live else f"http://{self._openai_address}/v1"
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of docs/CONTRACT.md section 2, as every function has them."""
+        variables = {
+            "GOOGLE_CLOUD_PROJECT": self.project,
+            **self._cloud.environment,
+            "OPENAI_API_KEY": self.openai_api_key,
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "OPENAI_WEBHOOK_SECRET": self.options.caller.get("OPENAI_WEBHOOK_SECRET", ""),
+            **self.settings,
+        }
+        return {name: value for name, value in variables.items() if value}
+
+    @property
+    def auth_environment(self) -> dict[str, str]:
+        """What a function that reads ID tokens has besides."""
+        return {"FIREBASE_AUTH_EMULATOR_HOST": _AUTH_EMULATOR}
+
+    async def failure(self) -> str:
+        """Wait until a part stops by itself; returns the sentence about it, which has been said by then."""
+        return await asyncio.shield(self._watch)
+
+    async def watch_parts(self) -> str:
+        """Say it when a part stops by itself. Runs from when the stack is ready until it is stopped on purpose."""
+        while not (stopped := self.stopped_parts()):  # noqa: ASYNC110 - processes have no asyncio.Event
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        sentence = stopped[0].obituary("stopped by itself")
+        self._say(sentence)
+        return sentence
+
+    def start_watching(self) -> asyncio.Task[str]:
+        """Begin `watch_parts`, for `failure` to wait on."""
+        self._watch = asyncio.create_task(self.watch_parts())
+        return self._watch
+
+    def stopped_parts(self) -> list[Part]:
+        """The parts that run no more."""
+        return [part for part in self._parts if part.exit_code() is not None]
+
+    def function_environment(self, target: Target) -> dict[str, str]:
+        """All that one function sees."""
+        auth = self.auth_environment if target.reads_id_tokens else {}
+        return basic_environment(self.options.caller) | self.environment | auth
+
+    def relay(self) -> Relay:
+        """Who gets which event: a trigger goes by the name of its function, a topic by its own."""
+        return Relay(
+            project=self.project,
+            triggers={t.name: self.function_urls[t.name] for t in self.options.targets if t.created_document},
+            topics={t.topic: self.function_urls[t.name] for t in self.options.targets if t.topic},
+        )
+
+    async def start_parts(self, relay_address: str) -> None:
+        """Start every process and wait until all are ready and joined."""
+        self.relay_url = f"http://{relay_address}"
+        toolchain = await find_toolchain(self.options.caller, say=self._say)
+        self._parts += [self._start_function(target) for target in self.options.targets]
+        self._parts += start_cloud(
+            self._cloud,
+            toolchain,
+            caller=self.options.caller,
+            log_dir=self.log_dir,
+            rules=self.options.rules if self.options.rules.exists() else None,
+            events_to=relay_address,
+        )
+        if not self.options.live:
+            self._parts.append(self._start_openai_server())
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await _all(*(self._announce_when_ready(part, client) for part in self._parts))
+            await self._join(client)
+
+    async def run_clock(self) -> None:
+        """Send the ticks until cancelled."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            topics = Topics(client, self.pubsub_host, self.project)
+            await Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say).run()
+
+    def stop_parts(self) -> None:
+        """End every process; returns when all are gone."""
+        stop(self._parts)
+
+    def let_go(self) -> None:
+        """Ask every process to end; returns at once."""
+        for part in self._parts:
+            part.let_go()
+
+    async def _announce_when_ready(self, part: Part, client: httpx.AsyncClient) -> None:
+        seconds = await part.ready(client)
+        self._say(f"  {part.name:<22} {part.address:<16} ready after {seconds:.1f} s")
+
+    async def _join(self, client: httpx.AsyncClient) -> None:
+        topics = Topics(client, self.pubsub_host, self.project)
+        names = {*TOPICS, *(target.topic for target in self.options.targets if target.topic)}
+        await _all(
+            *(topics.create(name) for name in names),
+            *(create_bucket(client, self._cloud.storage, self.project, bucket) for bucket in self.buckets),
+        )
+        await _all(
+            *(topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}") for t in self.options.targets if t.topic),
+            *(
+                self._set_trigger(client, t.name, t.created_document)
+                for t in self.options.targets
+                if t.created_document
+            ),
+        )
+
+    async def _set_trigger(self, client: httpx.AsyncClient, trigger: str, document: str) -> None:
+        answer = await client.post(
+            f"http://{self.firestore_host}/emulator/v1/projects/{self.project}/eventarcTrigger",
+            params={"eventarcTriggerId": trigger},
+            json={
+                "eventType": _CREATED,
+                "database": "(default)",
+                "namespace": "(default)",
+                "document": {"value": document, "matchType": "PATH_PATTERN"},
+            },
+        )
+        if answer.is_error:
+            raise StackError(f"The Firestore emulator refused the trigger {trigger}: {answer.text.strip()}")
+
+    def _start_function(self, target: Target) -> Part:
+        port = self.function_urls[target.name].rpartition(":")[2]
+        return Part(
+            name=target.name,
+            address=f"{HOST}:{port}",
+            command=[
+                *(sys.executable, "-m", "functions_framework", "--source", str(self.options.source)),
+                *("--target", target.name, "--host", HOST, "--port", port),
+            ],
+            environment=self.function_environment(target),
+            log_dir=self.log_dir,
+            probe_path="/robots.txt",  # the framework itself answers; no code of the function runs
+        )
+
+    def _start_openai_server(self) -> Part:
+        host, port = self._openai_address.split(":")
+        options = self.options
+        command = [
+            *(sys.executable, "-m", "local.openai_server", "--host", host, "--port", port),
+            *("--api-key", self.openai_api_key, "--validating", str(options.validating_seconds)),
+            *(
+                "--in-progress",
+                str(options.in_progress_seconds),
+                "--finalizing",
+                str(options.finalizing_seconds),
+            ),
+        ]
+        if options.upstream:
+            command += ["--upstream", options.upstream]
+        return Part(
+            name="OpenAI-compatible API",
+            address=self._openai_address,
+            command=command,
+            environment=basic_environment(options.caller),
+            log_dir=self.log_dir,
+        )
+
+
+@asynccontextmanager
+async def running_stack(options: Options | None = None, say: Callable[[str], None] = print) -> AsyncIterator[Stack]:
+    """The stack for the length of an `async with`; `say` gets a line per part.
+
+    Raises StackError, in one sentence with the end of a log, if a part does not come up. The logs go with the
+    stack, unless something failed: then they stay in `stack.log_dir`.
+    """
+    started_at = time.monotonic()
+    stack = Stack(options or Options(), say)
+    keep_logs = True
+    try:
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(asyncio.to_thread, stack.stop_parts)
+            address = await closing.enter_async_context(running_relay(stack.relay()))
+            # First in the order of closing: every process begins to end while the relay drains.
+            closing.callback(stack.let_go)
+            await stack.start_parts(address)
+            clock = asyncio.create_task(stack.run_clock())
+            closing.callback(clock.cancel)
+            closing.callback(stack.start_watching().cancel)
+            say(f"Ready after {time.monotonic() - started_at:.1f} s. Logs: {stack.log_dir}")
+            yield stack
+            keep_logs = bool(stack.stopped_parts())
+    except asyncio.CancelledError:
+        keep_logs = False
+        raise
+    finally:
+        if not keep_logs:
+            shutil.rmtree(stack.log_dir, ignore_errors=True)
+
+
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """Do it all at the same time; the first problem ends the rest and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except* (StackError, httpx.HTTPError) as failures:
+        first = failures.exceptions[0]
+        raise (first if isinstance(first, StackError) else StackError(f"A part did not answer: {first!r}.")) from None

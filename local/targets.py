@@ -1,0 +1,23 @@
+"""Every function that the stack runs, and what wakes it: one line each, as docs/CONTRACT.md has them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One target of functions/main.py. Without a document or topic it is called over HTTP."""
+
+    name: str
+    created_document: str | None = None  # a path pattern; its creation is the trigger
+    topic: str | None = None
+    reads_id_tokens: bool = False  # then it is told of the Auth emulator, whose unsigned tokens it accepts
+
+
+TARGETS = (
+    Target(name="on_ai_job_created", created_document="ai_jobs/{jobId}"),
+    Target(name="process_batch_jobs", topic="nightshift-tick"),
+    Target(name="get_batch_stats", reads_id_tokens=True),
+)
+
+# Topics that exist whether or not a target above listens.
+TOPICS = ("nightshift-tick", "nightshift-ingest")

@@ -1,0 +1,218 @@
+"""The relay against real HTTP servers that stand where the functions do."""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from local.relay import IN_FLIGHT, Relay, running_relay
+from local.serve import serving
+
+TRIGGER = "/functions/projects/demo/triggers/on_created"
+EVENT = {
+    "ce-id": "event-1",
+    "ce-type": "google.cloud.firestore.document.v1.created",
+    "ce-source": "//firestore.googleapis.com/projects/demo/databases/(default)",
+    "ce-specversion": "1.0",
+    "ce-document": "ai_jobs/one",
+    "content-type": "application/protobuf",
+}
+
+
+@dataclass
+class Function:
+    """Answers with `answers` in turn, then 200; keeps what it received."""
+
+    answers: list[int] = field(default_factory=list)
+    takes_seconds: float = 0.0
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def __call__(self, request: Request) -> Response:
+        self.received.append((dict(request.headers), await request.body()))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(self.takes_seconds)
+        self.at_once -= 1
+        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+
+
+@asynccontextmanager
+async def relaying(
+    function: Function, deliver_for_seconds: float = 60
+) -> AsyncIterator[tuple[Relay, httpx.AsyncClient]]:
+    """A relay before that function, and a client that plays the emulators."""
+
+    async def endpoint(request: Request) -> Response:
+        return await function(request)
+
+    app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
+    async with serving(app) as function_address:
+        url = f"http://{function_address}/"
+        relay = Relay(
+            project="demo",
+            triggers={"on_created": url, "nobody_there": "http://127.0.0.1:9/"},
+            topics={"tick": url},
+            deliver_for_seconds=deliver_for_seconds,
+        )
+        async with (
+            running_relay(relay) as address,
+            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as emulator,
+        ):
+            yield relay, emulator
+
+
+async def settled(relay: Relay, within_seconds: float = 5) -> None:
+    """Wait until nothing is on its way."""
+    async with asyncio.timeout(within_seconds):
+        while relay.counts.pending:  # noqa: ASYNC110 - the relay counts, and tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_firestore_event_arrives_as_it_came() -> None:
+    """Its CloudEvent headers and its body are passed on, and nothing of the emulator's connection."""
+    function = Function()
+    async with relaying(function) as (relay, emulator):
+        answer = await emulator.post(TRIGGER, headers={**EVENT, "x-other": "1"}, content=b"CgQxMjM0")
+        await settled(relay)
+
+    [(headers, body)] = function.received
+    assert answer.is_success
+    assert body == b"CgQxMjM0"
+    assert {name: headers[name] for name in EVENT} == EVENT
+    assert "x-other" not in headers
+
+
+async def test_the_emulator_is_answered_before_the_function_is() -> None:
+    """The Firestore emulator sends one event at a time, so a slow function must not hold it."""
+    function = Function(takes_seconds=1)
+    async with relaying(function) as (relay, emulator):
+        started_at = time.monotonic()
+        await emulator.post(TRIGGER, headers=EVENT)
+        answered_after = time.monotonic() - started_at
+        await settled(relay)
+
+    assert answered_after < 0.5
+    assert relay.counts.delivered == 1
+
+
+async def test_events_are_delivered_at_the_same_time_up_to_a_bound() -> None:
+    """A hundred events to a function that takes a while: many at once, and never more than the bound."""
+    function = Function(takes_seconds=0.3)
+    async with relaying(function) as (relay, emulator):
+        for number in range(100):
+            await emulator.post(TRIGGER, headers={**EVENT, "ce-id": f"event-{number}"})
+        await settled(relay)
+
+    assert {headers["ce-id"] for headers, _ in function.received} == {f"event-{n}" for n in range(100)}
+    assert 16 < function.most_at_once <= IN_FLIGHT
+
+
+async def test_an_event_is_delivered_again_until_the_function_takes_it() -> None:
+    """Whatever is no 2xx counts as failed, and every try carries the same CloudEvent id."""
+    function = Function(answers=[500, 429, 302, 404])
+    async with relaying(function) as (relay, emulator):
+        await emulator.post(TRIGGER, headers=EVENT, content=b"body")
+        await settled(relay)
+
+        assert [headers["ce-id"] for headers, _ in function.received] == ["event-1"] * 5
+        assert {body for _, body in function.received} == {b"body"}
+        assert (await emulator.get("/status")).json() == {
+            "pending": 0,
+            "delivered": 1,
+            "retried": 4,
+            "gave_up": 0,
+        }
+
+
+async def test_a_function_that_is_not_there_delays_nobody_else() -> None:
+    """A refused connection is retried like a failure, and holds no place while it waits."""
+    function = Function()
+    async with relaying(function) as (relay, emulator):
+        for _ in range(IN_FLIGHT + 10):
+            await emulator.post("/functions/projects/demo/triggers/nobody_there", headers=EVENT)
+        await emulator.post(TRIGGER, headers=EVENT)
+        async with asyncio.timeout(2):
+            while not function.received:  # noqa: ASYNC110 - the function's list tells nobody
+                await asyncio.sleep(0.01)
+
+        assert relay.counts.pending >= IN_FLIGHT + 10
+
+
+async def test_an_event_is_given_up_when_its_time_is_over() -> None:
+    """In production that is a day; here it is a moment."""
+    function = Function(answers=[500] * 100)
+    async with relaying(function, deliver_for_seconds=0.3) as (relay, emulator):
+        await emulator.post(TRIGGER, headers=EVENT)
+        await settled(relay)
+
+    assert relay.counts.gave_up == 1
+    assert relay.counts.delivered == 0
+
+
+async def test_a_pubsub_push_arrives_as_eventarc_wraps_it() -> None:
+    """The emulator speaks Pub/Sub's own JSON; a function sees a CloudEvent."""
+    function = Function()
+    push = {
+        "subscription": "projects/demo/subscriptions/tick-push",
+        "message": {
+            "data": base64.b64encode(b"{}").decode(),
+            "messageId": "7",
+            "message_id": "7",
+            "publishTime": "2025-06-19T17:45:22.450Z",
+            "publish_time": "2025-06-19T17:45:22.450Z",
+            "attributes": {"batch": "b1"},
+        },
+    }
+    async with relaying(function) as (relay, emulator):
+        answer = await emulator.post("/pubsub/tick", json=push)
+        await settled(relay)
+
+    [(headers, body)] = function.received
+    assert answer.status_code == 204  # the Pub/Sub emulator takes a 202 for a failure
+    assert headers["ce-id"] == "7"
+    assert headers["ce-type"] == "google.cloud.pubsub.topic.v1.messagePublished"
+    assert headers["ce-source"] == "//pubsub.googleapis.com/projects/demo/topics/tick"
+    assert headers["ce-specversion"] == "1.0"
+    assert headers["content-type"] == "application/json"
+    assert httpx.Response(200, content=body).json() == {
+        "message": {
+            "data": "e30=",
+            "attributes": {"batch": "b1"},
+            "messageId": "7",
+            "publishTime": "2025-06-19T17:45:22.450Z",
+        },
+        "subscription": "projects/demo/subscriptions/tick-push",
+    }
+
+
+@pytest.mark.parametrize("path", ["/functions/projects/demo/triggers/unknown", "/pubsub/unknown"])
+async def test_an_event_that_nobody_wants_is_refused(path: str) -> None:
+    """A route that was forgotten shows as 404 and not as silence."""
+    async with relaying(Function()) as (relay, emulator):
+        answer = await emulator.post(path, headers=EVENT, json={})
+
+    assert answer.status_code == 404
+    assert relay.counts.pending == 0
+
+
+async def test_closing_does_not_wait_for_events_that_cannot_arrive() -> None:
+    """What is on its way has half a second; then the stack goes."""
+    function = Function(answers=[500] * 1000)
+    async with relaying(function) as (relay, emulator):
+        await emulator.post(TRIGGER, headers=EVENT)
+        started_at = time.monotonic()
+        await relay.close()
+
+    assert time.monotonic() - started_at < 2
+    assert relay.counts.pending == 0

@@ -1,0 +1,249 @@
+"""The whole stack with small functions of its own: it is ready, joined, clean, and gone when it should be."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.errors import StackError
+from local.grant import grant_tokens
+from local.part import ROOT
+from local.stack import Options, running_stack
+from local.tokens import unsigned_token
+from tests.local.test_leash import descendants, left_after, ps
+
+# Each function writes down what it received, one JSON line per event.
+FUNCTIONS = """
+import json, os
+from pathlib import Path
+import functions_framework.aio as framework
+
+HERE = Path(__file__).parent
+
+def write_down(name, event):
+    with (HERE / f"{name}.jsonl").open("a") as events:
+        events.write(json.dumps({"document": event.get("document"), "data": repr(event.data)}) + "\\n")
+
+@framework.cloud_event
+async def on_ai_job_created(event):
+    write_down("created", event)
+
+@framework.cloud_event
+async def process_batch_jobs(event):
+    write_down("tick", event)
+
+@framework.http
+async def get_batch_stats(request):
+    return dict(os.environ)
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Small functions, in a folder of their own."""
+    path = tmp_path / "main.py"
+    path.write_text(FUNCTIONS)
+    return path
+
+
+def written(path: Path) -> list[dict[str, str]]:
+    """What a function has written down by now; a line that is not whole yet is left out."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+async def lines_of(path: Path, within_seconds: float) -> list[dict[str, str]]:
+    """What a function wrote down, as soon as there is something."""
+    async with asyncio.timeout(within_seconds):
+        while not (lines := written(path)):  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.05)
+    return lines
+
+
+async def test_every_part_is_ready_and_joined(source: Path) -> None:
+    """A document reaches its function, a tick reaches its own, buckets exist, and the environment is clean."""
+    said: list[str] = []
+    options = Options(
+        project="demo-joined",
+        speed=600,
+        source=source,
+        settings={"NIGHTSHIFT_MODEL": "gpt-test"},
+        caller={**os.environ, "SECRET_OF_THE_CALLER": "1", "OPENAI_WEBHOOK_SECRET": "whsec_x"},
+    )
+    async with (
+        running_stack(options, say=said.append) as stack,
+        httpx.AsyncClient(trust_env=False, timeout=10) as client,
+    ):
+        assert sum("ready after" in line for line in said) == 7
+
+        await grant_tokens(stack.firestore_host, stack.project, "alice", 20)
+        documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
+        as_owner = {"Authorization": "Bearer owner"}
+        wallet = (await client.get(f"{documents}/wallets/alice", headers=as_owner)).json()
+        entry = (await client.get(f"{documents}/wallets/alice/ledger/welcome", headers=as_owner)).json()
+        assert wallet["fields"]["balance"] == entry["fields"]["amount"] == {"integerValue": "20"}
+
+        job = {"fields": {"status": {"stringValue": "created"}}}
+        await client.post(f"{documents}/ai_jobs", params={"documentId": "one"}, json=job, headers=as_owner)
+        created = await lines_of(source.parent / "created.jsonl", within_seconds=5)
+        assert [event["document"] for event in created] == ["ai_jobs/one"]
+
+        [tick, *_] = await lines_of(source.parent / "tick.jsonl", within_seconds=5)
+        assert "demo-joined/subscriptions/nightshift-tick-push" in tick["data"]
+
+        buckets = (await client.get(f"{stack.storage_url}/storage/v1/b")).json()["items"]
+        assert {bucket["name"] for bucket in buckets} == set(stack.buckets)
+        assert stack.buckets == ("demo-joined-nightshift", "demo-joined.firebasestorage.app")
+
+        models = await client.get(
+            f"{stack.openai_base_url}/batches", headers={"Authorization": f"Bearer {stack.openai_api_key}"}
+        )
+        assert models.status_code == 200
+
+        seen = (await client.get(stack.function_urls["get_batch_stats"])).json()
+        assert stack.environment.items() <= seen.items()
+        assert seen["NIGHTSHIFT_MODEL"] == "gpt-test"
+        assert seen["OPENAI_WEBHOOK_SECRET"] == "whsec_x"
+        assert "FIREBASE_AUTH_EMULATOR_HOST" in seen
+        assert "SECRET_OF_THE_CALLER" not in seen
+    assert not is_there(stack.log_dir)
+
+
+async def test_a_function_that_does_not_import_is_a_clear_error_with_its_log(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence names the function and ends with the exception; nothing is left running, and the logs stay."""
+    rewrite(source, "import a_module_that_is_not_there\n")
+    monkeypatch.setattr("tempfile.tempdir", str(source.parent))
+    before = await descendants(os.getpid())
+
+    with pytest.raises(StackError) as caught:
+        async with running_stack(Options(source=source), say=lambda _line: None):
+            pass
+
+    sentence = str(caught.value)
+    assert re.match(r"(on_ai_job_created|process_batch_jobs|get_batch_stats) stopped before it was ready", sentence)
+    assert "No module named 'a_module_that_is_not_there'" in sentence
+    assert await left_after(await descendants(os.getpid()) - before, seconds=1) == set()
+
+
+async def test_live_mode_without_a_key_is_refused_before_anything_starts(source: Path) -> None:
+    """The sentence names the variable."""
+    with pytest.raises(StackError, match="OPENAI_API_KEY is not set"):
+        async with running_stack(Options(live=True, source=source, caller={})):
+            pass
+
+
+@asynccontextmanager
+async def up(source: Path) -> AsyncIterator[tuple[Process, set[int], str]]:
+    """`python -m local.up`, when it is ready: the process, all that it started, and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "local.up", "--source", str(source)),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(source.parent)},
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        assert process.stdout
+        printed = ""
+        async with asyncio.timeout(40):
+            while "Ctrl-C stops everything." not in printed:
+                line = await process.stdout.readline()
+                assert line, printed
+                printed += line.decode()
+        yield process, await descendants(process.pid), printed
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Replace a file's text."""
+    path.write_text(text)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder exists."""
+    return path.exists()
+
+
+def log_dir(printed: str) -> Path:
+    """Where the logs are, as the stack has told."""
+    return Path(printed.partition("Logs: ")[2].partition("\n")[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_stack_stops_at_once_and_leaves_nothing(source: Path, number: signal.Signals) -> None:
+    """One line, exit code 0, no process and no logs."""
+    async with up(source) as (process, started, printed):
+        assert len(started) >= 7
+        asked_at = time.monotonic()
+
+        process.send_signal(number)
+        rest = (await process.communicate())[0].decode()
+
+        assert time.monotonic() - asked_at < 5
+        assert (process.returncode, rest.strip()) == (0, "Stopped.")
+        assert await left_after(started, seconds=0.5) == set()
+        assert not is_there(log_dir(printed))
+
+
+async def test_a_killed_stack_leaves_no_process(source: Path) -> None:
+    """SIGKILL gives the stack no moment to stop its parts; their leashes do."""
+    async with up(source) as (process, started, _printed):
+        process.kill()
+        await process.wait()
+
+        assert await left_after(started, seconds=4.5) == set()
+
+
+async def test_a_part_that_dies_later_is_reported_and_ends_the_stack(source: Path) -> None:
+    """A stack without one of its parts would only puzzle: it says which one, keeps the logs, and stops."""
+    async with up(source) as (process, started, printed):
+        found = re.search(r"get_batch_stats +127\.0\.0\.1:(\d+)", printed)
+        assert found
+        await kill_function(int(found[1]), started)
+
+        rest = (await process.communicate())[0].decode()
+
+        assert process.returncode == 1
+        assert "get_batch_stats stopped by itself" in rest
+        assert await left_after(started, seconds=0.5) == set()
+        assert is_there(log_dir(printed))
+
+
+async def kill_function(port: int, among: set[int]) -> None:
+    """Kill the processes that were started for this port; their command lines name it."""
+    command = re.compile(rf"\d+ +\S*python\S* -m functions_framework .*--port {port}\b")
+    for row in (await ps("-axww", "-o", "pid=,command=")).splitlines():
+        if command.search(row) and (pid := int(row.split()[0])) in among:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_an_unsigned_token_carries_what_firebase_checks() -> None:
+    """Three parts, the last one empty; the claims are those of a real ID token."""
+    header, payload, signature = unsigned_token("demo", "alice", admin=True).split(".")
+
+    claims = httpx.Response(200, content=_decoded(payload)).json()
+    assert json.loads(_decoded(header))["alg"] == "none"
+    assert signature == ""
+    assert (claims["sub"], claims["user_id"], claims["aud"]) == ("alice", "alice", "demo")
+    assert claims["iss"] == "https://securetoken.google.com/demo"
+    assert claims["iat"] <= time.time() < claims["exp"]
+    assert claims["admin"] is True
+
+
+def _decoded(segment: str) -> bytes:
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
