@@ -19,13 +19,20 @@ $(BIN)/.ready: requirements.txt functions/requirements.txt
 setup: $(BIN)/.ready ## install the packages and find (or fetch) the emulators and Java
 	@$(BIN)/python -m local.setup
 
+APP := tests/javascript
+$(APP)/node_modules/.ready: $(APP)/package.json $(APP)/package-lock.json
+	@command -v npm >/dev/null || { echo "make test runs the README's JavaScript: install Node.js 20 or newer (https://nodejs.org)."; exit 1; }
+	@echo "Installing the Firebase JavaScript SDK for the tests (once) ..."
+	@cd $(APP) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
 
 up: setup ## keep the local stack running, and print how to write a job and follow it
 	@$(BIN)/python -m local.up
 
-test: setup ## all tests, side by side, against the real emulators
+test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(BIN)/.ready ## lint, strict types, import layers

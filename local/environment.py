@@ -1,8 +1,8 @@
 """What the processes of the stack see of the caller's environment.
 
 A function that finds a variable here which it would not have when deployed works here and fails there. So
-each process gets the little that any process needs on this computer, and what docs/CONTRACT.md section 2
-names; nothing leaks in.
+each process gets the little that any process needs on this computer, and the
+settings that the README lists; nothing leaks in.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,9 @@
 """What a developer types next, with the running stack's addresses and tokens: by curl and by the app's SDK."""
 
+import textwrap
 import time
 
+from local.readme import example
 from local.stack import Stack
 from local.tokens import unsigned_token
 
@@ -25,6 +27,7 @@ def instructions(stack: Stack, uid: str, tokens: int) -> str:
         admin_token=_long_lived(stack.project, "admin", admin=True),
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
+        javascript=textwrap.indent(example("js"), "  "),
     )
 
 
@@ -57,20 +60,11 @@ The user `{uid}` has {tokens} tokens. Write a job as that user, then follow it (
 
   curl -s -H "Authorization: Bearer $TOKEN" '{firestore}/ai_jobs/my-first-job'
 
-The same in the app (Firebase JavaScript SDK):
+The same in the app (Firebase JavaScript SDK, `npm install firebase`), for the project demo-nightshift:
 
-  import {{ initializeApp }} from "firebase/app";
-  import {{ getFirestore, connectFirestoreEmulator, collection, addDoc, onSnapshot, serverTimestamp }}
-    from "firebase/firestore";
+  export FIRESTORE_EMULATOR_HOST={host}:{port}
 
-  const db = getFirestore(initializeApp({{ projectId: "{project}" }}));
-  connectFirestoreEmulator(db, "{host}", {port}, {{ mockUserToken: {{ sub: "{uid}" }} }});
-  const job = await addDoc(collection(db, "ai_jobs"), {{
-    userId: "{uid}", type: "waste_classification", speed: "batch",
-    input: {{ text: "an empty yoghurt cup" }}, status: "created", createdAt: serverTimestamp(),
-  }});
-  onSnapshot(job, (snapshot) => console.log(snapshot.get("status"), snapshot.get("result")));
-
+{javascript}
 The statistics, as an administrator:
 
   curl -s {stats_url} \\

@@ -94,7 +94,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of docs/CONTRACT.md section 2, as every function has them."""
+        """The settings of the README's table, as every function has them."""
         variables = {
             "GOOGLE_CLOUD_PROJECT": self.project,
             **self._cloud.environment,

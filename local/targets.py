@@ -1,4 +1,4 @@
-"""Every function that the stack runs, and what wakes it: one line each, as docs/CONTRACT.md has them."""
+"""Every function that the stack runs, and what wakes it: one line each, as the README lists them."""
 
 from dataclasses import dataclass
 

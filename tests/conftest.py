@@ -1,7 +1,7 @@
 """Google's emulators for the whole run, and for each test a project of its own.
 
-The controller of the run starts the emulators once; its workers find them by the environment. A fresh project id isolates a
-test completely, so nothing is ever wiped and tests run side by side.
+The controller of the run starts the emulators once; its workers find them by the environment. A fresh project
+id isolates a test completely, so nothing is ever wiped and tests run side by side.
 """
 
 import os

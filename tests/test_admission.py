@@ -129,7 +129,7 @@ async def test_an_event_that_comes_after_the_answer_changes_nothing(world: World
 
 
 async def test_a_job_whose_event_is_lost_is_rescued_by_the_tick(world: World) -> None:
-    """A job that is still `created` after the rescue time is admitted by the tick; a younger one is left to its event."""
+    """A job still `created` after the rescue time is admitted by the tick; a younger one is left to its event."""
     await world.give("alice", 5)
     job_id = await world.write("alice")
 

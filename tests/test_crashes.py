@@ -178,7 +178,7 @@ async def test_an_ingestion_that_is_repeated_settles_nothing_twice(world: World)
 
 @pytest.mark.parametrize("cut", [{"truncate_at": 100}, {"truncate_at": 100, "clean": True}, {"reset": True}])
 async def test_a_download_that_breaks_off_is_resumed(world: World, cut: dict[str, int]) -> None:
-    """A cut stream is continued where it stopped; one that ends early without an error is noticed by the file's size."""
+    """A cut stream is continued where it stopped; one that ends early and in order is noticed by the file's size."""
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     fault = RequestFault("GET", "/v1/files/.*/content", when="after", times=2, **cut)  # type: ignore[arg-type]

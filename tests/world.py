@@ -1,7 +1,8 @@
 """The world of one test: a project in the emulators, the functions as functions-framework serves them, and a provider.
 
-Nothing of ours is replaced. The functions read their settings from the environment, speak to Google's emulators and to the
-OpenAI-compatible server over the network, and are called with CloudEvents over HTTP. Only their clock can be moved.
+Nothing of ours is replaced. The functions read their settings from the environment, speak to Google's emulators
+and to the OpenAI-compatible server over the network, and are called with CloudEvents over HTTP. Only their
+clock can be moved.
 """
 
 import os

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from nightshift.model.errors import InvalidSettings
 
 _PREFIX = "NIGHTSHIFT_"
+_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs"})
 
 
 class Settings(BaseSettings):
@@ -25,6 +26,8 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
+    # functions-framework sets it to what it serves: https://github.com/GoogleCloudPlatform/functions-framework-python
+    target: str | None = Field(None, validation_alias="FUNCTION_TARGET")
     # Cloud Run sets it on every deployed function: https://cloud.google.com/run/docs/container-contract
     deployed_service: str | None = Field(None, validation_alias="K_SERVICE")
 
@@ -50,7 +53,7 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the environment.
+    """Read the environment of the function that is being started.
 
     Raises:
         InvalidSettings: names each variable that is missing, malformed, unknown or forbidden.
@@ -67,6 +70,8 @@ def load() -> Settings:
     except ValidationError as invalid:
         # Neither the value nor pydantic's own text is shown: either could hold a key.
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
+    if settings and settings.target in _ASK_THE_PROVIDER and settings.openai_api_key is None:
+        faults.append("OPENAI_API_KEY: this function needs it")
     if settings and settings.deployed_service and settings.auth_emulator:
         faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
     if faults or settings is None:

@@ -17,7 +17,7 @@ from local.openai_server.batches import BatchError
 from local.openai_server.errors import JsonObject
 
 MAX_ERRORS = 100
-LINES_PER_TURN = 200
+LINES_PER_TURN = 20
 LINE_KEYS = ("custom_id", "method", "url", "body")
 
 

@@ -139,7 +139,7 @@ class Batch:
         }
         if self.errors:
             answer["errors"] = {"object": "list", "data": [asdict(error) for error in self.errors]}
-        answer = {name: field_ for name, field_ in answer.items() if field_ is not None}
+        answer = {name: known for name, known in answer.items() if known is not None}
         answer["metadata"] = self.metadata
         return answer
 

@@ -1,7 +1,7 @@
 """The `chat.completion` object around a content, with a usage that is plausible and repeatable.
 
-Tokens are estimated: a quarter of the characters, and 85 for an image, which is what the provider charges
-for one in low detail. Nothing here is a measured tokenization.
+Tokens are estimated: a quarter of the characters, and a flat 85 for an image. No tokenizer is asked, and
+the real count depends on the model.
 """
 
 import json

@@ -22,7 +22,7 @@ from local.openai_server.strict_schema import resolve
 
 PLAIN_ANSWER = "This is a stand-in answer: no model was asked."
 # Beyond so many references inside one another, the shortest way out is taken.
-DEEP = 4
+DEEP = 2
 DEFAULT_SPAN = 100
 BARELY = Decimal("0.000001")  # what an exclusive bound excludes
 

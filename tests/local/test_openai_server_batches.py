@@ -342,6 +342,15 @@ async def test_a_batch_cancelled_while_validating_has_no_files() -> None:
         assert (batch.output_file_id, batch.error_file_id, batch.errors) == (None, None, None)
 
 
+async def test_a_cancel_in_the_middle_of_the_validation_prevails() -> None:
+    """While a long input is being read, a cancel ends the batch as cancelled, whatever the last line is."""
+    async with rig() as running:
+        batch = await running.submit(*[request_line(str(number)) for number in range(20_000)], b"not json")
+        assert (await running.client.batches.cancel(batch.id)).status == "cancelling"
+        batch = await running.settle(batch)
+        assert (batch.status, batch.errors, batch.in_progress_at) == ("cancelled", None, None)
+
+
 async def test_a_terminal_batch_cannot_be_cancelled() -> None:
     """The SDK raises ConflictError and the batch stays what it is."""
     async with rig() as running:

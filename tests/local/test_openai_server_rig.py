@@ -7,6 +7,7 @@ describe.
 
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from local.openai_server import OpenAIServer
 
 API = json.loads((Path(__file__).parent / "openai-batch-openapi.json").read_text())
 KEY = "test-key"
+# Made once: loading the certificates takes longer than most tests.
+TLS = ssl.create_default_context()
 CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 ERROR_SCHEMA = {
     "type": "object",
@@ -134,9 +137,12 @@ async def rig(server: OpenAIServer | None = None) -> AsyncIterator[Rig]:
     async with (
         server.serve() as base_url,
         AsyncOpenAI(
-            api_key=KEY, base_url=base_url, max_retries=0, http_client=DefaultAsyncHttpxClient(event_hooks=hooks)
+            api_key=KEY,
+            base_url=base_url,
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(event_hooks=hooks, verify=TLS),
         ) as client,
-        httpx.AsyncClient(base_url=base_url, headers={"authorization": f"Bearer {KEY}"}) as raw,
+        httpx.AsyncClient(base_url=base_url, headers={"authorization": f"Bearer {KEY}"}, verify=TLS) as raw,
     ):
         yield Rig(server, client, raw, base_url)
 

@@ -9,14 +9,15 @@ A download is streamed. A broken stream is resumed by a Range request; a stream 
 is noticed by the size that the provider states for the file.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import httpx2
 import openai
 from openai.types import Batch as ApiBatch
+from openai.types import FileObject
 
 from nightshift.job_types.base import JobInput, JobType
 from nightshift.model.batch import Outcome, Usage
@@ -41,6 +42,8 @@ _RESUMES: Final = 5
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
+
+_Listed = TypeVar("_Listed", ApiBatch, FileObject)
 
 
 class OpenAIProvider:
@@ -80,7 +83,7 @@ class OpenAIProvider:
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
         with _translated_errors():
-            async for batch in self._client.batches.list(limit=_PAGE):
+            async for batch in _until_repeated(self._client.batches.list(limit=_PAGE)):
                 yield self._remote(batch)
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
@@ -126,7 +129,7 @@ class OpenAIProvider:
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
         with _translated_errors():
-            async for file in self._client.files.list(purpose="batch", limit=1_000):
+            async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
                 yield RemoteFile(file_id=file.id, name=file.filename or "", created_at=_time(file.created_at))
 
     async def delete_file(self, file_id: str) -> None:
@@ -157,6 +160,16 @@ class OpenAIProvider:
             error_code=next((error.code for error in (batch.errors and batch.errors.data) or [] if error.code), None),
             is_cancelling=batch.status == "cancelling",
         )
+
+
+async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Listed]:
+    """A listing, up to where it begins anew: some compatible servers answer every cursor with the first page."""
+    first = None
+    async for listed in listing:
+        if listed.id == first:
+            return
+        first = first or listed.id
+        yield listed
 
 
 def _time(seconds: int | None) -> datetime:

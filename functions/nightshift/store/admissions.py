@@ -72,7 +72,7 @@ async def charge_and_queue(runtime: Runtime, job: Written, *, lane: Lane, tokens
         snapshot = await wallet_ref.get(**READ)
         wallet = Wallet.read(snapshot.to_dict())
         if not wallet.covers(tokens):
-            raise JobRefused("insufficient_tokens", f"This needs {tokens} tokens and you have {wallet.balance}.")
+            raise JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
         batch = client.batch()
         batch.update(
             job_ref,
@@ -145,6 +145,10 @@ async def _was_decided(runtime: Runtime, job: Written) -> bool:
     """Whether the document has changed since it was read: by another delivery, or by a commit whose answer was lost."""
     again = await read(runtime, job.job_id)
     return again is None or again.update_time != job.update_time
+
+
+def _tokens(number: int) -> str:
+    return f"{number} token" if number == 1 else f"{number} tokens"
 
 
 def _written(snapshot: Any) -> Written:

@@ -1,0 +1,74 @@
+"""A signed-in user of the app: what a phone does, with the user's own token, so through firestore.rules.
+
+Firestore's REST API stands in for the app's SDK; both meet the same rules. The storage emulator knows no rules, so an
+upload there is the one thing that nobody checks locally.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from local.firestore_json import from_fields, to_fields, to_value
+from local.stack import Stack
+from local.tokens import unsigned_token
+
+
+class AppUser:
+    """One user of one running stack."""
+
+    def __init__(self, client: httpx.AsyncClient, stack: Stack, uid: str) -> None:
+        self.uid = uid
+        self._client = client
+        self._storage = stack.storage_url
+        self._uploads_bucket = stack.buckets[1]
+        self._name = f"projects/{stack.project}/databases/(default)/documents"
+        self._documents = f"http://{stack.firestore_host}/v1/{self._name}"
+        self._headers = {"Authorization": f"Bearer {unsigned_token(stack.project, uid)}"}
+
+    async def upload(self, name: str, image: bytes) -> str:
+        """Upload a PNG into the user's own folder; returns its `imageUri`."""
+        path = f"users/{self.uid}/{name}"
+        answer = await self._client.post(
+            f"{self._storage}/upload/storage/v1/b/{self._uploads_bucket}/o",
+            params={"uploadType": "media", "name": path},
+            content=image,
+            headers={"Content-Type": "image/png"},
+        )
+        answer.raise_for_status()
+        return f"gs://{self._uploads_bucket}/{path}"
+
+    async def write_job(self, job_id: str, job_type: str, job_input: Mapping[str, str]) -> None:
+        """Write a job document. Raises httpx.HTTPStatusError if the rules deny it."""
+        fields = {"userId": self.uid, "type": job_type, "speed": "batch", "status": "created", "input": job_input}
+        write = {
+            "update": {"name": f"{self._name}/ai_jobs/{job_id}", "fields": to_fields(fields)},
+            "updateTransforms": [{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}],
+            "currentDocument": {"exists": False},
+        }
+        answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
+        answer.raise_for_status()
+
+    async def own(self, collection: str) -> dict[str, dict[str, Any]]:
+        """The user's own documents of a collection, by id."""
+        mine = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "EQUAL", "value": to_value(self.uid)}}
+        query = {"from": [{"collectionId": collection}], "where": mine}
+        answer = await self._client.post(
+            f"{self._documents}:runQuery", headers=self._headers, json={"structuredQuery": query}
+        )
+        answer.raise_for_status()
+        found = [row["document"] for row in answer.json() if "document" in row]
+        return {document["name"].rpartition("/")[2]: from_fields(document["fields"]) for document in found}
+
+    async def wallet(self) -> dict[str, Any]:
+        """The user's wallet; empty if there is none."""
+        answer = await self._client.get(f"{self._documents}/wallets/{self.uid}", headers=self._headers)
+        return from_fields(answer.json()["fields"]) if answer.is_success else {}
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        """The entries of the user's ledger."""
+        answer = await self._client.get(
+            f"{self._documents}/wallets/{self.uid}/ledger", headers=self._headers, params={"pageSize": 300}
+        )
+        answer.raise_for_status()
+        return [from_fields(document["fields"]) for document in answer.json().get("documents", [])]

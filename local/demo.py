@@ -1,0 +1,148 @@
+"""The main job, for real, on the local stack: phones write jobs, the night passes, the answers are shown and checked.
+
+    python -m local.demo [--live]
+
+With `--live` OpenAI itself answers: it takes OPENAI_API_KEY, costs a few cents, and lasts as long as OpenAI's
+batch lane does. The exit code says whether all that was promised happened.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from local import demo_view
+from local.app_user import AppUser
+from local.demo_jobs import TOKENS, DemoJob, demo_jobs, picture
+from local.demo_promises import broken_promises, look
+from local.errors import StackError
+from local.grant import grant_tokens
+from local.stack import Options, Stack, running_stack
+
+_LOOK_EVERY_SECONDS = 0.4
+# A tick every ten minutes comes every two seconds; against OpenAI every minute, since its batches take their time.
+_SPEED, _LIVE_SPEED = 300.0, 10.0
+_PATIENCE_SECONDS, _LIVE_PATIENCE_SECONDS = 50.0, 25 * 3600.0
+
+_KEPT = (
+    "every job ended as it should, with one notification each; every wallet equals its ledger; "
+    "no file is left at the provider."
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description="The main job, for real.")
+    parser.add_argument("--live", action="store_true", help="OpenAI itself answers; takes OPENAI_API_KEY")
+    live: bool = parser.parse_args(arguments).live
+    try:
+        return asyncio.run(_run(_console(), live=live))
+    except StackError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.")
+    return 1
+
+
+def _console() -> Console:
+    console = Console()
+    # Without a terminal there is no width to keep to.
+    return console if console.is_terminal else Console(width=140)
+
+
+async def _run(console: Console, *, live: bool) -> int:
+    console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
+    options = Options(speed=_LIVE_SPEED if live else _SPEED, live=live, validating_seconds=0.2, finalizing_seconds=0.2)
+    async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
+        if not live:
+            console.print("No model is asked: a stand-in answers, and says so. LIVE=1 asks OpenAI itself.")
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            return await _night(console, stack, client, demo_jobs(live=live))
+
+
+async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs: Sequence[DemoJob]) -> int:
+    users = {uid: AppUser(client, stack, uid) for uid in dict.fromkeys(job.uid for job in jobs)}
+    for uid, tokens in TOKENS.items():
+        await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
+    if not stack.options.live:
+        refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
+        hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}
+        control = stack.openai_base_url.removesuffix("/v1") + "/control/faults"
+        (await client.post(control, json=[refusal, hiccup])).raise_for_status()
+    console.print(f"\n{len(users)} users upload their photos and write {len(jobs)} jobs ...")
+    await asyncio.gather(*(_write(users, job) for job in jobs))
+    await _watch(console, stack, users, len(jobs))
+    night = await look(client, stack, users)
+    demo_view.show(console, jobs, night)
+    broken = broken_promises(jobs, night)
+    for sentence in broken:
+        console.print(f"[red]Broken:[/red] {sentence}", highlight=False)
+    if not broken:
+        console.print(f"\n[green]All kept:[/green] {_KEPT}", highlight=False)
+    return 1 if broken else 0
+
+
+async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:
+    while job.waits and (await users[job.uid].wallet())["balance"]:  # noqa: ASYNC110 - another process changes it
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    job_input: dict[str, str] = {}
+    if job.text is not None:
+        job_input["text"] = job.text
+    if job.image:
+        owner = users[job.image_owner or job.uid]
+        job_input["imageUri"] = await owner.upload(job.image, picture(job.image))
+    await users[job.uid].write_job(job.job_id, job.type, job_input)
+
+
+async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], total: int) -> None:
+    """Show the jobs' progress until all have ended and their batches are closed, or patience does."""
+    started = time.monotonic()
+    patience = _LIVE_PATIENCE_SECONDS if stack.options.live else _PATIENCE_SECONDS
+    last = ""
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while time.monotonic() - started < patience:
+            jobs: dict[str, dict[str, Any]] = {}
+            for user in users.values():
+                jobs |= await user.own("ai_jobs")
+            line = demo_view.progress(jobs, total, time.monotonic() - started)
+            if console.is_terminal:
+                live.update(line, refresh=True)
+            elif (counts := line.plain.partition(" s ")[2]) != last:
+                last = counts
+                console.print(line)
+            ended = sum(job["status"] in {"completed", "failed"} for job in jobs.values())
+            if ended == total and not await _open_batches(stack):
+                return
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    raise StackError(
+        f"The night was not over after {patience:.0f} seconds; the functions' logs are in {stack.log_dir}."
+    )
+
+
+async def _open_batches(stack: Stack) -> int:
+    """How many batches are not closed yet: a batch deletes its files at the provider after its last job has ended."""
+    open_statuses = ("assembling", "sealed", "submitted", "ingesting", "settling")
+    values = [{"stringValue": status} for status in open_statuses]
+    query = {
+        "from": [{"collectionId": "ai_batches"}],
+        "where": {
+            "fieldFilter": {"field": {"fieldPath": "status"}, "op": "IN", "value": {"arrayValue": {"values": values}}}
+        },
+    }
+    documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(
+            f"{documents}:runQuery", headers={"Authorization": "Bearer owner"}, json={"structuredQuery": query}
+        )
+    answer.raise_for_status()
+    return sum("document" in row for row in answer.json())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""What a person sees of the demo: the night as it passes, and the tables in the morning."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from local.demo_jobs import TOKENS, DemoJob
+from local.demo_promises import Night
+
+_ORDER = ("created", "queued", "processing", "completed", "failed")
+_STYLES = {"created": "dim", "queued": "yellow", "processing": "cyan", "completed": "green", "failed": "red"}
+
+
+def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) -> Text:
+    """One line: how many jobs are where."""
+    counts = Counter(str(job["status"]) for job in jobs.values())
+    line = Text(f"{seconds:5.1f} s  ")
+    for status in _ORDER:
+        line.append(f"{counts[status]:>3} {status}  ", _STYLES[status] if counts[status] else "dim")
+    width = 12
+    done = width * (counts["completed"] + counts["failed"]) // max(1, total)
+    return line.append("█" * done, "green").append("░" * (width - done), "dim")
+
+
+def show(console: Console, jobs: Sequence[DemoJob], night: Night) -> None:
+    """All the tables."""
+    console.print(_results(jobs, night))
+    console.print(_wallets(night))
+    console.print("\n[bold]GET getBatchStats[/bold]")
+    for who, (status, body) in night.stats.items():
+        console.print(f"  {who}: {status} {json.dumps(body)}", highlight=False, soft_wrap=True)
+
+
+def _results(jobs: Sequence[DemoJob], night: Night) -> Table:
+    table = Table(title="\nJobs, and what their users were told", title_justify="left", title_style="bold", expand=True)
+    table.add_column("job", no_wrap=True, min_width=19)
+    table.add_column("status", no_wrap=True, min_width=9)
+    table.add_column("tries", justify="right", min_width=5)
+    table.add_column("result, or why not", overflow="ellipsis", no_wrap=True, min_width=19)
+    table.add_column("notification", overflow="ellipsis", no_wrap=True, ratio=1)
+    for job in jobs:
+        document = night.jobs.get(job.job_id, {})
+        status = str(document.get("status", "missing"))
+        told = night.notifications.get(job.job_id, {})
+        table.add_row(
+            job.job_id,
+            Text(status, _STYLES.get(status, "red")),
+            str(document.get("attempts", 0)),
+            _outcome(document),
+            str(told.get("message", "none")),
+        )
+    return table
+
+
+def _outcome(document: Mapping[str, Any]) -> str:
+    result = document.get("result")
+    if result is None:
+        return str(document.get("errorCode", ""))
+    if "starRating" in result:
+        return f"{'★' * result['starRating']} {result['colorLabel']}"
+    return f"{result['category']} ({result['confidence']:.0%})"
+
+
+def _wallets(night: Night) -> Table:
+    table = Table(title="\nWallets", title_justify="left", title_style="bold")
+    for column in ("user", "before", "charged", "refunded", "after", "sum of the ledger"):
+        table.add_column(column, justify="left" if column == "user" else "right")
+    for uid, wallet in night.wallets.items():
+        amounts: Counter[str] = Counter()
+        for entry in night.ledgers[uid]:
+            amounts[entry["kind"]] += entry["amount"]
+        row = (TOKENS.get(uid, 0), -amounts["charge"], amounts["refund"], wallet.get("balance", 0), amounts.total())
+        table.add_row(uid, *map(str, row))
+    return table

@@ -1,0 +1,187 @@
+"""Everything as a newcomer meets it: the demo, the README's JavaScript, and each function started alone."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.grant import grant_tokens
+from local.part import ROOT
+from local.ports import free_ports
+from local.readme import example
+from local.serve import serving
+from local.stack import Options, running_stack
+from tests.other_provider import OtherProvider
+from tests.world import SOURCE, World
+
+APP = ROOT / "tests" / "javascript"
+FRAMEWORK = str(Path(sys.executable).parent / "functions-framework")
+
+
+async def test_the_demo_keeps_all_its_promises() -> None:
+    """`make demo` exits 0, and shows answers, every kind of failure, a refund, and the statistics."""
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "local.demo", cwd=ROOT, stdout=PIPE, stderr=STDOUT, env=clean_environment()
+    )
+    printed = (await asyncio.wait_for(demo.communicate(), 90))[0].decode()
+
+    assert demo.returncode == 0, printed
+    for expected in ("All kept", "unknown_job_type", "forbidden_image", "insufficient_tokens", "401", "403"):
+        assert expected in printed
+    assert '"total": 28' in printed
+
+
+async def test_the_readmes_javascript_writes_a_job_and_hears_the_answer(tmp_path: Path) -> None:
+    """The snippet runs as pasted, with the Firebase SDK from npm, against the whole stack and its rules."""
+    assert (APP / "node_modules").is_dir(), "run `make test`, which installs the Firebase SDK"
+    (tmp_path / "node_modules").symlink_to(APP / "node_modules")
+    (tmp_path / "app.mjs").write_text(example("js"))
+    async with running_stack(Options(speed=300), say=lambda _: None) as stack:
+        await grant_tokens(stack.firestore_host, stack.project, "alice", 1)
+        node = shutil.which("node")
+        assert node, "Node.js is missing"
+        environment = clean_environment() | {"FIRESTORE_EMULATOR_HOST": stack.firestore_host}
+        app = await asyncio.create_subprocess_exec(
+            node, "app.mjs", cwd=tmp_path, stdout=PIPE, stderr=STDOUT, env=environment
+        )
+        heard = await heard_until(app, b"answered:")
+    assert [line for line in heard if line.startswith("waiting:")]
+    assert heard[-1].split()[1] in {"wet", "dry", "hazardous", "medical", "non_waste"}
+
+
+async def test_each_function_works_alone_against_another_compatible_server(world: World) -> None:
+    """Started by functions-framework with the documented environment, against a server that is not ours."""
+    provider = OtherProvider()
+    async with serving(provider.app) as address, functions(world, f"http://{address}/v1") as urls:
+        await world.give("alice", 3)
+        job_ids = [await world.write("alice") for _ in range(3)]
+        async with httpx.AsyncClient(timeout=30) as client:
+            for job_id in job_ids:
+                assert await deliver(client, urls["on_ai_job_created"], "firestore.document.v1.created", job_id) == 200
+            assert await deliver(client, urls["process_batch_jobs"], "pubsub.topic.v1.messagePublished") == 200
+            provider.finish()
+            assert await deliver(client, urls["process_batch_jobs"], "pubsub.topic.v1.messagePublished") == 200
+            stats = await client.get(urls["get_batch_stats"])
+    assert {job["status"] for job in (await world.jobs()).values()} == {"completed"}
+    assert stats.json().items() >= {"queued": 0, "processing": 0, "completed": 3, "failed": 0, "total": 3}.items()
+    assert not provider.files
+    assert not await world.open_batches()
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong", "names"),
+    [
+        ("process_batch_jobs", {"NIGHTSHIFT_MAX_ATTEMPTS": "none"}, "NIGHTSHIFT_MAX_ATTEMPTS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_COALESCE_SECONDS": "-1"}, "NIGHTSHIFT_COALESCE_SECONDS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
+        ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("get_batch_stats", {"GOOGLE_CLOUD_PROJECT": ""}, "GOOGLE_CLOUD_PROJECT"),
+        ("get_batch_stats", {"K_SERVICE": "get-batch-stats"}, "FIREBASE_AUTH_EMULATOR_HOST"),
+    ],
+)
+async def test_a_wrong_setting_stops_the_start_and_names_itself(
+    world: World, target: str, wrong: dict[str, str], names: str
+) -> None:
+    """Nobody has to search a log for what is wrong; and no value, which could be a key, is shown."""
+    environment = function_environment(world, world.base_url) | wrong
+    function = await start_function(target, free_ports(1)[0], environment)
+
+    printed = (await asyncio.wait_for(function.communicate(), 30))[0].decode()
+
+    assert function.returncode
+    assert names in printed.splitlines()[-1]
+    assert "test-key" not in printed
+
+
+@asynccontextmanager
+async def functions(world: World, base_url: str) -> AsyncIterator[dict[str, str]]:
+    """The three functions, each in a process of its own; yields their URLs."""
+    targets = ("on_ai_job_created", "process_batch_jobs", "get_batch_stats")
+    ports = dict(zip(targets, free_ports(len(targets)), strict=True))
+    async with AsyncExitStack() as closing:
+        for target, port in ports.items():
+            settings = {"NIGHTSHIFT_STATS_PUBLIC": "true"} if target == "get_batch_stats" else {}
+            process = await start_function(target, port, function_environment(world, base_url) | settings)
+            closing.push_async_callback(process.wait)
+            closing.callback(process.terminate)
+        async with httpx.AsyncClient() as client:
+            for port in ports.values():
+                await answers(client, f"http://127.0.0.1:{port}/robots.txt")
+        yield {target: f"http://127.0.0.1:{port}" for target, port in ports.items()}
+
+
+async def start_function(target: str, port: int, environment: dict[str, str]) -> Process:
+    """Start a function as the README says."""
+    return await asyncio.create_subprocess_exec(
+        *(FRAMEWORK, "--source", str(SOURCE), "--target", target, "--port", str(port)),
+        env=environment,
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """What any process on this machine needs, and nothing of the test run's own."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+def function_environment(world: World, base_url: str) -> dict[str, str]:
+    """The documented environment."""
+    google = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
+    return {
+        **clean_environment(),
+        **{name: os.environ[name] for name in google},
+        "GOOGLE_CLOUD_PROJECT": world.project,
+        "OPENAI_API_KEY": "test-key",
+        "OPENAI_BASE_URL": base_url,
+    }
+
+
+async def deliver(client: httpx.AsyncClient, url: str, kind: str, job_id: str = "") -> int:
+    """POST a binary-mode CloudEvent; returns the status code."""
+    headers = {
+        "ce-id": secrets.token_hex(8),
+        "ce-specversion": "1.0",
+        "ce-type": f"google.cloud.{kind}",
+        "ce-source": "//test",
+        **({"ce-document": f"ai_jobs/{job_id}"} if job_id else {}),
+    }
+    return (await client.post(url, headers=headers, json={"message": {"data": "", "attributes": {}}})).status_code
+
+
+async def answers(client: httpx.AsyncClient, url: str) -> None:
+    """Wait until somebody listens there."""
+    for _ in range(200):
+        try:
+            await client.get(url)
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"nobody listens at {url}")
+
+
+async def heard_until(process: Process, last: bytes) -> list[str]:
+    """The lines that a process prints, up to the first that begins with `last`; then the process is stopped."""
+    assert process.stdout
+    heard = []
+    try:
+        async with asyncio.timeout(60):
+            async for line in process.stdout:
+                heard.append(line.decode().strip())
+                if line.startswith(last):
+                    return heard
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    raise AssertionError("\n".join(heard))
