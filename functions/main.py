@@ -7,10 +7,10 @@ import functions_framework.aio as functions
 import structlog
 from cloudevents.http import CloudEvent
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from nightshift import log, settings
-from nightshift.model.errors import EventUnreadable, HttpError, TryLater
+from nightshift.model.errors import EventUnreadable, TryLater
 from nightshift.runtime import Runtime
 
 log.configure()
@@ -29,11 +29,12 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
-    lane = await admit(runtime, job_id)
-    if lane is None:
+    waiting = await admit(runtime, job_id)
+    if waiting is None:
         return
+    budget = runtime.budget(runtime.settings.tick_seconds)
     try:
-        await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
+        await submit_lane(runtime, waiting.lane, budget, coalesce=not waiting.is_urgent)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
         events.warning("left_to_the_next_tick", duty="submit", job_id=job_id, error=type(trouble).__name__)
@@ -50,13 +51,10 @@ async def process_batch_jobs(_: CloudEvent) -> None:
 @functions.http
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
+    from nightshift.http.responses import respond
     from nightshift.http.stats import batch_stats
 
-    try:
-        return await batch_stats(runtime, request)
-    except HttpError as error:
-        body = {"error": {"code": error.code, "message": error.message}}
-        return JSONResponse(body, status_code=error.status, headers=error.headers)
+    return await respond(runtime, request, batch_stats, method="GET")
 
 
 def _job_id(event: CloudEvent) -> str:

@@ -181,3 +181,20 @@ async def test_a_tick_stops_when_its_time_is_up(world: World) -> None:
     world.set_env(NIGHTSHIFT_TICK_SECONDS="480")
     await world.finish()
     assert (await world.job(job_id))["status"] == "completed"
+
+
+async def test_an_instant_job_costs_five_tokens_and_does_not_wait_for_company(world: World) -> None:
+    """It is sent at once, within the coalescing window too, and takes along what waits."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 10)
+    await world.submit("alice")
+    waiting = await world.submit("alice")
+
+    job_id = await world.submit("alice", speed="instant")
+
+    assert (await world.job(job_id))["tokensSpent"] == 5
+    assert [batch["jobCount"] for batch in await world.batches()] == [1, 2]
+    assert (await world.job(waiting))["status"] == "processing"
+    await world.finish()
+    assert (await world.read("wallets/alice"))["balance"] == 3
+    await assert_promises_kept(world)

@@ -274,7 +274,7 @@ async def test_the_emulators_run_alone_and_need_no_event_loop(monkeypatch: pytes
         firestore = AsyncClient(project="demo-alone")
         await firestore.document("greetings/one").set({"text": "hello"})
         snapshot = await firestore.document("greetings/one").get()
-        firestore.close()  # type: ignore[no-untyped-call]
+        firestore.close()
 
     assert snapshot.to_dict() == {"text": "hello"}
     assert set(emulators.environment) == {

@@ -7,6 +7,7 @@ trigger or tick submits it. A second delivery finds a status that is no longer `
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from nightshift import job_types
 from nightshift.job_types.base import JobType, reasons
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CREATED, QUEUED, JobRequest, check_job_id
+from nightshift.model.job import JobRequest, check_job_id
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import admissions, uploads
@@ -27,19 +28,32 @@ log = structlog.get_logger()
 _RESCUES_AT_ONCE = 16
 
 
-async def admit(runtime: Runtime, job_id: str) -> Lane | None:
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A job that is paid and waits in its lane."""
+
+    lane: Lane
+    # An instant job is sent at once; a batch job may wait for company.
+    is_urgent: bool
+
+
+async def admit(runtime: Runtime, job_id: str) -> Waiting | None:
     """Charge and queue a job, or refuse it.
 
     Returns:
-        The lane in which the job waits now; None if it was refused, or went further already.
+        Where the job waits now; None if it was refused, or went further already.
     """
     job = await admissions.read(runtime, job_id)
     if job is None:
         return None
-    status = job.fields.get("status")
-    if status == QUEUED:
-        return Lane.parse(job.fields["lane"])
-    return await _admit(runtime, job) if status == CREATED else None
+    match job.fields.get("status"):
+        case "created":
+            lane = await _admit(runtime, job)
+        case "queued":
+            lane = Lane.parse(job.fields["lane"])
+        case _:
+            lane = None
+    return Waiting(lane=lane, is_urgent=job.fields.get("speed") == "instant") if lane else None
 
 
 async def rescue(runtime: Runtime, budget: Budget) -> int:

@@ -1,6 +1,6 @@
 """A tick: whatever the triggers left, lost or could not do is taken up here. Safe to run twice at once: every duty is.
 
-The duties are independent. A passing trouble in one, or in one batch, is logged and left to the next tick; the
+The duties are independent. What goes wrong in one, or in one batch, is logged and left to the next tick; the
 others go on.
 """
 
@@ -12,6 +12,7 @@ import structlog
 
 from nightshift.journey import admit, poll
 from nightshift.journey.advance import advance, submit_lane
+from nightshift.log import where_raised
 from nightshift.model.batch import Batch
 from nightshift.model.errors import TryLater
 from nightshift.providers.base import RemoteBatch
@@ -85,3 +86,5 @@ async def _unless_trouble(duty: str, work: Awaitable[None]) -> None:
         await work
     except TryLater as trouble:
         log.warning("left_to_the_next_tick", duty=duty.strip("_"), error=type(trouble).__name__, reason=str(trouble))
+    except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
+        log.error("duty_failed", duty=duty.strip("_"), error=type(bug).__name__, where=where_raised(bug))
