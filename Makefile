@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check clean
+.PHONY: help setup demo up test check lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(BIN)/.ready: requirements.txt functions/requirements.txt
+$(BIN)/.ready: requirements.txt
 	@echo "Installing the Python packages into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -40,6 +40,12 @@ check: $(BIN)/.ready ## lint, strict types, import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	--no-annotate --no-header
+lock: $(BIN)/.ready ## pin all that the requirements.in files need into the requirements.txt files
+	@$(LOCK) functions/requirements.in -o functions/requirements.txt
+	@$(LOCK) requirements.in -c functions/requirements.txt -o requirements.txt
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules
