@@ -11,7 +11,10 @@ from nightshift.model.job import custom_id_of, job_id_of
 from nightshift.model.result_line import Answer, NoAnswer, answer_of, parse_result_line, usage_of
 
 NAMES = st.sampled_from(
-    "custom_id response error status_code body choices message content refusal usage code finish_reason".split()
+    [
+        *("custom_id", "response", "error", "code", "status_code", "body", "choices"),
+        *("message", "content", "refusal", "finish_reason", "usage", "prompt_tokens"),
+    ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([200, "job-a", "stop"])
 ANY_JSON = st.recursive(

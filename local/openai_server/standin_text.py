@@ -29,7 +29,7 @@ def standin_text(schema: JsonObject, path: tuple[str, ...], number: int) -> str:
         if formatted is not None:
             return formatted
     place = next((name for name in reversed(path) if not name.isdigit()), "answer")
-    text = f"Stand-in text for '{place}' ({number % 0x10000:04x}): no model was asked."
+    text = f"stand-in {place} {number % 0x10000:04x} (no model was asked)"
     if "pattern" in schema and not re.search(schema["pattern"], text):
         text = _matching(schema["pattern"], path)
     least, most = schema.get("minLength", 0), schema.get("maxLength")
