@@ -1,13 +1,9 @@
 """One server: its parts put together, and its life from the first connection to the removed directory."""
 
-import asyncio
-import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from itertools import count
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
-import uvicorn
 from starlette.middleware import Middleware
 
 from local.openai_server.answers import Answerer
@@ -24,9 +20,9 @@ from local.openai_server.pace import Pace
 from local.openai_server.routes import build_app
 from local.openai_server.script import Script
 from local.openai_server.upstream import Upstream
+from local.serve import serving
 
 KEPT_CALLS = 10_000
-TICK_SECONDS = 0.1
 IMMEDIATE = Pace()
 
 
@@ -124,27 +120,13 @@ class OpenAIServer:
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Serve on a socket in this event loop and yield the base URL, which ends in `/v1`; then close."""
-        # Named as TCP, since asyncio turns Nagle's delay (40 ms an answer) off only where it knows that it is.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        config = uvicorn.Config(
-            self.app,
-            http=tracking_protocol(self._transports),
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = _LoopServer(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await server.ready.wait()
-            yield f"http://{host}:{listener.getsockname()[1]}/v1"
+            async with serving(self.app, host, port, http=tracking_protocol(self._transports)) as address:
+                try:
+                    yield f"http://{address}/v1"
+                finally:
+                    await self._runs.close()
         finally:
-            server.stopping.set()
-            await self._runs.close()
-            await serving
             await self.close()
 
     async def close(self) -> None:
@@ -153,36 +135,3 @@ class OpenAIServer:
         if self._upstream is not None:
             await self._upstream.close()
         self._files.close()
-
-
-class _LoopServer(uvicorn.Server):
-    """Uvicorn inside someone else's event loop: signals are not its business."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self.stopping = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    async def main_loop(self) -> None:
-        """Tick as uvicorn does, but stop at once when asked to, which a test suite does hundreds of times."""
-        for tick in count():
-            if self.stopping.is_set():
-                return
-            await self.on_tick(tick)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down as uvicorn does, but without its pause where nobody is connected any more."""
-        if self.server_state.connections or self.server_state.tasks:
-            await super().shutdown(sockets)
-        for server in self.servers:
-            server.close()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
