@@ -6,6 +6,7 @@ whoever submits it, who will look for it.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -42,6 +43,10 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
             seen[remote.remote_id] = remote
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             await _cancel_stray(runtime, remote.remote_id, remote.batch_id)
+    for remote_id in owned.keys() - seen.keys():
+        # A listing may lag behind.
+        with suppress(ProviderGone):
+            seen[remote_id] = await runtime.provider.retrieve(remote_id)
     return seen
 
 
@@ -57,7 +62,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
 
     Args:
-        seen: what `look` saw a moment ago; a batch that it did not see is asked for by itself.
+        seen: what `look` saw a moment ago; a batch that it did not see is asked for again.
     """
     batch = batches.batch_of(hold)
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once

@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from nightshift.model.lane import Lane
-from nightshift.model.lease import Lease
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
 BatchStatus = Literal[
@@ -66,12 +65,11 @@ NOTHING_USED: Final = Usage()
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A batch as read from `ai_batches/{batchId}` at `update_time`."""
+    """A batch as read from `ai_batches/{batchId}`."""
 
     batch_id: str
     status: BatchStatus
     lane: Lane
-    lease: Lease | None
     job_count: int
     estimated_tokens: int
     input_file_id: str | None
@@ -82,7 +80,6 @@ class Batch:
     error_code: str | None
     usage: Usage
     created_at: datetime
-    update_time: datetime
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,6 @@
 """Leases: the right to work on a lane or a batch, until it expires.
 
-A lease lives in the document that it guards, as `{owner, expiresAt}`. Its fencing token is that document's
+A lease lives in the document that it guards, as `{owner, expiresAt, writes}`. Its fencing token is that document's
 update time: the server moves it with every write, so a write under the precondition "the update time is still
 mine" can only succeed while nobody else has taken the lease. No counter of our own is needed.
 """
@@ -17,20 +17,24 @@ class Lease:
 
     owner: str
     expires_at: datetime
+    # The number of the owner's last write: after a lost answer it tells whether that one landed.
+    writes: int = 0
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Lease | None":
         """The lease in a document's `lease` field, if there is one."""
-        return cls(owner=fields["owner"], expires_at=fields["expiresAt"]) if fields else None
+        if not fields:
+            return None
+        return cls(owner=fields["owner"], expires_at=fields["expiresAt"], writes=fields.get("writes", 0))
 
     def fields(self) -> dict[str, Any]:
         """The document's `lease` field."""
-        return {"owner": self.owner, "expiresAt": self.expires_at}
+        return {"owner": self.owner, "expiresAt": self.expires_at, "writes": self.writes}
 
     def is_live(self, now: datetime) -> bool:
         """Whether its owner may still be at work."""
         return now < self.expires_at
 
-    def extended(self, now: datetime, seconds: float) -> "Lease":
-        """The same lease, to expire `seconds` from now."""
-        return Lease(owner=self.owner, expires_at=now + timedelta(seconds=seconds))
+    def extended(self, now: datetime, seconds: float, writes: int) -> "Lease":
+        """The lease as its owner's write number `writes` leaves it: to expire `seconds` from now."""
+        return Lease(owner=self.owner, expires_at=now + timedelta(seconds=seconds), writes=writes)

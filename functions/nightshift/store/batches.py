@@ -3,7 +3,6 @@
 import secrets
 import string
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilter, Query
@@ -11,7 +10,6 @@ from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilte
 from nightshift.model.batch import OPEN, Batch, Usage
 from nightshift.model.job import PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
-from nightshift.model.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.store import leases
 from nightshift.store.commits import READ, Undecided, commit
@@ -35,13 +33,13 @@ def is_batch_id(name: str) -> bool:
 
 def batch_of(hold: Hold) -> Batch:
     """The batch on which a lease is held, as it is now."""
-    return _batch(hold.ref.id, hold.fields, hold.update_time)
+    return _batch(hold.ref.id, hold.fields)
 
 
 async def read(runtime: Runtime, batch_id: str) -> Batch | None:
     """The batch, or None if there is none of this id."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
-    return _batch(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time) if snapshot.exists else None
+    return _batch(snapshot.id, snapshot.to_dict() or {}) if snapshot.exists else None
 
 
 async def take(runtime: Runtime, batch_id: str) -> Hold | None:
@@ -55,7 +53,7 @@ async def take(runtime: Runtime, batch_id: str) -> Hold | None:
 async def open_batches(runtime: Runtime) -> list[Batch]:
     """Every batch that still has a step before it."""
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
-    return [_batch(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time) for snapshot in await query.get(**READ)]
+    return [_batch(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
 
 
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
@@ -147,12 +145,11 @@ async def count_jobs(runtime: Runtime, batch_id: str, status: str) -> int:
     return int((await query.count().get(**READ))[0][0].value)
 
 
-def _batch(batch_id: str, fields: Mapping[str, Any], update_time: datetime) -> Batch:
+def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
     return Batch(
         batch_id=batch_id,
         status=fields["status"],
         lane=Lane.parse(fields["lane"]),
-        lease=Lease.read(fields.get("lease")),
         job_count=fields["jobCount"],
         estimated_tokens=fields.get("estimatedTokens", 0),
         input_file_id=fields.get("inputFileId"),
@@ -163,5 +160,4 @@ def _batch(batch_id: str, fields: Mapping[str, Any], update_time: datetime) -> B
         error_code=fields.get("errorCode"),
         usage=Usage.read(fields.get("usage")),
         created_at=fields["createdAt"],
-        update_time=update_time,
     )

@@ -3,19 +3,17 @@
 What may happen between which lines:
 
 - The holder dies: its lease expires, and the next taker finds the document as the last `write` left it.
-- The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so
-every write of the
-  sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
-- The answer to a write is lost: the document is read again. If its owner is still this holder and its update
-time has moved,
-  the write landed, for nobody else writes under this owner's name.
+- The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so every
+  write of the sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
+- The answer to a write is lost: the document is read again. Each write of a holder leaves its number there, so
+  it is plain whether this one landed.
 """
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore import DELETE_FIELD
@@ -45,10 +43,11 @@ class Hold:
         self.ref = ref
         self.lease = lease
         self.fields = fields
-        self.update_time = update_time
+        self._update_time = update_time
         self.is_released = False
         self._runtime = runtime
         self._one_write_at_a_time = asyncio.Lock()
+        self._writes = lease.writes
 
     async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
         """Change the document and, in the same commit, what `also` adds; renew the lease, or give it up.
@@ -58,85 +57,64 @@ class Hold:
             Undecided: a precondition that `also` brought failed; nothing was written.
         """
         async with self._one_write_at_a_time:
+            # Counted before it is sent: a write that is given up in the middle keeps its number.
+            self._writes += 1
             async for _ in attempts():
-                lease = self.lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds)
+                lease = self.lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds, self._writes)
                 batch = self._runtime.firestore.batch()
                 if also:
                     also(batch)
                 batch.update(
                     self.ref,
                     {**changes, "lease": DELETE_FIELD if release else lease.fields()},
-                    option=self._runtime.firestore.write_option(last_update_time=self.update_time),
+                    option=self._runtime.firestore.write_option(last_update_time=self._update_time),
                 )
                 try:
-                    update_time = (await commit(batch))[-1].update_time
+                    self._update_time = (await commit(batch))[-1].update_time
                 except Undecided:
-                    landed_at = await self._landed_at(release=release)
-                    if landed_at is None:
+                    if not await self._landed(lease, release=release):
                         if also:
                             raise
                         continue
-                    update_time = landed_at
-                self.update_time = update_time
                 self.lease = lease
                 self.fields.update(changes)
                 self.is_released = release
                 return
 
-    async def _landed_at(self, *, release: bool) -> datetime | None:
-        """When the doubtful write landed, or None if it did not.
-
-        Raises LeaseLost if the document is somebody else's.
-        """
+    async def _landed(self, lease: Lease, *, release: bool) -> bool:
+        """Whether the doubtful write landed. Raises LeaseLost if the document is somebody else's."""
         snapshot = await self.ref.get(**READ)
-        if not snapshot.exists:
-            raise LeaseLost(self.ref.path)
-        if snapshot.update_time == self.update_time:
-            return None
-        lease = Lease.read((snapshot.to_dict() or {}).get("lease"))
+        stored = Lease.read((snapshot.to_dict() or {}).get("lease"))
         # Only a release takes a lease away altogether, and only its owner releases it.
-        ours = release if lease is None else lease.owner == self.lease.owner
-        if not ours:
+        ours = release if stored is None else stored.owner == self.lease.owner
+        if not snapshot.exists or not ours:
             raise LeaseLost(self.ref.path)
-        return snapshot.update_time  # type: ignore[no-any-return]
+        self._update_time = snapshot.update_time
+        return stored is None or stored.writes == lease.writes
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Renew the lease while the body runs; a body whose lease is lost is cancelled with LeaseLost."""
-        body = asyncio.current_task()
-        lost = False
+        """Renew the lease while the body runs. Once it is lost it is not renewed; the body's next write will say so."""
 
         async def renew() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
-                if self.is_released:
-                    return
-                try:
+            with suppress(TryLater):
+                while True:
+                    await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
+                    if self.is_released:
+                        return
                     await self.write({})
-                except TryLater:
-                    lost = True
-                    if body:
-                        body.cancel()
-                    return
 
         renewal = asyncio.create_task(renew())
         try:
             yield
-        except asyncio.CancelledError:
-            if lost and body:
-                body.uncancel()
-                raise LeaseLost(self.ref.path) from None
-            raise
         finally:
             renewal.cancel()
 
 
 def new_lease(runtime: Runtime) -> Lease:
     """A lease for a new holder, from now on."""
-    return Lease(owner=uuid.uuid4().hex, expires_at=runtime.now()).extended(
-        runtime.now(), runtime.settings.lease_seconds
-    )
+    now = runtime.now()
+    return Lease(owner=uuid.uuid4().hex, expires_at=now + timedelta(seconds=runtime.settings.lease_seconds))
 
 
 async def take(

@@ -1,0 +1,109 @@
+"""Leases: one holder at a time, a sleeper changes nothing, and a lost answer is no riddle."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import ServiceUnavailable
+
+from nightshift.model.errors import LeaseLost
+from nightshift.runtime import Runtime
+from nightshift.settings import load
+from nightshift.store import commits, leases
+from nightshift.store.leases import Hold
+from tests.world import World
+
+
+async def take(world: World) -> Hold | None:
+    """Take the lease on one document, as a fresh instance would."""
+    runtime = Runtime(load(), world.now)
+    snapshot = await runtime.firestore.document("lanes/one").get()
+    return await leases.take(runtime, snapshot, create={"lane": "one"})
+
+
+async def test_a_live_lease_is_held_by_one_and_an_expired_one_is_taken_over(world: World) -> None:
+    """While the first holder lives nobody else works; after its lease, the next one does."""
+    assert await take(world)
+    assert await take(world) is None
+
+    world.pass_time(seconds=121)
+
+    assert await take(world)
+
+
+async def test_a_holder_that_slept_past_its_lease_changes_nothing(world: World) -> None:
+    """Its write fails, it learns that it lost the lease, and the document is the new holder's."""
+    sleeper = await take(world)
+    world.pass_time(seconds=121)
+    holder = await take(world)
+    assert sleeper
+    assert holder
+
+    with pytest.raises(LeaseLost):
+        await sleeper.write({"by": "the sleeper"})
+
+    await holder.write({"by": "the holder"})
+    assert (await world.read("lanes/one"))["by"] == "the holder"
+
+
+async def test_a_lease_that_is_kept_does_not_expire(world: World) -> None:
+    """Renewed in the background, it outlives its own length."""
+    world.set_env(NIGHTSHIFT_LEASE_SECONDS="0.3")
+    holder = await take(world)
+    assert holder
+    async with holder.kept():
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            assert await take(world) is None
+    await holder.write({}, release=True)
+    assert await take(world)
+
+
+@pytest.mark.parametrize("release", [False, True])
+@pytest.mark.parametrize("landed", [False, True])
+async def test_a_write_whose_answer_is_lost_is_done_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, landed: bool, release: bool
+) -> None:
+    """Whether it landed or not, the holder finds out, and the change is there exactly once."""
+    holder = await take(world)
+    assert holder
+    lose_answers(monkeypatch, 1, landed=landed)
+
+    await holder.write({"step": 1}, release=release)
+
+    assert (await world.read("lanes/one"))["step"] == 1
+    assert ("lease" in await world.read("lanes/one")) is not release
+
+
+async def test_a_renewal_that_landed_unheard_does_not_swallow_the_next_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The renewal was given up in the middle and landed all the same; the next write is told apart from it."""
+    holder = await take(world)
+    assert holder
+    lose_answers(monkeypatch, 1, landed=True, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        await holder.write({})
+
+    await holder.write({"step": 2})
+
+    assert (await world.read("lanes/one"))["step"] == 2
+
+
+def lose_answers(
+    monkeypatch: pytest.MonkeyPatch, times: int, *, landed: bool, error: BaseException | None = None
+) -> None:
+    """Let the next commits fail as if their answers were lost, after they took effect or instead."""
+    left = times
+    real = commits.commit
+
+    async def losing(batch: Any) -> list[Any]:
+        nonlocal left
+        if left == 0:
+            return await real(batch)
+        left -= 1
+        if landed:
+            await real(batch)
+        raise error or commits.Undecided(ServiceUnavailable("lost"))
+
+    monkeypatch.setattr(leases, "commit", losing)
