@@ -29,15 +29,14 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
-    waiting = await admit(runtime, job_id)
-    if waiting is None:
+    lane = await admit(runtime, job_id)
+    if lane is None:
         return
-    budget = runtime.budget(runtime.settings.tick_seconds)
     try:
-        await submit_lane(runtime, waiting.lane, budget, coalesce=not waiting.is_urgent)
+        await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
-        events.warning("left_to_the_next_tick", duty="submit", job_id=job_id, error=type(trouble).__name__)
+        log.left_to_the_next_tick("submit", trouble, job_id=job_id)
 
 
 @functions.cloud_event

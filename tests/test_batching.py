@@ -183,18 +183,30 @@ async def test_a_tick_stops_when_its_time_is_up(world: World) -> None:
     assert (await world.job(job_id))["status"] == "completed"
 
 
-async def test_an_instant_job_costs_five_tokens_and_does_not_wait_for_company(world: World) -> None:
-    """It is sent at once, within the coalescing window too, and takes along what waits."""
+async def test_an_instant_job_costs_five_tokens(world: World) -> None:
+    """It is charged its price and answered; it waits for company like any other job of its lane."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 10)
     await world.submit("alice")
-    waiting = await world.submit("alice")
 
     job_id = await world.submit("alice", speed="instant")
 
     assert (await world.job(job_id))["tokensSpent"] == 5
-    assert [batch["jobCount"] for batch in await world.batches()] == [1, 2]
-    assert (await world.job(waiting))["status"] == "processing"
+    assert [batch["jobCount"] for batch in await world.batches()] == [1]
     await world.finish()
-    assert (await world.read("wallets/alice"))["balance"] == 3
+    assert (await world.read("wallets/alice"))["balance"] == 4
+    await assert_promises_kept(world)
+
+
+async def test_what_comes_while_a_leader_submits_waits_for_the_next(world: World) -> None:
+    """In a burst of simultaneous triggers one batch goes out; the rest gathers until the window is over."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 30)
+    job_ids = [await world.write("alice") for _ in range(30)]
+
+    assert set(await asyncio.gather(*(world.trigger(job_id) for job_id in job_ids))) == {200}
+
+    assert len(await world.batches()) == 1
+    await world.finish()
+    assert len(await world.batches()) == 2
     await assert_promises_kept(world)

@@ -203,6 +203,9 @@ async def test_an_output_file_that_is_gone_costs_an_attempt_not_an_answer(world:
             f"{world.base_url}/files/{remote.output_file_id}", headers={"Authorization": f"Bearer {API_KEY}"}
         )
 
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "processing", "it may only be late"
+    world.pass_time(minutes=31)
     await world.finish()
 
     job = await world.job(job_id)

@@ -285,6 +285,32 @@ async def test_a_full_queue_at_the_provider_backs_the_lane_off_and_costs_no_atte
     await assert_promises_kept(world)
 
 
+async def test_a_backlog_larger_than_the_providers_queue_goes_out_in_smaller_batches(world: World) -> None:
+    """Each refusal halves the lane's batches until they fit; then they grow again, and every job is answered."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    world.provider.hold("validating")
+    await world.give("alice", 13)
+    for _ in range(13):
+        await world.submit("alice")
+    sizes = []
+    for _ in range(12):
+        for batch in await world.open_batches():
+            sizes.append(batch["jobCount"])
+            if batch["jobCount"] > 4:
+                await world.provider.fail(batch["remoteId"], "token_limit_exceeded")
+        world.provider.release()
+        await world.provider.settled()
+        world.provider.hold("validating")
+        assert await world.tick() == 200
+        world.pass_time(minutes=31)
+    world.provider.release()
+    await world.finish()
+
+    assert max(sizes) == 12
+    assert len(await world.jobs("completed")) == 13
+    assert {job["attempts"] for job in (await world.jobs()).values()} == {1}
+
+
 async def test_a_batch_that_a_person_cancels_keeps_what_is_done_and_sends_the_rest_again(world: World) -> None:
     """A cancel at the provider's console loses nothing."""
     world.provider.hold("in_progress")

@@ -9,10 +9,20 @@ import traceback
 import structlog
 import structlog_gcp
 
+from nightshift.model.errors import TryLater
+
+log = structlog.get_logger()
+
 
 def configure() -> None:
     """Send every event to standard output, where Cloud Logging reads it."""
     structlog.configure(processors=structlog_gcp.build_processors())
+
+
+def left_to_the_next_tick(duty: str, trouble: TryLater, **ids: str) -> None:
+    """Log a passing trouble; as an error when somebody has to act before it can pass."""
+    event = log.error if trouble.needs_operator else log.warning
+    event("left_to_the_next_tick", duty=duty, error=type(trouble).__name__, reason=str(trouble), **ids)
 
 
 def where_raised(error: BaseException) -> str:

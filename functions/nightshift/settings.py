@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from nightshift.model.errors import InvalidSettings
 
 _PREFIX = "NIGHTSHIFT_"
+# https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
+_BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 _ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs"})
 
 
@@ -23,7 +25,7 @@ class Settings(BaseSettings):
 
     project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
     # functions-framework sets it to what it serves: https://github.com/GoogleCloudPlatform/functions-framework-python
@@ -31,8 +33,8 @@ class Settings(BaseSettings):
     # Cloud Run sets it on every deployed function: https://cloud.google.com/run/docs/container-contract
     deployed_service: str | None = Field(None, validation_alias="K_SERVICE")
 
-    bucket: str = ""
-    uploads_bucket: str = ""
+    bucket: str = Field("", pattern=_BUCKET)
+    uploads_bucket: str = Field("", pattern=_BUCKET)
     model: str = Field("gpt-5-mini", min_length=1)
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)
@@ -62,7 +64,7 @@ def load() -> Settings:
     faults = [
         f"{name} is not a setting of Nightshift"
         for name in sorted(os.environ)
-        if name.startswith(_PREFIX) and name not in known
+        if name.upper().startswith(_PREFIX) and name not in known
     ]
     settings = None
     try:

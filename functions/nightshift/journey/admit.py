@@ -7,7 +7,6 @@ trigger or tick submits it. A second delivery finds a status that is no longer `
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,36 +27,26 @@ log = structlog.get_logger()
 _RESCUES_AT_ONCE = 16
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """A job that is paid and waits in its lane."""
-
-    lane: Lane
-    # An instant job is sent at once; a batch job may wait for company.
-    is_urgent: bool
-
-
-async def admit(runtime: Runtime, job_id: str) -> Waiting | None:
+async def admit(runtime: Runtime, job_id: str) -> Lane | None:
     """Charge and queue a job, or refuse it.
 
     Returns:
-        Where the job waits now; None if it was refused, or went further already.
+        The lane in which the job waits now; None if it was refused, or went further already.
     """
     job = await admissions.read(runtime, job_id)
     if job is None:
         return None
     match job.fields.get("status"):
         case "created":
-            lane = await _admit(runtime, job)
+            return await _admit(runtime, job)
         case "queued":
-            lane = Lane.parse(job.fields["lane"])
+            return Lane.parse(job.fields.get("lane"))
         case _:
-            lane = None
-    return Waiting(lane=lane, is_urgent=job.fields.get("speed") == "instant") if lane else None
+            return None
 
 
 async def rescue(runtime: Runtime, budget: Budget) -> int:
-    """Admit the jobs whose event was lost. Returns how many there were."""
+    """Admit the jobs whose event was lost. Returns how many were queued."""
     latest = runtime.now() - timedelta(seconds=runtime.settings.rescue_seconds)
     rescued = 0
     async for jobs in _bunches(admissions.created_before(runtime, latest)):
@@ -66,7 +55,7 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
             # One job that cannot be admitted now must not keep the others waiting.
             if isinstance(outcome, BaseException):
                 log.error("rescue_failed", job_id=job.job_id, error=type(outcome).__name__)
-        rescued += len(jobs)
+        rescued += sum(isinstance(outcome, Lane) for outcome in outcomes)
         if budget.is_spent:
             break
     return rescued

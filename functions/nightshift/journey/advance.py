@@ -31,10 +31,11 @@ async def advance(runtime: Runtime, batch_id: str, seen: Mapping[str, RemoteBatc
 async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
     """Send the lane's queued jobs to the provider, in as many batches as they need.
 
+    What is queued meanwhile waits for the next leader, and so does a batch that the provider would not have.
+
     Args:
-        coalesce: leave them where they are if the lane was submitted a moment ago; the next leader, or the
-        tick, takes all that
-            has gathered by then.
+        coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
+            takes all that has gathered by then.
     """
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
@@ -42,9 +43,14 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     submitted = False
     try:
         async with lane_hold.kept():
-            while not budget.is_spent and (hold := await assemble.assemble(runtime, lane)):
+            while not budget.is_spent:
+                assembled = await assemble.assemble(runtime, lane, lanes.most_requests(lane_hold))
+                if assembled is None:
+                    break
                 submitted = True
-                await _advance_held(runtime, hold, {})
+                await _advance_held(runtime, assembled.hold, {})
+                if not assembled.is_full or batches.batch_of(assembled.hold).status != "submitted":
+                    break
     finally:
         with suppress(LeaseLost):
             await lanes.release(lane_hold, submitted=submitted)

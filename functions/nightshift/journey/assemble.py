@@ -11,6 +11,7 @@ took meanwhile makes the claim `Undecided`: then the page is read again.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -33,13 +34,22 @@ _PAGE: Final = 200
 _IMAGES_AT_ONCE: Final = 16
 
 
-async def assemble(runtime: Runtime, lane: Lane) -> Hold | None:
-    """Gather the lane's next jobs into one new batch, and seal it.
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """A sealed batch, its lease held."""
 
-    Returns:
-        The batch, its lease held; None when no job is queued, or none may be sent now.
+    hold: Hold
+    # Whether it is full, so that jobs may still be waiting.
+    is_full: bool
+
+
+async def assemble(runtime: Runtime, lane: Lane, most_requests: int | None) -> Assembled | None:
+    """Gather the lane's next jobs into one new batch, and seal it; None when no job is queued, or none may be sent now.
+
+    Args:
+        most_requests: a limit that the provider taught us, besides those of the settings.
     """
-    assembly = _Assembly(runtime, lane, await _limits(runtime, lane))
+    assembly = _Assembly(runtime, lane, await _limits(runtime, lane, most_requests))
     first = await assembly.claim_page()
     hold = assembly.hold
     if hold is None:
@@ -48,7 +58,7 @@ async def assemble(runtime: Runtime, lane: Lane) -> Hold | None:
         await artifacts.write(runtime, hold.ref.id, "input", assembly.pages(first))
         await hold.write({"status": "sealed"})
     log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
-    return hold
+    return Assembled(hold=hold, is_full=assembly.is_full)
 
 
 async def reassemble(runtime: Runtime, hold: Hold) -> None:
@@ -78,7 +88,10 @@ class _Assembly:
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = lane
-        self._is_full = False
+        # No further line fits.
+        self.is_full = False
+        # No further job is queued, or none that can be sent now.
+        self._is_last = False
 
     async def pages(self, first: bytes) -> AsyncIterator[bytes]:
         page = first
@@ -90,7 +103,7 @@ class _Assembly:
         """Claim as many of the next jobs as fit; returns their lines; nothing when none is there or fits."""
         async for _ in attempts():
             most = min(_PAGE, self.room.requests_left)
-            if self._is_full or most == 0:
+            if self.is_full or self._is_last:
                 return b""
             jobs = {job.job_id: job for job in await batches.next_queued(self._runtime, self._lane, most)}
             lines = await _request_lines(self._runtime, self._lane, list(jobs.values()))
@@ -100,8 +113,8 @@ class _Assembly:
                     await self._claim([jobs[line.job_id] for line in fitting], room)
             except Undecided:
                 continue
-            # A page of which nothing could be sent is not asked for again in this batch.
-            self._is_full = len(fitting) < len(lines) or len(jobs) < most or not fitting
+            self.is_full = len(fitting) < len(lines) or self.room.requests_left == 0
+            self._is_last = len(jobs) < most or not fitting
             return _joined(fitting)
         return b""
 
@@ -125,12 +138,12 @@ class _Assembly:
         self.room = room
 
 
-async def _limits(runtime: Runtime, lane: Lane) -> BatchLimits:
+async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None) -> BatchLimits:
     settings = runtime.settings
     most_tokens = settings.max_enqueued_tokens
     in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
     return BatchLimits(
-        requests=settings.max_batch_requests,
+        requests=min(settings.max_batch_requests, most_requests or settings.max_batch_requests),
         bytes=settings.max_batch_bytes,
         tokens=most_tokens - in_flight if most_tokens else None,
         lane_is_idle=in_flight == 0,

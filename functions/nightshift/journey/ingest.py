@@ -15,7 +15,7 @@ from nightshift.model.batch import Batch, Usage
 from nightshift.model.job import PROCESSING
 from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
 from nightshift.model.settlement import settlement_of
-from nightshift.providers.base import ProviderGone, ProviderTrouble
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
 from nightshift.store import artifacts, batches, settlements
 from nightshift.store.leases import Hold
@@ -23,9 +23,10 @@ from nightshift.store.leases import Hold
 log = structlog.get_logger()
 
 _LINES_AT_ONCE: Final = 150
-# A file that still cannot be read whole after this is given up, and its jobs are queued again: a batch takes 24 h
-# at most.
-_DOWNLOAD_PATIENCE: Final = timedelta(hours=48)
+# A result file is sometimes not visible at once. One that stays away this long, counted from the batch's end, is gone.
+_VISIBLE_AFTER: Final = timedelta(minutes=30)
+# One that cannot be read whole for this long is given up, too. Its jobs are sent again.
+_TROUBLE_PATIENCE: Final = timedelta(hours=24)
 
 
 @dataclass
@@ -54,13 +55,11 @@ async def ingest(runtime: Runtime, hold: Hold) -> None:
             continue
         try:
             await artifacts.write(runtime, batch.batch_id, name, runtime.provider.download(file_id))
-        except ProviderGone:
-            log.error("result_file_gone", batch_id=batch.batch_id, file=name)
-            continue
-        except ProviderTrouble:
-            if runtime.now() < batch.created_at + _DOWNLOAD_PATIENCE:
-                raise
-            log.error("result_file_unreadable", batch_id=batch.batch_id, file=name)
+        except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
+            patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
+            if runtime.now() < (batch.ended_at or batch.created_at) + patience:
+                raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
+            log.error("result_file_given_up", batch_id=batch.batch_id, file=name, error=type(trouble).__name__)
             continue
         async for lines in artifacts.lines(runtime, batch.batch_id, name, _LINES_AT_ONCE):
             usage += await _settle_lines(runtime, batch, lines, tally)

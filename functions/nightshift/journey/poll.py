@@ -7,13 +7,14 @@ whoever submits it, who will look for it.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from nightshift.log import left_to_the_next_tick
 from nightshift.model.batch import Batch
-from nightshift.providers.base import ProviderGone, RemoteBatch
+from nightshift.providers.base import ProviderGone, ProviderTrouble, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.store import batches
 from nightshift.store.leases import Hold
@@ -21,23 +22,27 @@ from nightshift.store.leases import Hold
 log = structlog.get_logger()
 
 _CLOCK_SLACK: Final = timedelta(hours=1)
+_NEWEST: Final = 100
+_LONGEST_MESSAGE: Final = 500
 # How long a batch that reports answers may keep us waiting for the file that holds them.
 _OUTPUT_PATIENCE: Final = timedelta(hours=1)
-# How long after a submission "no such batch" is taken for "not yet visible".
-_VISIBLE_AFTER: Final = timedelta(minutes=10)
+# A batch window is 24 hours. After this, a batch that the provider does not know, or never ends, is given up.
+_BATCH_PATIENCE: Final = timedelta(hours=48)
 
 
 async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, RemoteBatch]:
-    """The provider's view of the open batches, by its own ids; strays are cancelled on the way."""
+    """The provider's view of the open batches, by its own ids; strays are cancelled on the way.
+
+    Raises:
+        ProviderTrouble: it did not answer.
+    """
     owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
-    earliest = (
-        min((batch.created_at for batch in open_batches), default=datetime.max.replace(tzinfo=UTC)) - _CLOCK_SLACK
-    )
     seen: dict[str, RemoteBatch] = {}
-    newest_page = 100
+    earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
+    number = 0
     async for remote in runtime.provider.batches():
-        newest_page -= 1
-        if remote.created_at < earliest and newest_page < 0:
+        number += 1
+        if number > _NEWEST and (earliest is None or remote.created_at < earliest):
             break
         if remote.remote_id in owned:
             seen[remote.remote_id] = remote
@@ -51,11 +56,14 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
 
 
 async def _cancel_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
-    batch = await batches.read(runtime, batch_id)
+    batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
     if batch and batch.is_open and batch.remote_id in {None, remote_id}:
         return
     log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
-    await runtime.provider.cancel(remote_id)
+    try:
+        await runtime.provider.cancel(remote_id)
+    except ProviderTrouble as trouble:
+        left_to_the_next_tick("cancel", trouble, remote_id=remote_id)
 
 
 async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
@@ -66,28 +74,40 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     """
     batch = batches.batch_of(hold)
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
+    is_overdue = runtime.now() >= batch.created_at + _BATCH_PATIENCE
     try:
         remote = seen.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
-        if runtime.now() < batch.created_at + _VISIBLE_AFTER:
-            return False
-        log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
-        await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
-        return True
-    if not is_ready(remote, runtime.now()):
+        if is_overdue:
+            log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
+            await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
+        return is_overdue
+    if not is_overdue and not is_ready(remote, runtime.now()):
         return False
+    if remote.outcome is None:
+        log.error("batch_never_ended", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        await runtime.provider.cancel(batch.remote_id)
     log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
+    reason = {"errorCode": remote.error_code, "errorMessage": (remote.error_message or "")[:_LONGEST_MESSAGE]}
     await hold.write(
         {
             "status": "ingesting",
-            "outcome": remote.outcome,
+            "outcome": remote.outcome or "expired",
+            "endedAt": runtime.now(),
             "outputFileId": remote.output_file_id,
             "errorFileId": remote.error_file_id,
-            "errorCode": remote.error_code,
             "usage": remote.usage.fields() if remote.usage else None,
+            **(reason if remote.error_code else {}),
         }
     )
     return True
+
+
+def waits(batch: Batch, seen: Mapping[str, RemoteBatch], now: datetime) -> bool:
+    """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
+    remote = seen.get(batch.remote_id or "")
+    is_overdue = now >= batch.created_at + _BATCH_PATIENCE
+    return batch.status == "submitted" and not is_overdue and remote is not None and not is_ready(remote, now)
 
 
 def is_ready(remote: RemoteBatch, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from nightshift.model.job import COMPLETED, FAILED, Job
 from nightshift.model.pricing import batch_cost_usd, realtime_cost_usd
 from nightshift.model.result_line import NoAnswer
 from nightshift.model.settlement import Requeued, Settlement, retry_or_failure
+from nightshift.providers.base import ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
 from nightshift.store import batches, lanes, settlements
 from nightshift.store.leases import Hold
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 # The provider's queue for this model is full: nothing is wrong with the jobs, they wait for room.
 _QUEUE_IS_FULL: Final = "token_limit_exceeded"
 _BACK_OFF: Final = timedelta(minutes=30)
+# How long a batch is kept open for the sake of a file that cannot be deleted.
+_DELETION_PATIENCE: Final = timedelta(hours=72)
 _LEFT_OUT: Final[dict[Outcome, NoAnswer]] = {
     "completed": NoAnswer(
         error_code="result_missing", message="The provider returned no answer to it.", retryable=True
@@ -40,12 +43,11 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     batch = batches.batch_of(hold)
     outcome = batch.outcome or "failed"
     if batch.error_code == _QUEUE_IS_FULL:
-        await lanes.back_off(runtime, batch.lane, runtime.now() + _BACK_OFF)
+        most_requests = max(1, batch.job_count // 2)
+        await lanes.back_off(runtime, batch.lane, runtime.now() + _BACK_OFF, most_requests)
     async for jobs in batches.processing_jobs(runtime, batch.batch_id):
         await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
-    for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
-        if file_id:
-            await runtime.provider.delete_file(file_id)
+    await _delete_files(runtime, batch)
     completed = await batches.count_jobs(runtime, batch.batch_id, COMPLETED)
     failed = await batches.count_jobs(runtime, batch.batch_id, FAILED)
     provider, model = batch.lane.provider, batch.lane.model
@@ -65,6 +67,18 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
         release=True,
     )
     log.info("batch_settled", batch_id=batch.batch_id, outcome=outcome, completed=completed, failed=failed)
+
+
+async def _delete_files(runtime: Runtime, batch: Batch) -> None:
+    is_overdue = runtime.now() >= batch.created_at + _DELETION_PATIENCE
+    for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
+        if file_id:
+            try:
+                await runtime.provider.delete_file(file_id)
+            except (ProviderRefusal, ProviderTrouble) as trouble:
+                if isinstance(trouble, ProviderTrouble) and not is_overdue:
+                    raise
+                log.error("file_not_deleted", batch_id=batch.batch_id, file_id=file_id, reason=str(trouble))
 
 
 def _settlement(runtime: Runtime, batch: Batch, outcome: Outcome, job: Job) -> Settlement:

@@ -43,7 +43,8 @@ async def submit(runtime: Runtime, hold: Hold) -> None:
         remote = await _adopted(runtime, batch) or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
         log.error("batch_refused", batch_id=batch.batch_id, code=refusal.code)
-        await hold.write({"status": "settling", "outcome": "failed", "errorCode": refusal.code})
+        reason = {"errorCode": refusal.code, "errorMessage": refusal.message}
+        await hold.write({"status": "settling", "outcome": "failed", **reason})
         return
     except NotFound:
         # The input file is gone from Cloud Storage; the jobs are still there to write it from.

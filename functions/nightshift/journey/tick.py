@@ -12,10 +12,10 @@ import structlog
 
 from nightshift.journey import admit, poll
 from nightshift.journey.advance import advance, submit_lane
-from nightshift.log import where_raised
+from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.model.batch import Batch
 from nightshift.model.errors import TryLater
-from nightshift.providers.base import RemoteBatch
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes
 
@@ -42,28 +42,27 @@ async def _rescue(runtime: Runtime, budget: Budget) -> None:
 
 async def _advance_open_batches(runtime: Runtime, budget: Budget) -> None:
     open_batches = await batches.open_batches(runtime)
-    seen = await poll.look(runtime, open_batches)
+    seen: dict[str, RemoteBatch] = {}
+    try:
+        seen = await poll.look(runtime, open_batches)
+    except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
+        # Without a listing each batch is asked for by itself; those that need nothing of the provider go on anyway.
+        log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
     at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
     async def advance_one(batch: Batch) -> None:
         async with at_once:
             if not budget.is_spent:
-                await _unless_trouble("advance", advance(runtime, batch.batch_id, seen))
+                await _unless_trouble("advance", advance(runtime, batch.batch_id, seen), batch_id=batch.batch_id)
 
-    moving = [batch for batch in open_batches if not _waits(runtime, batch, seen)]
+    moving = [batch for batch in open_batches if not poll.waits(batch, seen, runtime.now())]
     await asyncio.gather(*(advance_one(batch) for batch in moving))
-
-
-def _waits(runtime: Runtime, batch: Batch, seen: dict[str, RemoteBatch]) -> bool:
-    """Whether the provider is still at work on it: then nothing is read, and nothing is written."""
-    remote = seen.get(batch.remote_id or "")
-    return batch.status == "submitted" and remote is not None and not poll.is_ready(remote, runtime.now())
 
 
 async def _submit_lanes(runtime: Runtime, budget: Budget) -> None:
     for lane in await lanes.with_queued_jobs(runtime):
         if not budget.is_spent:
-            await _unless_trouble("submit", submit_lane(runtime, lane, budget, coalesce=False))
+            await _unless_trouble("submit", submit_lane(runtime, lane, budget, coalesce=False), lane=str(lane))
 
 
 async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
@@ -81,10 +80,10 @@ async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
         await runtime.provider.delete_file(file.file_id)
 
 
-async def _unless_trouble(duty: str, work: Awaitable[None]) -> None:
+async def _unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:
     try:
         await work
     except TryLater as trouble:
-        log.warning("left_to_the_next_tick", duty=duty.strip("_"), error=type(trouble).__name__, reason=str(trouble))
+        left_to_the_next_tick(duty.strip("_"), trouble, **ids)
     except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
-        log.error("duty_failed", duty=duty.strip("_"), error=type(bug).__name__, where=where_raised(bug))
+        log.error("duty_failed", duty=duty.strip("_"), error=type(bug).__name__, where=where_raised(bug), **ids)

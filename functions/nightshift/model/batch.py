@@ -36,6 +36,16 @@ BatchStatus = Literal[
 OPEN: Final[tuple[BatchStatus, ...]] = ("assembling", "sealed", "submitted", "ingesting", "settling")
 
 
+# What a document can hold and no real count reaches.
+_MOST_COUNTED: Final = 2**53
+
+
+def count_of(counted: Any) -> int:
+    """A count as somebody else states it; 0 for what can be none."""
+    is_count = isinstance(counted, int) and not isinstance(counted, bool) and 0 <= counted < _MOST_COUNTED
+    return counted if is_count else 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Usage:
     """Tokens that the provider counted."""
@@ -56,8 +66,8 @@ class Usage:
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Usage":
         """The usage in a document's `usage` field."""
-        fields = fields or {}
-        return cls(input_tokens=fields.get("inputTokens", 0), output_tokens=fields.get("outputTokens", 0))
+        fields = fields if isinstance(fields, Mapping) else {}
+        return cls(input_tokens=count_of(fields.get("inputTokens")), output_tokens=count_of(fields.get("outputTokens")))
 
 
 NOTHING_USED: Final = Usage()
@@ -80,6 +90,8 @@ class Batch:
     error_code: str | None
     usage: Usage
     created_at: datetime
+    # When we learned of the provider's outcome.
+    ended_at: datetime | None
 
     @property
     def is_open(self) -> bool:

@@ -33,6 +33,9 @@ class EventUnreadable(NightshiftError):
 class TryLater(NightshiftError):
     """A passing trouble: nothing was decided, and the same step may be tried again."""
 
+    # Whether it only passes when somebody acts: a wrong key, no credit.
+    needs_operator = False
+
 
 class LeaseLost(TryLater):
     """The lease ran out and somebody else holds it now; the step was abandoned and changed nothing."""

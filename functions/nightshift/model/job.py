@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from nightshift.model.errors import JobRefused
 
@@ -22,8 +22,15 @@ CANCELLED: Final = "cancelled"
 STATUSES: Final[tuple[Status, ...]] = (CREATED, QUEUED, PROCESSING, COMPLETED, FAILED, CANCELLED)
 
 DEFAULT_PRIORITY: Final = 5
-# A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+# A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider. Firestore keeps `__…__` for itself.
+_JOB_ID = re.compile(r"(?!__.*__$)[A-Za-z0-9_-]{1,60}")
+
+
+def _uid(uid: str) -> str:
+    """A uid as Firebase Auth gives it, and one that can name a wallet's document."""
+    if not 1 <= len(uid) <= 128 or "/" in uid or uid in {".", ".."} or re.fullmatch(r"__.*__", uid):
+        raise ValueError("it is no user's id")
+    return uid
 
 
 class JobRequest(BaseModel):
@@ -31,7 +38,7 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    userId: StrictStr = Field(min_length=1, max_length=128, pattern=r"^[^/]+$")
+    userId: Annotated[StrictStr, AfterValidator(_uid)]
     type: StrictStr = Field(min_length=1, max_length=100)
     speed: Speed
     input: dict[str, Any]
@@ -51,7 +58,6 @@ class Job:
     batch_id: str | None
     # How often it was submitted, the submission under way included.
     attempts: int
-    tokens_spent: int
     # The precondition of every write that follows from this reading.
     update_time: datetime
 

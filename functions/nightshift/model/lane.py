@@ -1,6 +1,7 @@
 """A lane: the jobs that may travel in one provider batch, since a batch has one endpoint and one model."""
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 
@@ -13,10 +14,12 @@ class Lane:
     model: str
 
     @classmethod
-    def parse(cls, name: str) -> "Lane":
-        """The lane of a name as `str(lane)` gives it. A model's name may hold colons (`ft:gpt-…`)."""
-        provider, endpoint, model = name.split(":", 2)
-        return cls(provider=provider, endpoint=endpoint, model=model)
+    def parse(cls, name: Any) -> "Lane":
+        """The lane that `str(lane)` names; a model's name may hold colons (`ft:gpt-…`). Raises ValueError."""
+        parts = str(name).split(":", 2)
+        if len(parts) != 3:
+            raise ValueError("it names no lane")
+        return cls(provider=parts[0], endpoint=parts[1], model=parts[2])
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.endpoint}:{self.model}"

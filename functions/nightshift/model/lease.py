@@ -21,11 +21,12 @@ class Lease:
     writes: int = 0
 
     @classmethod
-    def read(cls, fields: Mapping[str, Any] | None) -> "Lease | None":
+    def read(cls, fields: Any) -> "Lease | None":
         """The lease in a document's `lease` field, if there is one."""
-        if not fields:
+        expires_at = fields.get("expiresAt") if isinstance(fields, Mapping) else None
+        if not isinstance(expires_at, datetime):
             return None
-        return cls(owner=fields["owner"], expires_at=fields["expiresAt"], writes=fields.get("writes", 0))
+        return cls(owner=str(fields.get("owner")), expires_at=expires_at, writes=fields.get("writes", 0))
 
     def fields(self) -> dict[str, Any]:
         """The document's `lease` field."""

@@ -6,6 +6,7 @@ never set: the same charge, or the same refund, cannot be written twice.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 
@@ -21,8 +22,9 @@ class Wallet:
     def read(cls, fields: Mapping[str, Any] | None) -> "Wallet":
         """The wallet in a document's fields; a user without one has no tokens."""
         fields = fields or {}
-        balance, spent = int(fields.get("balance", 0)), int(fields.get("totalSpent", 0))
-        return cls(balance=balance, total_spent=spent, total_earned=int(fields.get("totalEarned", balance + spent)))
+        balance, spent = _tokens(fields.get("balance")), _tokens(fields.get("totalSpent"))
+        earned = _tokens(fields["totalEarned"]) if "totalEarned" in fields else balance + spent
+        return cls(balance=balance, total_spent=spent, total_earned=earned)
 
     def covers(self, tokens: int) -> bool:
         """Whether the tokens can be charged."""
@@ -43,6 +45,11 @@ class Wallet:
     def fields(self) -> dict[str, Any]:
         """The document's fields."""
         return {"balance": self.balance, "totalEarned": self.total_earned, "totalSpent": self.total_spent}
+
+
+def _tokens(number: Any) -> int:
+    """A number of tokens as somebody wrote it; what is none counts as 0, so it stops nobody else's jobs."""
+    return int(number) if isinstance(number, int | float) and isfinite(number) else 0
 
 
 def charge_id(job_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from nightshift.job_types.base import JobResult, JobType, reasons
-from nightshift.model.batch import NOTHING_USED, Usage
+from nightshift.model.batch import NOTHING_USED, Usage, count_of
 from nightshift.model.job import job_id_of
 
 # A passing trouble of the provider's: the same request may succeed next time.
@@ -73,7 +73,9 @@ def usage_of(line: ResultLine) -> Usage:
     usage = (_object(line.response, "body") or {}).get("usage")
     if not isinstance(usage, dict):
         return Usage()
-    return Usage(input_tokens=_count(usage.get("prompt_tokens")), output_tokens=_count(usage.get("completion_tokens")))
+    return Usage(
+        input_tokens=count_of(usage.get("prompt_tokens")), output_tokens=count_of(usage.get("completion_tokens"))
+    )
 
 
 def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
@@ -128,7 +130,3 @@ def _judge_completion(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAn
 def _object(parent: Mapping[str, Any] | None, key: str) -> Mapping[str, Any] | None:
     child = (parent or {}).get(key)
     return child if isinstance(child, dict) else None
-
-
-def _count(number: Any) -> int:
-    return number if isinstance(number, int) and number >= 0 else 0

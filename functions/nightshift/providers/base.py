@@ -19,12 +19,19 @@ class ProviderTrouble(TryLater):
     """The provider did not answer, or not now. Whether the call took effect is unknown."""
 
 
-class ProviderRefusal(NightshiftError):
-    """The provider will not do this, now or later. `code` is its own word."""
+class ProviderLocked(ProviderTrouble):
+    """The provider does not let us in: a wrong key, no permission, no credit. It passes when somebody acts."""
 
-    def __init__(self, code: str) -> None:
+    needs_operator = True
+
+
+class ProviderRefusal(NightshiftError):
+    """The provider will not do this, now or later. `code` and `message` are its own words, for operators only."""
+
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
         self.code = code
+        self.message = message
 
 
 class ProviderGone(NightshiftError):
@@ -49,8 +56,9 @@ class RemoteBatch:
     # Answered requests, as the provider counts them.
     completed: int
     usage: Usage | None
-    # The provider's own word for why it failed.
+    # The provider's own words for why it failed.
     error_code: str | None
+    error_message: str | None
     # Whether it has been told to stop.
     is_cancelling: bool = False
 
@@ -61,7 +69,6 @@ class RemoteFile:
 
     file_id: str
     name: str
-    created_at: datetime
 
 
 class BatchProvider(Protocol):

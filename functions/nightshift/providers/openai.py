@@ -10,7 +10,7 @@ is noticed by the size that the provider states for the file.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, Any, Final, TypeVar
 
@@ -20,9 +20,16 @@ from openai.types import Batch as ApiBatch
 from openai.types import FileObject
 
 from nightshift.job_types.base import JobInput, JobType
-from nightshift.model.batch import Outcome, Usage
+from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
 from nightshift.model.request_line import RequestLine, request_line
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
+from nightshift.providers.base import (
+    ProviderGone,
+    ProviderLocked,
+    ProviderRefusal,
+    ProviderTrouble,
+    RemoteBatch,
+    RemoteFile,
+)
 
 _ENDPOINT: Final = "/v1/chat/completions"
 _STAMP: Final = "nightshift_batch"
@@ -34,8 +41,12 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
-# What no repetition mends; everything else may pass, a wrong key included: its owner will mend it.
-_FINAL_STATUS: Final = frozenset({400, 405, 409, 413, 415, 422})
+# What no repetition mends.
+_FINAL_STATUS: Final = frozenset({400, 405, 413, 415, 422})
+# What passes when somebody acts.
+_LOCKED_STATUS: Final = frozenset({401, 402, 403})
+_LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 _RESUMES: Final = 5
@@ -79,6 +90,8 @@ class OpenAIProvider:
                 completion_window="24h",
                 metadata={_STAMP: batch_id, _PROJECT_STAMP: self._project},
             )
+        if not created.id:
+            raise ProviderTrouble("the provider created a batch and gave no id for it")
         return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
@@ -91,26 +104,27 @@ class OpenAIProvider:
             return self._remote(await self._client.batches.retrieve(remote_id))
 
     async def cancel(self, remote_id: str) -> None:
-        try:
-            with _translated_errors():
-                await self._client.batches.cancel(remote_id)
-        except (ProviderRefusal, ProviderGone):
-            return
+        # A batch that has ended conflicts with the wish.
+        with suppress(ProviderRefusal, ProviderGone), _translated_errors(), suppress(openai.ConflictError):
+            await self._once.batches.cancel(remote_id)
 
     async def download(self, file_id: str) -> AsyncIterator[bytes]:
         with _translated_errors():
-            size = (await self._client.files.retrieve(file_id)).bytes or 0
+            stated = count_of((await self._client.files.retrieve(file_id)).bytes)
         received = 0
         for _ in range(_RESUMES):
+            before = received
             try:
                 async for chunk in self._content(file_id, received):
                     received += len(chunk)
                     yield chunk
             except httpx2.TransportError:
                 continue
-            if received >= size:
+            # A stream may end early and in order; the rest comes with the next request. If none comes, the stated size
+            # was wrong.
+            if received >= stated or (received == before and before):
                 return
-        raise ProviderTrouble(f"the provider sent {received} of {size} bytes of a file")
+        raise ProviderTrouble(f"the provider sent {received} of {stated} bytes of a file")
 
     async def _content(self, file_id: str, start: int) -> AsyncIterator[bytes]:
         """The file's bytes from `start`.
@@ -119,7 +133,8 @@ class OpenAIProvider:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         with _translated_errors():
-            async with self._client.files.with_streaming_response.content(file_id, extra_headers=headers) as response:
+            response_of = self._client.files.with_streaming_response
+            async with response_of.content(file_id, extra_headers=headers) as response:
                 surplus = start if response.status_code == 200 else 0
                 async for chunk in response.iter_bytes(_CHUNK_BYTES):
                     wanted = chunk[surplus:]
@@ -130,7 +145,7 @@ class OpenAIProvider:
     async def input_files(self) -> AsyncIterator[RemoteFile]:
         with _translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
-                yield RemoteFile(file_id=file.id, name=file.filename or "", created_at=_time(file.created_at))
+                yield RemoteFile(file_id=file.id, name=_text(file.filename) or "")
 
     async def delete_file(self, file_id: str) -> None:
         try:
@@ -140,26 +155,47 @@ class OpenAIProvider:
             return
 
     def _remote(self, batch: ApiBatch) -> RemoteBatch:
-        metadata = batch.metadata or {}
-        ours = metadata.get(_PROJECT_STAMP, self._project) == self._project
+        # The SDK does not validate what it parses: any field may be missing, or of another type.
+        stamps = batch.metadata if isinstance(batch.metadata, dict) else {}
+        ours = stamps.get(_PROJECT_STAMP, self._project) == self._project
         outcome = _OUTCOMES.get(batch.status)
-        ended_at = getattr(batch, f"{outcome}_at", None) if outcome else None
-        counts, usage = batch.request_counts, batch.usage
+        errors = getattr(batch.errors, "data", None)
+        error = errors[0] if isinstance(errors, list) and errors else None
         return RemoteBatch(
             remote_id=batch.id,
-            batch_id=metadata.get(_STAMP) if ours else None,
-            created_at=_time(batch.created_at),
+            batch_id=_text(stamps.get(_STAMP)) if ours else None,
+            created_at=_time(batch.created_at) or _EPOCH,
             outcome=outcome,
-            ended_at=_time(ended_at) if ended_at else None,
-            # Seen in the wild: an empty string where there is no file.
-            input_file_id=batch.input_file_id or None,
-            output_file_id=batch.output_file_id or None,
-            error_file_id=batch.error_file_id or None,
-            completed=counts.completed if counts else 0,
-            usage=Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else None,
-            error_code=next((error.code for error in (batch.errors and batch.errors.data) or [] if error.code), None),
+            ended_at=_time(getattr(batch, f"{outcome}_at", None)),
+            input_file_id=_text(batch.input_file_id),
+            output_file_id=_text(batch.output_file_id),
+            error_file_id=_text(batch.error_file_id),
+            completed=count_of(getattr(batch.request_counts, "completed", 0)),
+            usage=_usage(batch.usage),
+            error_code=_text(getattr(error, "code", None)),
+            error_message=_text(getattr(error, "message", None)),
             is_cancelling=batch.status == "cancelling",
         )
+
+
+def _text(field: Any) -> str | None:
+    """A text with something in it. Seen in the wild: an empty string where there is no file."""
+    return field if isinstance(field, str) and field else None
+
+
+def _time(seconds: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _usage(usage: Any) -> Usage | None:
+    counted = Usage(
+        input_tokens=count_of(getattr(usage, "input_tokens", 0)),
+        output_tokens=count_of(getattr(usage, "output_tokens", 0)),
+    )
+    return counted if counted != NOTHING_USED else None
 
 
 async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Listed]:
@@ -172,20 +208,19 @@ async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Lis
         yield listed
 
 
-def _time(seconds: int | None) -> datetime:
-    return datetime.fromtimestamp(seconds or 0, UTC)
-
-
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Turn the SDK's errors into ours, without their texts: these may quote a request."""
+    """Turn the SDK's errors into ours. What is logged of them are codes: the provider's texts may quote a request."""
     try:
         yield
     except openai.NotFoundError as error:
         raise ProviderGone(error.code or "not_found") from error
     except openai.APIStatusError as error:
+        code = _text(error.code) or f"http_{error.status_code}"
+        if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
+            raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
         if error.status_code in _FINAL_STATUS:
-            raise ProviderRefusal(error.code or f"http_{error.status_code}") from error
-        raise ProviderTrouble(f"the provider answered {error.status_code} {error.code or ''}".strip()) from error
+            raise ProviderRefusal(code, error.message) from error
+        raise ProviderTrouble(f"the provider answered {error.status_code} {code}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error

@@ -6,6 +6,7 @@ left in the middle leaves nothing.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import IO, Any, Final, Literal
 
@@ -42,7 +43,8 @@ async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]
     """The object as a file that is fetched chunk by chunk as it is read."""
     blob = runtime.artifacts.blob(_path(batch_id, name))
     await asyncio.to_thread(blob.reload)
-    reader: Any = blob.open("rb", chunk_size=_CHUNK_BYTES)
+    # Of an empty object no range can be asked for.
+    reader: Any = blob.open("rb", chunk_size=_CHUNK_BYTES) if blob.size else io.BytesIO()
     return reader  # type: ignore[no-any-return]
 
 

@@ -3,8 +3,10 @@
 import secrets
 import string
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilter, Query
 
 from nightshift.model.batch import OPEN, Batch, Usage
@@ -15,6 +17,8 @@ from nightshift.store import leases
 from nightshift.store.commits import READ, Undecided, commit
 from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
 from nightshift.store.leases import Hold, new_lease
+
+log = structlog.get_logger()
 
 _ID_PREFIX: Final = "ns-"
 _ID_LETTERS: Final = string.ascii_letters + string.digits
@@ -53,7 +57,14 @@ async def take(runtime: Runtime, batch_id: str) -> Hold | None:
 async def open_batches(runtime: Runtime) -> list[Batch]:
     """Every batch that still has a step before it."""
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
-    return [_batch(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
+    found = []
+    for snapshot in await query.get(**READ):
+        try:
+            found.append(_batch(snapshot.id, snapshot.to_dict() or {}))
+        except (KeyError, TypeError, ValueError) as malformed:
+            # Nothing of ours writes such a document; it must not stop the others.
+            log.error("batch_unreadable", batch_id=snapshot.id, error=type(malformed).__name__)
+    return found
 
 
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
@@ -159,5 +170,12 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
         usage=Usage.read(fields.get("usage")),
-        created_at=fields["createdAt"],
+        created_at=_instant(fields["createdAt"]),
+        ended_at=_instant(fields["endedAt"]) if "endedAt" in fields else None,
     )
+
+
+def _instant(moment: Any) -> datetime:
+    if not isinstance(moment, datetime):
+        raise TypeError("it is no time")
+    return moment

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from google.cloud.firestore import DocumentSnapshot, FieldFilter
 
+from nightshift.model.batch import count_of
 from nightshift.model.job import Job
 from nightshift.runtime import Runtime
 
@@ -25,17 +26,17 @@ def jobs_where(runtime: Runtime, **fields: str) -> Any:
 
 
 def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
-    """The admitted job of a document."""
+    """The admitted job of a document. Whatever somebody made of it since, it can be read, and then refused."""
     fields: dict[str, Any] = snapshot.to_dict() or {}
+    job_input = fields.get("input")
     return Job(
         job_id=snapshot.id,
-        user_id=fields["userId"],
-        type=fields["type"],
-        input=fields["input"],
-        status=fields["status"],
-        lane=fields["lane"],
+        user_id=str(fields.get("userId", "")),
+        type=str(fields.get("type", "")),
+        input=job_input if isinstance(job_input, dict) else {},
+        status=str(fields.get("status", "")),
+        lane=str(fields.get("lane", "")),
         batch_id=fields.get("batchId"),
-        attempts=fields.get("attempts", 0),
-        tokens_spent=fields.get("tokensSpent", 0),
+        attempts=count_of(fields.get("attempts")),
         update_time=snapshot.update_time,
     )

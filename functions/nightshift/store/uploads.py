@@ -20,6 +20,8 @@ from requests import RequestException
 from nightshift.model.errors import JobRefused, TryLater
 from nightshift.runtime import Runtime
 
+# https://cloud.google.com/storage/docs/objects#naming
+_LONGEST_NAME_BYTES: Final = 1024
 # The batch window is 24 h, counted from a submission that may come hours after the signing; V4 allows 7 days:
 # https://cloud.google.com/storage/docs/access-control/signed-urls
 _URL_LIFETIME: Final = timedelta(hours=72)
@@ -65,6 +67,8 @@ def _own_object(runtime: Runtime, user_id: str, uri: str) -> str:
     prefix = f"gs://{runtime.settings.uploads_bucket}/"
     name = uri.removeprefix(prefix)
     own_folder = f"users/{user_id}/"
+    if len(name.encode(errors="replace")) > _LONGEST_NAME_BYTES:
+        raise _missing()
     plain = name.isprintable() and not any(part in {"", ".", ".."} for part in name.split("/"))
     if name == uri or not name.startswith(own_folder) or not plain or set(name) & set("%\\?#"):
         raise JobRefused("forbidden_image", "The image is not one of your own uploads.")

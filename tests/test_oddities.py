@@ -1,0 +1,348 @@
+"""What no well-behaved part ever sends or writes. None of it may stop anybody else's jobs."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.cloud.firestore import DELETE_FIELD
+
+from local.openai_server import BatchFault, Reply, RequestFault
+from local.openai_server.batches import Batch
+from nightshift.providers.openai import OpenAIProvider
+from tests.promises import assert_promises_kept
+from tests.test_crashes import create_at_provider
+from tests.world import World
+
+ODD_FIELDS: list[dict[str, Any]] = [
+    {"metadata": "x"},
+    {"metadata": ["x"]},
+    {"created_at": "2026-01-01T00:00:00Z"},
+    {"created_at": 10**15},
+    {"completed_at": "soon"},
+    {"request_counts": "many"},
+    {"request_counts": {}},
+    {"usage": "none"},
+    {"usage": {"input_tokens": "5", "output_tokens": 10**30}},
+    {"errors": {"data": [None]}},
+    {"errors": [1]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_FIELDS, ids=json.dumps)
+async def test_a_batch_with_odd_fields_is_read_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]
+) -> None:
+    """The SDK does not validate: whatever stands in a field, other batches are not held up, nor is this one lost."""
+    read = OpenAIProvider._remote
+
+    def spoiled(provider: OpenAIProvider, batch: Any) -> Any:
+        return read(provider, type(batch).construct(**{**batch.to_dict(), **odd}))
+
+    monkeypatch.setattr(OpenAIProvider, "_remote", spoiled)
+    await world.give("alice", 2)
+    job_id = await world.submit("alice")
+
+    await world.finish()
+
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+@pytest.mark.parametrize("stamp", ["a/b", "__x__", "..", "ns-" + "x" * 20])
+async def test_a_stray_with_a_strange_stamp_is_cancelled(world: World, stamp: str) -> None:
+    """A stamp is no trusted document id."""
+    world.provider.hold("in_progress")
+    stray = await create_at_provider(world, {"nightshift_batch": stamp})
+
+    assert await world.tick() == 200
+    await world.provider.settled()
+
+    assert world.provider.batches[stray].status == "cancelled"
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+async def test_without_a_listing_the_batches_go_on(world: World, status: int) -> None:
+    """Each open batch is asked for by itself then."""
+    world.provider.faults.add(RequestFault("GET", "/v1/batches", status=status, times=None))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    await world.provider.settled()
+
+    assert await world.tick() == 200
+
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+async def test_a_stray_that_cannot_be_cancelled_stops_nothing(world: World) -> None:
+    """Its cancel is tried again by every tick; the others are polled and ingested meanwhile."""
+    world.provider.hold("in_progress")
+    await create_at_provider(world, {"nightshift_batch": "stray"})
+    world.provider.release()
+    world.provider.hold("finalizing")
+    world.provider.faults.add(RequestFault("POST", "/v1/batches/.*/cancel", status=403, times=None))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    world.provider.release()
+    await world.provider.settled()
+
+    await world.finish()
+
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_file_that_can_never_be_deleted_keeps_a_batch_open_for_a_while_only(world: World, status: int) -> None:
+    """The answers are delivered at once; the batch is closed in the end."""
+    world.provider.faults.add(RequestFault("DELETE", "/v1/files/.*", status=status, times=None))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    await world.provider.settled()
+
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "completed"
+    world.pass_time(hours=73)
+    await world.finish()
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+async def test_a_result_file_that_can_never_be_read_is_given_up(world: World, status: int) -> None:
+    """It is tried for a day at most; then its jobs are sent again."""
+    fault = RequestFault("GET", "/v1/files/.*/content", status=status, times=None)
+    world.provider.faults.add(fault)
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    await world.provider.settled()
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "processing"
+
+    world.pass_time(hours=25)
+    assert await world.tick() == 200
+    world.provider.faults.clear()
+    await world.finish()
+
+    job = await world.job(job_id)
+    assert (job["status"], job["attempts"]) == ("completed", 2)
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("path", ["/v1/files/[^/]*", "/v1/files/.*/content"])
+async def test_an_output_file_that_is_not_visible_at_once_is_waited_for(world: World, path: str) -> None:
+    """One 404 does not throw answers away that were paid for."""
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    world.provider.faults.add(RequestFault("GET", path, status=404, times=1))
+
+    await world.finish()
+
+    job = await world.job(job_id)
+    assert (job["status"], job["attempts"]) == ("completed", 1)
+
+
+async def test_one_404_on_a_running_batch_does_not_send_it_twice(world: World) -> None:
+    """Only a batch that stays unknown beyond its window is given up."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    await world.submit("alice")
+    world.provider.faults.add(
+        RequestFault("GET", "/v1/batches/.*", status=404, times=None),
+        RequestFault("GET", "/v1/batches", status=500, times=None),
+    )
+    world.pass_time(hours=2)
+    assert await world.tick() == 200
+    world.provider.faults.clear()
+    world.provider.release()
+
+    await world.finish()
+
+    assert len(world.provider.batches) == 1
+
+
+async def test_a_batch_that_the_provider_forgot_or_never_ends_is_given_up(world: World) -> None:
+    """After two days its jobs are sent again, and the old batch is told to stop."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    await world.provider.settled()
+    world.pass_time(hours=49)
+
+    assert await world.tick() == 200
+    world.provider.release()
+    await world.finish()
+
+    first, second = await world.batches()
+    assert (first["status"], second["status"]) == ("expired", "completed")
+    assert world.provider.batches[first["remoteId"]].status == "cancelled"
+    assert (await world.job(job_id))["attempts"] == 2
+
+
+async def test_an_empty_output_file_is_an_output_without_lines(world: World) -> None:
+    """Its jobs have no answer and are sent again."""
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    emptied: list[str] = []
+
+    def empty_once(batch: Batch, lines: list[bytes]) -> list[bytes]:
+        emptied.append(batch.id)
+        return [] if len(emptied) == 1 else lines
+
+    world.provider.script.edit_output = empty_once
+    world.provider.hold("finalizing")
+    world.provider.release()
+
+    await world.finish()
+
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+async def test_lines_with_reserved_ids_and_absurd_counts_spoil_nothing(world: World) -> None:
+    """Firestore knows no document `__x__` and no integer above 64 bits; the other lines are settled."""
+
+    def spoil(_: Batch, lines: list[bytes]) -> list[bytes]:
+        absurd = json.loads(lines[0])
+        absurd["response"]["body"]["usage"] = {"prompt_tokens": 10**19, "completion_tokens": -5}
+        return [json.dumps({**absurd, "custom_id": "job-__x__"}).encode(), json.dumps(absurd).encode()]
+
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    world.provider.script.edit_output = spoil
+    world.provider.release()
+
+    await world.finish()
+
+    assert (await world.job(job_id))["usage"] == {"inputTokens": 0, "outputTokens": 0}
+    await assert_promises_kept(world)
+
+
+async def test_a_line_longer_than_any_answer_is_passed_over(world: World) -> None:
+    """A line of 20 MB is malformed, and the one after it counts."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    world.provider.script.edit_output = lambda _, lines: [b'"' + b"x" * 20_000_000 + b'"', *lines]
+    world.provider.release()
+
+    await world.finish()
+
+    assert (await world.job(job_id))["status"] == "completed"
+    assert (await world.batches())[0]["malformedLines"] == 1
+
+
+@pytest.mark.parametrize(
+    "wallet", [{"balance": "many"}, {"balance": None}, {"totalSpent": []}, {"balance": float("nan")}]
+)
+async def test_a_poisoned_wallet_harms_only_its_owner(world: World, wallet: dict[str, Any]) -> None:
+    """Somebody broke a wallet by hand; refunds and charges of the others go on."""
+    world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1", NIGHTSHIFT_COALESCE_SECONDS="3600")
+    world.provider.script.answer = lambda *_: Reply.left_out()
+    await world.give("alice", 2)
+    await world.give("bob", 3)
+    for uid in ("bob", "alice", "bob"):
+        await world.submit(uid)
+    await world.firestore.document("wallets/alice").update(wallet)
+    await world.submit("alice")
+
+    await world.finish()
+
+    assert not await world.jobs("completed")
+    assert (await world.read("wallets/bob"))["balance"] == 3
+
+
+@pytest.mark.parametrize(
+    "damage", [{"input": DELETE_FIELD}, {"userId": DELETE_FIELD}, {"type": 5}, {"attempts": "1"}, {"lane": "x"}]
+)
+async def test_a_job_that_somebody_damaged_does_not_block_its_lane(world: World, damage: dict[str, Any]) -> None:
+    """The others are answered; the damaged one fails, or stays where nobody looks."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 4)
+    await world.submit("alice")
+    damaged = await world.submit("alice")
+    other = await world.submit("alice")
+    await world.firestore.document(f"ai_jobs/{damaged}").update(damage)
+
+    for _ in range(3):
+        assert await world.tick() == 200
+        await world.provider.settled()
+
+    assert (await world.job(other))["status"] == "completed"
+
+
+@pytest.mark.parametrize("damage", [{"lane": DELETE_FIELD}, {"createdAt": "x"}, {"jobCount": DELETE_FIELD}])
+async def test_a_batch_that_somebody_damaged_does_not_block_the_others(world: World, damage: dict[str, Any]) -> None:
+    """It is logged as unreadable; the next batch is polled and ingested."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 2)
+    await world.submit("alice")
+    await world.firestore.document(f"ai_batches/{(await world.batches())[0]['id']}").update(damage)
+    other = await world.submit("alice")
+    world.provider.release()
+    await world.provider.settled()
+
+    assert await world.tick() == 200
+
+    assert (await world.job(other))["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "damage", [{"backsOffUntil": "x"}, {"lease": "x"}, {"lease": {"owner": "x", "expiresAt": None}}]
+)
+async def test_a_lane_that_somebody_damaged_is_used_all_the_same(world: World, damage: dict[str, Any]) -> None:
+    """What is no lease holds nobody up."""
+    await world.give("alice", 2)
+    job_id = await world.submit("alice")
+    lane = next(iter(await world.documents("lanes")))
+    await world.firestore.collection("lanes").document(lane).update(damage)
+
+    await world.submit("alice")
+    await world.finish()
+
+    assert len(await world.jobs("completed")) == 2
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+async def test_an_image_name_that_no_bucket_takes_is_refused(world: World) -> None:
+    """Cloud Storage knows no names above 1,024 bytes; the job ends, the event is dealt with."""
+    await world.give("alice", 1)
+    uri = f"gs://{world.project}.firebasestorage.app/users/alice/{'x' * 5_000}"
+
+    job_id = await world.submit("alice", input={"imageUri": uri})
+
+    assert (await world.job(job_id))["errorCode"] == "invalid_input"
+
+
+@pytest.mark.parametrize("uid", [".", "..", "__x__", "a/b", "", "x" * 129])
+async def test_a_uid_that_names_no_wallet_is_refused(world: World, uid: str) -> None:
+    """Only what Firebase Auth could have given is looked up."""
+    job_id = await world.submit(uid)
+
+    assert (await world.job(job_id))["errorCode"] == "invalid_input"
+
+
+async def test_while_the_key_is_wrong_an_operator_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong key or no credit is an error in the log; the jobs wait, and no attempt is spent."""
+    refused = {"error": {"message": "m", "type": "t", "param": None, "code": "billing_hard_limit_reached"}}
+    world.provider.faults.add(
+        RequestFault("POST", "/v1/batches", status=401), RequestFault("POST", "/v1/batches", status=400, body=refused)
+    )
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    assert await world.tick() == 200
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    left = [event for event in events if event["message"] == "left_to_the_next_tick"]
+    assert [(event["severity"], event["error"]) for event in left] == [("ERROR", "ProviderLocked")] * 2
+    await world.finish()
+    assert (await world.job(job_id))["attempts"] == 1
+
+
+async def test_a_batch_says_why_it_failed(world: World) -> None:
+    """The provider's code and words stand on the batch, for operators."""
+    world.provider.faults.add(BatchFault(fail_code="invalid_json_line", fail_message="line 3 is no JSON"))
+    await world.give("alice", 1)
+    await world.submit("alice")
+    await world.finish()
+
+    failed, completed = await world.batches()
+    assert (failed["errorCode"], failed["errorMessage"]) == ("invalid_json_line", "line 3 is no JSON")
+    assert "errorCode" not in completed
+    assert completed["createdAt"] - failed["createdAt"] < timedelta(minutes=1)
