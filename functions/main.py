@@ -60,6 +60,7 @@ def _job_id(event: CloudEvent) -> str:
     """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
     collection, _, job_id = str(document).partition("/")
-    if collection != "ai_jobs" or not job_id or "/" in job_id:
+    is_reserved = job_id in {".", ".."} or (job_id.startswith("__") and job_id.endswith("__"))
+    if collection != "ai_jobs" or not job_id or "/" in job_id or is_reserved:
         raise EventUnreadable(f"the event names the document {document}")
     return job_id

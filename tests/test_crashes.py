@@ -1,13 +1,19 @@
 """Crashes and lost answers between two calls. Whoever comes next carries on, and nothing is done twice."""
 
 import asyncio
+import os
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
+from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.firestore import DELETE_FIELD
 
 from local.openai_server import BatchFault, FileFault, RequestFault
+from nightshift.journey import assemble
+from nightshift.store import commits, leases
 from tests.promises import assert_promises_kept
 from tests.world import API_KEY, World
 
@@ -233,6 +239,73 @@ async def test_a_wallet_under_contention_gives_every_refund_once(world: World) -
     assert len(await world.jobs("failed")) == 10
     assert (await world.read("wallets/alice"))["balance"] == 20
     await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.005, 0.05, 0.2])
+async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch, delay_seconds: float
+) -> None:
+    """A claim is said to have timed out and lands a moment later: its jobs are sent once, and lose no attempt."""
+    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 8)
+    await world.submit("alice")
+    job_ids = [await world.submit("alice") for _ in range(7)]
+    late: list[asyncio.Task[Any]] = []
+    real = commits.commit
+
+    async def land(batch: Any) -> None:
+        await asyncio.sleep(delay_seconds)
+        with suppress(commits.Undecided):
+            await real(batch)
+
+    async def losing(batch: Any) -> list[Any]:
+        # The first commit of a lease that carries claims is the second page's.
+        if len(batch._write_pbs) > 1 and not late:
+            late.append(asyncio.create_task(land(batch)))
+            await asyncio.sleep(0.01)
+            raise commits.Undecided(DeadlineExceeded("late"))
+        return await real(batch)
+
+    monkeypatch.setattr(leases, "commit", losing)
+
+    assert await world.tick() == 200
+    await asyncio.gather(*late)
+    world.pass_time(minutes=3)
+    await world.finish()
+
+    assert late
+    sent = [
+        line
+        for batch in await world.batches()
+        for line in (await world.artifact(batch["id"], "input.jsonl")).splitlines()
+    ]
+    assert len(sent) == len(job_ids) + 1
+    assert {job["attempts"] for job in (await world.jobs()).values()} == {1}
+    await assert_promises_kept(world)
+
+
+async def test_while_images_cannot_be_reached_a_dead_assemblers_batch_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent, so no attempt is spent; when Cloud Storage is back, the file is written."""
+    await world.give("alice", 1)
+    photo = await world.upload("alice")
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    job_id = await world.submit("alice", type="photo_rating", input={"imageUri": photo})
+    batch = (await world.batches())[0]
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "assembling"})
+    storage = os.environ["STORAGE_EMULATOR_HOST"]
+
+    world.set_env(STORAGE_EMULATOR_HOST="http://127.0.0.1:9")
+    monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY._timeout", 0.2)
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "processing"
+    world.set_env(STORAGE_EMULATOR_HOST=storage)
+    await world.finish()
+
+    job = await world.job(job_id)
+    assert (job["status"], job["attempts"]) == ("completed", 1)
 
 
 async def create_at_provider(world: World, metadata: dict[str, str]) -> str:

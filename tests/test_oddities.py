@@ -1,15 +1,21 @@
 """What no well-behaved part ever sends or writes. None of it may stop anybody else's jobs."""
 
 import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from google.cloud.firestore import DELETE_FIELD
+from openai.resources.files import AsyncFiles
 
 from local.openai_server import BatchFault, Reply, RequestFault
 from local.openai_server.batches import Batch
-from nightshift.providers.openai import OpenAIProvider
+from nightshift.journey import assemble
+from nightshift.providers.base import RemoteBatch
+from nightshift.providers.openai import OpenAIProvider, _until_repeated
 from tests.promises import assert_promises_kept
 from tests.test_crashes import create_at_provider
 from tests.world import World
@@ -157,22 +163,191 @@ async def test_one_404_on_a_running_batch_does_not_send_it_twice(world: World) -
     assert len(world.provider.batches) == 1
 
 
-async def test_a_batch_that_the_provider_forgot_or_never_ends_is_given_up(world: World) -> None:
-    """After two days its jobs are sent again, and the old batch is told to stop."""
+async def test_a_batch_that_the_provider_never_ends_is_cancelled_and_then_sent_again(world: World) -> None:
+    """After two days it is told to stop; only when it has, its jobs go out again, so no job is in two live batches."""
     world.provider.hold("in_progress")
+    world.provider.hold("cancelling")
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.provider.settled()
     world.pass_time(hours=49)
 
     assert await world.tick() == 200
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "processing"
+    world.provider.release()
+    await world.provider.settled()
+    world.pass_time(hours=-49)
+    await world.finish()
+
+    assert [batch["status"] for batch in await world.batches()] == ["cancelled", "completed"]
+    assert (await world.job(job_id))["attempts"] == 2
+    await assert_promises_kept(world)
+
+
+async def test_a_batch_that_not_even_a_cancel_ends_is_given_up(world: World) -> None:
+    """After three days its jobs are sent again whatever the provider says of it."""
+    world.provider.hold("in_progress")
+    world.provider.hold("cancelling")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    await world.provider.settled()
+    world.pass_time(hours=73)
+    assert await world.tick() == 200
+    world.pass_time(hours=-73)
+    world.provider.release()
+    await world.provider.settled()
+
+    await world.finish()
+
+    assert (await world.batches())[0]["status"] == "expired"
+    assert (await world.job(job_id))["status"] == "completed"
+
+
+async def test_a_batch_that_waited_long_for_the_provider_gets_its_whole_window(world: World) -> None:
+    """Patience is counted from the submission: days of outage before it do not count."""
+    world.provider.hold("in_progress")
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    batch = (await world.batches())[0]
+    long_ago = batch["createdAt"] - timedelta(days=3)
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"createdAt": long_ago})
+
+    for _ in range(3):
+        assert await world.tick() == 200
     world.provider.release()
     await world.finish()
 
-    first, second = await world.batches()
-    assert (first["status"], second["status"]) == ("expired", "completed")
-    assert world.provider.batches[first["remoteId"]].status == "cancelled"
-    assert (await world.job(job_id))["attempts"] == 2
+    assert len(world.provider.batches) == 1
+    assert (await world.job(job_id))["attempts"] == 1
+
+
+@pytest.mark.parametrize("stated", [10**6, 1, 0, None, "many"])
+async def test_a_wrong_file_size_discards_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch, stated: object
+) -> None:
+    """A file ends where the provider has nothing more to give, whatever size it states."""
+    read = AsyncFiles.retrieve
+
+    async def misstated(files: AsyncFiles, file_id: str, **options: Any) -> Any:
+        return (await read(files, file_id, **options)).model_copy(update={"bytes": stated})
+
+    monkeypatch.setattr(AsyncFiles, "retrieve", misstated)
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+
+    await world.finish()
+
+    assert (await world.job(job_id))["attempts"] == 1
+
+
+async def test_a_listing_that_goes_in_circles_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor that leads back into the listing is noticed, wherever it leads."""
+    pages = [["a", "b"], ["c", "d"], ["b", "e"], ["c", "d"]]
+
+    async def circling() -> AsyncIterator[Any]:
+        while True:
+            for page in pages:
+                for name in page:
+                    yield SimpleNamespace(id=name)
+
+    assert [listed.id async for listed in _until_repeated(circling())] == ["a", "b", "c", "d"]
+
+
+async def test_a_lost_create_is_adopted_past_batches_without_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's odd batch, newer than ours, does not hide ours."""
+    world.provider.hold("in_progress")
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", when="after", reset=True))
+    await world.give("alice", 1)
+    await world.submit("alice")
+    strange = await create_at_provider(world, {})
+    read = OpenAIProvider._remote
+
+    def timeless(provider: OpenAIProvider, batch: Any) -> RemoteBatch:
+        remote = read(provider, batch)
+        return replace(remote, created_at=None) if batch.id == strange else remote
+
+    monkeypatch.setattr(OpenAIProvider, "_remote", timeless)
+
+    assert await world.tick() == 200
+
+    assert len(world.provider.batches) == 2
+
+
+async def test_a_lost_create_is_looked_for_even_when_the_file_is_said_to_be_gone(world: World) -> None:
+    """The first batch was made unheard; a later 404 for its file does not make anybody forget it."""
+    world.provider.hold("in_progress")
+    world.provider.faults.add(
+        BatchFault(hidden_listings=2),
+        RequestFault("POST", "/v1/batches", when="after", reset=True),
+        RequestFault("POST", "/v1/batches", status=404, times=3),
+    )
+    await world.give("alice", 1)
+    await world.submit("alice")
+
+    assert await world.tick() == 200
+    assert await world.tick() == 200
+
+    assert len(world.provider.batches) == 1
+
+
+async def test_after_a_full_queue_one_batch_at_a_time_finds_out_what_fits(world: World) -> None:
+    """Eight refused requests do not come back at once as four and four."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 20)
+    await world.submit("alice")
+    await world.finish()
+    for _ in range(8):
+        await world.submit("alice")
+    world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
+    for _ in range(2):
+        assert await world.tick() == 200
+        await world.provider.settled()
+    world.pass_time(minutes=31)
+
+    assert await world.tick() == 200
+
+    assert [batch["jobCount"] for batch in await world.batches()] == [1, 8, 4]
+
+
+async def test_a_damaged_ledger_entry_keeps_nobody_elses_refund(world: World) -> None:
+    """An amount that is no number is not given back; the others' tokens are."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    world.provider.script.answer = lambda *_: Reply.refuses("no")
+    for uid in ("alice", "bob", "zoe"):
+        await world.give(uid, 1)
+        await world.submit(uid, f"of-{uid}")
+    await world.firestore.document("wallets/bob/ledger/of-bob.charge").update({"amount": "one"})
+
+    await world.finish()
+
+    assert (await world.read("wallets/zoe"))["balance"] == 1
+    assert len(await world.jobs("failed")) == 3
+
+
+async def test_jobs_that_are_refused_in_the_queue_do_not_hold_up_those_behind_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole page of jobs without their image fails, and what waits behind it goes in the same tick."""
+    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 9)
+    photo = await world.upload("alice")
+    await world.submit("alice")
+    for _ in range(4):
+        await world.submit("alice", type="photo_rating", priority=9, input={"imageUri": photo})
+    behind = await world.submit("alice")
+    await world.delete_upload(photo)
+
+    assert await world.tick() == 200
+
+    assert (await world.job(behind))["status"] == "processing"
+    await world.finish()
+    assert len(await world.jobs("failed")) == 4
+    await assert_promises_kept(world)
 
 
 async def test_an_empty_output_file_is_an_output_without_lines(world: World) -> None:

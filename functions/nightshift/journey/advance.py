@@ -49,7 +49,9 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
                     break
                 submitted = True
                 await _advance_held(runtime, assembled.hold, {})
-                if not assembled.is_full or batches.batch_of(assembled.hold).status != "submitted":
+                was_taken = batches.batch_of(assembled.hold).status == "submitted"
+                # After a full queue, one batch at a time finds out what fits.
+                if not assembled.is_full or not was_taken or lanes.most_requests(lane_hold):
                     break
     finally:
         with suppress(LeaseLost):

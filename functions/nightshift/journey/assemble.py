@@ -12,6 +12,7 @@ took meanwhile makes the claim `Undecided`: then the page is read again.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 
 _PAGE: Final = 200
 _IMAGES_AT_ONCE: Final = 16
+# How long a batch whose assembler died waits for an image of its jobs; then it goes without that job.
+_IMAGE_PATIENCE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,12 @@ async def assemble(runtime: Runtime, lane: Lane, most_requests: int | None) -> A
         return None
     async with hold.kept():
         await artifacts.write(runtime, hold.ref.id, "input", assembly.pages(first))
-        await hold.write({"status": "sealed"})
+        if assembly.is_doubtful:
+            # A claim whose answer was lost may have landed since; after this write none can any more.
+            await hold.write({})
+            await reassemble(runtime, hold)
+        else:
+            await hold.write({"status": "sealed"})
     log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
     return Assembled(hold=hold, is_full=assembly.is_full)
 
@@ -69,9 +77,11 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
     async def pages() -> AsyncIterator[bytes]:
         nonlocal written
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            lines = await _request_lines(runtime, batch.lane, jobs)
-            written += len(lines)
-            yield _joined(lines)
+            page = await _request_page(runtime, batch.lane, jobs)
+            if page.unreachable and runtime.now() < batch.created_at + _IMAGE_PATIENCE:
+                raise TryLater("the image of a claimed job cannot be reached now")
+            written += len(page.lines)
+            yield _joined(page.lines)
 
     await artifacts.write(runtime, batch.batch_id, "input", pages())
     if written:
@@ -88,6 +98,8 @@ class _Assembly:
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = lane
+        # A claim was undecided: the batch may hold jobs that are not among its lines.
+        self.is_doubtful = False
         # No further line fits.
         self.is_full = False
         # No further job is queued, or none that can be sent now.
@@ -106,16 +118,19 @@ class _Assembly:
             if self.is_full or self._is_last:
                 return b""
             jobs = {job.job_id: job for job in await batches.next_queued(self._runtime, self._lane, most)}
-            lines = await _request_lines(self._runtime, self._lane, list(jobs.values()))
-            room, fitting = self._fill(lines)
+            page = await _request_page(self._runtime, self._lane, list(jobs.values()))
+            room, fitting = self._fill(page.lines)
             try:
                 if fitting:
                     await self._claim([jobs[line.job_id] for line in fitting], room)
             except Undecided:
+                self.is_doubtful = self.hold is not None
                 continue
-            self.is_full = len(fitting) < len(lines) or self.room.requests_left == 0
-            self._is_last = len(jobs) < most or not fitting
-            return _joined(fitting)
+            self.is_full = len(fitting) < len(page.lines) or self.room.requests_left == 0
+            # A page of jobs that cannot be sent now is not asked for again; one of jobs that were refused is gone.
+            self._is_last = len(jobs) < most or not (fitting or page.refused)
+            if fitting:
+                return _joined(fitting)
         return b""
 
     def _fill(self, lines: Sequence[RequestLine]) -> tuple[Room, list[RequestLine]]:
@@ -150,11 +165,19 @@ async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None) -> Ba
     )
 
 
-async def _request_lines(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> list[RequestLine]:
-    """The lines of these jobs, in order.
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """The request lines of some jobs, in their order, and how many have none."""
 
-    A job that can never be sent fails here; one whose image cannot be reached now is left out.
-    """
+    lines: list[RequestLine]
+    # They can never be sent, and have failed.
+    refused: int
+    # Their images could not be reached now.
+    unreachable: int
+
+
+async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _Page:
+    """Build the lines of these jobs. A job that can never be sent fails here."""
     at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
     async def line_of(job: Job) -> RequestLine | Failed | None:
@@ -168,8 +191,10 @@ async def _request_lines(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> l
             return None
 
     built = await asyncio.gather(*(line_of(job) for job in jobs))
-    await settlements.settle(runtime, [failed for failed in built if isinstance(failed, Failed)])
-    return [line for line in built if isinstance(line, RequestLine)]
+    refused = [failed for failed in built if isinstance(failed, Failed)]
+    await settlements.settle(runtime, lane, refused)
+    lines = [line for line in built if isinstance(line, RequestLine)]
+    return _Page(lines=lines, refused=len(refused), unreachable=built.count(None))
 
 
 async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:

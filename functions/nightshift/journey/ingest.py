@@ -46,6 +46,7 @@ async def ingest(runtime: Runtime, hold: Hold) -> None:
     """Settle all that the provider's files say. Raises ProviderTrouble; then it is repeated."""
     batch = batches.batch_of(hold)
     tally, usage = _Tally(), Usage()
+    troubles: list[Exception] = []
     names: tuple[tuple[Literal["output", "errors"], str | None], ...] = (
         ("output", batch.output_file_id),
         ("errors", batch.error_file_id),
@@ -62,7 +63,12 @@ async def ingest(runtime: Runtime, hold: Hold) -> None:
             log.error("result_file_given_up", batch_id=batch.batch_id, file=name, error=type(trouble).__name__)
             continue
         async for lines in artifacts.lines(runtime, batch.batch_id, name, _LINES_AT_ONCE):
-            usage += await _settle_lines(runtime, batch, lines, tally)
+            try:
+                usage += await _settle_lines(runtime, batch, lines, tally)
+            except Exception as trouble:  # noqa: BLE001 - raised below, when the other lines are settled
+                troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
     counted = {field.name: getattr(tally, field.name) for field in fields(tally)}
     log.info("batch_ingested", batch_id=batch.batch_id, **counted)
     # The provider's own sum counts; where it gives none, ours does.
@@ -99,6 +105,6 @@ async def _settle_lines(runtime: Runtime, batch: Batch, lines: list[bytes | None
             tally.duplicate += 1
         else:
             judged.append(settlement_of(job, result, runtime.settings.max_attempts))
-    await settlements.settle(runtime, judged)
+    await settlements.settle(runtime, batch.lane, judged)
     tally.settled += len(judged)
     return usage

@@ -12,9 +12,10 @@ from typing import Final
 
 import structlog
 
-from nightshift.log import left_to_the_next_tick
+from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.model.batch import Batch
-from nightshift.providers.base import ProviderGone, ProviderTrouble, RemoteBatch
+from nightshift.model.errors import TryLater
+from nightshift.providers.base import ProviderGone, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.store import batches
 from nightshift.store.leases import Hold
@@ -26,8 +27,10 @@ _NEWEST: Final = 100
 _LONGEST_MESSAGE: Final = 500
 # How long a batch that reports answers may keep us waiting for the file that holds them.
 _OUTPUT_PATIENCE: Final = timedelta(hours=1)
-# A batch window is 24 hours. After this, a batch that the provider does not know, or never ends, is given up.
+# A batch window is 24 hours. A batch that the provider does not know after this is given up; one that it never ends is
+# cancelled, and given up if that does not end it either.
 _BATCH_PATIENCE: Final = timedelta(hours=48)
+_CANCEL_PATIENCE: Final = timedelta(hours=72)
 
 
 async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, RemoteBatch]:
@@ -42,7 +45,7 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
     number = 0
     async for remote in runtime.provider.batches():
         number += 1
-        if number > _NEWEST and (earliest is None or remote.created_at < earliest):
+        if number > _NEWEST and (earliest is None or (remote.created_at and remote.created_at < earliest)):
             break
         if remote.remote_id in owned:
             seen[remote.remote_id] = remote
@@ -56,14 +59,16 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
 
 
 async def _cancel_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
-    batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
-    if batch and batch.is_open and batch.remote_id in {None, remote_id}:
-        return
-    log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
     try:
+        batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
+        if batch and batch.is_open and batch.remote_id in {None, remote_id}:
+            return
+        log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
         await runtime.provider.cancel(remote_id)
-    except ProviderTrouble as trouble:
+    except TryLater as trouble:
         left_to_the_next_tick("cancel", trouble, remote_id=remote_id)
+    except Exception as bug:  # noqa: BLE001 - one stray must not keep the batches from being seen
+        log.error("duty_failed", duty="cancel", error=type(bug).__name__, where=where_raised(bug), remote_id=remote_id)
 
 
 async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
@@ -74,19 +79,20 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     """
     batch = batches.batch_of(hold)
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
-    is_overdue = runtime.now() >= batch.created_at + _BATCH_PATIENCE
+    age = runtime.now() - _sent_at(batch)
     try:
         remote = seen.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
-        if is_overdue:
-            log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
-            await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
-        return is_overdue
-    if not is_overdue and not is_ready(remote, runtime.now()):
-        return False
-    if remote.outcome is None:
+        if age < _BATCH_PATIENCE:
+            return False
+        log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
+        return True
+    if remote.outcome is None and age >= _BATCH_PATIENCE and not remote.is_cancelling:
         log.error("batch_never_ended", batch_id=batch.batch_id, remote_id=batch.remote_id)
         await runtime.provider.cancel(batch.remote_id)
+    if not is_ready(remote, runtime.now()) and age < _CANCEL_PATIENCE:
+        return False
     log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
     reason = {"errorCode": remote.error_code, "errorMessage": (remote.error_message or "")[:_LONGEST_MESSAGE]}
     await hold.write(
@@ -106,8 +112,12 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
 def waits(batch: Batch, seen: Mapping[str, RemoteBatch], now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
     remote = seen.get(batch.remote_id or "")
-    is_overdue = now >= batch.created_at + _BATCH_PATIENCE
-    return batch.status == "submitted" and not is_overdue and remote is not None and not is_ready(remote, now)
+    is_young = now < _sent_at(batch) + _BATCH_PATIENCE
+    return batch.status == "submitted" and is_young and remote is not None and not is_ready(remote, now)
+
+
+def _sent_at(batch: Batch) -> datetime:
+    return batch.submitted_at or batch.created_at
 
 
 def is_ready(remote: RemoteBatch, now: datetime) -> bool:
@@ -116,4 +126,4 @@ def is_ready(remote: RemoteBatch, now: datetime) -> bool:
         return False
     is_late = remote.completed > 0 and remote.output_file_id is None
     waits_since = remote.ended_at or remote.created_at
-    return not is_late or now >= waits_since + _OUTPUT_PATIENCE
+    return not is_late or waits_since is None or now >= waits_since + _OUTPUT_PATIENCE

@@ -5,8 +5,8 @@
 | before the upload's id is on record | perhaps a file | uploads again; the tick deletes the file that no batch owns |
 | then, before the batch's id is on record | perhaps a batch | looks for our stamp: adopts that batch, or creates one |
 
-So `inputFileId` on record is the intent to create: where it is found, a create may have been sent, and its lost
-answer is looked for first. If the provider shows a batch too late to be found, there are two; the tick cancels
+So `createWasSent`, recorded with the file's id, is the intent: where it is found, a create may have been sent, and
+its lost answer is looked for first. If the provider shows a batch too late to be found, there are two; the tick cancels
 the one that is not on record.
 """
 
@@ -57,12 +57,12 @@ async def submit(runtime: Runtime, hold: Hold) -> None:
 
 
 async def _adopted(runtime: Runtime, batch: Batch) -> RemoteBatch | None:
-    if batch.input_file_id is None:
+    if not batch.create_was_sent:
         return None
     earliest = batch.created_at - _CLOCK_SLACK
     found: list[RemoteBatch] = []
     async for remote in runtime.provider.batches():
-        if remote.created_at < earliest:
+        if remote.created_at and remote.created_at < earliest:
             break
         if remote.batch_id == batch.batch_id:
             found.append(remote)
@@ -78,7 +78,7 @@ async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
     if input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
             input_file_id = await runtime.provider.upload(batch.batch_id, content)
-        await hold.write({"inputFileId": input_file_id})
+        await hold.write({"inputFileId": input_file_id, "createWasSent": True})
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:
             return await runtime.provider.create(batch.batch_id, input_file_id)

@@ -69,15 +69,18 @@ async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
     """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
     async for file in runtime.provider.input_files():
         batch_id = file.name.removesuffix(".jsonl")
-        if budget.is_spent or not batches.is_batch_id(batch_id):
-            continue
-        batch = await batches.read(runtime, batch_id)
-        # A batch that we do not know belongs to another project of the same account; one without a file may be
-        # uploading it now.
-        if batch is None or (batch.is_open and batch.input_file_id in {None, file.file_id}):
-            continue
-        log.warning("stray_file_deleted", batch_id=batch_id, file_id=file.file_id)
-        await runtime.provider.delete_file(file.file_id)
+        if not budget.is_spent and batches.is_batch_id(batch_id):
+            stray = _delete_if_stray(runtime, batch_id, file.file_id)
+            await _unless_trouble("delete_stray_file", stray, batch_id=batch_id)
+
+
+async def _delete_if_stray(runtime: Runtime, batch_id: str, file_id: str) -> None:
+    batch = await batches.read(runtime, batch_id)
+    # An unknown batch belongs to another project of the same account; one without a file may be uploading it just now.
+    if batch is None or (batch.is_open and batch.input_file_id in {None, file_id}):
+        return
+    log.warning("stray_file_deleted", batch_id=batch_id, file_id=file_id)
+    await runtime.provider.delete_file(file_id)
 
 
 async def _unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:

@@ -83,6 +83,8 @@ class Batch:
     job_count: int
     estimated_tokens: int
     input_file_id: str | None
+    # Whether the provider may have been asked to create it.
+    create_was_sent: bool
     remote_id: str | None
     outcome: Outcome | None
     output_file_id: str | None
@@ -90,6 +92,7 @@ class Batch:
     error_code: str | None
     usage: Usage
     created_at: datetime
+    submitted_at: datetime | None
     # When we learned of the provider's outcome.
     ended_at: datetime | None
 

@@ -54,7 +54,6 @@ class Job:
     type: str
     input: Mapping[str, Any]
     status: str
-    lane: str
     batch_id: str | None
     # How often it was submitted, the submission under way included.
     attempts: int

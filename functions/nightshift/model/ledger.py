@@ -7,7 +7,10 @@ never set: the same charge, or the same refund, cannot be written twice.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Final
+
+# Far below what a document's integer can hold, so a sum never overflows.
+_MOST_TOKENS: Final = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +25,8 @@ class Wallet:
     def read(cls, fields: Mapping[str, Any] | None) -> "Wallet":
         """The wallet in a document's fields; a user without one has no tokens."""
         fields = fields or {}
-        balance, spent = _tokens(fields.get("balance")), _tokens(fields.get("totalSpent"))
-        earned = _tokens(fields["totalEarned"]) if "totalEarned" in fields else balance + spent
+        balance, spent = tokens_of(fields.get("balance")), tokens_of(fields.get("totalSpent"))
+        earned = tokens_of(fields["totalEarned"]) if "totalEarned" in fields else balance + spent
         return cls(balance=balance, total_spent=spent, total_earned=earned)
 
     def covers(self, tokens: int) -> bool:
@@ -47,9 +50,10 @@ class Wallet:
         return {"balance": self.balance, "totalEarned": self.total_earned, "totalSpent": self.total_spent}
 
 
-def _tokens(number: Any) -> int:
+def tokens_of(number: Any) -> int:
     """A number of tokens as somebody wrote it; what is none counts as 0, so it stops nobody else's jobs."""
-    return int(number) if isinstance(number, int | float) and isfinite(number) else 0
+    is_number = isinstance(number, int | float) and isfinite(number) and abs(number) < _MOST_TOKENS
+    return int(number) if is_number else 0
 
 
 def charge_id(job_id: str) -> str:

@@ -45,7 +45,8 @@ class RemoteBatch:
     remote_id: str
     # The batch id that we stamped on it; None on a batch that is not ours.
     batch_id: str | None
-    created_at: datetime
+    # None when the provider does not say.
+    created_at: datetime | None
     # None until the provider is done with it, one way or another.
     outcome: Outcome | None
     # When the outcome came about.

@@ -46,13 +46,17 @@ _FINAL_STATUS: Final = frozenset({400, 405, 413, 415, 422})
 # What passes when somebody acts.
 _LOCKED_STATUS: Final = frozenset({401, 402, 403})
 _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 _RESUMES: Final = 5
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
+
+
+class _NothingMore(ProviderTrouble):
+    """A file has no bytes from the asked one on: the size that was stated for it is too large."""
+
 
 _Listed = TypeVar("_Listed", ApiBatch, FileObject)
 
@@ -97,7 +101,8 @@ class OpenAIProvider:
     async def batches(self) -> AsyncIterator[RemoteBatch]:
         with _translated_errors():
             async for batch in _until_repeated(self._client.batches.list(limit=_PAGE)):
-                yield self._remote(batch)
+                if _text(batch.id):
+                    yield self._remote(batch)
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
         with _translated_errors():
@@ -120,6 +125,8 @@ class OpenAIProvider:
                     yield chunk
             except httpx2.TransportError:
                 continue
+            except _NothingMore:
+                return
             # A stream may end early and in order; the rest comes with the next request. If none comes, the stated size
             # was wrong.
             if received >= stated or (received == before and before):
@@ -164,7 +171,7 @@ class OpenAIProvider:
         return RemoteBatch(
             remote_id=batch.id,
             batch_id=_text(stamps.get(_STAMP)) if ours else None,
-            created_at=_time(batch.created_at) or _EPOCH,
+            created_at=_time(batch.created_at),
             outcome=outcome,
             ended_at=_time(getattr(batch, f"{outcome}_at", None)),
             input_file_id=_text(batch.input_file_id),
@@ -199,12 +206,12 @@ def _usage(usage: Any) -> Usage | None:
 
 
 async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Listed]:
-    """A listing, up to where it begins anew: some compatible servers answer every cursor with the first page."""
-    first = None
+    """A listing, up to where it begins to repeat itself: some compatible servers answer every cursor alike."""
+    seen: set[str] = set()
     async for listed in listing:
-        if listed.id == first:
+        if listed.id in seen:
             return
-        first = first or listed.id
+        seen.add(listed.id)
         yield listed
 
 
@@ -217,6 +224,8 @@ def _translated_errors() -> Iterator[None]:
         raise ProviderGone(error.code or "not_found") from error
     except openai.APIStatusError as error:
         code = _text(error.code) or f"http_{error.status_code}"
+        if error.status_code == 416:
+            raise _NothingMore(code) from error
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
             raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
         if error.status_code in _FINAL_STATUS:

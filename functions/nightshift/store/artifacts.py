@@ -8,6 +8,7 @@ left in the middle leaves nothing.
 import asyncio
 import io
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from typing import IO, Any, Final, Literal
 
 from google.cloud.storage.fileio import BlobWriter
@@ -34,7 +35,9 @@ async def write(runtime: Runtime, batch_id: str, name: Name, chunks: AsyncIterab
                 gathered.clear()
         await asyncio.to_thread(writer.write, bytes(gathered))
     except BaseException:
-        writer.terminate()
+        # What was sent so far is taken back; if that fails, it expires unseen within a week.
+        with suppress(Exception):
+            await asyncio.to_thread(writer.terminate)
         raise
     await asyncio.to_thread(writer.close)
 
@@ -49,12 +52,13 @@ async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]
 
 
 async def lines(runtime: Runtime, batch_id: str, name: Name, most: int) -> AsyncIterator[list[bytes | None]]:
-    """The object's lines, up to `most` at a time; None stands for a line that is longer than MAX_LINE_BYTES.
+    """The object's lines, up to `most` and some MAX_LINE_BYTES at a time; None is a line longer than MAX_LINE_BYTES.
 
     Lines end at b"\\n" alone: U+2028 and U+0085 may stand inside JSON.
     """
     reader = await open_to_read(runtime, batch_id, name)
     gathered: list[bytes | None] = []
+    gathered_bytes = 0
     rest = b""
     too_long = False
     while chunk := await asyncio.to_thread(reader.read, _CHUNK_BYTES):
@@ -65,9 +69,10 @@ async def lines(runtime: Runtime, batch_id: str, name: Name, most: int) -> Async
                 too_long = False
             elif line.strip():
                 gathered.append(line)
-            if len(gathered) >= most:
+            gathered_bytes += len(line)
+            if len(gathered) >= most or gathered_bytes >= MAX_LINE_BYTES:
                 yield gathered
-                gathered = []
+                gathered, gathered_bytes = [], 0
         if too_long or len(rest) > MAX_LINE_BYTES:
             too_long, rest = True, b""
     if too_long:

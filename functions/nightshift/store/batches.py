@@ -10,6 +10,7 @@ import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilter, Query
 
 from nightshift.model.batch import OPEN, Batch, Usage
+from nightshift.model.errors import TryLater
 from nightshift.model.job import PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
@@ -41,9 +42,14 @@ def batch_of(hold: Hold) -> Batch:
 
 
 async def read(runtime: Runtime, batch_id: str) -> Batch | None:
-    """The batch, or None if there is none of this id."""
+    """The batch, or None if there is none of this id. Raises TryLater for a document that cannot be read."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
-    return _batch(snapshot.id, snapshot.to_dict() or {}) if snapshot.exists else None
+    if not snapshot.exists:
+        return None
+    batch = _readable(snapshot.id, snapshot.to_dict() or {})
+    if batch is None:
+        raise TryLater(f"the batch {batch_id} cannot be read")
+    return batch
 
 
 async def take(runtime: Runtime, batch_id: str) -> Hold | None:
@@ -57,14 +63,8 @@ async def take(runtime: Runtime, batch_id: str) -> Hold | None:
 async def open_batches(runtime: Runtime) -> list[Batch]:
     """Every batch that still has a step before it."""
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
-    found = []
-    for snapshot in await query.get(**READ):
-        try:
-            found.append(_batch(snapshot.id, snapshot.to_dict() or {}))
-        except (KeyError, TypeError, ValueError) as malformed:
-            # Nothing of ours writes such a document; it must not stop the others.
-            log.error("batch_unreadable", batch_id=snapshot.id, error=type(malformed).__name__)
-    return found
+    found = [_readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
+    return [batch for batch in found if batch]
 
 
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
@@ -164,6 +164,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         job_count=fields["jobCount"],
         estimated_tokens=fields.get("estimatedTokens", 0),
         input_file_id=fields.get("inputFileId"),
+        create_was_sent=bool(fields.get("createWasSent")),
         remote_id=fields.get("remoteId"),
         outcome=fields.get("outcome"),
         output_file_id=fields.get("outputFileId"),
@@ -171,11 +172,25 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         error_code=fields.get("errorCode"),
         usage=Usage.read(fields.get("usage")),
         created_at=_instant(fields["createdAt"]),
-        ended_at=_instant(fields["endedAt"]) if "endedAt" in fields else None,
+        submitted_at=_instant_or_none(fields.get("submittedAt")),
+        ended_at=_instant_or_none(fields.get("endedAt")),
     )
+
+
+def _readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:
+    try:
+        return _batch(batch_id, fields)
+    except (KeyError, TypeError, ValueError) as malformed:
+        # Nothing of ours writes such a document; it must not stop the others.
+        log.error("batch_unreadable", batch_id=batch_id, error=type(malformed).__name__)
+        return None
 
 
 def _instant(moment: Any) -> datetime:
     if not isinstance(moment, datetime):
         raise TypeError("it is no time")
     return moment
+
+
+def _instant_or_none(moment: Any) -> datetime | None:
+    return moment if isinstance(moment, datetime) else None

@@ -9,6 +9,7 @@ at most once.
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ _UNDECIDED: Final = (
 )
 _COMMIT_SECONDS: Final = 20.0
 _ATTEMPTS: Final = 30
+_LONGEST_SECONDS: Final = 60.0
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 # Every read: `timeout` bounds one call, and `retry` all of them together.
@@ -74,8 +76,11 @@ async def commit(batch: "AsyncWriteBatch") -> list[Any]:
 
 
 async def attempts() -> AsyncIterator[int]:
-    """Numbers from 0, with growing random pauses between them; raises TryLater after the last."""
+    """Numbers from 0, with growing random pauses between them; raises TryLater after the last, or a minute."""
+    ends_at = time.monotonic() + _LONGEST_SECONDS
     for number in range(_ATTEMPTS):
+        if time.monotonic() > ends_at:
+            break
         if number:
             longest = min(_LONGEST_PAUSE_SECONDS, 0.01 * 2**number)
             await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - jitter is no secret

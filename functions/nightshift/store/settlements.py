@@ -16,7 +16,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
 from nightshift.model.lane import Lane
-from nightshift.model.ledger import Wallet, charge_id, refund_id
+from nightshift.model.ledger import Wallet, charge_id, refund_id, tokens_of
 from nightshift.model.notification import Kind, notification
 from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
@@ -44,24 +44,35 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     return {snapshot.id: job_of(snapshot) for snapshot in snapshots if snapshot.exists and _field(snapshot, "lane")}
 
 
-async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
-    """Settle jobs, each at most once however often this is called."""
+async def settle(runtime: Runtime, lane: Lane, settlements: Sequence[Settlement]) -> None:
+    """Settle jobs of one lane, each at most once however often this is called."""
 
     async def write_shared(writes: "AsyncWriteBatch", shared: Sequence[Completed | Requeued]) -> None:
         for settlement in shared:
             if isinstance(settlement, Completed):
-                _write_completed(runtime, writes, settlement)
+                _write_completed(runtime, writes, lane, settlement)
             else:
                 _write_requeued(runtime, writes, settlement)
 
     async def write_failures(writes: "AsyncWriteBatch", failures: Sequence[Failed]) -> None:
         await _write_failures_and_refunds(runtime, writes, failures)
 
-    for chunk in _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)]):
-        await _commit_all(runtime, chunk, write_shared)
+    shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
-    for _, failures in groupby(failed, key=lambda failure: failure.job.user_id):
-        await _commit_all(runtime, list(failures), write_failures)
+    of_users = (list(failures) for _, failures in groupby(failed, key=lambda failure: failure.job.user_id))
+    commits = [
+        *(_commit_all(runtime, chunk, write_shared) for chunk in shared),
+        *(_commit_all(runtime, failures, write_failures) for failures in of_users),
+    ]
+    # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
+    troubles = []
+    for settling in commits:
+        try:
+            await settling
+        except Exception as trouble:  # noqa: BLE001 - raised below
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
 
 
 async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> None:
@@ -94,9 +105,8 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
     ]
 
 
-def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", done: Completed) -> None:
+def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", lane: Lane, done: Completed) -> None:
     client, job = runtime.firestore, done.job
-    lane = Lane.parse(job.lane)
     answer = {
         "result": done.result.model_dump(mode="json"),
         "provider": lane.provider,
@@ -145,7 +155,7 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch
         job = failure.job
         charge = read[ledger.document(charge_id(job.job_id)).path]
         refund_ref = ledger.document(refund_id(job.job_id))
-        tokens = -int(_field(charge, "amount") or 0)
+        tokens = -tokens_of(_field(charge, "amount"))
         comes_back = tokens > 0 and not read[refund_ref.path].exists and read[wallet_ref.path].exists
         if comes_back:
             refunded += tokens
