@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from nightshift.job_types import find
 from nightshift.job_types.base import JobResult
@@ -12,44 +13,38 @@ from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Completed:
+class _OfJob:
+    job: Job
+
+    def reread(self, update_time: datetime) -> Self:
+        """The same for a job whose document was touched meanwhile."""
+        return replace(self, job=replace(self.job, update_time=update_time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed(_OfJob):
     """It has its answer."""
 
-    job: Job
     result: JobResult
     usage: Usage
     title: str
     message: str
 
-    def reread(self, update_time: datetime) -> "Completed":
-        """The same for a job whose document was touched meanwhile."""
-        return replace(self, job=replace(self.job, update_time=update_time))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Requeued:
+class Requeued(_OfJob):
     """It goes back into its lane. `attempts` is what it has spent then."""
 
-    job: Job
     attempts: int
-
-    def reread(self, update_time: datetime) -> "Requeued":
-        """The same for a job whose document was touched meanwhile."""
-        return replace(self, job=replace(self.job, update_time=update_time))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed:
+class Failed(_OfJob):
     """It fails for good, and its tokens come back."""
 
-    job: Job
     error_code: str
     error_message: str
     title: str
-
-    def reread(self, update_time: datetime) -> "Failed":
-        """The same for a job whose document was touched meanwhile."""
-        return replace(self, job=replace(self.job, update_time=update_time))
 
 
 Settlement = Completed | Requeued | Failed
