@@ -112,3 +112,31 @@ async def test_a_uid_that_names_no_wallet_is_refused(world: World, uid: str) -> 
     job_id = await world.submit(uid)
 
     assert (await world.job(job_id))["errorCode"] == "invalid_input"
+
+
+@pytest.mark.parametrize("damage", ["deleted", "unreadable"])
+async def test_a_job_whose_batch_is_gone_is_sent_again_after_five_days(world: World, damage: str) -> None:
+    """No step of the journey comes by for such a job; the tick finds it by its age."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 2)
+    job_id = await world.submit("alice")
+    batch = world.firestore.document(f"ai_batches/{(await world.job(job_id))['batchId']}")
+    if damage == "deleted":
+        await batch.delete()
+    else:
+        await batch.update({"lane": 5})
+    world.pass_time(hours=119)
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "processing"
+
+    world.pass_time(hours=2)
+    assert await world.tick() == 200
+    world.pass_time(hours=-121)
+    world.provider.release()
+    for _ in range(3):
+        await world.provider.settled()
+        assert await world.tick() == 200
+
+    job = await world.job(job_id)
+    assert (job["status"], job["attempts"]) == ("completed", 2)
+    assert (await world.read("wallets/alice"))["balance"] == 1

@@ -192,7 +192,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
 
     built = await asyncio.gather(*(line_of(job) for job in jobs))
     refused = [failed for failed in built if isinstance(failed, Failed)]
-    await settlements.settle(runtime, lane, refused)
+    await settlements.settle(runtime, refused)
     lines = [line for line in built if isinstance(line, RequestLine)]
     return _Page(lines=lines, refused=len(refused), unreachable=built.count(None))
 

@@ -104,7 +104,7 @@ async def _settle_lines(runtime: Runtime, batch: Batch, lines: list[bytes | None
         elif job.status != PROCESSING or job.batch_id is None:
             tally.duplicate += 1
         else:
-            judged.append(settlement_of(job, result, runtime.settings.max_attempts))
-    await settlements.settle(runtime, batch.lane, judged)
+            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts))
+    await settlements.settle(runtime, judged)
     tally.settled += len(judged)
     return usage

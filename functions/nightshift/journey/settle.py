@@ -46,7 +46,7 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
         most_requests = max(1, batch.job_count // 2)
         await lanes.back_off(runtime, batch.lane, runtime.now() + _BACK_OFF, most_requests)
     async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-        await settlements.settle(runtime, batch.lane, [_settlement(runtime, batch, outcome, job) for job in jobs])
+        await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
     await _delete_files(runtime, batch)
     completed = await batches.count_jobs(runtime, batch.batch_id, COMPLETED)
     failed = await batches.count_jobs(runtime, batch.batch_id, FAILED)

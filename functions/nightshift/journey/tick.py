@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from nightshift.journey import admit, poll
+from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance, submit_lane
 from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.model.batch import Batch
@@ -27,7 +27,7 @@ _BATCHES_AT_ONCE: Final = 4
 async def tick(runtime: Runtime) -> None:
     """Rescue, poll, ingest, settle, retry, submit, clean up: as much as the time budget allows."""
     budget = runtime.budget(runtime.settings.tick_seconds)
-    for duty in (_rescue, _advance_open_batches, _submit_lanes, _delete_stray_files):
+    for duty in (_rescue, _advance_open_batches, _recover, _submit_lanes, _delete_stray_files):
         if budget.is_spent:
             log.warning("tick_out_of_time", duty=duty.__name__)
             return
@@ -57,6 +57,10 @@ async def _advance_open_batches(runtime: Runtime, budget: Budget) -> None:
 
     moving = [batch for batch in open_batches if not poll.waits(batch, seen, runtime.now())]
     await asyncio.gather(*(advance_one(batch) for batch in moving))
+
+
+async def _recover(runtime: Runtime, _: Budget) -> None:
+    await recover.recover(runtime)
 
 
 async def _submit_lanes(runtime: Runtime, budget: Budget) -> None:

@@ -9,6 +9,7 @@ from nightshift.job_types.base import JobResult
 from nightshift.model.batch import Usage
 from nightshift.model.errors import JobRefused
 from nightshift.model.job import Job
+from nightshift.model.lane import Lane
 from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
 
 
@@ -23,8 +24,9 @@ class _OfJob:
 
 @dataclass(frozen=True, kw_only=True)
 class Completed(_OfJob):
-    """It has its answer."""
+    """It has its answer. `lane` is the one that gave it."""
 
+    lane: Lane
     result: JobResult
     usage: Usage
     title: str
@@ -50,7 +52,7 @@ class Failed(_OfJob):
 Settlement = Completed | Requeued | Failed
 
 
-def settlement_of(job: Job, line: ResultLine, max_attempts: int) -> Settlement:
+def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int) -> Settlement:
     """Judge a job by its result line."""
     try:
         job_type = find(job.type)
@@ -60,6 +62,7 @@ def settlement_of(job: Job, line: ResultLine, max_attempts: int) -> Settlement:
     if isinstance(answer, Answer):
         return Completed(
             job=job,
+            lane=lane,
             result=answer.result,
             usage=answer.usage,
             title=f"{job_type.title} ready",

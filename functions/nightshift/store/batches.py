@@ -150,6 +150,12 @@ async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list
         last = page[-1]
 
 
+async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
+    """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
+    query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
+    return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
+
+
 async def count_jobs(runtime: Runtime, batch_id: str, status: str) -> int:
     """How many of the batch's jobs are in a status, counted by the database."""
     query = jobs_where(runtime, batchId=batch_id, status=status)

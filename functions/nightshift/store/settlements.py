@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
-from nightshift.model.lane import Lane
 from nightshift.model.ledger import Wallet, charge_id, refund_id, tokens_of
 from nightshift.model.notification import Kind, notification
 from nightshift.model.pricing import batch_cost_usd
@@ -44,13 +43,13 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     return {snapshot.id: job_of(snapshot) for snapshot in snapshots if snapshot.exists and _field(snapshot, "lane")}
 
 
-async def settle(runtime: Runtime, lane: Lane, settlements: Sequence[Settlement]) -> None:
-    """Settle jobs of one lane, each at most once however often this is called."""
+async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
+    """Settle jobs, each at most once however often this is called."""
 
     async def write_shared(writes: "AsyncWriteBatch", shared: Sequence[Completed | Requeued]) -> None:
         for settlement in shared:
             if isinstance(settlement, Completed):
-                _write_completed(runtime, writes, lane, settlement)
+                _write_completed(runtime, writes, settlement)
             else:
                 _write_requeued(runtime, writes, settlement)
 
@@ -105,8 +104,8 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
     ]
 
 
-def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", lane: Lane, done: Completed) -> None:
-    client, job = runtime.firestore, done.job
+def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", done: Completed) -> None:
+    client, job, lane = runtime.firestore, done.job, done.lane
     answer = {
         "result": done.result.model_dump(mode="json"),
         "provider": lane.provider,
