@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from nightshift import log, settings
 from nightshift.model.errors import EventUnreadable, TryLater
+from nightshift.model.job import names_a_document
 from nightshift.runtime import Runtime
 
 log.configure()
@@ -60,7 +61,6 @@ def _job_id(event: CloudEvent) -> str:
     """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
     collection, _, job_id = str(document).partition("/")
-    is_reserved = job_id in {".", ".."} or (job_id.startswith("__") and job_id.endswith("__"))
-    if collection != "ai_jobs" or not job_id or "/" in job_id or is_reserved:
+    if collection != "ai_jobs" or not names_a_document(job_id):
         raise EventUnreadable(f"the event names the document {document}")
     return job_id

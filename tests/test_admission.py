@@ -172,7 +172,9 @@ async def test_an_id_that_was_paid_before_is_not_paid_again(world: World) -> Non
     assert (await world.read("wallets/alice"))["balance"] == 4
 
 
-@pytest.mark.parametrize("document", ["wallets/alice", "ai_jobs", "ai_jobs/", "ai_jobs/a/b/c", ""])
+@pytest.mark.parametrize(
+    "document", ["wallets/alice", "ai_jobs", "ai_jobs/", "ai_jobs/a/b/c", "ai_jobs/__x__", "ai_jobs/..", ""]
+)
 async def test_an_event_that_names_no_job_is_dealt_with(world: World, document: str) -> None:
     """No redelivery could mend such an event, so it is answered 200 and changes nothing."""
     kind = "google.cloud.firestore.document.v1.created"

@@ -10,8 +10,11 @@ import httpx
 import pytest
 from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.firestore import DELETE_FIELD
+from starlette.applications import Starlette
+from starlette.responses import Response
 
 from local.openai_server import BatchFault, FileFault, RequestFault
+from local.serve import serving
 from nightshift.journey import assemble
 from nightshift.store import commits, leases
 from tests.promises import assert_promises_kept
@@ -285,9 +288,7 @@ async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
     await assert_promises_kept(world)
 
 
-async def test_while_images_cannot_be_reached_a_dead_assemblers_batch_waits(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_images_cannot_be_reached_a_dead_assemblers_batch_waits(world: World) -> None:
     """Nothing was sent, so no attempt is spent; when Cloud Storage is back, the file is written."""
     await world.give("alice", 1)
     photo = await world.upload("alice")
@@ -297,10 +298,11 @@ async def test_while_images_cannot_be_reached_a_dead_assemblers_batch_waits(
     await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "assembling"})
     storage = os.environ["STORAGE_EMULATOR_HOST"]
 
-    world.set_env(STORAGE_EMULATOR_HOST="http://127.0.0.1:9")
-    monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY._timeout", 0.2)
-    assert await world.tick() == 200
+    async with serving(Starlette(exception_handlers={404: lambda *_: Response(status_code=403)})) as locked:
+        world.set_env(STORAGE_EMULATOR_HOST=f"http://{locked}")
+        assert await world.tick() == 200
     assert (await world.job(job_id))["status"] == "processing"
+    assert (await world.batches())[0]["status"] == "assembling"
     world.set_env(STORAGE_EMULATOR_HOST=storage)
     await world.finish()
 

@@ -312,6 +312,23 @@ async def test_after_a_full_queue_one_batch_at_a_time_finds_out_what_fits(world:
     assert [batch["jobCount"] for batch in await world.batches()] == [1, 8, 4]
 
 
+async def test_a_learned_limit_is_forgotten_once_it_limits_nothing(world: World) -> None:
+    """After enough submissions that fit, the lane sends as many batches at once as its jobs fill."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_MAX_BATCH_REQUESTS="4")
+    await world.give("alice", 20)
+    await world.submit("alice")
+    lane = next(iter(await world.documents("lanes")))
+    await world.firestore.collection("lanes").document(lane).update({"mostRequests": 1})
+    for _ in range(13):
+        await world.submit("alice")
+
+    for _ in range(3):
+        assert await world.tick() == 200
+
+    assert [batch["jobCount"] for batch in await world.batches()] == [1, 1, 2, 4, 4, 2]
+    assert "mostRequests" not in (await world.documents("lanes"))[lane]
+
+
 async def test_jobs_that_are_refused_in_the_queue_do_not_hold_up_those_behind_them(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

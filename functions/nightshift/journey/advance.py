@@ -55,7 +55,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
                     break
     finally:
         with suppress(LeaseLost):
-            await lanes.release(lane_hold, submitted=submitted)
+            await lanes.release(runtime, lane_hold, submitted=submitted)
 
 
 async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:

@@ -70,7 +70,7 @@ async def assemble(runtime: Runtime, lane: Lane, most_requests: int | None) -> A
 
 
 async def reassemble(runtime: Runtime, hold: Hold) -> None:
-    """Write the input file of a batch whose assembler died, from the jobs that it claimed, and seal it."""
+    """Write a batch's input file anew, from the jobs that it has claimed by the database's word, and seal it."""
     batch = batches.batch_of(hold)
     written = 0
 

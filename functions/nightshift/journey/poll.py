@@ -12,9 +12,8 @@ from typing import Final
 
 import structlog
 
-from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.journey.duty import unless_trouble
 from nightshift.model.batch import Batch
-from nightshift.model.errors import TryLater
 from nightshift.providers.base import ProviderGone, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.store import batches
@@ -24,7 +23,6 @@ log = structlog.get_logger()
 
 _CLOCK_SLACK: Final = timedelta(hours=1)
 _NEWEST: Final = 100
-_LONGEST_MESSAGE: Final = 500
 # How long a batch that reports answers may keep us waiting for the file that holds them.
 _OUTPUT_PATIENCE: Final = timedelta(hours=1)
 # A batch window is 24 hours. A batch that the provider does not know after this is given up; one that it never ends is
@@ -50,7 +48,8 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
         if remote.remote_id in owned:
             seen[remote.remote_id] = remote
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
-            await _cancel_stray(runtime, remote.remote_id, remote.batch_id)
+            cancelling = _cancel_if_stray(runtime, remote.remote_id, remote.batch_id)
+            await unless_trouble("cancel_stray", cancelling, remote_id=remote.remote_id)
     for remote_id in owned.keys() - seen.keys():
         # A listing may lag behind.
         with suppress(ProviderGone):
@@ -58,17 +57,12 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
     return seen
 
 
-async def _cancel_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
-    try:
-        batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
-        if batch and batch.is_open and batch.remote_id in {None, remote_id}:
-            return
-        log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
-        await runtime.provider.cancel(remote_id)
-    except TryLater as trouble:
-        left_to_the_next_tick("cancel", trouble, remote_id=remote_id)
-    except Exception as bug:  # noqa: BLE001 - one stray must not keep the batches from being seen
-        log.error("duty_failed", duty="cancel", error=type(bug).__name__, where=where_raised(bug), remote_id=remote_id)
+async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
+    batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
+    if batch and batch.is_open and batch.remote_id in {None, remote_id}:
+        return
+    log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
+    await runtime.provider.cancel(remote_id)
 
 
 async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
@@ -94,7 +88,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     if not is_ready(remote, runtime.now()) and age < _CANCEL_PATIENCE:
         return False
     log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
-    reason = {"errorCode": remote.error_code, "errorMessage": (remote.error_message or "")[:_LONGEST_MESSAGE]}
+    reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
     await hold.write(
         {
             "status": "ingesting",

@@ -5,16 +5,14 @@ others go on.
 """
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Final
 
 import structlog
 
 from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance, submit_lane
-from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.journey.duty import unless_trouble
 from nightshift.model.batch import Batch
-from nightshift.model.errors import TryLater
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes
@@ -31,7 +29,7 @@ async def tick(runtime: Runtime) -> None:
         if budget.is_spent:
             log.warning("tick_out_of_time", duty=duty.__name__)
             return
-        await _unless_trouble(duty.__name__, duty(runtime, budget))
+        await unless_trouble(duty.__name__.strip("_"), duty(runtime, budget))
 
 
 async def _rescue(runtime: Runtime, budget: Budget) -> None:
@@ -53,7 +51,7 @@ async def _advance_open_batches(runtime: Runtime, budget: Budget) -> None:
     async def advance_one(batch: Batch) -> None:
         async with at_once:
             if not budget.is_spent:
-                await _unless_trouble("advance", advance(runtime, batch.batch_id, seen), batch_id=batch.batch_id)
+                await unless_trouble("advance", advance(runtime, batch.batch_id, seen), batch_id=batch.batch_id)
 
     moving = [batch for batch in open_batches if not poll.waits(batch, seen, runtime.now())]
     await asyncio.gather(*(advance_one(batch) for batch in moving))
@@ -66,7 +64,7 @@ async def _recover(runtime: Runtime, _: Budget) -> None:
 async def _submit_lanes(runtime: Runtime, budget: Budget) -> None:
     for lane in await lanes.with_queued_jobs(runtime):
         if not budget.is_spent:
-            await _unless_trouble("submit", submit_lane(runtime, lane, budget, coalesce=False), lane=str(lane))
+            await unless_trouble("submit", submit_lane(runtime, lane, budget, coalesce=False), lane=str(lane))
 
 
 async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
@@ -75,7 +73,7 @@ async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
         batch_id = file.name.removesuffix(".jsonl")
         if not budget.is_spent and batches.is_batch_id(batch_id):
             stray = _delete_if_stray(runtime, batch_id, file.file_id)
-            await _unless_trouble("delete_stray_file", stray, batch_id=batch_id)
+            await unless_trouble("delete_stray_file", stray, batch_id=batch_id)
 
 
 async def _delete_if_stray(runtime: Runtime, batch_id: str, file_id: str) -> None:
@@ -85,12 +83,3 @@ async def _delete_if_stray(runtime: Runtime, batch_id: str, file_id: str) -> Non
         return
     log.warning("stray_file_deleted", batch_id=batch_id, file_id=file_id)
     await runtime.provider.delete_file(file_id)
-
-
-async def _unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:
-    try:
-        await work
-    except TryLater as trouble:
-        left_to_the_next_tick(duty.strip("_"), trouble, **ids)
-    except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
-        log.error("duty_failed", duty=duty.strip("_"), error=type(bug).__name__, where=where_raised(bug), **ids)

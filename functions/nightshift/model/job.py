@@ -22,13 +22,15 @@ CANCELLED: Final = "cancelled"
 STATUSES: Final[tuple[Status, ...]] = (CREATED, QUEUED, PROCESSING, COMPLETED, FAILED, CANCELLED)
 
 DEFAULT_PRIORITY: Final = 5
-# A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider. Firestore keeps `__…__` for itself.
-_JOB_ID = re.compile(r"(?!__.*__$)[A-Za-z0-9_-]{1,60}")
+# A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+# https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+_RESERVED_BY_FIRESTORE = re.compile(r"\.|\.\.|__.*__", re.DOTALL)
 
 
 def _uid(uid: str) -> str:
     """A uid as Firebase Auth gives it, and one that can name a wallet's document."""
-    if not 1 <= len(uid) <= 128 or "/" in uid or uid in {".", ".."} or re.fullmatch(r"__.*__", uid):
+    if len(uid) > 128 or not names_a_document(uid):
         raise ValueError("it is no user's id")
     return uid
 
@@ -61,9 +63,14 @@ class Job:
     update_time: datetime
 
 
+def names_a_document(name: str) -> bool:
+    """Whether a document in Firestore can have this id."""
+    return bool(name) and "/" not in name and not _RESERVED_BY_FIRESTORE.fullmatch(name)
+
+
 def check_job_id(job_id: str) -> None:
     """Raise JobRefused unless the id is one that a provider's custom_id can carry."""
-    if not _JOB_ID.fullmatch(job_id):
+    if not _is_job_id(job_id):
         raise JobRefused("invalid_input", "The job's id may hold 1 to 60 letters, digits, hyphens and underscores.")
 
 
@@ -75,4 +82,8 @@ def custom_id_of(job_id: str) -> str:
 def job_id_of(custom_id: str) -> str | None:
     """The job that a `custom_id` names, or None when it is not one of ours."""
     job_id = custom_id.removeprefix("job-")
-    return job_id if job_id != custom_id and _JOB_ID.fullmatch(job_id) else None
+    return job_id if job_id != custom_id and _is_job_id(job_id) else None
+
+
+def _is_job_id(job_id: str) -> bool:
+    return bool(_JOB_ID.fullmatch(job_id)) and names_a_document(job_id)

@@ -51,7 +51,6 @@ class RemoteBatch:
     outcome: Outcome | None
     # When the outcome came about.
     ended_at: datetime | None
-    input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None
     # Answered requests, as the provider counts them.
@@ -59,9 +58,9 @@ class RemoteBatch:
     usage: Usage | None
     # The provider's own words for why it failed.
     error_code: str | None
-    error_message: str | None
+    error_message: str
     # Whether it has been told to stop.
-    is_cancelling: bool = False
+    is_cancelling: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,7 @@ _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reac
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 _RESUMES: Final = 5
+_LONGEST_MESSAGE: Final = 500
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
@@ -174,13 +175,12 @@ class OpenAIProvider:
             created_at=_time(batch.created_at),
             outcome=outcome,
             ended_at=_time(getattr(batch, f"{outcome}_at", None)),
-            input_file_id=_text(batch.input_file_id),
             output_file_id=_text(batch.output_file_id),
             error_file_id=_text(batch.error_file_id),
             completed=count_of(getattr(batch.request_counts, "completed", 0)),
             usage=_usage(batch.usage),
             error_code=_text(getattr(error, "code", None)),
-            error_message=_text(getattr(error, "message", None)),
+            error_message=(_text(getattr(error, "message", None)) or "")[:_LONGEST_MESSAGE],
             is_cancelling=batch.status == "cancelling",
         )
 
@@ -229,7 +229,7 @@ def _translated_errors() -> Iterator[None]:
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
             raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
         if error.status_code in _FINAL_STATUS:
-            raise ProviderRefusal(code, error.message) from error
+            raise ProviderRefusal(code, error.message[:_LONGEST_MESSAGE]) from error
         raise ProviderTrouble(f"the provider answered {error.status_code} {code}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.batch import count_of
 from nightshift.model.job import QUEUED
@@ -36,11 +36,18 @@ def most_requests(hold: Hold) -> int | None:
     return count_of(hold.fields.get("mostRequests")) or None
 
 
-async def release(hold: Hold, *, submitted: bool) -> None:
-    """Give the lane free; after a submission the coalescing window begins, and a learned limit is doubled."""
-    learned = most_requests(hold)
-    doubled = {"mostRequests": 2 * learned} if learned else {}
-    await hold.write({"lastSubmittedAt": SERVER_TIMESTAMP, **doubled} if submitted else {}, release=True)
+async def release(runtime: Runtime, hold: Hold, *, submitted: bool) -> None:
+    """Give the lane free.
+
+    After a submission the coalescing window begins, and a learned limit is doubled, until it limits nothing any more.
+    """
+    changes: dict[str, Any] = {}
+    if submitted:
+        changes["lastSubmittedAt"] = SERVER_TIMESTAMP
+        if learned := most_requests(hold):
+            is_needed = 2 * learned < runtime.settings.max_batch_requests
+            changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
+    await hold.write(changes, release=True)
 
 
 async def back_off(runtime: Runtime, lane: Lane, until: datetime, most_requests: int) -> None:

@@ -1,0 +1,20 @@
+"""A duty that must not stop the others: what goes wrong in it is logged, and left to the next tick."""
+
+from collections.abc import Awaitable
+
+import structlog
+
+from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.model.errors import TryLater
+
+log = structlog.get_logger()
+
+
+async def unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:
+    """Await the work; its error, passing or not, ends here."""
+    try:
+        await work
+    except TryLater as trouble:
+        left_to_the_next_tick(duty, trouble, **ids)
+    except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
+        log.error("duty_failed", duty=duty, error=type(bug).__name__, where=where_raised(bug), **ids)
