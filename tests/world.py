@@ -26,6 +26,7 @@ from local.tokens import unsigned_token
 SOURCE = Path(__file__).parent.parent / "functions" / "main.py"
 API_KEY = "test-key"
 MODEL = "gpt-5-mini"
+INGEST_TOPIC = "nightshift-ingest"
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef"
     "0000000049454e44ae426082"
@@ -100,6 +101,21 @@ class World:
         """Deliver a tick; returns the function's status code."""
         message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "tick"}
         return await self.event("process_batch_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
+    async def calls_for_workers(self) -> list[dict[str, Any]]:
+        """The messages published on `nightshift-ingest` since the last time, as Pub/Sub would push them."""
+        path = f"subscriptions/{INGEST_TOPIC}:pull"
+        received = (await self._pubsub("POST", path, {"maxMessages": 1000, "returnImmediately": True})).json()
+        messages = received.get("receivedMessages", [])
+        if messages:
+            ack_ids = [message["ackId"] for message in messages]
+            await self._pubsub("POST", f"subscriptions/{INGEST_TOPIC}:acknowledge", {"ackIds": ack_ids})
+        return [message["message"] for message in messages]
+
+    async def work(self, message: dict[str, Any]) -> int:
+        """Deliver a call for a worker; returns the function's status code."""
+        body = {"message": message, "subscription": INGEST_TOPIC}
+        return await self.event("ingest_batch_results", "google.cloud.pubsub.topic.v1.messagePublished", {}, body)
 
     async def event(self, target: str, kind: str, attributes: dict[str, str], body: Any = None) -> int:
         """Deliver a CloudEvent in binary mode."""
@@ -188,6 +204,12 @@ class World:
             address = f"{self.base_url}/batches/{remote_id}/cancel"
             (await client.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
 
+    async def open_pubsub(self) -> None:
+        """Create the topic of the calls for workers; without it none can be called."""
+        await self._pubsub("PUT", f"topics/{INGEST_TOPIC}", {})
+        topic = f"projects/{self.project}/topics/{INGEST_TOPIC}"
+        await self._pubsub("PUT", f"subscriptions/{INGEST_TOPIC}", {"topic": topic})
+
     # What is there
 
     async def read(self, path: str) -> dict[str, Any]:
@@ -228,6 +250,12 @@ class World:
             )
         answer.raise_for_status()
         return answer.content
+
+    async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"
+            answer = await client.request(method, address, json=body)
+        return answer.raise_for_status()
 
     async def _create_buckets(self) -> None:
         async with httpx.AsyncClient() as client:

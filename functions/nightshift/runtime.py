@@ -15,6 +15,7 @@ from nightshift.settings import Settings
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncClient
     from google.cloud.storage import Bucket, Client
+    from google.pubsub_v1 import PublisherAsyncClient
 
     from nightshift.providers.base import BatchProvider
 
@@ -57,6 +58,19 @@ class Runtime:
     def uploads(self) -> "Bucket":
         """The bucket into which the app uploads images."""
         return self._storage.bucket(self.settings.uploads_bucket)
+
+    @cached_property
+    def publisher(self) -> "PublisherAsyncClient":
+        """Pub/Sub, to publish; with PUBSUB_EMULATOR_HOST, to the emulator."""
+        from google.pubsub_v1 import PublisherAsyncClient
+
+        if self.settings.pubsub_emulator is None:
+            return PublisherAsyncClient()
+        import grpc
+        from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+
+        channel = grpc.aio.insecure_channel(self.settings.pubsub_emulator)
+        return PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
 
     @cached_property
     def provider(self) -> "BatchProvider":

@@ -15,7 +15,7 @@ from nightshift.model.errors import InvalidSettings
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
-_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs"})
+_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs", "ingest_batch_results"})
 
 
 class Settings(BaseSettings):
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
+    pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
     # functions-framework sets it to what it serves: https://github.com/GoogleCloudPlatform/functions-framework-python
     target: str | None = Field(None, validation_alias="FUNCTION_TARGET")

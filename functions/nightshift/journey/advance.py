@@ -9,23 +9,42 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from nightshift.journey import assemble, ingest, poll, settle, submit
+from nightshift.journey.shard import settle_shard
 from nightshift.model.errors import LeaseLost
 from nightshift.model.lane import Lane
 from nightshift.providers.base import RemoteBatch
 from nightshift.runtime import Budget, Runtime
-from nightshift.store import batches, lanes
+from nightshift.store import batches, lanes, shards
 from nightshift.store.leases import Hold
 
 
 async def advance(runtime: Runtime, batch_id: str, seen: Mapping[str, RemoteBatch]) -> None:
-    """Bring a batch as far as it goes now; nothing happens while somebody else is at it.
+    """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is.
 
     Raises:
+        LeaseHeld: somebody else is at it.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
     hold = await batches.take(runtime, batch_id)
     if hold:
         await _advance_held(runtime, hold, seen)
+
+
+async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
+    """Do what a worker was called for: settle a shard, and advance the batch if that was the last one.
+
+    Raises:
+        LeaseHeld: somebody else is at it; the worker is called again, until it is done or found done.
+        TryLater: as above.
+    """
+    if shard_id:
+        batch = await batches.read(runtime, batch_id)
+        if batch is None:
+            return
+        await settle_shard(runtime, batch, shard_id)
+        if await shards.is_any_unsettled(runtime, batch_id):
+            return
+    await advance(runtime, batch_id, {})
 
 
 async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
@@ -59,14 +78,9 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
 
 
 async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
-    try:
-        async with hold.kept():
-            while await _step(runtime, hold, seen):
-                pass
-    finally:
-        if not hold.is_released:
-            with suppress(LeaseLost):
-                await hold.write({}, release=True)
+    async with hold.released_after():
+        while await _step(runtime, hold, seen):
+            pass
 
 
 async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
@@ -80,7 +94,7 @@ async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -
         case "submitted":
             return await poll.note_outcome(runtime, hold, seen)
         case "ingesting":
-            await ingest.ingest(runtime, hold)
+            return await ingest.ingest(runtime, hold)
         case "settling":
             await settle.settle(runtime, hold)
         case _:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import structlog
 
 from nightshift.log import left_to_the_next_tick, where_raised
-from nightshift.model.errors import TryLater
+from nightshift.model.errors import LeaseHeld, TryLater
 
 log = structlog.get_logger()
 
@@ -14,6 +14,9 @@ async def unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:
     """Await the work; its error, passing or not, ends here."""
     try:
         await work
+    except LeaseHeld:
+        # It is being done.
+        return
     except TryLater as trouble:
         left_to_the_next_tick(duty, trouble, **ids)
     except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others

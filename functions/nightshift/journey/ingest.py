@@ -1,110 +1,128 @@
 """Ingest: `ingesting` → `settling`. Copy the provider's files to Cloud Storage, and settle every line of them.
 
-Nothing here is recorded line by line. A crash repeats the whole: the copies are made anew, and a line whose job
-has been settled, or was queued again and is elsewhere by now, finds it no longer `processing` in this batch and
-is passed over. The output file comes first, so where both files name a job its answer wins.
+The output file comes first, so where both files name a job its answer wins. A small file is settled in place. A
+large one is cut into shards, and workers are called to settle them side by side (`shard.py`). The call is a hint
+only: who comes by later and finds a shard that nobody is at settles it, so a lost message, or a worker that
+died, delays and loses nothing.
+
+| the process dies | what is left | who goes on |
+|---|---|---|
+| while copying | perhaps a copy | copies again |
+| while settling a small file | some lines settled | reads them all again, and passes over what is settled |
+| before the workers are called | shards that nobody is at | settles them |
+| while at a shard | some of its lines settled | its message's next delivery, or the tick, after its lease |
+| after the last shard | settled shards | sums them up |
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
-from nightshift.model.batch import Batch, Usage
-from nightshift.model.job import PROCESSING
-from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
-from nightshift.model.settlement import settlement_of
+from nightshift.journey.lines import settle_lines
+from nightshift.journey.shard import settle_shard
+from nightshift.model.batch import Batch
+from nightshift.model.errors import LeaseHeld
+from nightshift.model.shard import Cutter, ResultFile, Shard, Stretch
+from nightshift.model.tally import Tally
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
-from nightshift.store import artifacts, batches, settlements
+from nightshift.store import artifacts, batches, messages, shards
 from nightshift.store.leases import Hold
 
 log = structlog.get_logger()
 
-_LINES_AT_ONCE: Final = 150
 # A result file is sometimes not visible at once. One that stays away this long, counted from the batch's end, is gone.
 _VISIBLE_AFTER: Final = timedelta(minutes=30)
 # One that cannot be read whole for this long is given up, too. Its jobs are sent again.
 _TROUBLE_PATIENCE: Final = timedelta(hours=24)
 
 
-@dataclass
-class _Tally:
-    """What the lines of a batch's files were."""
+async def ingest(runtime: Runtime, hold: Hold) -> bool:
+    """Settle all that the provider's files say.
 
-    settled: int = 0
-    # Not JSON, or without a custom_id of ours, or too long to be an answer.
-    malformed: int = 0
-    # The job has another line in this file, or was settled before.
-    duplicate: int = 0
-    # A job that is not in this batch.
-    unknown: int = 0
+    Returns:
+        Whether it is done; False while workers are at it.
 
-
-async def ingest(runtime: Runtime, hold: Hold) -> None:
-    """Settle all that the provider's files say. Raises ProviderTrouble; then it is repeated."""
+    Raises:
+        ProviderTrouble: a file cannot be read now; then it is repeated.
+    """
     batch = batches.batch_of(hold)
-    tally, usage = _Tally(), Usage()
-    troubles: list[Exception] = []
-    names: tuple[tuple[Literal["output", "errors"], str | None], ...] = (
+    cut, _ = await shards.of_batch(runtime, batch.batch_id)
+    in_place = Tally()
+    files: tuple[tuple[ResultFile, str | None], ...] = (
         ("output", batch.output_file_id),
         ("errors", batch.error_file_id),
     )
-    for name, file_id in names:
-        if file_id is None:
-            continue
-        try:
-            await artifacts.write(runtime, batch.batch_id, name, runtime.provider.download(file_id))
-        except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
-            patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
-            if runtime.now() < (batch.ended_at or batch.created_at) + patience:
-                raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
-            log.error("result_file_given_up", batch_id=batch.batch_id, file=name, error=type(trouble).__name__)
-            continue
-        async for lines in artifacts.lines(runtime, batch.batch_id, name, _LINES_AT_ONCE):
+    for file, file_id in files:
+        of_file = [shard for shard in cut if shard.file == file]
+        if not of_file and file_id:
+            stretches = await _copy(runtime, batch, file, file_id)
+            if len(stretches) == 1:
+                in_place += await settle_lines(runtime, batch, file, stretches[0])
+                continue
+            of_file = await _cut(runtime, hold, file, stretches)
+            if of_file and await messages.call_workers(runtime, batch.batch_id, [s.shard_id for s in of_file]):
+                return False
+        if not await _settle_shards(runtime, batch, of_file):
+            return False
+    await _sum_up(runtime, hold, in_place)
+    return True
+
+
+async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) -> list[Stretch]:
+    """Copy a file to Cloud Storage; returns its stretches, none if the file is given up."""
+    cutter = Cutter(runtime.settings.shard_lines)
+    try:
+        chunks = _passing(cutter, runtime.provider.download(file_id))
+        await artifacts.write(runtime, batch.batch_id, file, chunks)
+    except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
+        patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
+        if runtime.now() < (batch.ended_at or batch.created_at) + patience:
+            raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
+        log.error("result_file_given_up", batch_id=batch.batch_id, file=file, error=type(trouble).__name__)
+        return []
+    return cutter.stretches()
+
+
+async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        cutter.feed(chunk)
+        yield chunk
+
+
+async def _cut(runtime: Runtime, hold: Hold, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
+    if not stretches:
+        return []
+    log.info("batch_cut", batch_id=hold.ref.id, file=file, shards=len(stretches))
+    return await shards.create(runtime, hold, file, stretches)
+
+
+async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -> bool:
+    """Settle the shards that nobody is at. Returns whether all are settled now."""
+    are_settled = True
+    for shard in of_file:
+        if not shard.is_settled:
             try:
-                usage += await _settle_lines(runtime, batch, lines, tally)
-            except Exception as trouble:  # noqa: BLE001 - raised below, when the other lines are settled
-                troubles.append(trouble)
-    if troubles:
-        raise troubles[0]
-    counted = {field.name: getattr(tally, field.name) for field in fields(tally)}
-    log.info("batch_ingested", batch_id=batch.batch_id, **counted)
-    # The provider's own sum counts; where it gives none, ours does.
-    known = hold.fields.get("usage") or usage.fields()
+                await settle_shard(runtime, batch, shard.shard_id)
+            except LeaseHeld:
+                are_settled = False
+    return are_settled
+
+
+async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
+    batch_id = hold.ref.id
+    cut, of_shards = await shards.of_batch(runtime, batch_id)
+    tally = in_place + of_shards
+    log.info("batch_ingested", batch_id=batch_id, **tally.counts())
     await hold.write(
         {
             "status": "settling",
-            "usage": known,
+            # The provider's own sum counts; where it gives none, ours does.
+            "usage": hold.fields.get("usage") or tally.usage.fields(),
             "malformedLines": tally.malformed,
             "unknownLines": tally.unknown,
-        }
+        },
+        also=shards.deletion(runtime, batch_id, cut) if cut else None,
     )
-
-
-async def _settle_lines(runtime: Runtime, batch: Batch, lines: list[bytes | None], tally: _Tally) -> Usage:
-    parsed: dict[str, ResultLine] = {}
-    usage = Usage()
-    for line in lines:
-        result = parse_result_line(line) if line else None
-        if result is None:
-            tally.malformed += 1
-        elif result.job_id in parsed:
-            tally.duplicate += 1
-        else:
-            parsed[result.job_id] = result
-            usage += usage_of(result)
-    jobs = await settlements.read_jobs(runtime, parsed)
-    judged = []
-    for job_id, result in parsed.items():
-        job = jobs.get(job_id)
-        if job is None or job.batch_id not in {batch.batch_id, None}:
-            tally.unknown += 1
-        elif job.status != PROCESSING or job.batch_id is None:
-            tally.duplicate += 1
-        else:
-            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts))
-    await settlements.settle(runtime, judged)
-    tally.settled += len(judged)
-    return usage

@@ -37,6 +37,10 @@ class TryLater(NightshiftError):
     needs_operator = False
 
 
+class LeaseHeld(TryLater):
+    """Somebody else is at work on it."""
+
+
 class LeaseLost(TryLater):
     """The lease ran out and somebody else holds it now; the step was abandoned and changed nothing."""
 

@@ -13,9 +13,10 @@ from typing import IO, Any, Final, Literal
 
 from google.cloud.storage.fileio import BlobWriter
 
+from nightshift.model.shard import ResultFile, Stretch
 from nightshift.runtime import Runtime
 
-Name = Literal["input", "output", "errors"]
+Name = Literal["input"] | ResultFile
 
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 # A multiple of 256 KiB, as resumable uploads want it: https://cloud.google.com/storage/docs/resumable-uploads
@@ -51,17 +52,18 @@ async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]
     return reader  # type: ignore[no-any-return]
 
 
-async def lines(runtime: Runtime, batch_id: str, name: Name, most: int) -> AsyncIterator[list[bytes | None]]:
-    """The object's lines, up to `most` and some MAX_LINE_BYTES at a time; None is a line longer than MAX_LINE_BYTES.
+async def lines(
+    runtime: Runtime, batch_id: str, name: Name, stretch: Stretch, most: int
+) -> AsyncIterator[list[bytes | None]]:
+    """The lines of a stretch, up to `most` and some MAX_LINE_BYTES at a time; None is one longer than MAX_LINE_BYTES.
 
     Lines end at b"\\n" alone: U+2028 and U+0085 may stand inside JSON.
     """
-    reader = await open_to_read(runtime, batch_id, name)
     gathered: list[bytes | None] = []
     gathered_bytes = 0
     rest = b""
     too_long = False
-    while chunk := await asyncio.to_thread(reader.read, _CHUNK_BYTES):
+    async for chunk in _chunks(runtime, batch_id, name, stretch):
         *ended, rest = (rest + chunk).split(b"\n")
         for line in ended:
             if too_long:
@@ -81,6 +83,15 @@ async def lines(runtime: Runtime, batch_id: str, name: Name, most: int) -> Async
         gathered.append(rest)
     if gathered:
         yield gathered
+
+
+async def _chunks(runtime: Runtime, batch_id: str, name: Name, stretch: Stretch) -> AsyncIterator[bytes]:
+    reader = await open_to_read(runtime, batch_id, name)
+    await asyncio.to_thread(reader.seek, stretch.start)
+    left = stretch.end - stretch.start
+    while left and (chunk := await asyncio.to_thread(reader.read, min(left, _CHUNK_BYTES))):
+        left -= len(chunk)
+        yield chunk
 
 
 def _path(batch_id: str, name: Name) -> str:

@@ -53,11 +53,11 @@ async def read(runtime: Runtime, batch_id: str) -> Batch | None:
 
 
 async def take(runtime: Runtime, batch_id: str) -> Hold | None:
-    """Take the lease on an open batch, or None: it is closed, somebody holds it, or was faster."""
+    """Take the lease on an open batch, or None if it is closed. Raises LeaseHeld if somebody else is at it."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
     if not snapshot.exists or snapshot.get("status") not in OPEN:
         return None
-    return await leases.take(runtime, snapshot)
+    return await leases.take_or_raise(runtime, snapshot)
 
 
 async def open_batches(runtime: Runtime) -> list[Batch]:

@@ -21,14 +21,16 @@ from nightshift.model.errors import TryLater
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncWriteBatch
 
-_UNDECIDED: Final = (
-    # Somebody else was faster, or our own lost answer was.
-    exceptions.Aborted,
+# A precondition failed: somebody else was faster, or our own lost answer was.
+_REFUSED: Final = (
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
     exceptions.NotFound,
     exceptions.InvalidArgument,
-    # Nobody knows.
+)
+# Somebody else was at it, or nobody knows.
+_UNKNOWN: Final = (
+    exceptions.Aborted,
     exceptions.DeadlineExceeded,
     exceptions.ServiceUnavailable,
     exceptions.InternalServerError,
@@ -65,13 +67,15 @@ class Undecided(TryLater):
     def __init__(self, cause: Exception) -> None:
         super().__init__(type(cause).__name__)
         self.already_exists = isinstance(cause, exceptions.AlreadyExists)
+        # Whether a precondition failed: the same commit would be refused again.
+        self.is_refusal = isinstance(cause, _REFUSED)
 
 
 async def commit(batch: "AsyncWriteBatch") -> list[Any]:
     """Send the commit once and return its write results. Raises Undecided."""
     try:
         return list(await batch.commit(retry=None, timeout=_COMMIT_SECONDS))
-    except _UNDECIDED as error:
+    except (*_REFUSED, *_UNKNOWN) as error:
         raise Undecided(error) from error
 
 

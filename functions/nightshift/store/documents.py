@@ -10,6 +10,7 @@ from nightshift.runtime import Runtime
 
 JOBS: Final = "ai_jobs"
 BATCHES: Final = "ai_batches"
+SHARDS: Final = "shards"
 LANES: Final = "lanes"
 WALLETS: Final = "wallets"
 LEDGER: Final = "ledger"

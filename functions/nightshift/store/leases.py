@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore import DELETE_FIELD
 
-from nightshift.model.errors import LeaseLost, TryLater
+from nightshift.model.errors import LeaseHeld, LeaseLost, TryLater
 from nightshift.model.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Undecided, attempts, commit
@@ -71,9 +71,9 @@ class Hold:
                 )
                 try:
                     self._update_time = (await commit(batch))[-1].update_time
-                except Undecided:
+                except Undecided as doubt:
                     if not await self._landed(lease, release=release):
-                        if also:
+                        if also and doubt.is_refusal:
                             raise
                         continue
                 self.lease = lease
@@ -91,6 +91,17 @@ class Hold:
             raise LeaseLost(self.ref.path)
         self._update_time = snapshot.update_time
         return stored is None or stored.writes == lease.writes
+
+    @asynccontextmanager
+    async def released_after(self) -> AsyncIterator[None]:
+        """Keep the lease while the body runs, and give it free after it, unless the body did."""
+        try:
+            async with self.kept():
+                yield
+        finally:
+            if not self.is_released:
+                with suppress(LeaseLost):
+                    await self.write({}, release=True)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -148,3 +159,11 @@ async def take(
             return None
         update_time = again.update_time
     return Hold(runtime, snapshot.reference, lease, fields, update_time)
+
+
+async def take_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
+    """Take the lease on an existing document. Raises LeaseHeld if somebody else holds it or was faster."""
+    hold = await take(runtime, snapshot)
+    if hold is None:
+        raise LeaseHeld(snapshot.reference.path)
+    return hold

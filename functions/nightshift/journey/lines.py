@@ -1,0 +1,59 @@
+"""The lines of a stretch of a batch's result file: each settles its job, whoever reads it, and however often.
+
+Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by
+now, finds it no longer `processing` in this batch and is passed over.
+"""
+
+from typing import Final
+
+from nightshift.model.batch import Batch, Usage
+from nightshift.model.job import PROCESSING
+from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
+from nightshift.model.settlement import settlement_of
+from nightshift.model.shard import ResultFile, Stretch
+from nightshift.model.tally import Tally
+from nightshift.runtime import Runtime
+from nightshift.store import artifacts, settlements
+
+_LINES_AT_ONCE: Final = 150
+
+
+async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
+    """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met."""
+    tally = Tally()
+    troubles: list[Exception] = []
+    async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
+        try:
+            tally += await _settle(runtime, batch, lines)
+        except Exception as trouble:  # noqa: BLE001 - raised below, when the other lines are settled
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
+    return tally
+
+
+async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+    parsed: dict[str, ResultLine] = {}
+    malformed = duplicate = unknown = 0
+    usage = Usage()
+    for line in lines:
+        result = parse_result_line(line) if line else None
+        if result is None:
+            malformed += 1
+        elif result.job_id in parsed:
+            duplicate += 1
+        else:
+            parsed[result.job_id] = result
+            usage += usage_of(result)
+    jobs = await settlements.read_jobs(runtime, parsed)
+    judged = []
+    for job_id, result in parsed.items():
+        job = jobs.get(job_id)
+        if job is None or job.batch_id not in {batch.batch_id, None}:
+            unknown += 1
+        elif job.status != PROCESSING or job.batch_id is None:
+            duplicate += 1
+        else:
+            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts))
+    await settlements.settle(runtime, judged)
+    return Tally(settled=len(judged), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)

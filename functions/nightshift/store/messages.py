@@ -1,0 +1,41 @@
+"""Calls for workers: messages on the topic `nightshift-ingest`.
+
+A message is a hint to come and help, never the truth: what there is to do stands in Firestore, and whoever comes by
+does it. So a message may be lost, late or repeated.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+INGEST_TOPIC: Final = "nightshift-ingest"
+_PUBLISH_SECONDS: Final = 10.0
+
+
+async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str] = ()) -> bool:
+    """Call a worker for each shard; without shards, one to advance the batch.
+
+    Returns:
+        False if the messages could not be published; then the caller does the work itself.
+    """
+    from google.pubsub_v1 import PubsubMessage
+
+    calls = [{"batchId": batch_id, "shardId": shard_id} for shard_id in shard_ids] or [{"batchId": batch_id}]
+    try:
+        await runtime.publisher.publish(
+            topic=f"projects/{runtime.settings.project}/topics/{INGEST_TOPIC}",
+            messages=[PubsubMessage(data=json.dumps(call).encode()) for call in calls],
+            timeout=_PUBLISH_SECONDS,
+        )
+    except (GoogleAPIError, GoogleAuthError) as error:
+        log.warning("workers_not_called", batch_id=batch_id, error=type(error).__name__)
+        return False
+    return True
