@@ -43,6 +43,10 @@ async def on_ai_job_created(event):
 async def process_batch_jobs(event):
     write_down("tick", event)
 
+@framework.cloud_event
+async def ingest_batch_results(event):
+    write_down("call", event)
+
 @framework.http
 async def get_batch_stats(request):
     return dict(os.environ)
@@ -85,7 +89,7 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         running_stack(options, say=said.append) as stack,
         httpx.AsyncClient(trust_env=False, timeout=10) as client,
     ):
-        assert sum("ready after" in line for line in said) == 7
+        assert sum("ready after" in line for line in said) == 8
 
         await grant_tokens(stack.firestore_host, stack.project, "alice", 20)
         documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
