@@ -1,0 +1,382 @@
+"""The seam: every external call of the functions is counted, named and, where it is meant to be, struck.
+
+It lies below the functions and below the client libraries, at the transports that carry the calls: gRPC channels
+(Firestore, Pub/Sub), the SDK's HTTP transport (OpenAI), the HTTP adapter (Cloud Storage). So no production code
+knows of it, what is counted is what goes over the wire, repetitions included, and an error goes up through the
+libraries' own translation and retries.
+
+    with seam():
+        traffic = Traffic(Strike(FAULTS["dies-after"], number=31))
+        status = await traffic.invoke(world.tick)       # None: its process died
+        if status is None:
+            world.set_env()                             # a new process
+        traffic.calls       # all calls so far, in the order in which they were made
+        traffic.struck      # which of them were struck, and by what
+        await traffic.land()                            # what is still on its way arrives now
+
+Only what runs inside `Traffic.invoke` is counted or struck: a context variable says to which process a call
+belongs, and it goes along into tasks, interceptors and threads. The test's own calls pass untouched.
+
+A process that died does nothing any more. Its code may still run here, `finally` clauses and background tasks
+included; but each further call of it raises `ProcessDied` and reaches nobody. Calls of other tasks that were
+under way at that moment do take effect, as they do when a machine is lost. All invocations up to a death belong to one
+process; the next invocation begins a new one.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from unittest.mock import patch
+from weakref import WeakKeyDictionary
+
+import grpc
+import httpx2
+import requests
+from requests.adapters import HTTPAdapter
+
+from tests.chaos.faults import Answer, Broken, Dies, Fault, Reply, Rpc, Service
+
+Result = TypeVar("Result")
+Sending = Callable[[], Awaitable[Any]]
+
+
+class ProcessDied(BaseException):
+    """The process that makes this call is dead. No `except Exception` may survive that."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One external call. `method` is the RPC's name, or the HTTP method and what of the path tells calls apart."""
+
+    number: int
+    service: Service
+    method: str
+    # Whether it changes something at the service.
+    writes: bool
+    # Whether its answer is a stream of messages.
+    streams: bool = False
+
+    @property
+    def name(self) -> str:
+        """For example `firestore.Commit`, `openai.GET.files.ID.content`, `storage.PUT.upload`."""
+        return f"{self.service}.{self.method}"
+
+    @property
+    def label(self) -> str:
+        """Number and name, for example `031-firestore.Commit`."""
+        return f"{self.number:03}-{self.name}"
+
+
+@dataclass(frozen=True)
+class Strike:
+    """A fault that is to strike call `number`; or, if that call cannot have it, the next one that can."""
+
+    fault: Fault
+    number: int
+
+
+@dataclass
+class _Armed:
+    strike: Strike
+    left: int
+    # Set by the first call that it struck: a fault that lasts belongs to one service.
+    service: Service | None = None
+
+    def strikes(self, call: Call) -> bool:
+        due = self.left > 0 and call.number >= self.strike.number and self.strike.fault.fits(call)
+        return due and self.service in {None, call.service}
+
+
+class _Process:
+    """A function's process: alive until a fault ends it."""
+
+    def __init__(self, traffic: "Traffic") -> None:
+        self.traffic = traffic
+        self.is_dead = False
+
+    def enter(self, service: Service, method: str, *, writes: bool, streams: bool = False) -> Fault | None:
+        """Count a call; returns what strikes it. Raises ProcessDied in a dead process."""
+        if self.is_dead:
+            raise ProcessDied
+        return self.traffic.enter(service, method, writes=writes, streams=streams)
+
+    def error(self, answer: Answer) -> BaseException:
+        """The error by which the caller learns of a fault; if it is to die, its process is dead from here on."""
+        match answer:
+            case Dies():
+                self.is_dead = True
+                return ProcessDied()
+            case Rpc(code):
+                status: BaseException = grpc.aio.AioRpcError(code, details=f"struck: {code.name}")
+                return status
+            case Broken(error):
+                broken: BaseException = error("struck: the connection broke")
+                return broken
+            case Reply():
+                raise AssertionError("a reply is no error")
+
+
+class Traffic:
+    """The external calls of all functions of one test, and the faults that are to strike them.
+
+    `calls` and `struck` grow as calls are made; `deaths` counts the processes that died.
+    """
+
+    def __init__(self, *strikes: Strike) -> None:
+        self.calls: list[Call] = []
+        self.struck: list[tuple[Call, Fault]] = []
+        self.deaths = 0
+        self._armed: list[_Armed] = []
+        self._late: list[tuple[int, Sending]] = []
+        self._process = _Process(self)
+        self._one_at_a_time = threading.Lock()
+        self.arm(*strikes)
+
+    def arm(self, *strikes: Strike) -> None:
+        """Add faults. The next call has the number `len(traffic.calls)`."""
+        self._armed.extend(_Armed(strike, strike.fault.times) for strike in strikes)
+
+    def disarm(self) -> None:
+        """Take back what has not struck yet."""
+        self._armed.clear()
+
+    async def invoke(self, invocation: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Run one invocation of a function, its calls counted and struck. Returns None if its process died."""
+        process = self._process
+
+        async def run() -> Result:
+            _running.set(process)
+            return await invocation()
+
+        try:
+            result = await asyncio.create_task(run())
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            if not process.is_dead:
+                raise
+            result = None
+        if process.is_dead and process is self._process:
+            self.deaths += 1
+            self._process = _Process(self)
+        return None if process.is_dead else result
+
+    async def land(self) -> None:
+        """Let every call that is still on its way take effect."""
+        await self._land(lambda _: True)
+
+    async def land_due(self) -> None:
+        """Let those calls take effect whose lag is over."""
+        await self._land(lambda due: due <= len(self.calls))
+
+    async def _land(self, is_due: Callable[[int], bool]) -> None:
+        landing = [send for due, send in self._late if is_due(due)]
+        self._late = [(due, send) for due, send in self._late if not is_due(due)]
+        for send in landing:
+            with suppress(grpc.aio.AioRpcError, httpx2.TransportError):
+                await send()
+
+    def enter(self, service: Service, method: str, *, writes: bool, streams: bool) -> Fault | None:
+        """Count a call; returns what strikes it."""
+        with self._one_at_a_time:
+            call = Call(len(self.calls), service, method, writes, streams)
+            self.calls.append(call)
+            for armed in self._armed:
+                if armed.strikes(call):
+                    armed.left -= 1
+                    armed.service = service
+                    self.struck.append((call, armed.strike.fault))
+                    return armed.strike.fault
+        return None
+
+    def delay(self, fault: Fault, send: Sending) -> None:
+        """Keep a call back until so many further calls have been made."""
+        self._late.append((len(self.calls) + fault.lag, send))
+
+
+_running: ContextVar[_Process | None] = ContextVar("_running", default=None)
+
+
+@contextmanager
+def seam() -> Iterator[None]:
+    """Lay the seam into the transports. Only channels that are created inside are covered."""
+    with (
+        patch.object(grpc.aio, "insecure_channel", _insecure_channel),
+        patch.object(httpx2.AsyncHTTPTransport, "handle_async_request", _handle_async_request),
+        patch.object(HTTPAdapter, "send", _send),
+    ):
+        yield
+
+
+async def _carry_out(process: _Process, fault: Fault, send: Sending) -> None:
+    """Let a struck call take effect now, later or never; what the service really answers is thrown away."""
+    if fault.effect == "now":
+        with suppress(grpc.aio.AioRpcError, httpx2.TransportError):
+            await send()
+    elif fault.effect == "late":
+        process.traffic.delay(fault, send)
+
+
+# What goes over gRPC: Firestore and Pub/Sub
+
+_real_insecure_channel = grpc.aio.insecure_channel
+_WRITING_RPCS = {"Commit", "BatchWrite", "Publish"}
+
+
+def _insecure_channel(*args: Any, **kwargs: Any) -> grpc.aio.Channel:
+    return _real_insecure_channel(*args, **kwargs, interceptors=[_Unary(), _Stream()])
+
+
+def _rpc(details: grpc.aio.ClientCallDetails) -> tuple[Service, str]:
+    path = details.method.decode() if isinstance(details.method, bytes) else details.method
+    package, method = path.strip("/").split("/")
+    return ("pubsub" if ".pubsub." in package else "firestore"), method
+
+
+class _Unary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grpc ships no types
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        process = _running.get()
+        if process is None:
+            return await continuation(details, request)
+        await process.traffic.land_due()
+        service, method = _rpc(details)
+        fault = process.enter(service, method, writes=method in _WRITING_RPCS)
+        if fault is None:
+            return await continuation(details, request)
+
+        async def send() -> None:
+            await (await continuation(details, request))
+
+        await _carry_out(process, fault, send)
+        raise process.error(fault.answers[service])
+
+
+class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # grpc ships no types
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        process = _running.get()
+        if process is None:
+            return await continuation(details, request)
+        await process.traffic.land_due()
+        service, method = _rpc(details)
+        fault = process.enter(service, method, writes=False, streams=True)
+        if fault is None:
+            return await continuation(details, request)
+        answer = fault.answers[service]
+        if isinstance(answer, Rpc) and answer.after_messages:
+            return _breaking(await continuation(details, request), process, answer)
+
+        async def send() -> None:
+            async for _ in await continuation(details, request):
+                pass
+
+        await _carry_out(process, fault, send)
+        raise process.error(answer)
+
+
+async def _breaking(messages: AsyncIterator[Any], process: _Process, answer: Rpc) -> AsyncIterator[Any]:
+    """The first messages of a stream, and then its error; a stream that is shorter breaks before its end."""
+    number = 0
+    async for message in messages:
+        if number == answer.after_messages:
+            break
+        number += 1
+        yield message
+    raise process.error(answer)
+
+
+# What the OpenAI SDK sends over HTTP
+
+_real_handle_async_request = httpx2.AsyncHTTPTransport.handle_async_request
+
+
+async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+    process = _running.get()
+    if process is None:
+        return await _real_handle_async_request(transport, request)
+    await process.traffic.land_due()
+    fault = process.enter("openai", _openai_method(request), writes=request.method != "GET")
+    if fault is None:
+        return await _real_handle_async_request(transport, request)
+    answer = fault.answers["openai"]
+    if isinstance(answer, Broken) and answer.in_body:
+        response = await _real_handle_async_request(transport, request)
+        response.stream = _BrokenBody(response.stream, answer.error)
+        return response
+    # Read now: by the time a late call is sent, the file that it uploads has been closed.
+    content = await request.aread() if fault.effect == "late" else b""
+
+    async def send() -> None:
+        sent = request
+        if fault.effect == "late":
+            sent = httpx2.Request(request.method, request.url, headers=request.headers, content=content)
+        response = await _real_handle_async_request(transport, sent)
+        await response.aread()
+        await response.aclose()
+
+    await _carry_out(process, fault, send)
+    if isinstance(answer, Reply):
+        kind = "requests" if answer.status == 429 else "server_error"
+        body = {"error": {"message": "struck", "type": kind, "param": None, "code": answer.code}}
+        return httpx2.Response(answer.status, headers=dict(answer.headers), json=body, request=request)
+    raise process.error(answer)
+
+
+def _openai_method(request: httpx2.Request) -> str:
+    """The HTTP method and the path below `/v1`, with the id of what it names left out."""
+    parts = request.url.path.partition("/v1/")[2].split("/")
+    return ".".join([request.method, *(("ID" if place == 1 else part) for place, part in enumerate(parts))])
+
+
+class _BrokenBody(httpx2.AsyncByteStream):
+    """Half of a body's first chunk, and then a broken connection."""
+
+    def __init__(self, body: Any, error: type[Exception]) -> None:
+        self._body = body
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            yield chunk[: len(chunk) // 2]
+            break
+        raise self._error("struck: the connection broke")
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+# What the Cloud Storage client sends over HTTP
+
+_real_send = HTTPAdapter.send
+# Whose adapter it is. A writer that the garbage collector closes would go on with its upload from outside any context.
+_owners: WeakKeyDictionary[HTTPAdapter, _Process] = WeakKeyDictionary()
+
+
+def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    process = _running.get() or _owners.get(adapter)
+    if process is None:
+        return _real_send(adapter, request, **options)
+    _owners[adapter] = process
+    fault = process.enter("storage", _storage_method(request), writes=request.method != "GET")
+    if fault is None:
+        return _real_send(adapter, request, **options)
+    if fault.effect == "now":
+        with suppress(requests.RequestException):
+            _real_send(adapter, request, **options).close()
+    answer = fault.answers["storage"]
+    if isinstance(answer, Reply):
+        response = requests.Response()
+        response.status_code = answer.status
+        response.request = request
+        response.url = str(request.url)
+        response._content = b'{"error": {"code": %d, "message": "struck"}}' % answer.status
+        return response
+    raise process.error(answer)
+
+
+def _storage_method(request: requests.PreparedRequest) -> str:
+    """The HTTP method and which of the service's doors the path begins with: upload, download or storage."""
+    return f"{request.method}.{(request.path_url or '').split('/')[1]}"

@@ -1,0 +1,177 @@
+"""What can go wrong with one external call, as data: what becomes of the call, and what its caller is told.
+
+The two are independent, and that is the whole difficulty. A call may never be carried out, be carried out, or be
+carried out some calls later; and whatever became of it, the caller may hear an error, or may not live to hear
+anything. Each error is one that the service really gives, in the form in which it comes off the wire, so the
+client libraries' own translation and retries run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import grpc
+import httpx2
+import requests
+
+if TYPE_CHECKING:
+    from tests.chaos.calls import Call
+
+Service = Literal["firestore", "pubsub", "openai", "storage"]
+
+
+@dataclass(frozen=True)
+class Dies:
+    """The caller's process is dead: neither this answer nor any later call of it reaches anybody."""
+
+
+@dataclass(frozen=True)
+class Rpc:
+    """A gRPC status instead of the answer; of a stream, after that many of its messages."""
+
+    code: grpc.StatusCode
+    after_messages: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response with the service's error body, instead of the answer."""
+
+    status: int
+    code: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A connection that breaks: instead of the answer, or in the middle of its body."""
+
+    error: type[httpx2.TransportError] | type[requests.RequestException]
+    in_body: bool = False
+
+
+Answer = Dies | Rpc | Reply | Broken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way in which a call goes wrong. `name` is part of a case's name; `does` says it in a sentence."""
+
+    name: str
+    does: str
+    # What becomes of the call: it is never carried out; it is; or it is when so many further calls have been made.
+    effect: Literal["never", "now", "late"]
+    lag: int = 0
+    # What the caller is told, by service. A service that is not named here never has this fault.
+    answers: Mapping[Service, Answer]
+    # The calls that it can strike: all, those that change something, or those whose answer is a stream.
+    only: Literal["writes", "streams"] | None = None
+    # So many calls in a row of the service that it strikes first.
+    times: int = 1
+
+    def fits(self, call: "Call") -> bool:
+        """Whether this call can have this fault."""
+        if call.service not in self.answers:
+            return False
+        return self.only is None or (call.writes if self.only == "writes" else call.streams)
+
+
+_DIES: Final[Mapping[Service, Answer]] = {
+    "firestore": Dies(),
+    "pubsub": Dies(),
+    "openai": Dies(),
+    "storage": Dies(),
+}
+_LOST: Final[Mapping[Service, Answer]] = {
+    "firestore": Rpc(grpc.StatusCode.UNAVAILABLE),
+    "pubsub": Rpc(grpc.StatusCode.UNAVAILABLE),
+    "openai": Broken(httpx2.ReadError),
+    "storage": Broken(requests.ConnectionError),
+}
+_TIMED_OUT: Final[Mapping[Service, Answer]] = {
+    "firestore": Rpc(grpc.StatusCode.DEADLINE_EXCEEDED),
+    "pubsub": Rpc(grpc.StatusCode.DEADLINE_EXCEEDED),
+    "openai": Broken(httpx2.ReadTimeout),
+    "storage": Broken(requests.ReadTimeout),
+}
+# A Cloud Storage call is never late here: its client sends the next call of an upload only after an answer.
+_LATE: Final[Mapping[Service, Answer]] = {
+    service: answer for service, answer in _TIMED_OUT.items() if service != "storage"
+}
+
+
+def _rpc(code: grpc.StatusCode, after_messages: int = 0) -> Mapping[Service, Answer]:
+    answer = Rpc(code, after_messages)
+    return {"firestore": answer} if after_messages else {"firestore": answer, "pubsub": answer}
+
+
+def _reply(status: int, code: str) -> Mapping[Service, Answer]:
+    return {"openai": Reply(status, code, {}), "storage": Reply(status, code, {})}
+
+
+_ALL: Final = (
+    Fault(name="dies-before", does="the process dies before the call", effect="never", answers=_DIES),
+    Fault(name="dies-after", does="the process dies after the call took effect", effect="now", answers=_DIES),
+    Fault(
+        name="lost", does="it takes effect, and the connection breaks before its answer", effect="now", answers=_LOST
+    ),
+    Fault(
+        name="lost-in-time-out", does="it takes effect, and its answer comes too late", effect="now", answers=_TIMED_OUT
+    ),
+    Fault(
+        name="late-2",
+        does="the caller is told of a time-out, and the call takes effect two calls later",
+        effect="late",
+        lag=2,
+        answers=_LATE,
+        only="writes",
+    ),
+    Fault(
+        name="late-5",
+        does="the caller is told of a time-out, and the call takes effect five calls later",
+        effect="late",
+        lag=5,
+        answers=_LATE,
+        only="writes",
+    ),
+    Fault(name="aborted", does="ABORTED", effect="never", answers=_rpc(grpc.StatusCode.ABORTED)),
+    Fault(name="unavailable", does="UNAVAILABLE", effect="never", answers=_rpc(grpc.StatusCode.UNAVAILABLE)),
+    Fault(name="deadline", does="DEADLINE_EXCEEDED", effect="never", answers=_rpc(grpc.StatusCode.DEADLINE_EXCEEDED)),
+    Fault(
+        name="breaks-off",
+        does="the stream breaks after its first message",
+        effect="now",
+        answers=_rpc(grpc.StatusCode.UNAVAILABLE, after_messages=1),
+        only="streams",
+    ),
+    Fault(name="429", does="too many requests", effect="never", answers=_reply(429, "rate_limit_exceeded")),
+    Fault(
+        name="429-retry-after",
+        does="too many requests, come back in a second",
+        effect="never",
+        answers={"openai": Reply(429, "rate_limit_exceeded", {"Retry-After": "1"})},
+    ),
+    Fault(name="500", does="internal server error", effect="never", answers=_reply(500, "server_error")),
+    Fault(name="503", does="overloaded", effect="never", answers=_reply(503, "overloaded")),
+    Fault(
+        name="503-thrice",
+        does="overloaded, three calls long: more than the SDK's own retries bear",
+        effect="never",
+        answers={"openai": Reply(503, "overloaded", {})},
+        times=3,
+    ),
+    Fault(
+        name="reset",
+        does="the connection is reset before anything was sent",
+        effect="never",
+        answers={"openai": Broken(httpx2.ConnectError), "storage": Broken(requests.ConnectionError)},
+    ),
+    Fault(
+        name="reset-mid-body",
+        does="the connection is reset in the middle of the answer",
+        effect="now",
+        answers={"openai": Broken(httpx2.ReadError, in_body=True)},
+    ),
+)
+
+FAULTS: Final[Mapping[str, Fault]] = {fault.name: fault for fault in _ALL}
