@@ -38,7 +38,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.project = f"test-{secrets.token_hex(6)}"
-        self.provider = OpenAIServer(api_key=API_KEY)
+        self.provider = OpenAIServer(api_key=API_KEY, now=lambda: self.now().timestamp())
         self.base_url = ""
         self.firestore: AsyncClient
         self._env = monkeypatch
@@ -131,11 +131,11 @@ class World:
     # The clock
 
     def now(self) -> datetime:
-        """The functions' time."""
+        """The functions' time, and the provider's."""
         return datetime.now(UTC) + self._clock_offset
 
     def pass_time(self, **duration: float) -> None:
-        """Move the functions' clock forward."""
+        """Move the clock of the functions and the provider forward."""
         self._clock_offset += timedelta(**duration)
 
     # What users do

@@ -9,7 +9,7 @@ batch lie about itself.
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -21,6 +21,8 @@ Status = Literal["validating", "failed", "in_progress", "finalizing", "completed
 Ending = Literal["cancelled", "expired", "failed"]
 TERMINAL = ("failed", "completed", "expired", "cancelled")
 WINDOW_SECONDS = 24 * 3600
+# Seconds since 1970.
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Batch:
     usage: Usage = field(default_factory=Usage)
 
     output_expires_after_seconds: int | None = None
+    now: Clock = time.time
     # How the run is to end early, and how many lines it answers before; set from outside, read by the run.
     ending: Ending | None = None
     answer_first: int = 0
@@ -111,7 +114,7 @@ class Batch:
     def move(self, status: Status) -> None:
         """Enter a status and note the time, as the API does for all but the first."""
         self.status = status
-        setattr(self, f"{status}_at", int(time.time()))
+        setattr(self, f"{status}_at", int(self.now()))
 
     def as_json(self) -> JsonObject:
         """The API's batch object, as it truly is."""
@@ -147,8 +150,9 @@ class Batch:
 class BatchStore:
     """All batches by id, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Clock) -> None:
         self._batches: dict[str, Batch] = {}
+        self._now = now
 
     @property
     def view(self) -> Mapping[str, Batch]:
@@ -166,7 +170,7 @@ class BatchStore:
         fault: BatchFault | None,
     ) -> Batch:
         """Store a batch in its first status."""
-        now = int(time.time())
+        now = int(self._now())
         fault = fault or BatchFault()
         batch = Batch(
             id=f"batch_{secrets.token_hex(12)}",
@@ -177,6 +181,7 @@ class BatchStore:
             expires_at=now + WINDOW_SECONDS,
             metadata=metadata,
             output_expires_after_seconds=output_expires_after_seconds,
+            now=self._now,
             fault=fault,
             output_id_late_reads=fault.output_id_late_reads,
             hidden_listings=fault.hidden_listings,

@@ -9,8 +9,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -58,7 +57,8 @@ class StoredFile:
 class FileStore:
     """All files by id, oldest first, over one temporary directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._directory = tempfile.TemporaryDirectory(prefix="openai-server-")
         self._files: dict[str, StoredFile] = {}
 
@@ -91,7 +91,7 @@ class FileStore:
 
     def adopt(self, path: Path, *, filename: str, purpose: str, expires_after_seconds: int | None) -> StoredFile:
         """Store what is already complete at `path`."""
-        now = int(time.time())
+        now = int(self._now())
         stored = StoredFile(
             id=f"file-{secrets.token_hex(12)}",
             bytes=path.stat().st_size,
@@ -110,7 +110,7 @@ class FileStore:
         if stored is not None and stored.hidden_reads > 0:
             stored.hidden_reads -= 1
             stored = None
-        if stored is None or (stored.expires_at is not None and stored.expires_at <= time.time()):
+        if stored is None or (stored.expires_at is not None and stored.expires_at <= self._now()):
             raise ApiError(404, f"No such File object: {file_id}", param="id")
         return stored
 

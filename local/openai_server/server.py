@@ -1,5 +1,6 @@
 """One server: its parts put together, and its life from the first connection to the removed directory."""
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from starlette.middleware import Middleware
 from local.openai_server.answers import Answerer
 from local.openai_server.batch_routes import BatchRoutes
 from local.openai_server.batch_run import BatchRuns
-from local.openai_server.batches import Batch, BatchError, BatchStore, Status
+from local.openai_server.batches import Batch, BatchError, BatchStore, Clock, Status
 from local.openai_server.chat_routes import ChatRoutes
 from local.openai_server.control import ControlRoutes
 from local.openai_server.fault_layer import Call, FaultLayer, Transports, tracking_protocol
@@ -43,13 +44,14 @@ class OpenAIServer:
         upstream_concurrency: int = 8,
         max_requests: int = 50_000,
         max_batch_bytes: int = 200_000_000,
+        now: Clock = time.time,
     ) -> None:
         self.faults = Faults()
         self.script = Script()
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self._transports: Transports = {}
-        self._files = FileStore()
-        self._batches = BatchStore()
+        self._files = FileStore(now)
+        self._batches = BatchStore(now)
         self._upstream = Upstream(upstream, upstream_key, upstream_concurrency) if upstream else None
         answerer = Answerer(self.faults, self.script, self._upstream)
         self._runs = BatchRuns(

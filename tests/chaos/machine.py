@@ -1,0 +1,299 @@
+"""A night at random: users, events, ticks, workers, the provider, time and faults, in any order.
+
+After every step the model is asked whether what there is may be. When the steps are over the faults stop, time
+passes, ticks go on, and all must end well.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from google.cloud.firestore import SERVER_TIMESTAMP
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
+from local.openai_server.batches import TERMINAL
+from tests.chaos.calls import Strike, Traffic, seam
+from tests.chaos.faults import FAULTS
+from tests.chaos.model import Kind, Model, Seen, Written
+from tests.promises import assert_promises_kept
+from tests.world import World
+
+USERS: Final = ("alice", "bob")
+_DECLINED: Final = "please decline this"
+_INPUTS: Final[dict[Kind, dict[str, Any]]] = {
+    "text": {"input": {"text": "an empty glass bottle"}},
+    "photo": {"type": "photo_rating"},
+    "declined": {"input": {"text": _DECLINED}},
+    "horoscope": {"type": "horoscope"},
+    "empty": {"input": {}},
+    "foreign_photo": {"type": "photo_rating"},
+}
+Invocation = Callable[[], Coroutine[Any, Any, int]]
+
+_DELIVERIES: Final = ("once", "twice at once", "with a tick", "never")
+_PROVIDER_TROUBLES: Final = (
+    BatchFault(fail_code="token_limit_exceeded"),
+    BatchFault(fail_code="invalid_json_line"),
+    BatchFault(hidden_listings=2),
+    BatchFault(regressed_reads=2),
+    BatchFault(output_id_late_reads=1, empty_error_file_id=True),
+    FileFault(hidden_reads=1),
+    ReplyRule(reply=Reply.http_error(500)),
+    ReplyRule(reply=Reply.left_out()),
+    ReplyRule(reply=Reply(content="no JSON", copies=2)),
+)
+_ENDINGS: Final = ("expires", "fails", "is cancelled by a person")
+# From the next call to well beyond a whole journey's.
+_STRIKE_WITHIN: Final = 60
+_QUIET_ROUNDS: Final = 40
+
+
+@dataclass
+class Count:
+    """What the nights of one run were made of."""
+
+    nights: int = 0
+    steps: int = 0
+    jobs: int = 0
+    faults: int = 0
+    deaths: int = 0
+
+
+COUNT = Count()
+
+
+class Night(RuleBasedStateMachine):
+    """One project, its users and its provider; each rule is something that can happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        COUNT.nights += 1
+        self._model = Model()
+        self._traffic = Traffic()
+        self._calls: list[dict[str, Any]] = []
+        self._in_batch: dict[str, frozenset[str]] = {}
+        self._is_broken = False
+        self._loop = asyncio.Runner()
+        self._env = pytest.MonkeyPatch()
+        self._parts = AsyncExitStack()
+        self._seam = seam()
+        self._seam.__enter__()
+        self._world = World(self._env)
+
+    # Users
+
+    @initialize(shard_lines=st.sampled_from([1, 2, 2000]), coalesce_seconds=st.sampled_from(["0", "60"]))
+    def begin(self, shard_lines: int, coalesce_seconds: str) -> None:
+        """The stack is up, and each user has some tokens."""
+
+        async def begin() -> None:
+            await self._parts.enter_async_context(self._world.running())
+            self._world.set_env(NIGHTSHIFT_SHARD_LINES=str(shard_lines), NIGHTSHIFT_COALESCE_SECONDS=coalesce_seconds)
+            await self._world.open_pubsub()
+            self._world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), text=_DECLINED, times=None))
+            for uid in USERS:
+                await self._world.give(uid, 4)
+                self._model.granted[uid] = 4
+
+        self._do(begin())
+
+    @rule(uid=st.sampled_from(USERS), tokens=st.integers(1, 3))
+    def grant(self, uid: str, tokens: int) -> None:
+        """Somebody grants a user tokens."""
+
+        async def grant() -> None:
+            wallet = self._world.firestore.collection("wallets").document(uid)
+            fields = (await wallet.get()).to_dict() or {}
+            batch = self._world.firestore.batch()
+            entry = {"amount": tokens, "kind": "grant", "createdAt": SERVER_TIMESTAMP}
+            batch.create(wallet.collection("ledger").document(f"grant-{fields['totalEarned']}"), entry)
+            more = {"balance": fields["balance"] + tokens, "totalEarned": fields["totalEarned"] + tokens}
+            batch.update(wallet, more)
+            await batch.commit()
+            self._model.granted[uid] += tokens
+
+        self._do(grant())
+
+    @rule(
+        uid=st.sampled_from(USERS),
+        kind=st.sampled_from(["text", "text", "photo", "declined", "horoscope", "empty", "foreign_photo"]),
+        delivery=st.sampled_from(_DELIVERIES),
+    )
+    def write(self, uid: str, kind: Kind, delivery: str) -> None:
+        """A user writes a job, and its event comes, or does not."""
+
+        async def write() -> None:
+            fields = dict(_INPUTS[kind])
+            if kind in {"photo", "foreign_photo"}:
+                owner = uid if kind == "photo" else USERS[uid == USERS[0]]
+                fields["input"] = {"imageUri": await self._world.upload(owner)}
+            job_id = f"job{len(self._model.written)}"
+            self._model.written[job_id] = Written(uid=uid, kind=kind)
+            COUNT.jobs += 1
+            await self._world.write(uid, job_id, **fields)
+            deliveries: dict[str, list[Invocation]] = {
+                "once": [lambda: self._world.trigger(job_id)],
+                "twice at once": 2 * [lambda: self._world.trigger(job_id)],
+                "with a tick": [lambda: self._world.trigger(job_id), self._world.tick],
+                "never": [],
+            }
+            await self._invoke(*deliveries[delivery])
+
+        self._do(write())
+
+    @precondition(lambda self: self._model.written)
+    @rule(number=st.integers(0, 1000))
+    def deliver_again(self, number: int) -> None:
+        """The event of some job comes, again or at last."""
+        job_id = list(self._model.written)[number % len(self._model.written)]
+        self._do(self._invoke(lambda: self._world.trigger(job_id)))
+
+    # Functions
+
+    @rule(at_once=st.sampled_from([1, 1, 1, 2]))
+    def tick(self, at_once: int) -> None:
+        """A tick, or two of them."""
+        self._do(self._invoke(*(at_once * [self._world.tick])))
+
+    @precondition(lambda self: self._calls)
+    @rule(number=st.integers(0, 1000), times=st.sampled_from([1, 1, 2]), is_last=st.booleans())
+    def work(self, number: int, times: int, is_last: bool) -> None:
+        """A call for a worker arrives, in any order, perhaps twice, perhaps not for the last time."""
+        place = number % len(self._calls)
+        call = self._calls.pop(place) if is_last else self._calls[place]
+        self._do(self._invoke(*(times * [lambda: self._world.work(call)])))
+
+    @precondition(lambda self: self._calls)
+    @rule()
+    def lose_calls(self) -> None:
+        """Pub/Sub gives up what it has."""
+        self._calls.clear()
+
+    # The provider
+
+    @rule(answered=st.integers(0, 2))
+    def hold(self, answered: int) -> None:
+        """The provider takes its time."""
+        self._world.provider.hold("in_progress", answered)
+
+    @rule()
+    def let_go(self) -> None:
+        """The provider catches up."""
+        self._world.provider.release()
+        self._do(self._world.provider.settled())
+
+    @rule(number=st.integers(0, 1000), ending=st.sampled_from(_ENDINGS), answered=st.integers(0, 2))
+    def end_early(self, number: int, ending: str, answered: int) -> None:
+        """A batch ends before it is done."""
+        live = [batch.id for batch in self._world.provider.batches.values() if batch.status not in TERMINAL]
+        if not live:
+            return
+        remote_id = live[number % len(live)]
+        match ending:
+            case "expires":
+                self._do(self._world.provider.expire(remote_id, answered))
+            case "fails":
+                self._do(self._world.provider.fail(remote_id, "token_limit_exceeded"))
+            case _:
+                self._do(self._world.cancel_at_provider(remote_id))
+
+    @rule(trouble=st.sampled_from(_PROVIDER_TROUBLES))
+    def trouble(self, trouble: Any) -> None:
+        """The provider is odd, once."""
+        self._world.provider.faults.add(trouble)
+
+    # Time and faults
+
+    @rule(minutes=st.sampled_from([3, 40, 300]))
+    def pass_time(self, minutes: int) -> None:
+        """Time passes: a lease's life, a lane's back-off, a provider's patience."""
+        self._world.pass_time(minutes=minutes)
+
+    @rule(name=st.sampled_from(sorted(FAULTS)), within=st.integers(0, _STRIKE_WITHIN))
+    def strike(self, name: str, within: int) -> None:
+        """One of the next external calls goes wrong."""
+        self._traffic.arm(Strike(FAULTS[name], len(self._traffic.calls) + within))
+
+    # The end
+
+    def teardown(self) -> None:
+        """The faults stop and the ticks go on, until nothing is under way."""
+        try:
+            if not self._is_broken and self._model.granted:
+                self._do(self._come_to_rest())
+        finally:
+            COUNT.faults += len(self._traffic.struck)
+            COUNT.deaths += self._traffic.deaths
+            self._loop.run(self._parts.aclose())
+            self._loop.close()
+            self._env.undo()
+            self._seam.__exit__(None, None, None)
+
+    async def _come_to_rest(self) -> None:
+        self._traffic.disarm()
+        await self._traffic.land()
+        self._world.provider.faults.clear()
+        self._world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), text=_DECLINED, times=None))
+        self._world.provider.release()
+        for _ in range(_QUIET_ROUNDS):
+            await self._world.provider.settled()
+            assert await self._world.tick() == 200
+            under_way = await self._world.jobs("created", "queued", "processing") or await self._world.open_batches()
+            if not under_way and not self._world.provider.files:
+                break
+            self._world.pass_time(minutes=40)
+        self._model.check_end(await self._seen())
+        await assert_promises_kept(self._world)
+
+    def _do(self, step: Coroutine[Any, Any, Any]) -> None:
+        """Do a step, and ask the model."""
+        COUNT.steps += 1
+        try:
+            self._loop.run(self._checked(step))
+        except BaseException:
+            self._is_broken = True
+            raise
+
+    async def _checked(self, step: Awaitable[Any]) -> None:
+        await step
+        self._calls += await self._world.calls_for_workers()
+        self._model.check(await self._seen())
+
+    async def _invoke(self, *invocations: Invocation) -> None:
+        """Call functions at once; a process that dies is followed by a new one."""
+        deaths = self._traffic.deaths
+        await asyncio.gather(*(self._traffic.invoke(invocation) for invocation in invocations))
+        if self._traffic.deaths > deaths:
+            self._world.set_env()
+
+    async def _seen(self) -> Seen:
+        world = self._world
+        ledgers = await asyncio.gather(*(world.documents(f"wallets/{uid}/ledger") for uid in USERS))
+        jobs, notifications, classifications, wallets = await asyncio.gather(
+            *(world.documents(name) for name in ("ai_jobs", "notifications", "classifications", "wallets"))
+        )
+        return Seen(
+            jobs=jobs,
+            notifications=notifications,
+            classifications=classifications,
+            wallets=wallets,
+            ledgers=dict(zip(USERS, ledgers, strict=True)),
+            live=[
+                ((batch.metadata or {})["nightshift_batch"], self._jobs_in(batch.id, batch.input_file_id))
+                for batch in world.provider.batches.values()
+                if batch.status not in TERMINAL
+            ],
+        )
+
+    def _jobs_in(self, remote_id: str, input_file_id: str) -> frozenset[str]:
+        if remote_id not in self._in_batch:
+            lines = self._world.provider.files[input_file_id].path.read_bytes().split(b"\n")
+            jobs = (json.loads(line)["custom_id"].removeprefix("job-") for line in lines if line)
+            self._in_batch[remote_id] = frozenset(jobs)
+        return self._in_batch[remote_id]
