@@ -78,10 +78,14 @@ async def test_calls_that_are_lost_are_made_up_for_by_the_tick(world: World) -> 
     await assert_promises_kept(world)
 
 
-async def test_without_pubsub_the_shards_are_settled_in_place(world: World) -> None:
-    """The topic does not exist: the same tick does the work."""
+@pytest.mark.parametrize("trouble", ["no topic", "no answer"])
+async def test_without_pubsub_the_shards_are_settled_in_place(world: World, trouble: str) -> None:
+    """Nobody can be called: the same tick does the work."""
     await _ended_batch(world, 7)
-    await world._pubsub("DELETE", "topics/nightshift-ingest", {})
+    if trouble == "no topic":
+        await world.close_pubsub()
+    else:
+        world.set_env(PUBSUB_EMULATOR_HOST="127.0.0.1:1")
     assert await world.tick() == 200
     assert len(await world.jobs("completed")) == 7
     assert not await world.open_batches()

@@ -210,6 +210,10 @@ class World:
         topic = f"projects/{self.project}/topics/{INGEST_TOPIC}"
         await self._pubsub("PUT", f"subscriptions/{INGEST_TOPIC}", {"topic": topic})
 
+    async def close_pubsub(self) -> None:
+        """Delete the topic of the calls for workers."""
+        await self._pubsub("DELETE", f"topics/{INGEST_TOPIC}", {})
+
     # What is there
 
     async def read(self, path: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What must be true of a night, whatever crashes, comes twice, late or never: a small pure model.
 
-It knows nothing of the code. It knows what users did: which tokens were granted, which jobs were written. Of what it then sees it demands
-what the contract promises, at every moment and not only in the end: a job's life goes one way, an end is final,
-money follows the status, documents follow the end. Each of these is one commit, so there is no moment between.
+It knows nothing of the code, and of the users what they did: which tokens were granted, which jobs were written. Of
+what it then sees it demands what the contract promises, at every moment and not only in the end: a job's life goes
+one way, an end is final, money follows the status, documents follow the end. Each of these is one commit, so there
+is no moment between.
 """
 
 from collections import Counter

@@ -6,10 +6,11 @@ does it. So a message may be lost, late or repeated.
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from google.api_core.exceptions import GoogleAPIError
+from google.api_core.retry import AsyncRetry, if_transient_error
 from google.auth.exceptions import GoogleAuthError
 
 from nightshift.runtime import Runtime
@@ -17,7 +18,11 @@ from nightshift.runtime import Runtime
 log = structlog.get_logger()
 
 INGEST_TOPIC: Final = "nightshift-ingest"
-_PUBLISH_SECONDS: Final = 10.0
+# `timeout` bounds one call, `retry` all of them: the library's own repetition would go on for ten minutes.
+_PUBLISH: Final[dict[str, Any]] = {
+    "timeout": 5.0,
+    "retry": AsyncRetry(predicate=if_transient_error, initial=0.1, maximum=1.0, timeout=5.0),
+}
 
 
 async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str] = ()) -> bool:
@@ -33,7 +38,7 @@ async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]
         await runtime.publisher.publish(
             topic=f"projects/{runtime.settings.project}/topics/{INGEST_TOPIC}",
             messages=[PubsubMessage(data=json.dumps(call).encode()) for call in calls],
-            timeout=_PUBLISH_SECONDS,
+            **_PUBLISH,
         )
     except (GoogleAPIError, GoogleAuthError) as error:
         log.warning("workers_not_called", batch_id=batch_id, error=type(error).__name__)
