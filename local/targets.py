@@ -16,6 +16,7 @@ class Target:
 TARGETS = (
     Target(name="on_ai_job_created", created_document="ai_jobs/{jobId}"),
     Target(name="process_batch_jobs", topic="nightshift-tick"),
+    Target(name="openai_webhook"),
     Target(name="get_batch_stats", reads_id_tokens=True),
 )
 

@@ -57,6 +57,7 @@ class World:
                 GOOGLE_CLOUD_PROJECT=self.project,
                 OPENAI_API_KEY=API_KEY,
                 OPENAI_BASE_URL=self.base_url,
+                OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
                 FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
                 NIGHTSHIFT_COALESCE_SECONDS="0",
             )
@@ -100,6 +101,11 @@ class World:
         """Deliver a tick; returns the function's status code."""
         message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "tick"}
         return await self.event("process_batch_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
+    async def webhook(self, remote_id: str, kind: str = "batch.completed", **forged: Any) -> httpx.Response:
+        """Deliver the provider's event about a batch, true or not; `forged` is what `OpenAIServer.webhook` takes."""
+        headers, body = self.provider.webhook(remote_id, kind, **forged)
+        return await self.call("openai_webhook", headers=headers, content=body)
 
     async def event(self, target: str, kind: str, attributes: dict[str, str], body: Any = None) -> int:
         """Deliver a CloudEvent in binary mode."""
