@@ -66,12 +66,21 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 
 
 @functions.http
+async def openai_webhook(request: Request) -> Response:
+    """OpenAI says that a batch has ended: look at that batch at once."""
+    from nightshift.http.responses import respond
+    from nightshift.http.webhook import take_event
+
+    return await respond(runtime, request, take_event, method="POST")
+
+
+@functions.http
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
     from nightshift.http.responses import respond
     from nightshift.http.stats import batch_stats
 
-    return await respond(runtime, request, batch_stats, method="GET")
+    return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 
 
 def _job_id(event: CloudEvent) -> str:

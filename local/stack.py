@@ -27,6 +27,7 @@ from local.clock import Clock
 from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
 from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
+from local.openai_server.webhooks import new_secret
 from local.part import ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
@@ -91,6 +92,8 @@ class Stack:
         self.openai_base_url = (
             options.caller.get("OPENAI_BASE_URL", "") if options.live else f"http://{self._openai_address}/v1"
         )
+        # The function does not start without one. OpenAI itself cannot reach this computer; there, ticks do it all.
+        self.webhook_secret = (options.caller.get("OPENAI_WEBHOOK_SECRET") if options.live else "") or new_secret()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -100,7 +103,7 @@ class Stack:
             **self._cloud.environment,
             "OPENAI_API_KEY": self.openai_api_key,
             "OPENAI_BASE_URL": self.openai_base_url,
-            "OPENAI_WEBHOOK_SECRET": self.options.caller.get("OPENAI_WEBHOOK_SECRET", ""),
+            "OPENAI_WEBHOOK_SECRET": self.webhook_secret,
             **self.settings,
         }
         return {name: value for name, value in variables.items() if value}
@@ -241,6 +244,8 @@ class Stack:
         ]
         if options.upstream:
             command += ["--upstream", options.upstream]
+        elif webhook_url := self.function_urls.get("openai_webhook"):
+            command += ["--webhook-url", webhook_url, "--webhook-secret", self.webhook_secret]
         return Part(
             name="OpenAI-compatible API",
             address=self._openai_address,

@@ -17,6 +17,7 @@ TARGETS = (
     Target(name="on_ai_job_created", created_document="ai_jobs/{jobId}"),
     Target(name="process_batch_jobs", topic="nightshift-tick"),
     Target(name="ingest_batch_results", topic="nightshift-ingest"),
+    Target(name="openai_webhook"),
     Target(name="get_batch_stats", reads_id_tokens=True),
 )
 

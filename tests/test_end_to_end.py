@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from local.app_user import AppUser
 from local.grant import grant_tokens
 from local.part import ROOT
 from local.ports import free_ports
@@ -57,6 +58,20 @@ async def test_the_readmes_javascript_writes_a_job_and_hears_the_answer(tmp_path
     assert heard[-1].split()[1] in {"wet", "dry", "hazardous", "medical", "non_waste"}
 
 
+async def test_in_the_local_stack_an_answer_comes_without_any_tick() -> None:
+    """With a clock that hardly moves, the provider's webhook alone brings the answer in."""
+    async with (
+        running_stack(Options(speed=0.001), say=lambda _: None) as stack,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        await grant_tokens(stack.firestore_host, stack.project, "alice", 1)
+        alice = AppUser(client, stack, "alice")
+        await alice.write_job("one", "waste_classification", {"text": "an empty glass bottle"})
+        async with asyncio.timeout(30):
+            while (await alice.own("ai_jobs"))["one"]["status"] != "completed":  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+
+
 async def test_each_function_works_alone_against_another_compatible_server(world: World) -> None:
     """Started by functions-framework with the documented environment, against a server that is not ours."""
     provider = OtherProvider()
@@ -84,6 +99,10 @@ async def test_each_function_works_alone_against_another_compatible_server(world
         ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
         ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("openai_webhook", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": ""}, "OPENAI_WEBHOOK_SECRET"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_"}, "OPENAI_WEBHOOK_SECRET"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_test-key"}, "OPENAI_WEBHOOK_SECRET"),
         ("get_batch_stats", {"GOOGLE_CLOUD_PROJECT": ""}, "GOOGLE_CLOUD_PROJECT"),
         ("get_batch_stats", {"K_SERVICE": "get-batch-stats"}, "FIREBASE_AUTH_EMULATOR_HOST"),
     ],
@@ -143,6 +162,7 @@ def function_environment(world: World, base_url: str) -> dict[str, str]:
         "GOOGLE_CLOUD_PROJECT": world.project,
         "OPENAI_API_KEY": "test-key",
         "OPENAI_BASE_URL": base_url,
+        "OPENAI_WEBHOOK_SECRET": world.provider.webhook_secret,
     }
 
 

@@ -86,18 +86,25 @@ async def test_a_job_needs_the_servers_time_and_an_id_that_fits(world: World) ->
 
 
 async def test_nobody_changes_a_job_or_mints_tokens(world: World) -> None:
-    """A status, a wallet, a ledger, a batch or a lane is no client's to write."""
+    """A status, a wallet, a ledger, a batch, a lane or a webhook is no client's to write."""
     await world.give("alice", 1)
     await world.write("alice", "one")
     alice = Client(world, "alice")
 
     assert await alice.write("ai_jobs/one", {"status": "completed"}, mask=True) == 403
-    for path in ("wallets/alice", "wallets/alice/ledger/gift", "ai_batches/one", "lanes/one", "classifications/one"):
+    for path in (
+        "wallets/alice",
+        "wallets/alice/ledger/gift",
+        "ai_batches/one",
+        "lanes/one",
+        "classifications/one",
+        "webhooks/one",
+    ):
         assert await alice.write(path, {"balance": 1_000_000, "userId": "alice"}) == 403
 
 
 async def test_users_read_what_is_theirs_and_nothing_else(world: World) -> None:
-    """Job, wallet, ledger, classification and notification are their user's; batches and lanes are nobody's."""
+    """Job, wallet, ledger, classification and notification are their user's; the functions' own are nobody's."""
     await world.give("alice", 2)
     job_id = await world.submit("alice")
     await world.finish()
@@ -113,6 +120,7 @@ async def test_users_read_what_is_theirs_and_nothing_else(world: World) -> None:
     assert {await Client(world, None).read(path) for path in own} == {403}
     assert await Client(world, "alice").read(f"ai_batches/{batch_id}") == 403
     assert await Client(world, "alice").read("lanes/any") == 403
+    assert await Client(world, "alice").read("webhooks/any") == 403
 
 
 async def test_a_notification_can_be_marked_as_read_and_nothing_else(world: World) -> None:

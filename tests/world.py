@@ -58,6 +58,7 @@ class World:
                 GOOGLE_CLOUD_PROJECT=self.project,
                 OPENAI_API_KEY=API_KEY,
                 OPENAI_BASE_URL=self.base_url,
+                OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
                 FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
                 NIGHTSHIFT_COALESCE_SECONDS="0",
             )
@@ -116,6 +117,11 @@ class World:
         """Deliver a call for a worker; returns the function's status code."""
         body = {"message": message, "subscription": INGEST_TOPIC}
         return await self.event("ingest_batch_results", "google.cloud.pubsub.topic.v1.messagePublished", {}, body)
+
+    async def webhook(self, remote_id: str, kind: str = "batch.completed", **forged: Any) -> httpx.Response:
+        """Deliver the provider's event about a batch, true or not; `forged` is what `OpenAIServer.webhook` takes."""
+        headers, body = self.provider.webhook(remote_id, kind, **forged)
+        return await self.call("openai_webhook", headers=headers, content=body)
 
     async def event(self, target: str, kind: str, attributes: dict[str, str], body: Any = None) -> int:
         """Deliver a CloudEvent in binary mode."""

@@ -79,10 +79,12 @@ class Runtime:
 
         if self.settings.openai_api_key is None:
             raise InvalidSettings("OPENAI_API_KEY: this function needs it")
+        secret = self.settings.openai_webhook_secret
         return OpenAIProvider(
             api_key=self.settings.openai_api_key.get_secret_value(),
             base_url=self.settings.openai_base_url,
             project=self.settings.project,
+            webhook_secret=secret.get_secret_value() if secret else None,
         )
 
 

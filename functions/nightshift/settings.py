@@ -4,6 +4,7 @@ A wrong setting stops the start with a sentence that names it; so does a `NIGHTS
 knows, since it is most likely a misspelt one. Names, defaults and meanings are those of the README's table.
 """
 
+import base64
 import os
 from typing import Any
 
@@ -15,7 +16,10 @@ from nightshift.model.errors import InvalidSettings
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
-_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs", "ingest_batch_results"})
+_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs", "ingest_batch_results", "openai_webhook"})
+_HEARS_THE_PROVIDER = "openai_webhook"
+# https://www.standardwebhooks.com: the prefix, then the key in base64.
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 
 
 class Settings(BaseSettings):
@@ -26,6 +30,7 @@ class Settings(BaseSettings):
     project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
+    openai_webhook_secret: SecretStr | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
@@ -75,11 +80,27 @@ def load() -> Settings:
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
     if settings and settings.target in _ASK_THE_PROVIDER and settings.openai_api_key is None:
         faults.append("OPENAI_API_KEY: this function needs it")
+    if settings and settings.target == _HEARS_THE_PROVIDER:
+        if settings.openai_webhook_secret is None:
+            faults.append("OPENAI_WEBHOOK_SECRET: this function needs it")
+        elif not _is_signing_secret(settings.openai_webhook_secret.get_secret_value()):
+            faults.append(f"OPENAI_WEBHOOK_SECRET: after {_SECRET_PREFIX} it is no base64")
     if settings and settings.deployed_service and settings.auth_emulator:
         faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
     if faults or settings is None:
         raise InvalidSettings("; ".join(faults))
     return settings
+
+
+def _is_signing_secret(secret: str) -> bool:
+    """Whether a signature can be checked with it. With an empty key, anybody could sign."""
+    # The SDK takes a secret without the prefix as it is.
+    if not secret.startswith(_SECRET_PREFIX):
+        return True
+    try:
+        return bool(base64.b64decode(secret.removeprefix(_SECRET_PREFIX)))
+    except ValueError:
+        return False
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -9,6 +9,8 @@ every request is passed on.
     async with server.serve(port=0) as base_url:
         client = AsyncOpenAI(api_key="test-key", base_url=base_url)
 
+A `webhook_url` is told of every batch that has ended, as OpenAI does it (`webhooks.py`).
+
 As a process of its own: `python -m local.openai_server --port 8080`.
 
 What goes wrong at a provider is made to go wrong here on request. See `faults.py` for what can be armed with

@@ -25,7 +25,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's key")
     parser.add_argument("--upstream-concurrency", type=int, default=8)
     parser.add_argument("--max-requests", type=int, default=50_000, help="requests in one batch")
-    return parser.parse_args()
+    parser.add_argument("--webhook-url", metavar="URL", help="is told of every batch that has ended")
+    parser.add_argument("--webhook-secret", metavar="SECRET", help="whsec_..., signs what the webhook URL is told")
+    arguments = parser.parse_args()
+    if arguments.webhook_url and not arguments.webhook_secret:
+        parser.error("--webhook-url needs --webhook-secret")
+    return arguments
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -41,6 +46,8 @@ async def run(arguments: argparse.Namespace) -> None:
         upstream_key=os.environ[arguments.upstream_key_env] if arguments.upstream_key_env else None,
         upstream_concurrency=arguments.upstream_concurrency,
         max_requests=arguments.max_requests,
+        webhook_url=arguments.webhook_url,
+        webhook_secret=arguments.webhook_secret,
     )
     stop = asyncio.Event()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):

@@ -11,7 +11,7 @@ lines through.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -41,6 +41,7 @@ class BatchRuns:
         *,
         workers: int,
         max_requests: int,
+        announce: Callable[[Batch], None],
     ) -> None:
         self._files = files
         self._answerer = answerer
@@ -48,6 +49,8 @@ class BatchRuns:
         self._pace = pace
         self._workers = workers
         self._max_requests = max_requests
+        # Called once for each batch, when it has ended.
+        self._announce = announce
         self._holds: dict[Status, int] = {}
         self._tasks: dict[asyncio.Task[None], Batch] = {}
         # Set whenever a batch may have stopped moving on its own.
@@ -125,6 +128,8 @@ class BatchRuns:
             raise
         finally:
             batch.held = False
+            if batch.status in TERMINAL:
+                self._announce(batch)
 
     async def _advance(self, batch: Batch, results: BatchResults) -> None:
         await self._pause(batch, self._pace.validating_seconds)

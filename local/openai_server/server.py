@@ -21,6 +21,7 @@ from local.openai_server.pace import Pace
 from local.openai_server.routes import build_app
 from local.openai_server.script import Script
 from local.openai_server.upstream import Upstream
+from local.openai_server.webhooks import Delivery, Webhooks, event_body, new_event_id, new_secret, signed_headers
 from local.serve import serving
 
 KEPT_CALLS = 10_000
@@ -31,7 +32,8 @@ class OpenAIServer:
     """An OpenAI-compatible server; `server.app` is its Starlette app, `serve()` puts it on a socket.
 
     `api_key=None` accepts any key. `upstream` is the base URL of a server that answers instead of the stand-in;
-    a batch then has `upstream_concurrency` requests under way at once.
+    a batch then has `upstream_concurrency` requests under way at once. `webhook_url` is told of every batch that has
+    ended, signed with `webhook_secret` (`whsec_…`, a new one by default).
     """
 
     def __init__(
@@ -45,7 +47,10 @@ class OpenAIServer:
         max_requests: int = 50_000,
         max_batch_bytes: int = 200_000_000,
         now: Clock = time.time,
+        webhook_url: str | None = None,
+        webhook_secret: str | None = None,
     ) -> None:
+        self.webhook_secret = webhook_secret or new_secret()
         self.faults = Faults()
         self.script = Script()
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
@@ -53,6 +58,7 @@ class OpenAIServer:
         self._files = FileStore(now)
         self._batches = BatchStore(now)
         self._upstream = Upstream(upstream, upstream_key, upstream_concurrency) if upstream else None
+        self._webhooks = Webhooks(webhook_url, self.webhook_secret)
         answerer = Answerer(self.faults, self.script, self._upstream)
         self._runs = BatchRuns(
             self._files,
@@ -61,6 +67,7 @@ class OpenAIServer:
             pace,
             workers=upstream_concurrency if upstream else 1,
             max_requests=max_requests,
+            announce=self._webhooks.announce,
         )
         self.app = build_app(
             FileRoutes(self._files, self.faults, max_batch_bytes),
@@ -119,6 +126,25 @@ class OpenAIServer:
         """Return when no batch is moving on its own: each is terminal or held. Raises what a hook raised."""
         await self._runs.settled()
 
+    def webhook(
+        self,
+        batch_id: str,
+        kind: str = "batch.completed",
+        *,
+        event_id: str | None = None,
+        sent_at: float | None = None,
+        secret: str | None = None,
+        body: bytes | None = None,
+    ) -> Delivery:
+        """The signed headers and the raw body of an event, for a test to deliver, repeat, delay or forge.
+
+        Whether the event is true does not matter; `sent_at` is in Unix seconds, `body` replaces the event's own.
+        """
+        event_id = new_event_id() if event_id is None else event_id
+        body = event_body(batch_id, kind) if body is None else body
+        sent_at = time.time() if sent_at is None else sent_at
+        return signed_headers(secret or self.webhook_secret, event_id, body, int(sent_at)), body
+
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Serve on a socket in this event loop and yield the base URL, which ends in `/v1`; then close."""
@@ -134,6 +160,7 @@ class OpenAIServer:
     async def close(self) -> None:
         """Stop every batch and remove all files; `serve()` does it by itself."""
         await self._runs.close()
+        await self._webhooks.close()
         if self._upstream is not None:
             await self._upstream.close()
         self._files.close()

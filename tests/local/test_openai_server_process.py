@@ -13,7 +13,9 @@ import httpx
 import pytest
 from openai import APIConnectionError, AsyncOpenAI
 
+from local.serve import serving
 from tests.local.test_openai_server_rig import CHAT, jsonl, request_line
+from tests.local.test_openai_server_webhooks import ANOTHER_SECRET, Receiver
 
 ROOT = Path(__file__).parents[2]
 FIRST_LINE = re.compile(r"openai-compatible server on (http://127\.0\.0\.1:\d+/v1) \(answers: (.+)\)\n")
@@ -70,6 +72,26 @@ async def test_the_process_serves_and_ends_cleanly(tmp_path: Path, stop: signal.
         assert server.stderr
         assert await server.stderr.read() == b""
         assert not names_in(tmp_path)
+
+
+async def test_the_process_tells_a_webhook_url(tmp_path: Path) -> None:
+    """With a URL and a secret on its command line it signs what it tells; without the secret it does not start."""
+    receiver = Receiver()
+    async with serving(receiver.app) as address:
+        hook = ("--webhook-url", f"http://{address}/hook")
+        async with (
+            process(tmp_path, *hook, "--webhook-secret", ANOTHER_SECRET) as (_, base_url, _),
+            AsyncOpenAI(api_key="k", base_url=base_url, webhook_secret=ANOTHER_SECRET) as client,
+        ):
+            stored = await client.files.create(file=("a.jsonl", jsonl(request_line("a"))), purpose="batch")
+            await client.batches.create(input_file_id=stored.id, endpoint=CHAT, completion_window="24h")
+            headers, body = await asyncio.wait_for(receiver.received.get(), 20)
+            assert client.webhooks.unwrap(body, headers).type == "batch.completed"
+        refused = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "local.openai_server", *hook), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+        )
+        assert b"--webhook-secret" in (await refused.communicate())[1]
+        assert refused.returncode == 2
 
 
 async def test_one_process_answers_for_another(tmp_path: Path) -> None:

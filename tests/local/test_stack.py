@@ -48,6 +48,10 @@ async def ingest_batch_results(event):
     write_down("call", event)
 
 @framework.http
+async def openai_webhook(request):
+    return {}
+
+@framework.http
 async def get_batch_stats(request):
     return dict(os.environ)
 """
@@ -83,13 +87,13 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         speed=600,
         source=source,
         settings={"NIGHTSHIFT_MODEL": "gpt-test"},
-        caller={**os.environ, "SECRET_OF_THE_CALLER": "1", "OPENAI_WEBHOOK_SECRET": "whsec_x"},
+        caller={**os.environ, "SECRET_OF_THE_CALLER": "1", "OPENAI_WEBHOOK_SECRET": "whsec_real"},
     )
     async with (
         running_stack(options, say=said.append) as stack,
         httpx.AsyncClient(trust_env=False, timeout=10) as client,
     ):
-        assert sum("ready after" in line for line in said) == 8
+        assert sum("ready after" in line for line in said) == 9
 
         await grant_tokens(stack.firestore_host, stack.project, "alice", 20)
         documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
@@ -118,7 +122,7 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         seen = (await client.get(stack.function_urls["get_batch_stats"])).json()
         assert stack.environment.items() <= seen.items()
         assert seen["NIGHTSHIFT_MODEL"] == "gpt-test"
-        assert seen["OPENAI_WEBHOOK_SECRET"] == "whsec_x"
+        assert seen["OPENAI_WEBHOOK_SECRET"] != "whsec_real"
         assert "FIREBASE_AUTH_EMULATOR_HOST" in seen
         assert "SECRET_OF_THE_CALLER" not in seen
     assert not is_there(stack.log_dir)
@@ -137,7 +141,10 @@ async def test_a_function_that_does_not_import_is_a_clear_error_with_its_log(
             pass
 
     sentence = str(caught.value)
-    assert re.match(r"(on_ai_job_created|process_batch_jobs|get_batch_stats) stopped before it was ready", sentence)
+    assert re.match(
+        r"(on_ai_job_created|process_batch_jobs|ingest_batch_results|openai_webhook|get_batch_stats) stopped before",
+        sentence,
+    )
     assert "No module named 'a_module_that_is_not_there'" in sentence
     assert await left_after(await descendants(os.getpid()) - before, seconds=1) == set()
 
@@ -192,7 +199,7 @@ def log_dir(printed: str) -> Path:
 async def test_an_interrupted_stack_stops_at_once_and_leaves_nothing(source: Path, number: signal.Signals) -> None:
     """One line, exit code 0, no process and no logs."""
     async with up(source) as (process, started, printed):
-        assert len(started) >= 7
+        assert len(started) >= 8
         asked_at = time.monotonic()
 
         process.send_signal(number)

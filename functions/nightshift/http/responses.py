@@ -1,4 +1,4 @@
-"""What every HTTP function has in common: one method, CORS for the one dashboard, and errors in one form.
+"""What every HTTP function has in common: one method, CORS for the one web origin, if any, and errors in one form.
 
 An error is `{"error": {"code", "message"}}`. What a library says of its trouble goes to the log, never to the caller.
 """
@@ -18,10 +18,11 @@ log = structlog.get_logger()
 Answer = Callable[[Runtime, Request], Awaitable[Response]]
 
 
-async def respond(runtime: Runtime, request: Request, answer: Answer, *, method: str) -> Response:
-    """Answer a request of `method` by `answer`, anything else with an error."""
-    response = await _respond(runtime, request, answer, method)
-    origin = runtime.settings.dashboard_origin
+async def respond(
+    runtime: Runtime, request: Request, answer: Answer, *, method: str, origin: str | None = None
+) -> Response:
+    """Answer a request of `method` by `answer`, anything else with an error. Browsers may ask from `origin` only."""
+    response = await _respond(runtime, request, answer, method, origin)
     if origin:
         response.headers["Vary"] = "Origin"
         if request.headers.get("origin") == origin:
@@ -30,9 +31,9 @@ async def respond(runtime: Runtime, request: Request, answer: Answer, *, method:
     return response
 
 
-async def _respond(runtime: Runtime, request: Request, answer: Answer, method: str) -> Response:
+async def _respond(runtime: Runtime, request: Request, answer: Answer, method: str, origin: str | None) -> Response:
     try:
-        if request.method == "OPTIONS" and _is_from_dashboard(runtime, request):
+        if request.method == "OPTIONS" and origin and request.headers.get("origin") == origin:
             allowed = {"Access-Control-Allow-Methods": method, "Access-Control-Allow-Headers": "Authorization"}
             return Response(status_code=204, headers=allowed)
         if request.method != method:
@@ -44,8 +45,3 @@ async def _respond(runtime: Runtime, request: Request, answer: Answer, method: s
     except Exception as bug:  # noqa: BLE001 - whatever it is, the caller gets an answer in the one form
         log.error("request_failed", error=type(bug).__name__, where=where_raised(bug))
         return JSONResponse({"error": {"code": "internal", "message": "Something went wrong here."}}, status_code=500)
-
-
-def _is_from_dashboard(runtime: Runtime, request: Request) -> bool:
-    origin = runtime.settings.dashboard_origin
-    return origin is not None and request.headers.get("origin") == origin

@@ -1,6 +1,6 @@
 """The one idea: look at a batch, do its next step, record it, and go on until it waits for the provider.
 
-Whoever comes by advances it: a trigger, a tick, later a webhook or a shard worker. Each step can be repeated
+Whoever comes by advances it: a trigger, a tick, a webhook, a worker. Each step can be repeated
 without harm, so a crash needs no repair code: the lease expires, and the next one to come by takes the same
 step again. Nothing else moves a batch.
 """
@@ -89,7 +89,7 @@ async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -
         case "assembling":
             await assemble.reassemble(runtime, hold)
         case "sealed":
-            await submit.submit(runtime, hold)
+            await submit.submit(runtime, hold, seen)
             return not hold.is_released
         case "submitted":
             return await poll.note_outcome(runtime, hold, seen)

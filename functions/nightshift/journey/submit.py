@@ -11,6 +11,7 @@ the one that is not on record.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -32,15 +33,21 @@ _VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
 
-async def submit(runtime: Runtime, hold: Hold) -> None:
+async def submit(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
+
+    The lease of a batch that is found there, and has ended already, is kept: there is a next step.
+
+    Args:
+        seen: provider batches that were seen a moment ago, by their ids; the listing may not show them yet.
 
     Raises:
         ProviderTrouble: it did not answer, or not now.
     """
     batch = batches.batch_of(hold)
     try:
-        remote = await _adopted(runtime, batch) or await _created(runtime, hold, batch)
+        adopted = await _adopted(runtime, batch, seen)
+        remote = adopted or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
         log.error("batch_refused", batch_id=batch.batch_id, code=refusal.code)
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message}
@@ -51,26 +58,27 @@ async def submit(runtime: Runtime, hold: Hold) -> None:
         await hold.write({"status": "assembling"})
         return
     await hold.write(
-        {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP}, release=True
+        {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP},
+        release=adopted is None or adopted.outcome is None,
     )
     log.info("batch_submitted", batch_id=batch.batch_id, remote_id=remote.remote_id, jobs=batch.job_count)
 
 
-async def _adopted(runtime: Runtime, batch: Batch) -> RemoteBatch | None:
+async def _adopted(runtime: Runtime, batch: Batch, seen: Mapping[str, RemoteBatch]) -> RemoteBatch | None:
     if not batch.create_was_sent:
         return None
     earliest = batch.created_at - _CLOCK_SLACK
-    found: list[RemoteBatch] = []
+    found = {remote_id: remote for remote_id, remote in seen.items() if remote.batch_id == batch.batch_id}
     async for remote in runtime.provider.batches():
         if remote.created_at and remote.created_at < earliest:
             break
         if remote.batch_id == batch.batch_id:
-            found.append(remote)
+            found[remote.remote_id] = remote
     if not found:
         return None
     log.warning("batch_adopted", batch_id=batch.batch_id, found=len(found))
     # Of several, one that works, or has worked, is worth more than one that failed.
-    return min(found, key=lambda remote: remote.outcome in {"failed", "cancelled"})
+    return min(found.values(), key=lambda remote: remote.outcome in {"failed", "cancelled"})
 
 
 async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:

@@ -25,6 +25,7 @@ DEFAULT_PRIORITY: Final = 5
 # A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 # https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+_LONGEST_ID_BYTES: Final = 1500
 _RESERVED_BY_FIRESTORE = re.compile(r"\.|\.\.|__.*__", re.DOTALL)
 
 
@@ -65,7 +66,8 @@ class Job:
 
 def names_a_document(name: str) -> bool:
     """Whether a document in Firestore can have this id."""
-    return bool(name) and "/" not in name and not _RESERVED_BY_FIRESTORE.fullmatch(name)
+    fits = 0 < len(name.encode()) <= _LONGEST_ID_BYTES
+    return fits and "/" not in name and not _RESERVED_BY_FIRESTORE.fullmatch(name)
 
 
 def check_job_id(job_id: str) -> None:

@@ -4,7 +4,7 @@ The provider is authoritative for whether a batch exists; Firestore for whether 
 words for its states stop at this door.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Protocol
@@ -38,6 +38,10 @@ class ProviderGone(NightshiftError):
     """The provider has no such file or batch (any more)."""
 
 
+class SignatureInvalid(NightshiftError):
+    """Nothing proves that an event comes from the provider: its signature is missing, wrong or too old."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RemoteBatch:
     """A batch as the provider has it."""
@@ -69,6 +73,16 @@ class RemoteFile:
 
     file_id: str
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEvent:
+    """Where a provider's event tells us to look. What it says of it is not kept: it may be late, repeated or wrong."""
+
+    # The same whenever the event is sent again.
+    event_id: str
+    # The batch that is said to have ended; None on an event about anything else.
+    remote_id: str | None
 
 
 class BatchProvider(Protocol):
@@ -116,4 +130,8 @@ class BatchProvider(Protocol):
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file; one that is gone is left so."""
+        ...
+
+    def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
+        """What the provider posted to us. Raises SignatureInvalid, and EventUnreadable for a body that is signed."""
         ...

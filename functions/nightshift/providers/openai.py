@@ -7,9 +7,14 @@ made.
 
 A download is streamed. A broken stream is resumed by a Range request; a stream that ends early without an error
 is noticed by the size that the provider states for the file.
+
+A webhook's signature covers its id, its time and its raw body; the SDK checks it, and that it is at most five
+minutes old (https://platform.openai.com/docs/guides/webhooks).
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+import json
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, Any, Final, TypeVar
@@ -21,6 +26,7 @@ from openai.types import FileObject
 
 from nightshift.job_types.base import JobInput, JobType
 from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
+from nightshift.model.errors import EventUnreadable
 from nightshift.model.request_line import RequestLine, request_line
 from nightshift.providers.base import (
     ProviderGone,
@@ -29,6 +35,8 @@ from nightshift.providers.base import (
     ProviderTrouble,
     RemoteBatch,
     RemoteFile,
+    SignatureInvalid,
+    WebhookEvent,
 )
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -41,6 +49,8 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
+_ENDED: Final = frozenset(f"batch.{status}" for status in _OUTCOMES)
+_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 # What no repetition mends.
 _FINAL_STATUS: Final = frozenset({400, 405, 413, 415, 422})
 # What passes when somebody acts.
@@ -68,8 +78,10 @@ class OpenAIProvider:
     name = "openai"
     endpoint = _ENDPOINT
 
-    def __init__(self, *, api_key: str, base_url: str | None, project: str) -> None:
-        self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=_TIMEOUT)
+    def __init__(self, *, api_key: str, base_url: str | None, project: str, webhook_secret: str | None = None) -> None:
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key, base_url=base_url, webhook_secret=webhook_secret, timeout=_TIMEOUT
+        )
         self._once = self._client.with_options(max_retries=0)
         self._project = project
 
@@ -161,6 +173,23 @@ class OpenAIProvider:
                 await self._client.files.delete(file_id)
         except ProviderGone:
             return
+
+    def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
+        try:
+            event: Any = self._client.webhooks.unwrap(body, headers)
+        except (json.JSONDecodeError, RecursionError) as error:
+            # It is parsed only once the signature is found right.
+            raise EventUnreadable("the event is no JSON") from error
+        except (ValueError, TypeError) as error:
+            # A missing header is a ValueError, a signature that is not ASCII a TypeError, the rest is the SDK's own.
+            raise SignatureInvalid(type(error).__name__) from error
+        # The SDK does not validate, and makes some class of an event that it does not know.
+        remote_id = _text(getattr(getattr(event, "data", None), "id", None))
+        says_ended = _text(getattr(event, "type", None)) in _ENDED
+        names_a_batch = remote_id is not None and _BATCH_ID.fullmatch(remote_id)
+        return WebhookEvent(
+            event_id=headers["webhook-id"], remote_id=remote_id if says_ended and names_a_batch else None
+        )
 
     def _remote(self, batch: ApiBatch) -> RemoteBatch:
         # The SDK does not validate what it parses: any field may be missing, or of another type.

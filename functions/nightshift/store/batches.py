@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, FieldFilter, Query
+from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, DocumentSnapshot, FieldFilter, Query
 
 from nightshift.model.batch import OPEN, Batch, Usage
 from nightshift.model.errors import TryLater
@@ -44,12 +44,14 @@ def batch_of(hold: Hold) -> Batch:
 async def read(runtime: Runtime, batch_id: str) -> Batch | None:
     """The batch, or None if there is none of this id. Raises TryLater for a document that cannot be read."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
-    if not snapshot.exists:
-        return None
-    batch = _readable(snapshot.id, snapshot.to_dict() or {})
-    if batch is None:
-        raise TryLater(f"the batch {batch_id} cannot be read")
-    return batch
+    return _existing(snapshot) if snapshot.exists else None
+
+
+async def with_remote_id(runtime: Runtime, remote_id: str) -> Batch | None:
+    """The batch that has this id on record as the provider's, or None. Raises what `read` raises."""
+    query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("remoteId", "==", remote_id)).limit(1)
+    found = await query.get(**READ)
+    return _existing(found[0]) if found else None
 
 
 async def take(runtime: Runtime, batch_id: str) -> Hold | None:
@@ -181,6 +183,13 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         submitted_at=_instant_or_none(fields.get("submittedAt")),
         ended_at=_instant_or_none(fields.get("endedAt")),
     )
+
+
+def _existing(snapshot: "DocumentSnapshot[Any]") -> Batch:
+    batch = _readable(snapshot.id, snapshot.to_dict() or {})
+    if batch is None:
+        raise TryLater(f"the batch {snapshot.id} cannot be read")
+    return batch
 
 
 def _readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:

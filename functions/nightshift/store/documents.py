@@ -16,6 +16,7 @@ WALLETS: Final = "wallets"
 LEDGER: Final = "ledger"
 CLASSIFICATIONS: Final = "classifications"
 NOTIFICATIONS: Final = "notifications"
+WEBHOOKS: Final = "webhooks"
 
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
