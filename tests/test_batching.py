@@ -3,6 +3,9 @@
 import asyncio
 import json
 
+import pytest
+
+from nightshift.journey import assemble
 from tests.promises import assert_promises_kept
 from tests.world import World
 
@@ -209,4 +212,26 @@ async def test_what_comes_while_a_leader_submits_waits_for_the_next(world: World
     assert len(await world.batches()) == 1
     await world.finish()
     assert len(await world.batches()) == 2
+    await assert_promises_kept(world)
+
+
+async def test_jobs_that_are_refused_in_the_queue_do_not_hold_up_those_behind_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole page of jobs without their image fails, and what waits behind it goes in the same tick."""
+    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 9)
+    photo = await world.upload("alice")
+    await world.submit("alice")
+    for _ in range(4):
+        await world.submit("alice", type="photo_rating", priority=9, input={"imageUri": photo})
+    behind = await world.submit("alice")
+    await world.delete_upload(photo)
+
+    assert await world.tick() == 200
+
+    assert (await world.job(behind))["status"] == "processing"
+    await world.finish()
+    assert len(await world.jobs("failed")) == 4
     await assert_promises_kept(world)

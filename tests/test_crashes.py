@@ -112,6 +112,7 @@ async def test_a_batch_of_which_the_provider_made_two_is_paid_for_once(world: Wo
     assert set(statuses.values()) == {"cancelled"}
     await world.finish()
     assert len(await world.jobs("completed")) == 1
+    await assert_promises_kept(world)
 
 
 async def test_a_provider_batch_that_no_document_owns_is_cancelled(world: World) -> None:

@@ -2,7 +2,8 @@
 
 Provider batches that carry our stamp must be on record under that stamp. One that is not, because its document
 is gone, or because a lost answer made two, is cancelled. One whose document is still `sealed` belongs to
-whoever submits it, who will look for it.
+whoever submits it, who will look for it. Of two, the one that is not on record is of no use: what it leaves in files
+is deleted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
         ProviderTrouble: it did not answer.
     """
     owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
+    submitted = {batch.batch_id for batch in owned.values()}
     seen: dict[str, RemoteBatch] = {}
     earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
     number = 0
@@ -50,6 +52,8 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             cancelling = _cancel_if_stray(runtime, remote.remote_id, remote.batch_id)
             await unless_trouble("cancel_stray", cancelling, remote_id=remote.remote_id)
+        elif remote.batch_id in submitted and remote.outcome:
+            await unless_trouble("delete_double", _delete_results(runtime, remote), remote_id=remote.remote_id)
     for remote_id in owned.keys() - seen.keys():
         # A listing may lag behind.
         with suppress(ProviderGone):
@@ -63,6 +67,12 @@ async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> N
         return
     log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
     await runtime.provider.cancel(remote_id)
+
+
+async def _delete_results(runtime: Runtime, remote: RemoteBatch) -> None:
+    for file_id in (remote.output_file_id, remote.error_file_id):
+        if file_id:
+            await runtime.provider.delete_file(file_id)
 
 
 async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:

@@ -44,7 +44,7 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     outcome = batch.outcome or "failed"
     if batch.error_code == _QUEUE_IS_FULL:
         most_requests = max(1, batch.job_count // 2)
-        await lanes.back_off(runtime, batch.lane, runtime.now() + _BACK_OFF, most_requests)
+        await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, most_requests)
     async for jobs in batches.processing_jobs(runtime, batch.batch_id):
         await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
     await _delete_files(runtime, batch)

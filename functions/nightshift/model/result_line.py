@@ -51,8 +51,8 @@ class NoAnswer:
 def parse_result_line(line: bytes) -> ResultLine | None:
     """The line's job and what is said of it, or None for a line that names no job of ours."""
     try:
-        # A bad byte spoils the one character, not the line.
-        fields = json.loads(line.decode("utf-8", errors="replace"))
+        # A bad byte spoils the one character, not the line; a byte order mark before it spoils nothing.
+        fields = json.loads(line.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict) or not isinstance(fields.get("custom_id"), str):

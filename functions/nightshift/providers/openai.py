@@ -8,6 +8,9 @@ made.
 A download is streamed. A broken stream is resumed by a Range request; a stream that ends early without an error
 is noticed by the size that the provider states for the file.
 
+The SDK validates no answer. A 200 that is not what was asked for, such as a proxy's page or half a JSON, surfaces
+as a ValueError, TypeError or AttributeError where it is read, and is `ProviderTrouble` like any other failure.
+
 A webhook's signature covers its id, its time and its raw body; the SDK checks it, and that it is at most five
 minutes old (https://platform.openai.com/docs/guides/webhooks).
 """
@@ -59,7 +62,7 @@ _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reac
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 _RESUMES: Final = 5
-_LONGEST_MESSAGE: Final = 500
+_LONGEST_TEXT: Final = 500
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
@@ -97,7 +100,7 @@ class OpenAIProvider:
                 purpose="batch",
                 timeout=_UPLOAD_TIMEOUT,
             )
-        return uploaded.id
+            return _id_of(uploaded)
 
     async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:
         with _translated_errors():
@@ -107,9 +110,7 @@ class OpenAIProvider:
                 completion_window="24h",
                 metadata={_STAMP: batch_id, _PROJECT_STAMP: self._project},
             )
-        if not created.id:
-            raise ProviderTrouble("the provider created a batch and gave no id for it")
-        return self._remote(created)
+            return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
         with _translated_errors():
@@ -136,7 +137,7 @@ class OpenAIProvider:
                 async for chunk in self._content(file_id, received):
                     received += len(chunk)
                     yield chunk
-            except httpx2.TransportError:
+            except httpx2.RequestError:
                 continue
             except _NothingMore:
                 return
@@ -155,6 +156,7 @@ class OpenAIProvider:
         with _translated_errors():
             response_of = self._client.files.with_streaming_response
             async with response_of.content(file_id, extra_headers=headers) as response:
+                _refuse_web_page(response.headers)
                 surplus = start if response.status_code == 200 else 0
                 async for chunk in response.iter_bytes(_CHUNK_BYTES):
                     wanted = chunk[surplus:]
@@ -165,12 +167,14 @@ class OpenAIProvider:
     async def input_files(self) -> AsyncIterator[RemoteFile]:
         with _translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
-                yield RemoteFile(file_id=file.id, name=_text(file.filename) or "")
+                yield RemoteFile(file_id=_id_of(file), name=_text(file.filename) or "")
 
     async def delete_file(self, file_id: str) -> None:
         try:
             with _translated_errors():
-                await self._client.files.delete(file_id)
+                # What it says is not read: a server that deleted a file may as well say nothing (204).
+                answer = await self._client.files.with_raw_response.delete(file_id)
+                _refuse_web_page(answer.headers)
         except ProviderGone:
             return
 
@@ -199,7 +203,7 @@ class OpenAIProvider:
         errors = getattr(batch.errors, "data", None)
         error = errors[0] if isinstance(errors, list) and errors else None
         return RemoteBatch(
-            remote_id=batch.id,
+            remote_id=_id_of(batch),
             batch_id=_text(stamps.get(_STAMP)) if ours else None,
             created_at=_time(batch.created_at),
             outcome=outcome,
@@ -209,14 +213,32 @@ class OpenAIProvider:
             completed=count_of(getattr(batch.request_counts, "completed", 0)),
             usage=_usage(batch.usage),
             error_code=_text(getattr(error, "code", None)),
-            error_message=(_text(getattr(error, "message", None)) or "")[:_LONGEST_MESSAGE],
+            error_message=_text(getattr(error, "message", None)) or "",
             is_cancelling=batch.status == "cancelling",
         )
 
 
 def _text(field: Any) -> str | None:
-    """A text with something in it. Seen in the wild: an empty string where there is no file."""
-    return field if isinstance(field, str) and field else None
+    """A text with something in it, as a document can hold it: not too long, and without half characters.
+
+    Seen in the wild: an empty string where there is no file.
+    """
+    text = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
+    return text or None
+
+
+def _id_of(made: ApiBatch | FileObject) -> str:
+    """The id under which the provider knows it from now on."""
+    made_id = _text(made.id)
+    if made_id is None:
+        raise ProviderTrouble("the provider gave no id")
+    return made_id
+
+
+def _refuse_web_page(headers: httpx2.Headers) -> None:
+    """Raise ProviderTrouble for what a proxy says in the provider's place, with a 200."""
+    if headers.get("content-type", "").startswith("text/html"):
+        raise ProviderTrouble("a web page came instead of an answer")
 
 
 def _time(seconds: Any) -> datetime | None:
@@ -258,7 +280,9 @@ def _translated_errors() -> Iterator[None]:
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
             raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
         if error.status_code in _FINAL_STATUS:
-            raise ProviderRefusal(code, error.message[:_LONGEST_MESSAGE]) from error
+            raise ProviderRefusal(code, _text(error.message) or "") from error
         raise ProviderTrouble(f"the provider answered {error.status_code} {code}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error

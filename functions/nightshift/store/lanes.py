@@ -50,11 +50,16 @@ async def release(runtime: Runtime, hold: Hold, *, submitted: bool) -> None:
     await hold.write(changes, release=True)
 
 
-async def back_off(runtime: Runtime, lane: Lane, until: datetime, most_requests: int) -> None:
-    """Let nobody submit this lane until then, and then smaller batches: the provider's queue is full."""
+async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: datetime, most_requests: int) -> None:
+    """Let nobody submit this lane until then, and then smaller batches: the provider's queue is full.
+
+    Args:
+        batch_hold: the lease on the batch that was refused; who slept past it backs nothing off. Raises as its `write`.
+    """
     ref = runtime.firestore.collection(LANES).document(lane.document_id)
     # The whole document is replaced, its lease too: whoever is submitting this lane stops at its next write.
-    await ref.set({"lane": str(lane), "backsOffUntil": until, "mostRequests": most_requests}, **READ)
+    learned = {"lane": str(lane), "backsOffUntil": until, "mostRequests": most_requests}
+    await batch_hold.write({}, also=lambda writes: writes.set(ref, learned))
 
 
 async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
