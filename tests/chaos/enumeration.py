@@ -1,0 +1,162 @@
+"""Every case there is: a journey is recorded once, and then played again with each fault at each of its calls.
+
+A case is named by all that it takes to repeat it: journey, call and fault, as in
+`refund/031-firestore.Commit/dies-after`. Journeys are concurrent in places, so call 31 of a case may be another call
+than in the recording; the fault strikes it all the same, or the next one that can have it, and the outcome says which
+one it was.
+
+What must hold at the end of a case: everything has come to rest, the contract's promises are kept, no job was
+ever in two live batches on record, and no job was submitted more often than in the recording: no fault of a single
+call may cost an attempt, since nothing was wrong with the job. A job that the provider answered in two batches was
+paid for twice; that is counted and reported.
+"""
+
+import asyncio
+import functools
+import re
+import ssl
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from tests.chaos.calls import Call, Strike, Traffic, seam
+from tests.chaos.faults import FAULTS
+from tests.chaos.journeys import JOURNEYS, Journey, Stage
+from tests.promises import assert_promises_kept
+from tests.world import SOURCE, World
+
+_LONGEST_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault at one call of a journey."""
+
+    journey: str
+    number: int
+    call: str
+    fault: str
+
+    @property
+    def name(self) -> str:
+        """For example `refund/031-firestore.Commit/dies-after`."""
+        return f"{self.journey}/{self.number:03}-{self.call}/{self.fault}"
+
+    @property
+    def command(self) -> str:
+        """What repeats this case alone."""
+        return f"make chaos CASE={self.name}"
+
+    @classmethod
+    def parse(cls, name: str) -> "Case":
+        """The case of a name. Raises ValueError, which says what is wrong with it."""
+        parts = re.fullmatch(r"([^/]+)/(\d+)-([^/]+)/([^/]+)", name)
+        if not parts:
+            raise ValueError(f"{name}: a case is named as in refund/031-firestore.Commit/dies-after")
+        journey, number, call, fault = parts.groups()
+        if journey not in JOURNEYS:
+            raise ValueError(f"{journey}: the journeys are {', '.join(JOURNEYS)}")
+        if fault not in FAULTS:
+            raise ValueError(f"{fault}: the faults are {', '.join(FAULTS)}")
+        return cls(journey, int(number), call, fault)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case."""
+
+    case: Case
+    # What is broken; empty if nothing is.
+    broken: str
+    # The names of the calls that were struck.
+    struck: tuple[str, ...]
+    paid_twice: int
+    seconds: float
+
+
+async def record(journey: Journey) -> list[Call]:
+    """Play a journey undisturbed; returns its calls."""
+    traffic = Traffic()
+    await _play(journey, traffic)
+    return traffic.calls
+
+
+def cases(journey: Journey, calls: Sequence[Call]) -> list[Case]:
+    """Each fault at each call that can have it, in the order of the calls."""
+    return [
+        Case(journey.name, call.number, call.name, fault.name)
+        for call in calls
+        for fault in FAULTS.values()
+        if fault.fits(call)
+    ]
+
+
+async def run(case: Case) -> Outcome:
+    """Play a case to its end. Never raises for what is broken in it."""
+    traffic = Traffic(Strike(FAULTS[case.fault], case.number))
+    clock = asyncio.get_running_loop()
+    began = clock.time()
+    broken, paid_twice = "", 0
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            paid_twice = await _play(JOURNEYS[case.journey], traffic)
+    except Exception as error:  # noqa: BLE001 - whatever breaks is the outcome
+        reason = str(error).splitlines()
+        broken = f"{type(error).__name__}: {reason[0] if reason else ''}"
+    struck = tuple(call.label for call, _ in traffic.struck)
+    return Outcome(case, broken, struck, paid_twice, clock.time() - began)
+
+
+async def _play(journey: Journey, traffic: Traffic) -> int:
+    """Play a journey and check what must hold; returns for how many jobs was paid twice."""
+    with pytest.MonkeyPatch.context() as monkeypatch, seam(), _certificates_read_once():
+        async with World(monkeypatch).running() as world:
+            stage = Stage(world, traffic)
+            await journey.play(stage)
+            await assert_promises_kept(world)
+            attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}
+            most = journey.submissions
+            assert max(attempts.values()) <= most, f"no attempt is lost: {attempts}, expected at most {most}"
+            return sum(1 for number in stage.answers.values() if number > 1)
+
+
+@contextmanager
+def _certificates_read_once() -> Iterator[None]:
+    """Every HTTP client reads all the certificates of the world when it is built, a fifth of a case; nothing here
+    speaks TLS."""
+    with patch.object(ssl, "create_default_context", _TLS):
+        yield
+
+
+_TLS = functools.cache(ssl.create_default_context)
+
+
+def share(every: Sequence[Case], part: int, parts: int) -> list[Case]:
+    """One of so many parts of a journey's cases: of every kind of call with every fault, one case, in one of the parts.
+
+    Which case of a kind it is, and in which part, follows from the functions' source: the same source has the same
+    cases, and another source has others.
+    """
+    kinds: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    for case in every:
+        kinds[case.call, case.fault].append(case)
+    chosen = []
+    for (call, fault), alike in kinds.items():
+        lot = zlib.crc32(f"{_source_checksum()} {call} {fault}".encode())
+        if lot % parts == part:
+            chosen.append(alike[lot // parts % len(alike)])
+    return chosen
+
+
+@functools.cache
+def _source_checksum() -> int:
+    checksum = 0
+    for path in sorted(Path(SOURCE).parent.rglob("*.py")):
+        checksum = zlib.crc32(path.read_bytes(), checksum)
+    return checksum

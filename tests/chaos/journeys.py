@@ -1,0 +1,220 @@
+"""The journeys whose calls are enumerated, each a coroutine over a stage.
+
+A stage is a world whose functions run under traffic: a function that died is followed by a new process, and
+nothing else is done about it. An event whose function died or failed is not delivered again, so what it left is for
+later triggers and ticks to find; only the journey `twice` delivers every event a second time.
+
+Every journey ends with `stage.finish()`: ticks, as often as Cloud Scheduler sends them, until nothing is under way
+any more. The first comes while the leases of the dead still live, the others after they have run out.
+
+A new journey is one more function with `@journey`.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.openai_server import BatchFault, Reply, ReplyRule
+from local.openai_server.batches import TERMINAL, Batch
+from tests.chaos.calls import Traffic
+from tests.world import World
+
+# Three hours of ticks: the provider's queue is full for half an hour, and nothing else here waits longer than a lease.
+_TICKS = 18
+_TICK_MINUTES = 10
+
+
+class NotFinished(AssertionError):
+    """Something is still under way after all the ticks."""
+
+
+class SentTwice(AssertionError):
+    """A job is in two live provider batches that are both on record."""
+
+
+class Stage:
+    """A world, the traffic of its functions, and what the provider was made to do."""
+
+    def __init__(self, world: World, traffic: Traffic) -> None:
+        self.world = world
+        self.traffic = traffic
+        # In how many provider batches a job was answered, and so paid for.
+        self.answers: Counter[str] = Counter()
+        world.provider.script.edit_output = self._count_answers
+
+    async def write(self, uid: str, job_id: str, **fields: Any) -> str:
+        """Write a job and deliver its event."""
+        await self.world.write(uid, job_id, **fields)
+        await self.trigger(job_id)
+        return job_id
+
+    async def trigger(self, job_id: str) -> None:
+        """Deliver the event of a job's creation."""
+        await self._invoke(lambda: self.world.trigger(job_id))
+
+    async def tick(self) -> None:
+        """Let the provider work, and deliver a tick."""
+        await self.world.provider.settled()
+        await self._invoke(self.world.tick)
+
+    async def finish(self) -> None:
+        """Let ticks go on until nothing is under way, nor on its way. Raises NotFinished."""
+        for _ in range(_TICKS):
+            await self.tick()
+            if not await self._under_way():
+                await self.traffic.land()
+                await self.world.provider.settled()
+                if not await self._under_way():
+                    return
+            self.world.pass_time(minutes=_TICK_MINUTES)
+        raise NotFinished(f"still under way: {await self._under_way()}")
+
+    async def expire_held(self, answered: int) -> None:
+        """Let the batches that are held at the provider expire, with so many lines answered; then hold none."""
+        await self.world.provider.settled()
+        for remote_id, batch in list(self.world.provider.batches.items()):
+            if batch.held:
+                await self.world.provider.expire(remote_id, answered)
+        self.world.provider.release()
+
+    async def _invoke(self, invocation: Callable[[], Awaitable[int]]) -> None:
+        if await self.traffic.invoke(invocation) is None:
+            self.world.set_env()
+        await self._assert_no_job_is_live_twice()
+
+    async def _under_way(self) -> dict[str, Any]:
+        jobs = await self.world.jobs("created", "queued", "processing")
+        found: dict[str, Any] = {
+            "jobs": {job_id: job["status"] for job_id, job in jobs.items()},
+            "batches": {batch["id"]: batch["status"] for batch in await self.world.open_batches()},
+            "files": [file.filename for file in self.world.provider.files.values()],
+        }
+        return {name: some for name, some in found.items() if some}
+
+    async def _assert_no_job_is_live_twice(self) -> None:
+        live = {key: batch for key, batch in self.world.provider.batches.items() if batch.status not in TERMINAL}
+        if len(live) < 2:
+            return
+        owned = {batch.get("remoteId") for batch in await self.world.batches()}
+        jobs = Counter(job for key, batch in live.items() if key in owned for job in self._jobs_of(batch))
+        twice = [job for job, number in jobs.items() if number > 1]
+        if twice:
+            raise SentTwice(f"in two live batches: {twice}")
+
+    def _jobs_of(self, batch: Batch) -> set[str]:
+        file = self.world.provider.files.get(batch.input_file_id)
+        return {json.loads(line)["custom_id"] for line in file.path.read_bytes().splitlines()} if file else set()
+
+    def _count_answers(self, _: Batch, lines: list[bytes]) -> list[bytes]:
+        self.answers.update({json.loads(line)["custom_id"].removeprefix("job-") for line in lines})
+        return lines
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One journey. `submissions`: how often a job of it is submitted at most while nothing is struck."""
+
+    name: str
+    submissions: int
+    play: Callable[[Stage], Awaitable[None]]
+
+
+JOURNEYS: dict[str, Journey] = {}
+
+
+def journey(*, submissions: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+    """Register a coroutine function as a journey under its own name."""
+
+    def register(play: Callable[[Stage], Awaitable[None]]) -> None:
+        name = play.__name__.replace("_", "-")
+        JOURNEYS[name] = Journey(name, submissions, play)
+
+    return register
+
+
+@journey()
+async def single(stage: Stage) -> None:
+    """One job, from its event to its answer."""
+    await stage.world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+
+
+@journey()
+async def twice(stage: Stage) -> None:
+    """One job whose event is delivered twice, and two ticks at once."""
+    await stage.world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.trigger("alice-1")
+    await stage.world.provider.settled()
+    await asyncio.gather(stage.tick(), stage.tick())
+    await stage.finish()
+
+
+@journey()
+async def many(stage: Stage) -> None:
+    """Five jobs of two users and two types, one with an uploaded image: one goes at once, four by the tick."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 5)
+    await world.give("bob", 5)
+    photo = {"imageUri": await world.upload("bob")}
+    await stage.write("alice", "alice-1")
+    await stage.write("bob", "bob-1", type="photo_rating", input=photo)
+    await stage.write("alice", "alice-2", priority=9)
+    await stage.write("bob", "bob-2")
+    await stage.write("alice", "alice-3")
+    await stage.finish()
+
+
+@journey(submissions=2)
+async def retry(stage: Stage) -> None:
+    """One job whose first answer is an error of the provider's, and the second a result."""
+    stage.world.provider.faults.add(ReplyRule(reply=Reply.http_error(500), times=1))
+    await stage.world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+
+
+@journey(submissions=2)
+async def expired(stage: Stage) -> None:
+    """Five jobs; the batch of four of them expires with two answered, and the other two are sent again."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 6)
+    await stage.write("alice", "alice-1")
+    world.provider.hold("in_progress", answered=2)
+    for number in range(2, 6):
+        await stage.write("alice", f"alice-{number}")
+    await stage.tick()
+    await stage.expire_held(answered=2)
+    await stage.finish()
+
+
+@journey()
+async def refund(stage: Stage) -> None:
+    """Three jobs of two users; a batch of two expires unanswered, and they are refunded. A fourth was never paid."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_MAX_ATTEMPTS="1")
+    await world.give("alice", 2)
+    await world.give("bob", 1)
+    await stage.write("alice", "alice-1")
+    world.provider.hold("in_progress")
+    await stage.write("alice", "alice-2")
+    await stage.write("bob", "bob-1")
+    await stage.write("carol", "carol-1")
+    await stage.tick()
+    await stage.expire_held(answered=0)
+    await stage.finish()
+
+
+@journey()
+async def full(stage: Stage) -> None:
+    """One job that the provider's full queue does not take at first; it waits, and loses no attempt."""
+    stage.world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
+    await stage.world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.finish()

@@ -1,0 +1,71 @@
+"""What a person sees of `make chaos`: the cases as they pass, each broken one with what repeats it, and a table."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.chaos.enumeration import Outcome
+from tests.chaos.faults import FAULTS
+
+
+def followed(console: Console, outcomes: Iterable[Outcome], total: int) -> list[Outcome]:
+    """Collect the outcomes as they come, and show how far it is; a broken case is told at once."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    collected: list[Outcome] = []
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=total)
+        for outcome in outcomes:
+            collected.append(outcome)
+            broken = sum(1 for one in collected if one.broken)
+            progress.update(task, advance=1, description=f"{broken} broken, {outcome.case.journey}")
+            if outcome.broken:
+                show_one(progress.console, outcome)
+    return collected
+
+
+def show_one(console: Console, outcome: Outcome) -> None:
+    """One case and what came of it."""
+    verdict = f"[red]broken[/red]: {outcome.broken}" if outcome.broken else "[green]kept[/green]"
+    console.print(f"[bold]{outcome.case.name}[/bold] {verdict}", soft_wrap=True, highlight=False)
+    console.print(f"  struck: {', '.join(outcome.struck) or 'no call'}", soft_wrap=True, highlight=False)
+    if outcome.paid_twice:
+        console.print(f"  paid twice: {outcome.paid_twice}")
+    if outcome.broken:
+        console.print(f"  alone: {outcome.case.command}", soft_wrap=True, highlight=False)
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Journey by fault: cases, struck, broken; then what was paid twice, and how fast it went."""
+    by_kind: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_kind[outcome.case.journey, outcome.case.fault].append(outcome)
+    journeys = list(dict.fromkeys(outcome.case.journey for outcome in outcomes))
+    table = Table(title="Cases by journey and fault: played / struck / broken", title_justify="left")
+    table.add_column("fault")
+    for journey in (*journeys, "all"):
+        table.add_column(journey, justify="right")
+    for fault in (fault for fault in FAULTS if any((journey, fault) in by_kind for journey in journeys)):
+        row = [by_kind.get((journey, fault), []) for journey in journeys]
+        table.add_row(fault, *(_counts(cell) for cell in row), _counts([one for cell in row for one in cell]))
+    totals = [[one for one in outcomes if one.case.journey == journey] for journey in journeys]
+    table.add_section()
+    table.add_row("all", *(_counts(cell) for cell in totals), _counts(outcomes))
+    console.print(table)
+    paid_twice = [outcome for outcome in outcomes if outcome.paid_twice]
+    console.print(f"Jobs paid twice: {sum(outcome.paid_twice for outcome in paid_twice)}")
+    for outcome in paid_twice:
+        console.print(f"  {outcome.case.command}", soft_wrap=True, highlight=False)
+    slowest = sorted(outcomes, key=lambda outcome: -outcome.seconds)[:3]
+    console.print(f"Slowest: {', '.join(f'{one.case.name} {one.seconds:.0f} s' for one in slowest)}", soft_wrap=True)
+
+
+def _counts(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return "-"
+    broken = sum(1 for outcome in outcomes if outcome.broken)
+    struck = sum(1 for outcome in outcomes if outcome.struck)
+    told = f"[red]{broken}[/red]" if broken else "0"
+    return f"{len(outcomes)} / {struck} / {told}"
