@@ -11,6 +11,7 @@ A new journey is one more function with `@journey`.
 """
 
 import asyncio
+import functools
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -59,6 +60,21 @@ class Stage:
         """Let the provider work, and deliver a tick."""
         await self.world.provider.settled()
         await self._invoke(self.world.tick)
+
+    async def work(self) -> None:
+        """Deliver the calls for workers."""
+        for call in await self.world.calls_for_workers():
+            await self._invoke(functools.partial(self.world.work, call))
+
+    async def announce(self) -> None:
+        """Let the provider work, and deliver its event about each batch."""
+        await self.world.provider.settled()
+        for remote_id in list(self.world.provider.batches):
+
+            async def deliver(remote_id: str = remote_id) -> int:
+                return (await self.world.webhook(remote_id)).status_code
+
+            await self._invoke(deliver)
 
     async def finish(self) -> None:
         """Let ticks go on until nothing is under way, nor on its way. Raises NotFinished."""
@@ -217,4 +233,31 @@ async def full(stage: Stage) -> None:
     stage.world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
+    await stage.finish()
+
+
+@journey()
+async def two_shards(stage: Stage) -> None:
+    """Four jobs, one declined and refunded; their output is cut in two, and the last worker closes the batch."""
+    world = stage.world
+    await world.open_pubsub()
+    world.set_env(NIGHTSHIFT_SHARD_LINES="2")
+    world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), custom_id="job-bob-1"))
+    await world.give("alice", 3)
+    await world.give("bob", 1)
+    for uid, job_id in (("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1"), ("alice", "alice-3")):
+        await world.write(uid, job_id)
+    world.pass_time(minutes=_TICK_MINUTES)
+    await stage.tick()
+    await stage.tick()
+    await stage.work()
+    await stage.finish()
+
+
+@journey()
+async def webhook(stage: Stage) -> None:
+    """One job, and the provider says when its batch has ended: no tick is needed while nothing goes wrong."""
+    await stage.world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.announce()
     await stage.finish()

@@ -6,7 +6,7 @@ passes, ticks go on, and all must end well.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +36,7 @@ _INPUTS: Final[dict[Kind, dict[str, Any]]] = {
 }
 Invocation = Callable[[], Coroutine[Any, Any, int]]
 
+_KINDS: Final[Sequence[Kind]] = ("text", "text", "photo", "declined", "horoscope", "empty", "foreign_photo")
 _DELIVERIES: Final = ("once", "twice at once", "with a tick", "never")
 _PROVIDER_TROUBLES: Final = (
     BatchFault(fail_code="token_limit_exceeded"),
@@ -49,8 +50,9 @@ _PROVIDER_TROUBLES: Final = (
     ReplyRule(reply=Reply(content="no JSON", copies=2)),
 )
 _ENDINGS: Final = ("expires", "fails", "is cancelled by a person")
-# From the next call to well beyond a whole journey's.
-_STRIKE_WITHIN: Final = 60
+_EVENTS: Final = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled", "response.completed")
+# What goes wrong, and in how many calls: from the next to well beyond what one function makes of them.
+_FAULT: Final = st.none() | st.tuples(st.sampled_from(sorted(FAULTS)), st.integers(0, 50))
 _QUIET_ROUNDS: Final = 40
 
 
@@ -122,30 +124,32 @@ class Night(RuleBasedStateMachine):
 
     @rule(
         uid=st.sampled_from(USERS),
-        kind=st.sampled_from(["text", "text", "photo", "declined", "horoscope", "empty", "foreign_photo"]),
+        kinds=st.lists(st.sampled_from(_KINDS), min_size=1, max_size=3),
         delivery=st.sampled_from(_DELIVERIES),
+        fault=_FAULT,
     )
-    def write(self, uid: str, kind: Kind, delivery: str) -> None:
-        """A user writes a job, and its event comes, or does not."""
+    def write(self, uid: str, kinds: list[Kind], delivery: str, fault: tuple[str, int] | None) -> None:
+        """A user writes jobs, and their events come, or do not."""
+        self._arm(fault)
+        for kind in kinds:
+            self._do(self._write(uid, kind, delivery))
 
-        async def write() -> None:
-            fields = dict(_INPUTS[kind])
-            if kind in {"photo", "foreign_photo"}:
-                owner = uid if kind == "photo" else USERS[uid == USERS[0]]
-                fields["input"] = {"imageUri": await self._world.upload(owner)}
-            job_id = f"job{len(self._model.written)}"
-            self._model.written[job_id] = Written(uid=uid, kind=kind)
-            COUNT.jobs += 1
-            await self._world.write(uid, job_id, **fields)
-            deliveries: dict[str, list[Invocation]] = {
-                "once": [lambda: self._world.trigger(job_id)],
-                "twice at once": 2 * [lambda: self._world.trigger(job_id)],
-                "with a tick": [lambda: self._world.trigger(job_id), self._world.tick],
-                "never": [],
-            }
-            await self._invoke(*deliveries[delivery])
-
-        self._do(write())
+    async def _write(self, uid: str, kind: Kind, delivery: str) -> None:
+        fields = dict(_INPUTS[kind])
+        if kind in {"photo", "foreign_photo"}:
+            owner = uid if kind == "photo" else USERS[uid == USERS[0]]
+            fields["input"] = {"imageUri": await self._world.upload(owner)}
+        job_id = f"job{len(self._model.written)}"
+        self._model.written[job_id] = Written(uid=uid, kind=kind)
+        COUNT.jobs += 1
+        await self._world.write(uid, job_id, **fields)
+        deliveries: dict[str, list[Invocation]] = {
+            "once": [lambda: self._world.trigger(job_id)],
+            "twice at once": 2 * [lambda: self._world.trigger(job_id)],
+            "with a tick": [lambda: self._world.trigger(job_id), self._world.tick],
+            "never": [],
+        }
+        await self._invoke(*deliveries[delivery])
 
     @precondition(lambda self: self._model.written)
     @rule(number=st.integers(0, 1000))
@@ -156,15 +160,17 @@ class Night(RuleBasedStateMachine):
 
     # Functions
 
-    @rule(at_once=st.sampled_from([1, 1, 1, 2]))
-    def tick(self, at_once: int) -> None:
+    @rule(at_once=st.sampled_from([1, 1, 1, 2]), fault=_FAULT)
+    def tick(self, at_once: int, fault: tuple[str, int] | None) -> None:
         """A tick, or two of them."""
+        self._arm(fault)
         self._do(self._invoke(*(at_once * [self._world.tick])))
 
     @precondition(lambda self: self._calls)
-    @rule(number=st.integers(0, 1000), times=st.sampled_from([1, 1, 2]), is_last=st.booleans())
-    def work(self, number: int, times: int, is_last: bool) -> None:
+    @rule(number=st.integers(0, 1000), times=st.sampled_from([1, 1, 2]), is_last=st.booleans(), fault=_FAULT)
+    def work(self, number: int, times: int, is_last: bool, fault: tuple[str, int] | None) -> None:
         """A call for a worker arrives, in any order, perhaps twice, perhaps not for the last time."""
+        self._arm(fault)
         place = number % len(self._calls)
         call = self._calls.pop(place) if is_last else self._calls[place]
         self._do(self._invoke(*(times * [lambda: self._world.work(call)])))
@@ -174,6 +180,20 @@ class Night(RuleBasedStateMachine):
     def lose_calls(self) -> None:
         """Pub/Sub gives up what it has."""
         self._calls.clear()
+
+    @rule(number=st.integers(0, 1000), kind=st.sampled_from(_EVENTS), with_a_tick=st.booleans(), fault=_FAULT)
+    def webhook(self, number: int, kind: str, with_a_tick: bool, fault: tuple[str, int] | None) -> None:
+        """The provider says, truly or not, that some batch has ended."""
+        remote_ids = list(self._world.provider.batches)
+        if not remote_ids:
+            return
+        remote_id = remote_ids[number % len(remote_ids)]
+
+        async def deliver() -> int:
+            return (await self._world.webhook(remote_id, kind, event_id=f"wh_{remote_id}_{number % 3}")).status_code
+
+        self._arm(fault)
+        self._do(self._invoke(deliver, *(with_a_tick * [self._world.tick])))
 
     # The provider
 
@@ -208,17 +228,12 @@ class Night(RuleBasedStateMachine):
         """The provider is odd, once."""
         self._world.provider.faults.add(trouble)
 
-    # Time and faults
+    # Time
 
     @rule(minutes=st.sampled_from([3, 40, 300]))
     def pass_time(self, minutes: int) -> None:
         """Time passes: a lease's life, a lane's back-off, a provider's patience."""
         self._world.pass_time(minutes=minutes)
-
-    @rule(name=st.sampled_from(sorted(FAULTS)), within=st.integers(0, _STRIKE_WITHIN))
-    def strike(self, name: str, within: int) -> None:
-        """One of the next external calls goes wrong."""
-        self._traffic.arm(Strike(FAULTS[name], len(self._traffic.calls) + within))
 
     # The end
 
@@ -250,6 +265,12 @@ class Night(RuleBasedStateMachine):
             self._world.pass_time(minutes=40)
         self._model.check_end(await self._seen())
         await assert_promises_kept(self._world)
+
+    def _arm(self, fault: tuple[str, int] | None) -> None:
+        """Let one of the next external calls go wrong."""
+        if fault:
+            name, within = fault
+            self._traffic.arm(Strike(FAULTS[name], len(self._traffic.calls) + within))
 
     def _do(self, step: Coroutine[Any, Any, Any]) -> None:
         """Do a step, and ask the model."""

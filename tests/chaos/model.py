@@ -22,7 +22,9 @@ OWN_CODES: Final[Mapping[Kind, str]] = {
 }
 # These never reach the provider.
 REFUSED_KINDS: Final = frozenset({"horoscope", "empty", "foreign_photo"})
-PROVIDER_CODES: Final = frozenset({"batch_failed", "batch_expired", "result_missing", "provider_rejected"})
+PROVIDER_CODES: Final = frozenset(
+    {"batch_failed", "batch_expired", "result_missing", "provider_rejected", "result_invalid"}
+)
 MOST_ATTEMPTS: Final = 3
 _AGE: Final = {"created": 0, "queued": 1, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
 
