@@ -184,12 +184,14 @@ async def test_a_completed_batch_without_an_output_file_fails_by_its_error_file(
     await assert_promises_kept(world)
 
 
-async def test_an_output_file_that_is_named_late_is_waited_for(world: World) -> None:
-    """`completed` without its output id is not yet the end; an empty string is no error file."""
+@pytest.mark.parametrize("hours", [0, 6])
+async def test_an_output_file_that_is_named_late_is_waited_for(world: World, hours: int) -> None:
+    """`completed` without its output id is not yet the end, however late we look; an empty string is no error file."""
     world.provider.faults.add(BatchFault(output_id_late_reads=2, empty_error_file_id=True))
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.provider.settled()
+    world.pass_time(hours=hours)
 
     assert await world.tick() == 200
     assert (await world.job(job_id))["status"] == "processing"

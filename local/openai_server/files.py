@@ -107,10 +107,13 @@ class FileStore:
     def get(self, file_id: str) -> StoredFile:
         """Return a file that a client asks for; 404 if it is unknown, expired or still hidden."""
         stored = self._files.get(file_id)
+        if stored is not None and stored.expires_at is not None and stored.expires_at <= self._now():
+            self._remove(stored)
+            stored = None
         if stored is not None and stored.hidden_reads > 0:
             stored.hidden_reads -= 1
             stored = None
-        if stored is None or (stored.expires_at is not None and stored.expires_at <= self._now()):
+        if stored is None:
             raise ApiError(404, f"No such File object: {file_id}", param="id")
         return stored
 
@@ -123,8 +126,10 @@ class FileStore:
 
     def delete(self, file_id: str) -> None:
         """Forget a file and remove its content; a download under way still completes."""
-        stored = self.get(file_id)
-        del self._files[file_id]
+        self._remove(self.get(file_id))
+
+    def _remove(self, stored: StoredFile) -> None:
+        del self._files[stored.id]
         stored.path.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -95,7 +95,9 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     if remote.outcome is None and age >= _BATCH_PATIENCE and not remote.is_cancelling:
         log.error("batch_never_ended", batch_id=batch.batch_id, remote_id=batch.remote_id)
         await runtime.provider.cancel(batch.remote_id)
-    if not is_ready(remote, runtime.now()) and age < _CANCEL_PATIENCE:
+    if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE:
+        if remote.outcome and batch.output_missing_since is None:
+            await hold.write({"outputMissingSince": runtime.now()})
         return False
     log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
     reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
@@ -116,18 +118,23 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
 def waits(batch: Batch, seen: Mapping[str, RemoteBatch], now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
     remote = seen.get(batch.remote_id or "")
-    is_young = now < _sent_at(batch) + _BATCH_PATIENCE
-    return batch.status == "submitted" and is_young and remote is not None and not is_ready(remote, now)
+    if batch.status != "submitted" or remote is None or now >= _sent_at(batch) + _BATCH_PATIENCE:
+        return False
+    is_new = remote.outcome is not None and batch.output_missing_since is None
+    return not is_new and not _is_ready(batch, remote, now)
 
 
 def _sent_at(batch: Batch) -> datetime:
     return batch.submitted_at or batch.created_at
 
 
-def is_ready(remote: RemoteBatch, now: datetime) -> bool:
-    """Whether the provider is done with a batch and its output is there: a file's id may come after the status."""
+def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
+    """Whether the provider is done with a batch and its output is there: a file's id may come after the status.
+
+    The file is waited for from when we first missed it, since nobody may have looked when the batch ended.
+    """
     if remote.outcome is None:
         return False
     is_late = remote.completed > 0 and remote.output_file_id is None
-    waits_since = remote.ended_at or remote.created_at
-    return not is_late or waits_since is None or now >= waits_since + _OUTPUT_PATIENCE
+    missing_since = batch.output_missing_since
+    return not is_late or (missing_since is not None and now >= missing_since + _OUTPUT_PATIENCE)

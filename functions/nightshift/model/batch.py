@@ -93,6 +93,8 @@ class Batch:
     usage: Usage
     created_at: datetime
     submitted_at: datetime | None
+    # Since when we have known that the provider is done, and does not say where the answers are.
+    output_missing_since: datetime | None
     # When we learned of the provider's outcome.
     ended_at: datetime | None
 

@@ -53,8 +53,6 @@ class RemoteBatch:
     created_at: datetime | None
     # None until the provider is done with it, one way or another.
     outcome: Outcome | None
-    # When the outcome came about.
-    ended_at: datetime | None
     output_file_id: str | None
     error_file_id: str | None
     # Answered requests, as the provider counts them.

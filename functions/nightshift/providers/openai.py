@@ -207,7 +207,6 @@ class OpenAIProvider:
             batch_id=_text(stamps.get(_STAMP)) if ours else None,
             created_at=_time(batch.created_at),
             outcome=outcome,
-            ended_at=_time(getattr(batch, f"{outcome}_at", None)),
             output_file_id=_text(batch.output_file_id),
             error_file_id=_text(batch.error_file_id),
             completed=count_of(getattr(batch.request_counts, "completed", 0)),

@@ -181,6 +181,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         usage=Usage.read(fields.get("usage")),
         created_at=_instant(fields["createdAt"]),
         submitted_at=_instant_or_none(fields.get("submittedAt")),
+        output_missing_since=_instant_or_none(fields.get("outputMissingSince")),
         ended_at=_instant_or_none(fields.get("endedAt")),
     )
 
