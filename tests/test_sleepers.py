@@ -39,7 +39,8 @@ def sets_status(status: str) -> str:
 
 
 STOPS: dict[str, Stop] = {
-    "the first claim": at_commit("/ai_batches/", "/ai_jobs/", when="after"),
+    "before the first claim": at_commit("/ai_batches/", "/ai_jobs/"),
+    "after the first claim": at_commit("/ai_batches/", "/ai_jobs/", when="after"),
     "before the next claim": at_commit("/ai_jobs/", "integer_value: 2", "jobCount"),
     "after the next claim": at_commit("/ai_jobs/", "integer_value: 2", "jobCount", when="after"),
     "before the input file": at_storage("input.jsonl", "before"),

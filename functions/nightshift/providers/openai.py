@@ -61,7 +61,8 @@ _LOCKED_STATUS: Final = frozenset({401, 402, 403})
 _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
-_RESUMES: Final = 5
+# A large file may break off many times, as long as each time some of it came.
+_FRUITLESS_RESUMES: Final = 5
 _LONGEST_TEXT: Final = 500
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
@@ -130,21 +131,22 @@ class OpenAIProvider:
     async def download(self, file_id: str) -> AsyncIterator[bytes]:
         with _translated_errors():
             stated = count_of((await self._client.files.retrieve(file_id)).bytes)
-        received = 0
-        for _ in range(_RESUMES):
+        received = fruitless = 0
+        while fruitless < _FRUITLESS_RESUMES:
             before = received
             try:
                 async for chunk in self._content(file_id, received):
                     received += len(chunk)
                     yield chunk
+                # A stream may end early and in order; the rest comes with the next request. If none comes, the stated
+                # size was wrong.
+                if received >= stated or (received == before and before):
+                    return
             except httpx2.RequestError:
-                continue
+                pass
             except _NothingMore:
                 return
-            # A stream may end early and in order; the rest comes with the next request. If none comes, the stated size
-            # was wrong.
-            if received >= stated or (received == before and before):
-                return
+            fruitless += received == before
         raise ProviderTrouble(f"the provider sent {received} of {stated} bytes of a file")
 
     async def _content(self, file_id: str, start: int) -> AsyncIterator[bytes]:
