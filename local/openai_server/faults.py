@@ -88,7 +88,7 @@ class BatchFault:
 
 @dataclass(frozen=True, kw_only=True)
 class FileFault:
-    """The next upload gets its id, but is unknown (404) to the first `hidden_reads` uses of it."""
+    """The next upload gets its id, but is unknown (404) to its first `hidden_reads` uses; a listing counts as one."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 

@@ -118,10 +118,13 @@ class FileStore:
         return stored
 
     def listing(self, purpose: str | None, order: str) -> list[StoredFile]:
-        """The visible files of a purpose (or all), newest first unless `order` is `asc`."""
-        found = [
-            stored for stored in self._files.values() if purpose in (None, stored.purpose) and stored.hidden_reads == 0
-        ]
+        """The files of a purpose (or all) that this listing shows, newest first unless `order` is `asc`."""
+        found = []
+        for stored in self._files.values():
+            if stored.hidden_reads > 0:
+                stored.hidden_reads -= 1
+            elif purpose in (None, stored.purpose):
+                found.append(stored)
         return found if order == "asc" else found[::-1]
 
     def delete(self, file_id: str) -> None:

@@ -297,9 +297,9 @@ async def test_a_status_moves_backwards() -> None:
 
 
 async def test_an_upload_is_invisible_at_first() -> None:
-    """The first two uses of its id are 404, whether it is read or a batch is made of it."""
+    """A listing leaves it out, and its id is 404, whether it is read or a batch is made of it; then it is there."""
     async with rig() as running:
-        running.server.faults.add(FileFault(hidden_reads=2))
+        running.server.faults.add(FileFault(hidden_reads=3))
         input_file_id = await running.upload(jsonl(request_line("a")))
         assert not (await running.client.files.list()).data
         with pytest.raises(openai.NotFoundError):
