@@ -2,6 +2,7 @@
 
 import pytest
 
+from nightshift.journey import submit
 from tests.chaos.enumeration import Case, cases, record, run, share
 from tests.chaos.faults import FAULTS
 from tests.chaos.journeys import JOURNEYS
@@ -19,6 +20,23 @@ async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) ->
         outcome = await run(case)
         assert not outcome.broken, f"{outcome.broken} (struck: {outcome.struck}); alone: {case.command}"
         assert not outcome.paid_twice, f"paid twice; alone: {case.command}"
+
+
+async def test_a_promise_that_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the search for a batch whose create call was answered to nobody, a crash right after it is paid twice."""
+
+    async def never(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(submit, "_adopted", never)
+
+    create = next(call for call in await record(JOURNEYS["single"]) if call.name == "openai.POST.batches")
+
+    outcome = await run(Case("single", create.number, create.name, "dies-after"))
+
+    assert outcome.struck == (create.label,)
+    assert outcome.paid_twice == 1
+    assert outcome.broken.startswith("NotFinished"), "the first batch's output is left at the provider"
 
 
 def test_the_shares_together_hold_every_kind_of_call_with_every_fault_once() -> None:
