@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check lock clean
+.PHONY: help setup demo up test chaos check lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+chaos: setup ## every fault at every external call of every journey, half an hour (JOURNEY=refund EVERY=7 PROCESSES=4, or CASE=...)
+	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(JOURNEY),--journey $(JOURNEY)) \
+		$(if $(EVERY),--every $(EVERY)) $(if $(PROCESSES),--processes $(PROCESSES))
 
 check: $(BIN)/.ready ## lint, strict types, import layers
 	@$(BIN)/ruff check .

@@ -351,13 +351,17 @@ class _BrokenBody(httpx2.AsyncByteStream):
 # What the Cloud Storage client sends over HTTP
 
 _real_send = HTTPAdapter.send
-# Whose adapter it is. A writer that the garbage collector closes would go on with its upload from outside any context.
+# Whose adapter it is: the client looks up its bucket in a thread of its own, and a writer that the garbage collector
+# closes would begin its upload, both outside any context. A dead process does neither.
 _owners: WeakKeyDictionary[HTTPAdapter, _Process] = WeakKeyDictionary()
 
 
 def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-    process = _running.get() or _owners.get(adapter)
+    process = _running.get()
     if process is None:
+        owner = _owners.get(adapter)
+        if owner and owner.is_dead:
+            raise ProcessDied
         return _real_send(adapter, request, **options)
     _owners[adapter] = process
     fault = process.enter("storage", _storage_method(request), writes=request.method != "GET")

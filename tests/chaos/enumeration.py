@@ -16,7 +16,7 @@ import functools
 import re
 import ssl
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ class Outcome:
     broken: str
     # The names of the calls that were struck.
     struck: tuple[str, ...]
+    # For how many jobs the provider was paid twice.
     paid_twice: int
     seconds: float
 
@@ -83,7 +84,7 @@ class Outcome:
 async def record(journey: Journey) -> list[Call]:
     """Play a journey undisturbed; returns its calls."""
     traffic = Traffic()
-    await _play(journey, traffic)
+    await _play(journey, traffic, Counter())
     return traffic.calls
 
 
@@ -102,28 +103,29 @@ async def run(case: Case) -> Outcome:
     traffic = Traffic(Strike(FAULTS[case.fault], case.number))
     clock = asyncio.get_running_loop()
     began = clock.time()
-    broken, paid_twice = "", 0
+    broken = ""
+    answers: Counter[str] = Counter()
     try:
         async with asyncio.timeout(_LONGEST_SECONDS):
-            paid_twice = await _play(JOURNEYS[case.journey], traffic)
+            await _play(JOURNEYS[case.journey], traffic, answers)
     except Exception as error:  # noqa: BLE001 - whatever breaks is the outcome
         reason = str(error).splitlines()
         broken = f"{type(error).__name__}: {reason[0] if reason else ''}"
     struck = tuple(call.label for call, _ in traffic.struck)
+    paid_twice = sum(1 for number in answers.values() if number > 1)
     return Outcome(case, broken, struck, paid_twice, clock.time() - began)
 
 
-async def _play(journey: Journey, traffic: Traffic) -> int:
-    """Play a journey and check what must hold; returns for how many jobs was paid twice."""
+async def _play(journey: Journey, traffic: Traffic, answers: Counter[str]) -> None:
+    """Play a journey and check what must hold."""
     with pytest.MonkeyPatch.context() as monkeypatch, seam(), _certificates_read_once():
         async with World(monkeypatch).running() as world:
-            stage = Stage(world, traffic)
+            stage = Stage(world, traffic, answers)
             await journey.play(stage)
             await assert_promises_kept(world)
             attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}
             most = journey.submissions
             assert max(attempts.values()) <= most, f"no attempt is lost: {attempts}, expected at most {most}"
-            return sum(1 for number in stage.answers.values() if number > 1)
 
 
 @contextmanager

@@ -37,13 +37,15 @@ class SentTwice(AssertionError):
 
 
 class Stage:
-    """A world, the traffic of its functions, and what the provider was made to do."""
+    """A world, the traffic of its functions, and what the provider answered.
 
-    def __init__(self, world: World, traffic: Traffic) -> None:
+    `answers` counts, by job, the provider batches in which it was answered, and so paid for.
+    """
+
+    def __init__(self, world: World, traffic: Traffic, answers: Counter[str]) -> None:
         self.world = world
         self.traffic = traffic
-        # In how many provider batches a job was answered, and so paid for.
-        self.answers: Counter[str] = Counter()
+        self.answers = answers
         world.provider.script.edit_output = self._count_answers
 
     async def write(self, uid: str, job_id: str, **fields: Any) -> str:

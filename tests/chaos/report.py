@@ -10,6 +10,9 @@ from rich.table import Table
 from tests.chaos.enumeration import Outcome
 from tests.chaos.faults import FAULTS
 
+# Where no bar can move, as in CI.
+_SAY_EVERY = 250
+
 
 def followed(console: Console, outcomes: Iterable[Outcome], total: int) -> list[Outcome]:
     """Collect the outcomes as they come, and show how far it is; a broken case is told at once."""
@@ -23,6 +26,8 @@ def followed(console: Console, outcomes: Iterable[Outcome], total: int) -> list[
             progress.update(task, advance=1, description=f"{broken} broken, {outcome.case.journey}")
             if outcome.broken:
                 show_one(progress.console, outcome)
+            elif not console.is_terminal and len(collected) % _SAY_EVERY == 0:
+                console.print(f"{len(collected)} of {total} cases, {broken} broken", highlight=False)
     return collected
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.calls import Strike, Traffic, seam
+from tests.chaos.calls import ProcessDied, Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.world import World
 
@@ -108,3 +108,18 @@ async def test_a_late_call_lands_after_its_lag(world: World) -> None:
 
     assert (await world.job(job_id))["status"] == "processing"
     assert (await world.read("wallets/alice"))["balance"] == 0
+
+
+async def test_the_clients_of_a_dead_process_reach_nobody_from_outside_either(world: World) -> None:
+    """A writer that is collected as garbage later would begin its upload; its client is as dead as its owner."""
+    undisturbed = await _answered(world)
+    upload = next(call for call in undisturbed.calls if call.name == "storage.POST.upload")
+    traffic = Traffic(Strike(FAULTS["dies-before"], upload.number))
+    await world.give("bob", 1)
+    job_id = await world.write("bob")
+
+    assert await traffic.invoke(lambda: world.trigger(job_id)) is None
+
+    assert [call.name for call, _ in traffic.struck] == ["storage.POST.upload"]
+    with pytest.raises(ProcessDied):
+        world._runtimes[0].artifacts.blob("left").upload_from_string(b"")

@@ -1,0 +1,64 @@
+"""A share of `make chaos`: every kind of call with every fault that it can have, each in one of the journeys."""
+
+import pytest
+
+from nightshift.journey import submit
+from tests.chaos.enumeration import Case, cases, record, run, share
+from tests.chaos.faults import FAULTS
+from tests.chaos.journeys import JOURNEYS
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", JOURNEYS)
+async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) -> None:
+    """The journey is recorded, and its share of the cases is played; one that breaks is named with what repeats it."""
+    every = cases(JOURNEYS[name], await record(JOURNEYS[name]))
+    chosen = share(every, list(JOURNEYS).index(name), len(JOURNEYS))
+    assert chosen
+
+    for case in chosen:
+        outcome = await run(case)
+        assert not outcome.broken, f"{outcome.broken} (struck: {outcome.struck}); alone: {case.command}"
+        assert not outcome.paid_twice, f"paid twice; alone: {case.command}"
+
+
+async def test_a_promise_that_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the search for a batch whose create call was answered to nobody, a crash right after it is paid twice."""
+
+    async def never(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(submit, "_adopted", never)
+
+    create = next(call for call in await record(JOURNEYS["single"]) if call.name == "openai.POST.batches")
+
+    outcome = await run(Case("single", create.number, create.name, "dies-after"))
+
+    assert outcome.struck == (create.label,)
+    assert outcome.paid_twice == 1
+    assert outcome.broken.startswith("NotFinished"), "the first batch's output is left at the provider"
+
+
+def test_the_shares_together_hold_every_kind_of_call_with_every_fault_once() -> None:
+    """Nothing is left out and nothing is played twice, however many shares there are."""
+    calls = ("firestore.Commit", "openai.POST.files", "storage.GET.download")
+    every = [Case("single", number, calls[number % 3], fault) for number in range(30) for fault in FAULTS]
+
+    shares = [share(every, part, 4) for part in range(4)]
+
+    kinds = [(case.call, case.fault) for part in shares for case in part]
+    assert sorted(kinds) == sorted({(case.call, case.fault) for case in every})
+
+
+@pytest.mark.parametrize("name", ["refund", "nowhere/001-firestore.Commit/lost", "single/001-firestore.Commit/sulks"])
+def test_a_name_that_is_no_case_says_what_there_is(name: str) -> None:
+    """A person who mistypes a case is told the form, the journeys or the faults."""
+    with pytest.raises(ValueError, match=r"(named as in|journeys are|faults are) .*(refund|lost)"):
+        Case.parse(name)
+
+
+def test_a_case_is_found_again_by_its_name() -> None:
+    """The command under a broken case repeats that case."""
+    case = Case("refund", 31, "firestore.Commit", "dies-after")
+
+    assert Case.parse(case.command.removeprefix("make chaos CASE=")) == case
