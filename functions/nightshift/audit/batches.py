@@ -1,14 +1,17 @@
-"""Batches: none stands still, the counts of a closed one equal a recount, and each can be read."""
+"""Batches: none stands still, the counts of a closed one agree with a recount, and each can be read.
+
+A recount that finds fewer jobs than were counted is no finding: jobs may have been deleted since.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.audit.finding import Finding, LeftAlone
 from nightshift.audit.scope import Scope
 from nightshift.journey.advance import advance
-from nightshift.model.batch import Batch
+from nightshift.model.batch import Batch, count_of
 from nightshift.runtime import Runtime
 from nightshift.store import batches, repairs
 from nightshift.store.documents import BATCHES
@@ -55,7 +58,7 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
 
 async def _miscounted(runtime: Runtime, batch: Batch, counts: Any, snapshot: "Snapshot") -> Finding | None:
     recount = await batches.count_jobs(runtime, batch, at=snapshot.read_time)
-    if counts == recount:
+    if _agree(counts, recount, batch.job_count):
         return None
 
     async def rewrite() -> str:
@@ -68,6 +71,18 @@ async def _miscounted(runtime: Runtime, batch: Batch, counts: Any, snapshot: "Sn
         sentence=f"It counts {_told(counts)}, and a recount gives {_told(recount)}.",
         mend=rewrite,
     )
+
+
+def _agree(counts: Any, recount: Mapping[str, int], job_count: int) -> bool:
+    """Whether the counts are the recount, or could have been before some of the jobs were deleted."""
+    if counts == recount:
+        return True
+    if not isinstance(counts, Mapping) or counts.keys() != recount.keys():
+        return False
+    completed, failed = count_of(counts["completed"]), count_of(counts["failed"])
+    ended = completed + failed
+    adds_up = ended <= job_count and counts == {**recount, **counts, "retried": job_count - ended, "cancelled": 0}
+    return adds_up and completed >= recount["completed"] and failed >= recount["failed"]
 
 
 def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
