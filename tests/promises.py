@@ -17,9 +17,16 @@ ENDED = {"completed", "failed", "cancelled"}
 async def assert_promises_kept(world: World) -> None:
     """Check promises 1 to 4: nothing lost, nothing charged twice, no stray at the provider, one document each."""
     await assert_audit_is_clean(world)
-    jobs, wallets, batches = await asyncio.gather(world.jobs(), world.documents("wallets"), world.batches())
+    jobs, wallets, batches, notifications, classifications = await asyncio.gather(
+        world.jobs(),
+        world.documents("wallets"),
+        world.batches(),
+        world.documents("notifications"),
+        world.documents("classifications"),
+    )
     unfinished = {job_id: job["status"] for job_id, job in jobs.items() if job["status"] not in ENDED}
     assert not unfinished, "every job has ended"
+    assert notifications.keys() | classifications.keys() <= jobs.keys(), "nobody is told of a job that there is not"
     spent: Counter[str] = Counter()
     for job in jobs.values():
         if job["status"] == "completed":

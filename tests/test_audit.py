@@ -1,6 +1,7 @@
 """The audit of what is in order: nothing is found, page by page, and while everything moves."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -119,6 +120,31 @@ async def test_while_everything_moves_nothing_is_found(world: World) -> None:
     assert audits > 3
     assert len(await world.jobs("failed")) == 4
     await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("listing", ["batches", "input_files"])
+async def test_what_ends_after_the_provider_listed_it_is_no_finding(
+    world: World, monkeypatch: pytest.MonkeyPatch, listing: str
+) -> None:
+    """The listing arrives when its batch is closed and its file deleted: the second look sees that they are gone."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    await world.submit("alice")
+    scope = Scope(runtime=world.operators_runtime(), grace=timedelta())
+    at_once = getattr(scope.runtime.provider, listing)
+
+    async def late() -> AsyncIterator[Any]:
+        listed = [each async for each in at_once()]
+        world.provider.release()
+        await world.finish()
+        for each in listed:
+            yield each
+
+    monkeypatch.setattr(scope.runtime.provider, listing, late)
+
+    assert [finding async for finding in audit(scope)] == []
+    assert not scope.troubles
+    assert await world.jobs("completed")
 
 
 async def test_findings_stream_page_by_page(world: World) -> None:

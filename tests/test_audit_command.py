@@ -16,12 +16,14 @@ FUNCTIONS = Path(__file__).parent.parent / "functions"
 
 async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
     """Run the command; returns its exit code, what it printed, and what it complained about."""
+    # The functions of this process set the variable; an operator's shell has none.
+    inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "nightshift",
         *arguments,
-        env=os.environ | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
+        env=inherited | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -30,7 +32,7 @@ async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str
 
 
 async def test_a_clean_database_exits_zero(world: World) -> None:
-    """What was looked at is told, and that nothing was found."""
+    """What was looked at is told, what was not, and that nothing was found."""
     await spend_a_night(world)
 
     code, output, complaints = await nightshift("audit")
@@ -38,6 +40,11 @@ async def test_a_clean_database_exits_zero(world: World) -> None:
     assert (code, complaints) == (0, "")
     assert "4 jobs" in output
     assert "No finding." in output
+
+    code, output, complaints = await nightshift("audit", OPENAI_API_KEY="")
+
+    assert (code, complaints) == (0, "")
+    assert "Skipped: provider, since OPENAI_API_KEY is not set." in output
 
 
 async def test_findings_are_a_table_and_exit_one(world: World) -> None:

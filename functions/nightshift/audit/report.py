@@ -85,16 +85,15 @@ class TableReport:
             self._console.print(f"Skipped: {check}, since {why}.", markup=False)
         for check, why in scope.troubles.items():
             self._console.print(f"Not finished: {check}. {why}", style="bold red", markup=False)
-        told = f"{found} findings, {mended} mended" if found else "No finding"
-        self._console.print(f"{told}.", style="yellow" if found else "green")
+        told = f"{found} findings, {mended} mended." if found else "No finding."
+        self._console.print(told, style="yellow" if found or scope.troubles else "green")
 
 
 def _table(*, with_header: bool) -> "Table":
-    from rich import box
     from rich.table import Table
 
     # Each row is a table of its own, so that it can be printed at once; fixed widths keep them in line.
-    table = Table(box=box.SIMPLE_HEAD if with_header else None, show_header=with_header, expand=True, padding=(0, 1))
+    table = Table(box=None, show_header=with_header, expand=True, padding=(0, 1))
     table.add_column("Check", width=_CHECK_WIDTH)
     table.add_column("Where", width=_SUBJECT_WIDTH, overflow="fold")
     table.add_column("Finding", ratio=1, overflow="fold")
