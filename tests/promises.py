@@ -16,8 +16,8 @@ ENDED = {"completed", "failed", "cancelled"}
 
 async def assert_promises_kept(world: World) -> None:
     """Check promises 1 to 4: nothing lost, nothing charged twice, no stray at the provider, one document each."""
-    await assert_audit_is_clean(world)
-    jobs, wallets, batches, notifications, classifications = await asyncio.gather(
+    _, jobs, wallets, batches, notifications, classifications = await asyncio.gather(
+        assert_audit_is_clean(world),
         world.jobs(),
         world.documents("wallets"),
         world.batches(),
