@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos check lock clean
+.PHONY: help setup demo up audit test chaos check lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: setup ## the main job for real on the local stack: write jobs, watch them,
 
 up: setup ## keep the local stack running, and print how to write a job and follow it
 	@$(BIN)/python -m local.up
+
+audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe)
+	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(JSON),--json)
 
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -22,6 +22,8 @@ from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
 from local.openai_server import OpenAIServer
 from local.tokens import unsigned_token
+from nightshift import settings
+from nightshift.runtime import Runtime
 
 SOURCE = Path(__file__).parent.parent / "functions" / "main.py"
 API_KEY = "test-key"
@@ -77,6 +79,14 @@ class World:
         for name, setting in variables.items():
             self._env.setenv(name, setting)
         self._functions.clear()
+
+    def operators_runtime(self, **changes: Any) -> Runtime:
+        """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
+        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        # The world's own connection: a new one takes longer than what it is asked.
+        runtime.firestore = self.firestore
+        self._runtimes.append(runtime)
+        return runtime
 
     # Calls from outside
 

@@ -61,12 +61,16 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, Rem
     return seen
 
 
-async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
+async def is_stray(runtime: Runtime, remote_id: str, batch_id: str) -> bool:
+    """Whether a live batch of the provider's is on record nowhere under its stamp. Raises TryLater."""
     batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
-    if batch and batch.is_open and batch.remote_id in {None, remote_id}:
-        return
-    log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
-    await runtime.provider.cancel(remote_id)
+    return batch is None or not batch.is_open or batch.remote_id not in {None, remote_id}
+
+
+async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
+    if await is_stray(runtime, remote_id, batch_id):
+        log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
+        await runtime.provider.cancel(remote_id)
 
 
 async def _delete_results(runtime: Runtime, remote: RemoteBatch) -> None:

@@ -29,8 +29,13 @@ async def recover(runtime: Runtime) -> None:
     for job in await batches.processing_since(runtime, runtime.now() - _STRANDED_AFTER):
         if not await _is_in_open_batch(runtime, job):
             log.error("job_recovered", job_id=job.job_id, batch_id=job.batch_id)
-            settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
-            await settlements.settle(runtime, [settlement])
+            await send_again_or_fail(runtime, job)
+
+
+async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
+    """Queue a job whose batch is none any more, or fail and refund it."""
+    settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
+    await settlements.settle(runtime, [settlement])
 
 
 async def _is_in_open_batch(runtime: Runtime, job: Job) -> bool:

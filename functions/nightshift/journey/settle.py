@@ -12,7 +12,7 @@ import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.model.batch import Batch, Outcome
-from nightshift.model.job import COMPLETED, FAILED, Job
+from nightshift.model.job import Job
 from nightshift.model.pricing import batch_cost_usd, realtime_cost_usd
 from nightshift.model.result_line import NoAnswer
 from nightshift.model.settlement import Requeued, Settlement, retry_or_failure
@@ -48,25 +48,19 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     async for jobs in batches.processing_jobs(runtime, batch.batch_id):
         await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
     await _delete_files(runtime, batch)
-    completed = await batches.count_jobs(runtime, batch.batch_id, COMPLETED)
-    failed = await batches.count_jobs(runtime, batch.batch_id, FAILED)
+    counts = await batches.count_jobs(runtime, batch)
     provider, model = batch.lane.provider, batch.lane.model
     await hold.write(
         {
             "status": outcome,
-            "counts": {
-                "completed": completed,
-                "failed": failed,
-                "retried": max(0, batch.job_count - completed - failed),
-                "cancelled": 0,
-            },
+            "counts": counts,
             "costUsd": batch_cost_usd(provider, model, batch.usage),
             "realtimeCostUsd": realtime_cost_usd(provider, model, batch.usage),
             "completedAt": SERVER_TIMESTAMP,
         },
         release=True,
     )
-    log.info("batch_settled", batch_id=batch.batch_id, outcome=outcome, completed=completed, failed=failed)
+    log.info("batch_settled", batch_id=batch.batch_id, outcome=outcome, **counts)
 
 
 async def _delete_files(runtime: Runtime, batch: Batch) -> None:

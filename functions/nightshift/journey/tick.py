@@ -13,7 +13,7 @@ from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance, submit_lane
 from nightshift.journey.duty import unless_trouble
 from nightshift.model.batch import Batch
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes
 
@@ -70,16 +70,19 @@ async def _submit_lanes(runtime: Runtime, budget: Budget) -> None:
 async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
     """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
     async for file in runtime.provider.input_files():
-        batch_id = file.name.removesuffix(".jsonl")
-        if not budget.is_spent and batches.is_batch_id(batch_id):
-            stray = _delete_if_stray(runtime, batch_id, file.file_id)
-            await unless_trouble("delete_stray_file", stray, batch_id=batch_id)
+        if not budget.is_spent:
+            await unless_trouble("delete_stray_file", _delete_if_stray(runtime, file), file_id=file.file_id)
 
 
-async def _delete_if_stray(runtime: Runtime, batch_id: str, file_id: str) -> None:
-    batch = await batches.read(runtime, batch_id)
+async def _delete_if_stray(runtime: Runtime, file: RemoteFile) -> None:
+    if await is_stray_file(runtime, file):
+        log.warning("stray_file_deleted", file=file.name, file_id=file.file_id)
+        await runtime.provider.delete_file(file.file_id)
+
+
+async def is_stray_file(runtime: Runtime, file: RemoteFile) -> bool:
+    """Whether an input file is named after a batch of ours that does not own it. Raises TryLater."""
+    batch_id = file.name.removesuffix(".jsonl")
+    batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
     # An unknown batch belongs to another project of the same account; one without a file may be uploading it just now.
-    if batch is None or (batch.is_open and batch.input_file_id in {None, file_id}):
-        return
-    log.warning("stray_file_deleted", batch_id=batch_id, file_id=file_id)
-    await runtime.provider.delete_file(file_id)
+    return batch is not None and not (batch.is_open and batch.input_file_id in {None, file.file_id})

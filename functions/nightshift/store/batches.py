@@ -1,5 +1,6 @@
 """Batches: their documents, and the jobs' way into and out of them."""
 
+import asyncio
 import secrets
 import string
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, DocumentSn
 
 from nightshift.model.batch import OPEN, Batch, Usage
 from nightshift.model.errors import TryLater
-from nightshift.model.job import PROCESSING, QUEUED, Job
+from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import leases
@@ -65,7 +66,7 @@ async def take(runtime: Runtime, batch_id: str) -> Hold | None:
 async def open_batches(runtime: Runtime) -> list[Batch]:
     """Every batch that still has a step before it."""
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
-    found = [_readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
+    found = [readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
     return [batch for batch in found if batch]
 
 
@@ -158,10 +159,20 @@ async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
 
 
-async def count_jobs(runtime: Runtime, batch_id: str, status: str) -> int:
-    """How many of the batch's jobs are in a status, counted by the database."""
-    query = jobs_where(runtime, batchId=batch_id, status=status)
-    return int((await query.count().get(**READ))[0][0].value)
+async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> dict[str, int]:
+    """The `counts` of a batch whose jobs are all dealt with, counted by the database.
+
+    Args:
+        at: count as of this moment of the last hour; None = now.
+    """
+
+    async def count(status: str) -> int:
+        query = jobs_where(runtime, batchId=batch.batch_id, status=status)
+        return int((await query.count().get(read_time=at, **READ))[0][0].value)
+
+    completed, failed = await asyncio.gather(count(COMPLETED), count(FAILED))
+    retried = max(0, batch.job_count - completed - failed)
+    return {"completed": completed, "failed": failed, "retried": retried, "cancelled": 0}
 
 
 def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
@@ -187,13 +198,14 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
 
 
 def _existing(snapshot: "DocumentSnapshot[Any]") -> Batch:
-    batch = _readable(snapshot.id, snapshot.to_dict() or {})
+    batch = readable(snapshot.id, snapshot.to_dict() or {})
     if batch is None:
         raise TryLater(f"the batch {snapshot.id} cannot be read")
     return batch
 
 
-def _readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:
+def readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:
+    """The batch that a document's fields describe; None, and an event, if they describe none."""
     try:
         return _batch(batch_id, fields)
     except (KeyError, TypeError, ValueError) as malformed:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
-from nightshift.model.ledger import Wallet, charge_id, refund_id, tokens_of
 from nightshift.model.notification import Kind, notification
 from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
 from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Undecided, attempts, commit
-from nightshift.store.documents import CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS, job_of
+from nightshift.store.documents import CLASSIFICATIONS, JOBS, NOTIFICATIONS, job_of
+from nightshift.store.refunds import Refunds
 
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncWriteBatch, DocumentSnapshot
@@ -142,31 +142,15 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch
 
     What comes back is what the ledger says was charged and not refunded yet.
     """
-    client = runtime.firestore
-    wallet_ref = client.collection(WALLETS).document(failures[0].job.user_id)
-    ledger = wallet_ref.collection(LEDGER)
-    entry_ids = [entry_id(f.job.job_id) for f in failures for entry_id in (charge_id, refund_id)]
-    refs = [wallet_ref, *(ledger.document(entry_id) for entry_id in entry_ids)]
-    read = {snapshot.reference.path: snapshot async for snapshot in client.get_all(refs, **READ)}
-    wallet = Wallet.read(read[wallet_ref.path].to_dict())
-    refunded = 0
+    job_ids = [failure.job.job_id for failure in failures]
+    refunds = await Refunds.read(runtime, failures[0].job.user_id, job_ids)
     for failure in failures:
-        job = failure.job
-        charge = read[ledger.document(charge_id(job.job_id)).path]
-        refund_ref = ledger.document(refund_id(job.job_id))
-        tokens = -tokens_of(_field(charge, "amount"))
-        comes_back = tokens > 0 and not read[refund_ref.path].exists and read[wallet_ref.path].exists
-        if comes_back:
-            refunded += tokens
-            writes.create(
-                refund_ref,
-                {"amount": tokens, "kind": "refund", "jobId": job.job_id, "createdAt": SERVER_TIMESTAMP},
-            )
+        comes_back = refunds.tokens(failure.job.job_id) > 0
         told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
         _write_job(
             runtime,
             writes,
-            job,
+            failure.job,
             {
                 "status": FAILED,
                 "errorCode": failure.error_code,
@@ -175,13 +159,8 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch
                 **_ENDED,
             },
         )
-        _write_notification(runtime, writes, job, "job_failed", failure.title, told)
-    if refunded:
-        writes.update(
-            wallet_ref,
-            {**wallet.refunded(refunded).fields(), "updatedAt": SERVER_TIMESTAMP},
-            option=client.write_option(last_update_time=read[wallet_ref.path].update_time),
-        )
+        _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
+    refunds.write(writes, job_ids)
 
 
 _ENDED: Final[Mapping[str, Any]] = {"completedAt": SERVER_TIMESTAMP}

@@ -1,0 +1,96 @@
+"""`python -m nightshift audit`, as an operator runs it: a process of its own that has the environment and no more."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+from tests.auditing import spend_a_night, told
+from tests.world import World
+
+FUNCTIONS = Path(__file__).parent.parent / "functions"
+
+
+async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Run the command; returns its exit code, what it printed, and what it complained about."""
+    # The functions of this process set the variable; an operator's shell has none.
+    inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "nightshift",
+        *arguments,
+        env=inherited | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    output, complaints = await process.communicate()
+    return process.returncode or 0, output.decode(), complaints.decode()
+
+
+async def test_a_clean_database_exits_zero(world: World) -> None:
+    """What was looked at is told, what was not, and that nothing was found."""
+    await spend_a_night(world)
+
+    code, output, complaints = await nightshift("audit")
+
+    assert (code, complaints) == (0, "")
+    assert "4 jobs" in output
+    assert "No finding." in output
+
+    code, output, complaints = await nightshift("audit", OPENAI_API_KEY="")
+
+    assert (code, complaints) == (0, "")
+    assert "Skipped: provider, since OPENAI_API_KEY is not set." in output
+
+
+async def test_findings_are_a_table_and_exit_one(world: World) -> None:
+    """The table says where and what; --repair adds what was done, or why nothing was."""
+    await spend_a_night(world)
+    await world.firestore.document("notifications/answered").delete()
+    await world.firestore.document("notifications/declined").update({"type": "other"})
+
+    code, output, _ = await nightshift("audit")
+    assert code == 1
+    assert "ai_jobs/answered" in output
+    assert "2 findings, 0 mended." in output
+
+    code, output, _ = await nightshift("audit", "--repair")
+    assert code == 1
+    assert "Mended: Its notification was written" in output
+    assert "Left alone: the user may have read it." in output
+
+
+async def test_json_is_one_object_a_line_for_programs(world: World) -> None:
+    """Each finding, then the summary; the log goes elsewhere."""
+    await spend_a_night(world)
+    await world.firestore.document("wallets/alice").update({"balance": 0})
+
+    code, output, _ = await nightshift("audit", "--json", "--repair")
+
+    mended = told(code, output)
+    assert len(output.splitlines()) == 2
+    assert (mended.code, mended.subjects, mended.summary["mended"]) == (1, ["wallets/alice"], 1)
+    assert mended.findings[0]["mended"] == "Its balance was set to 7, as its ledger has it."
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"GOOGLE_CLOUD_PROJECT": ""}, "GOOGLE_CLOUD_PROJECT"),
+        ({"NIGHTSHIFT_MAX_ATTEMPT": "3"}, "NIGHTSHIFT_MAX_ATTEMPT"),
+    ],
+)
+async def test_a_wrong_setting_is_one_sentence_and_exits_two(
+    world: World, environment: dict[str, str], named: str
+) -> None:
+    """The sentence names the variable; nothing is looked at."""
+    assert world.project
+    code, output, complaints = await nightshift("audit", **environment)
+
+    assert (code, output) == (2, "")
+    assert named in complaints
+    assert len(complaints.splitlines()) == 1
