@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nightshift import job_types
 from nightshift.model.batch import BatchLimits, Room
-from nightshift.model.job import custom_id_of, job_id_of
+from nightshift.model.job import custom_id_of, job_id_of, names_a_document
 from nightshift.model.result_line import Answer, NoAnswer, answer_of, parse_result_line, usage_of
 
 NAMES = st.sampled_from(
@@ -43,7 +43,7 @@ def test_no_answer_breaks_the_judge(response: object, error: object) -> None:
     assert usage_of(line).input_tokens >= 0
 
 
-@given(st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True))
+@given(st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True).filter(names_a_document))
 def test_a_custom_id_names_its_job(job_id: str) -> None:
     """The way there and back, within the 64 characters of the strictest provider."""
     assert job_id_of(custom_id_of(job_id)) == job_id
