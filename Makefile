@@ -38,9 +38,9 @@ audit: $(BIN)/.ready ## check the invariants over the live database that the env
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-chaos: setup ## every fault at every external call of every journey, half an hour (JOURNEY=refund EVERY=7 PROCESSES=4, or CASE=...)
-	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(JOURNEY),--journey $(JOURNEY)) \
-		$(if $(EVERY),--every $(EVERY)) $(if $(PROCESSES),--processes $(PROCESSES))
+chaos: setup ## faults at the external calls of every journey, then random nights (EVERY=1: all cases; tests/chaos/__main__.py)
+	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
+		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES))
 
 check: $(BIN)/.ready ## lint, strict types, import layers
 	@$(BIN)/ruff check .

@@ -1,20 +1,25 @@
 """`make chaos`: each part plays its cases and says what is broken; any broken case makes the exit status 1.
 
-make chaos                                               every case of every journey
+make chaos                                               a fifth of all cases, then 2,000 random steps
+make chaos EVERY=1                                       every case of every journey
 make chaos JOURNEY=refund,retry EVERY=7                  every seventh case of two journeys
+make chaos SEED=77                                       the fifth and the nights of another run, which prints its seed
 make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the functions' log
+make chaos NIGHT=78                                      the nights of one seed, with the functions' log
 """
 
 import argparse
 import asyncio
 import os
+import secrets
 import sys
 
 from rich.console import Console
 
 from local.cloud import running_emulators
-from tests.chaos import enumeration, report, workers
+from tests.chaos import enumeration, report, schedules, workers
 from tests.chaos.journeys import JOURNEYS
+from tests.chaos.machine import Count
 
 
 def main() -> int:
@@ -22,15 +27,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos")
     parser.add_argument("--case", type=_case, help="one case by its name")
     parser.add_argument("--journey", type=_journeys, default=list(JOURNEYS), help="some journeys: single,refund")
-    parser.add_argument("--every", type=int, default=1, help="only every nth case")
+    parser.add_argument("--night", type=int, help="the nights of one seed")
+    parser.add_argument("--every", type=int, default=5, help="only every nth case")
+    parser.add_argument("--steps", type=int, default=2_000, help="random steps, at least")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     with running_emulators() as emulators:
         os.environ.update(emulators.environment)
         if asked.case:
             return _one_case(asked.case)
-        parts = (_enumeration,)
-        return max(part(asked) for part in parts)
+        if asked.night is not None:
+            return _one_night(asked.night)
+        Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
+        return max(part(asked) for part in (_enumeration, _schedules))
 
 
 def _one_case(case: enumeration.Case) -> int:
@@ -39,15 +49,39 @@ def _one_case(case: enumeration.Case) -> int:
     return 1 if outcome.broken else 0
 
 
+def _one_night(seed: int) -> int:
+    played = schedules.play(seed)
+    report.show_nights(Console(), played)
+    return 1 if played.broken else 0
+
+
 def _enumeration(asked: argparse.Namespace) -> int:
     """Every crash point: see `enumeration.py`."""
     console = Console()
     with workers.pool(asked.processes) as pool:
         recordings = pool.map(workers.record, asked.journey)
-        every = [case for cases in recordings for case in cases][:: asked.every]
-        outcomes = report.followed(console, pool.imap_unordered(workers.run, every), len(every))
+        every = [case for cases in recordings for case in cases]
+        chosen = every[asked.seed % asked.every :: asked.every]
+        console.print(f"{len(chosen):,} of {len(every):,} cases of {len(asked.journey)} journeys")
+        outcomes = report.followed(console, pool.imap_unordered(workers.run, chosen), len(chosen))
     report.show(console, outcomes)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
+
+
+def _schedules(asked: argparse.Namespace) -> int:
+    """Random nights: see `machine.py`."""
+    console = Console()
+    total, seed, is_broken = Count(), asked.seed, False
+    with workers.pool(asked.processes) as pool:
+        while total.steps < asked.steps:
+            seeds = range(seed, seed + asked.processes)
+            for played in pool.map(workers.play, seeds):
+                total += played.count
+                is_broken |= bool(played.broken)
+                report.show_nights(console, played)
+            seed += asked.processes
+    report.show_total(console, total)
+    return 1 if is_broken else 0
 
 
 def _case(name: str) -> enumeration.Case:

@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import pytest
@@ -65,6 +65,12 @@ class Count:
     jobs: int = 0
     faults: int = 0
     deaths: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "Count") -> "Count":
+        return Count(*(mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 COUNT = Count()

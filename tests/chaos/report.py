@@ -9,6 +9,8 @@ from rich.table import Table
 
 from tests.chaos.enumeration import Outcome
 from tests.chaos.faults import FAULTS
+from tests.chaos.machine import Count
+from tests.chaos.schedules import Played
 
 # Where no bar can move, as in CI.
 _SAY_EVERY = 250
@@ -65,6 +67,27 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
         console.print(f"  {outcome.case.command}", soft_wrap=True, highlight=False)
     slowest = sorted(outcomes, key=lambda outcome: -outcome.seconds)[:3]
     console.print(f"Slowest: {', '.join(f'{one.case.name} {one.seconds:.0f} s' for one in slowest)}", soft_wrap=True)
+
+
+def show_nights(console: Console, played: Played) -> None:
+    """The nights of one seed and what came of them."""
+    verdict = "[red]broken[/red]" if played.broken else "[green]kept[/green]"
+    console.print(f"[bold]seed {played.seed}[/bold] {verdict}: {_told(played.count)}", soft_wrap=True, highlight=False)
+    if played.broken:
+        console.print(played.broken, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  alone: make chaos NIGHT={played.seed}", soft_wrap=True, highlight=False)
+
+
+def show_total(console: Console, count: Count) -> None:
+    """All nights together."""
+    console.print(f"Random nights: {_told(count)}", soft_wrap=True, highlight=False)
+
+
+def _told(count: Count) -> str:
+    return (
+        f"{count.nights} nights, {count.steps:,} steps, {count.jobs} jobs, "
+        f"{count.faults} calls struck, {count.deaths} processes died"
+    )
 
 
 def _counts(outcomes: Sequence[Outcome]) -> str:
