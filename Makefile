@@ -35,7 +35,7 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-chaos: setup ## every fault at every external call of every journey, half an hour (JOURNEY=refund EVERY=7 PROCESSES=4, or CASE=...)
+chaos: setup ## every fault at every external call of every journey (JOURNEY=refund EVERY=7 PROCESSES=4, or CASE=...)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(JOURNEY),--journey $(JOURNEY)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(PROCESSES),--processes $(PROCESSES))
 
