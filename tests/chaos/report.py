@@ -51,7 +51,7 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
         by_kind[outcome.case.journey, outcome.case.fault].append(outcome)
     journeys = list(dict.fromkeys(outcome.case.journey for outcome in outcomes))
     table = Table(title="Cases by journey and fault: played / struck / broken", title_justify="left")
-    table.add_column("fault")
+    table.add_column("fault", no_wrap=True)
     for journey in (*journeys, "all"):
         table.add_column(journey, justify="right")
     for fault in (fault for fault in FAULTS if any((journey, fault) in by_kind for journey in journeys)):
