@@ -52,6 +52,22 @@ async def test_while_the_provider_is_down_the_batch_waits(world: World, status: 
     await assert_promises_kept(world)
 
 
+async def test_a_create_that_may_still_be_on_its_way_is_not_sent_again(world: World) -> None:
+    """Nothing is listed, and the answer was lost a moment ago: for the length of a lease it is only looked for."""
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", reset=True))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+
+    assert await world.tick() == 200
+    assert not world.provider.batches
+    world.pass_time(minutes=3)
+    await world.finish()
+
+    assert len(world.provider.batches) == 1
+    assert (await world.job(job_id))["attempts"] == 1
+    await assert_promises_kept(world)
+
+
 async def test_a_lost_answer_to_the_upload_leaves_no_file_behind(world: World) -> None:
     """The file that nobody heard of is deleted once its batch is settled."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", when="after", reset=True))
@@ -92,13 +108,14 @@ async def test_a_create_that_the_provider_refuses_fails_the_batch(world: World) 
 
 
 async def test_a_batch_of_which_the_provider_made_two_is_paid_for_once(world: World) -> None:
-    """The first create was lost and is not listed yet, so a second is made; the double is cancelled by the tick."""
+    """The first create was lost and is not listed for long: a second is made, and the double cancelled by the tick."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
         BatchFault(hidden_listings=2), RequestFault("POST", "/v1/batches", when="after", reset=True)
     )
     await world.give("alice", 1)
     await world.submit("alice")
+    world.pass_time(minutes=3)
 
     assert await world.tick() == 200
     assert await world.tick() == 200

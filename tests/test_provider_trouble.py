@@ -46,6 +46,7 @@ async def test_an_answer_that_cannot_be_read_costs_nothing_but_time(
         if call in {"listing", "files"}:
             assert (await world.job(job_id))["status"] == "completed"
     world.provider.faults.clear()
+    world.pass_time(minutes=3)
 
     await world.finish()
     assert await world.tick() == 200

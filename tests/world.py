@@ -5,14 +5,17 @@ and to the OpenAI-compatible server over the network, and are called with CloudE
 clock can be moved.
 """
 
+import functools
 import os
 import secrets
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +31,8 @@ from nightshift.runtime import Runtime
 SOURCE = Path(__file__).parent.parent / "functions" / "main.py"
 API_KEY = "test-key"
 MODEL = "gpt-5-mini"
+# Every HTTP client reads all the certificates of the world when it is built; nothing here speaks TLS.
+_certificates_read_once = functools.cache(ssl.create_default_context)
 INGEST_TOPIC = "nightshift-ingest"
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef"
@@ -43,6 +48,9 @@ class World:
         self.provider = OpenAIServer(api_key=API_KEY, now=lambda: self.now().timestamp())
         self.base_url = ""
         self.firestore: AsyncClient
+        self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
+        self._storage = ""
+        self._http: httpx.AsyncClient
         self._env = monkeypatch
         self._functions: dict[str, httpx.AsyncClient] = {}
         self._runtimes: list[Any] = []
@@ -52,27 +60,41 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
         """The world, from its first process to its last connection."""
-        async with self._parts:
-            self.base_url = await self._parts.enter_async_context(self.provider.serve())
-            for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
-                self._env.delenv(name)
-            self.set_env(
-                GOOGLE_CLOUD_PROJECT=self.project,
-                OPENAI_API_KEY=API_KEY,
-                OPENAI_BASE_URL=self.base_url,
-                OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
-                FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
-                NIGHTSHIFT_COALESCE_SECONDS="0",
-            )
-            self.firestore = AsyncClient(project=self.project)
-            await self._create_buckets()
-            yield self
-            for runtime in self._runtimes:
-                if "firestore" in vars(runtime):
-                    runtime.firestore.close()
-                if "provider" in vars(runtime):
-                    await runtime.provider._client.close()
-            self.firestore.close()
+        with patch.object(ssl, "create_default_context", _certificates_read_once):
+            async with self._parts:
+                await self._begin()
+                try:
+                    yield self
+                finally:
+                    await self._end()
+
+    async def _begin(self) -> None:
+        self._storage = os.environ["STORAGE_EMULATOR_HOST"]
+        self._http = await self._parts.enter_async_context(httpx.AsyncClient(timeout=30))
+        self.base_url = await self._parts.enter_async_context(self.provider.serve())
+        for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
+            self._env.delenv(name)
+        self.set_env(
+            GOOGLE_CLOUD_PROJECT=self.project,
+            OPENAI_API_KEY=API_KEY,
+            OPENAI_BASE_URL=self.base_url,
+            OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
+            FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
+            NIGHTSHIFT_COALESCE_SECONDS="0",
+        )
+        self.firestore = AsyncClient(project=self.project)
+        await self._create_buckets()
+
+    async def _end(self) -> None:
+        for runtime in self._runtimes:
+            if "firestore" in vars(runtime):
+                runtime.firestore.close()
+            if "publisher" in vars(runtime):
+                await runtime.publisher.transport.close()
+            if "provider" in vars(runtime):
+                await runtime.provider._client.close()
+        await self._delete_buckets()
+        self.firestore.close()
 
     def set_env(self, **variables: str) -> None:
         """Set variables for the functions that start from now on; those that run are stopped."""
@@ -167,13 +189,12 @@ class World:
     async def upload(self, uid: str, name: str = "photo.png", content: bytes = PNG) -> str:
         """Upload an image into the user's folder; returns its imageUri."""
         bucket, path = f"{self.project}.firebasestorage.app", f"users/{uid}/{name}"
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(
-                f"{os.environ['STORAGE_EMULATOR_HOST']}/upload/storage/v1/b/{bucket}/o",
-                params={"uploadType": "media", "name": path},
-                content=content,
-                headers={"Content-Type": "image/png"},
-            )
+        answer = await self._http.post(
+            f"{self._storage}/upload/storage/v1/b/{bucket}/o",
+            params={"uploadType": "media", "name": path},
+            content=content,
+            headers={"Content-Type": "image/png"},
+        )
         answer.raise_for_status()
         return f"gs://{bucket}/{path}"
 
@@ -210,15 +231,13 @@ class World:
     async def delete_upload(self, uri: str) -> None:
         """Delete an uploaded image."""
         bucket, _, path = uri.removeprefix("gs://").partition("/")
-        async with httpx.AsyncClient() as client:
-            address = f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o/{quote(path, safe='')}"
-            (await client.delete(address)).raise_for_status()
+        address = f"{self._storage}/storage/v1/b/{bucket}/o/{quote(path, safe='')}"
+        (await self._http.delete(address)).raise_for_status()
 
     async def cancel_at_provider(self, remote_id: str) -> None:
         """Cancel a batch as a person does in the provider's console."""
-        async with httpx.AsyncClient() as client:
-            address = f"{self.base_url}/batches/{remote_id}/cancel"
-            (await client.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
+        address = f"{self.base_url}/batches/{remote_id}/cancel"
+        (await self._http.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
 
     async def open_pubsub(self) -> None:
         """Create the topic of the calls for workers; without it none can be called."""
@@ -264,25 +283,32 @@ class World:
     async def artifact(self, batch_id: str, name: str) -> bytes:
         """A batch's file in Cloud Storage."""
         path = f"batches%2F{batch_id}%2F{name}"
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(
-                f"{os.environ['STORAGE_EMULATOR_HOST']}/download/storage/v1/b/{self.project}-nightshift/o/{path}"
-            )
+        answer = await self._http.get(f"{self._storage}/download/storage/v1/b/{self.project}-nightshift/o/{path}")
         answer.raise_for_status()
         return answer.content
 
     async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
-            address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"
-            answer = await client.request(method, address, json=body)
+        address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"
+        answer = await self._http.request(method, address, json=body)
         return answer.raise_for_status()
 
+    async def _delete_buckets(self) -> None:
+        """The storage emulator writes its whole catalogue at every change: what is left there slows all other tests."""
+        buckets = f"{self._storage}/storage/v1/b"
+        for bucket in self._buckets:
+            # What is deleted softly stays in the catalogue.
+            no_traces = {"softDeletePolicy": {"retentionDurationSeconds": 0}}
+            await self._http.patch(f"{buckets}/{bucket}", json=no_traces)
+            for stored in (await self._http.get(f"{buckets}/{bucket}/o")).json().get("items", []):
+                await self._http.delete(f"{buckets}/{bucket}/o/{quote(stored['name'], safe='')}")
+            # A bucket with an upload that nobody ended cannot be deleted; there are few.
+            await self._http.delete(f"{buckets}/{bucket}")
+
     async def _create_buckets(self) -> None:
-        async with httpx.AsyncClient() as client:
-            for bucket in (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app"):
-                answer = await client.post(
-                    f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b",
-                    params={"project": self.project},
-                    json={"name": bucket},
-                )
-                answer.raise_for_status()
+        for bucket in self._buckets:
+            answer = await self._http.post(
+                f"{self._storage}/storage/v1/b",
+                params={"project": self.project},
+                json={"name": bucket},
+            )
+            answer.raise_for_status()

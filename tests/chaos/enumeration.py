@@ -13,19 +13,13 @@ paid for twice; that is counted and reported.
 
 import asyncio
 import functools
-import os
 import re
-import ssl
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
-from urllib.parse import quote
 
-import httpx
 import pytest
 
 from tests.chaos.calls import Call, Strike, Traffic, seam
@@ -121,40 +115,13 @@ async def run(case: Case) -> Outcome:
 
 async def _play(journey: Journey, traffic: Traffic, answers: Counter[str]) -> None:
     """Play a journey and check what must hold."""
-    with pytest.MonkeyPatch.context() as monkeypatch, seam(), _certificates_read_once():
+    with pytest.MonkeyPatch.context() as monkeypatch, seam():
         async with World(monkeypatch).running() as world:
-            try:
-                await journey.play(Stage(world, traffic, answers))
-                await assert_promises_kept(world)
-                attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}
-                most = journey.submissions
-                assert max(attempts.values()) <= most, f"no attempt is lost: {attempts}, expected at most {most}"
-            finally:
-                await _delete_objects(world)
-
-
-async def _delete_objects(world: World) -> None:
-    """The storage emulator writes its whole catalogue at every change: what a case leaves there slows all others."""
-    async with httpx.AsyncClient(base_url=f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b") as client:
-        for bucket in (f"{world.project}-nightshift", f"{world.project}.firebasestorage.app"):
-            # What is deleted softly stays in the catalogue.
-            await client.patch(f"/{bucket}", json={"softDeletePolicy": {"retentionDurationSeconds": 0}})
-            listed = (await client.get(f"/{bucket}/o")).json()
-            for stored in listed.get("items", []):
-                await client.delete(f"/{bucket}/o/{quote(stored['name'], safe='')}")
-            # A bucket with an upload that nobody ended cannot be deleted; there are few.
-            await client.delete(f"/{bucket}")
-
-
-@contextmanager
-def _certificates_read_once() -> Iterator[None]:
-    """Every HTTP client reads all the certificates of the world when it is built, a fifth of a case; nothing here
-    speaks TLS."""
-    with patch.object(ssl, "create_default_context", _TLS):
-        yield
-
-
-_TLS = functools.cache(ssl.create_default_context)
+            await journey.play(Stage(world, traffic, answers))
+            await assert_promises_kept(world)
+            attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}
+            most = journey.submissions
+            assert max(attempts.values()) <= most, f"no attempt is lost: {attempts}, expected at most {most}"
 
 
 def share(every: Sequence[Case], part: int, parts: int) -> list[Case]:

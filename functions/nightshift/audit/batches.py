@@ -90,7 +90,7 @@ def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
         await advance(runtime, batch.batch_id, {})
         now = await batches.read(runtime, batch.batch_id)
         if now and now.status == batch.status:
-            raise LeftAlone("it could not be advanced now: a lease lies on it, or its step cannot be taken")
+            raise LeftAlone("it could not be advanced now")
         return f"It was advanced from {batch.status} to {now.status if now else 'its end'}."
 
     return Finding(

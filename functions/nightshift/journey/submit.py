@@ -5,9 +5,10 @@
 | before the upload's id is on record | perhaps a file | uploads again; the tick deletes the file that no batch owns |
 | then, before the batch's id is on record | perhaps a batch | looks for our stamp: adopts that batch, or creates one |
 
-So `createWasSent`, recorded with the file's id, is the intent: where it is found, a create may have been sent, and
-its lost answer is looked for first. If the provider shows a batch too late to be found, there are two; the tick cancels
-the one that is not on record.
+So `createLandsBy`, recorded before the call, is the intent: where it is found, a create may have been sent, and what
+it made is looked for first. A call whose answer was lost may also still be on its way: for the length of a lease it
+is looked for, and not sent again. If the provider shows a batch later than that, there are two; the tick cancels the
+one that is not on record.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ async def submit(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) 
 
 
 async def _adopted(runtime: Runtime, batch: Batch, seen: Mapping[str, RemoteBatch]) -> RemoteBatch | None:
-    if not batch.create_was_sent:
+    if batch.create_lands_by is None:
         return None
     earliest = batch.created_at - _CLOCK_SLACK
     found = {remote_id: remote for remote_id, remote in seen.items() if remote.batch_id == batch.batch_id}
@@ -74,6 +75,8 @@ async def _adopted(runtime: Runtime, batch: Batch, seen: Mapping[str, RemoteBatc
             break
         if remote.batch_id == batch.batch_id:
             found[remote.remote_id] = remote
+    if not found and runtime.now() < batch.create_lands_by:
+        raise ProviderTrouble("a create may still be on its way")
     if not found:
         return None
     log.warning("batch_adopted", batch_id=batch.batch_id, found=len(found))
@@ -86,12 +89,17 @@ async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
     if input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
             input_file_id = await runtime.provider.upload(batch.batch_id, content)
-        await hold.write({"inputFileId": input_file_id, "createWasSent": True})
+    lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
+    await hold.write({"inputFileId": input_file_id, "createLandsBy": lands_by})
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:
             return await runtime.provider.create(batch.batch_id, input_file_id)
         except ProviderGone:
             await asyncio.sleep(pause_seconds)
+        except ProviderTrouble as trouble:
+            if not trouble.may_still_act:
+                await hold.write({"createLandsBy": runtime.now()})
+            raise
     # Gone for good, as far as we can see: the next holder uploads it again.
-    await hold.write({"inputFileId": None})
+    await hold.write({"inputFileId": None, "createLandsBy": runtime.now()})
     raise ProviderTrouble("the provider does not find the file that it took in")

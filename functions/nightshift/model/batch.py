@@ -83,8 +83,8 @@ class Batch:
     job_count: int
     estimated_tokens: int
     input_file_id: str | None
-    # Whether the provider may have been asked to create it.
-    create_was_sent: bool
+    # Until when a create that was sent may still take effect at the provider; None = none was ever sent.
+    create_lands_by: datetime | None
     remote_id: str | None
     outcome: Outcome | None
     output_file_id: str | None

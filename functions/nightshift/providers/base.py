@@ -16,12 +16,22 @@ from nightshift.model.request_line import RequestLine
 
 
 class ProviderTrouble(TryLater):
-    """The provider did not answer, or not now. Whether the call took effect is unknown."""
+    """The provider did not answer, or not now."""
+
+    # Whether the call may still take effect: nobody knows where it is.
+    may_still_act = True
+
+
+class ProviderBusy(ProviderTrouble):
+    """The provider answered that it would not do it now. Some do it all the same, but not later."""
+
+    may_still_act = False
 
 
 class ProviderLocked(ProviderTrouble):
     """The provider does not let us in: a wrong key, no permission, no credit. It passes when somebody acts."""
 
+    may_still_act = False
     needs_operator = True
 
 

@@ -32,6 +32,7 @@ from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
 from nightshift.model.errors import EventUnreadable
 from nightshift.model.request_line import RequestLine, request_line
 from nightshift.providers.base import (
+    ProviderBusy,
     ProviderGone,
     ProviderLocked,
     ProviderRefusal,
@@ -56,6 +57,8 @@ _ENDED: Final = frozenset(f"batch.{status}" for status in _OUTCOMES)
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 # What no repetition mends.
 _FINAL_STATUS: Final = frozenset({400, 405, 413, 415, 422})
+# Somebody between us and the provider lost patience.
+_STILL_UNDER_WAY: Final = frozenset({408, 502, 504})
 # What passes when somebody acts.
 _LOCKED_STATUS: Final = frozenset({401, 402, 403})
 _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
@@ -282,7 +285,8 @@ def _translated_errors() -> Iterator[None]:
             raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
         if error.status_code in _FINAL_STATUS:
             raise ProviderRefusal(code, _text(error.message) or "") from error
-        raise ProviderTrouble(f"the provider answered {error.status_code} {code}") from error
+        trouble = ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy
+        raise trouble(f"the provider answered {error.status_code} {code}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
     except (ValueError, TypeError, AttributeError) as error:

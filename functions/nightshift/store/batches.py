@@ -183,7 +183,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         job_count=fields["jobCount"],
         estimated_tokens=fields.get("estimatedTokens", 0),
         input_file_id=fields.get("inputFileId"),
-        create_was_sent=bool(fields.get("createWasSent")),
+        create_lands_by=_instant_or_none(fields.get("createLandsBy")),
         remote_id=fields.get("remoteId"),
         outcome=fields.get("outcome"),
         output_file_id=fields.get("outputFileId"),

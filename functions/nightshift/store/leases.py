@@ -165,5 +165,5 @@ async def take_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> 
     """Take the lease on an existing document. Raises LeaseHeld if somebody else holds it or was faster."""
     hold = await take(runtime, snapshot)
     if hold is None:
-        raise LeaseHeld(snapshot.reference.path)
+        raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
     return hold
