@@ -155,6 +155,7 @@ async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: py
     )
     await world.give("alice", 1)
     await world.submit("alice")
+    world.pass_time(minutes=3)
     assert await world.tick() == 200
     recorded = (await world.batches())[0]["remoteId"]
     (double,) = (remote_id for remote_id in world.provider.batches if remote_id != recorded)
