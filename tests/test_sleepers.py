@@ -172,6 +172,69 @@ async def test_a_sleepers_late_create_is_cancelled(world: World, monkeypatch: py
     await assert_promises_kept(world)
 
 
+WORKER_STOPS: dict[str, Stop] = {
+    "before its lines": at_commit("/classifications/"),
+    "after its lines": at_commit("/classifications/", when="after"),
+    "before its record": at_commit("/shards/", "tally"),
+    "after its record": at_commit("/shards/", "tally", when="after"),
+}
+
+
+@pytest.mark.parametrize("stop", WORKER_STOPS)
+async def test_a_sleeping_worker_changes_nothing_when_it_wakes_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    """Its shard was settled by a tick, and the batch closed; the shard's document is gone."""
+    await cut_into_shards(world)
+    pause = WORKER_STOPS[stop](monkeypatch)
+    call, *_ = await world.calls_for_workers()
+    sleeper = asyncio.create_task(world.work(call))
+    await pause.begun()
+
+    world.pass_time(seconds=121)
+    await world.finish()
+    before = await everything(world)
+    pause.end()
+    await sleeper
+
+    assert await everything(world) == before
+    assert await world.work(call) == 200
+    assert await everything(world) == before
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_tick_that_slept_while_cutting_cuts_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, when: When
+) -> None:
+    """Another tick took over, cut the output or found it cut, and finished."""
+    pause = at_commit("/shards/", "isSettled", when=when)(monkeypatch)
+    cutting = asyncio.create_task(cut_into_shards(world))
+    await pause.begun()
+
+    world.pass_time(seconds=121)
+    await world.finish()
+    before = await everything(world)
+    pause.end()
+    await cutting
+
+    assert await everything(world) == before
+    await assert_promises_kept(world)
+
+
+async def cut_into_shards(world: World) -> None:
+    """Five jobs, answered, and their output cut in three; the calls for workers are published."""
+    await world.open_pubsub()
+    world.set_env(NIGHTSHIFT_SHARD_LINES="2")
+    await world.give("alice", 5)
+    for _ in range(5):
+        await world.write("alice")
+    world.pass_time(seconds=121)
+    assert await world.tick() == 200
+    await world.provider.settled()
+    assert await world.tick() == 200
+
+
 async def tick_until(world: World, pause: Pause) -> "asyncio.Task[int]":
     """Tick until a tick is stopped; returns that tick."""
     begun = asyncio.create_task(pause.begun())
@@ -190,6 +253,7 @@ async def everything(world: World) -> dict[str, Any]:
     async for collection in world.firestore.collections():
         async for snapshot in collection.stream():
             found[snapshot.reference.path] = (snapshot.update_time, snapshot.to_dict())
-    async for entry in world.firestore.collection_group("ledger").stream():
-        found[entry.reference.path] = (entry.update_time, entry.to_dict())
+    for group in ("ledger", "shards"):
+        async for snapshot in world.firestore.collection_group(group).stream():
+            found[snapshot.reference.path] = (snapshot.update_time, snapshot.to_dict())
     return found
