@@ -3,10 +3,6 @@
 A function answers 2xx when the event is dealt with for good, and 5xx (by raising) when it must be delivered again.
 """
 
-import base64
-import json
-from typing import Any
-
 import functions_framework.aio as functions
 import structlog
 from cloudevents.http import CloudEvent
@@ -52,19 +48,6 @@ async def process_batch_jobs(_: CloudEvent) -> None:
     await tick(runtime)
 
 
-@functions.cloud_event
-async def ingest_batch_results(event: CloudEvent) -> None:
-    """A worker was called: settle one shard of a large batch's output, or advance a batch."""
-    from nightshift.journey.advance import work
-
-    try:
-        batch_id, shard_id = _call(event)
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
-    await work(runtime, batch_id, shard_id)
-
-
 @functions.http
 async def openai_webhook(request: Request) -> Response:
     """OpenAI says that a batch has ended: look at that batch at once."""
@@ -72,6 +55,20 @@ async def openai_webhook(request: Request) -> Response:
     from nightshift.http.webhook import take_event
 
     return await respond(runtime, request, take_event, method="POST")
+
+
+@functions.cloud_event
+async def ingest_batch_results(event: CloudEvent) -> None:
+    """A worker was called: settle one shard of a large batch's output, or advance a batch."""
+    from nightshift.journey.advance import work
+    from nightshift.store.messages import read_call
+
+    try:
+        batch_id, shard_id = read_call(event.get_data())
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await work(runtime, batch_id, shard_id)
 
 
 @functions.http
@@ -90,17 +87,3 @@ def _job_id(event: CloudEvent) -> str:
     if collection != "ai_jobs" or not names_a_document(job_id):
         raise EventUnreadable(f"the event names the document {document}")
     return job_id
-
-
-def _call(event: CloudEvent) -> tuple[str, str | None]:
-    """The batch and the shard, if any, that a Pub/Sub event names in its message, `{"batchId", "shardId"}`."""
-    try:
-        body: Any = event.get_data()
-        called = json.loads(base64.b64decode(body["message"]["data"]))
-        batch_id, shard_id = called["batchId"], called.get("shardId")
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise EventUnreadable("the event's message is no call for a worker") from None
-    ids = [batch_id] if shard_id is None else [batch_id, shard_id]
-    if not all(isinstance(named, str) and names_a_document(named) for named in ids):
-        raise EventUnreadable("the event names no batch, or no shard")
-    return batch_id, shard_id

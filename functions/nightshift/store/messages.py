@@ -4,6 +4,7 @@ A message is a hint to come and help, never the truth: what there is to do stand
 does it. So a message may be lost, late or repeated.
 """
 
+import base64
 import json
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,6 +14,8 @@ from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import AsyncRetry, if_transient_error
 from google.auth.exceptions import GoogleAuthError
 
+from nightshift.model.errors import EventUnreadable
+from nightshift.model.job import names_a_document
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -44,3 +47,20 @@ async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]
         log.warning("workers_not_called", batch_id=batch_id, error=type(error).__name__)
         return False
     return True
+
+
+def read_call(event: Any) -> tuple[str, str | None]:
+    """The batch, and the shard if it is one, for which a worker was called.
+
+    Args:
+        event: what Pub/Sub delivered, `{"message": {"data": BASE64, ...}, ...}`. Raises EventUnreadable for anything else.
+    """
+    try:
+        call = json.loads(base64.b64decode(event["message"]["data"]))
+        batch_id, shard_id = call["batchId"], call.get("shardId")
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise EventUnreadable("the event's message is no call for a worker") from None
+    ids = [batch_id] if shard_id is None else [batch_id, shard_id]
+    if not all(isinstance(named, str) and names_a_document(named) for named in ids):
+        raise EventUnreadable("the event names no batch, or no shard")
+    return batch_id, shard_id
