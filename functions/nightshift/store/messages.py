@@ -53,7 +53,10 @@ def read_call(event: Any) -> tuple[str, str | None]:
     """The batch, and the shard if it is one, for which a worker was called.
 
     Args:
-        event: what Pub/Sub delivered, `{"message": {"data": BASE64, ...}, ...}`. Raises EventUnreadable for anything else.
+        event: what Pub/Sub delivered, `{"message": {"data": BASE64, ...}, ...}`.
+
+    Raises:
+        EventUnreadable: it is anything else.
     """
     try:
         call = json.loads(base64.b64decode(event["message"]["data"]))
