@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.model.shard import Cutter
+from tests.pause import pause_commit
 from tests.promises import assert_promises_kept
 from tests.world import World
 
@@ -65,6 +66,28 @@ async def test_workers_at_once_settle_each_line_once(world: World) -> None:
         calls = [call for call, status in zip(calls, statuses, strict=True) if status != 200]
     assert len(await world.jobs("completed")) == 9
     assert not await world.open_batches()
+    await assert_promises_kept(world)
+
+
+async def test_a_call_that_comes_again_while_its_worker_runs_is_to_come_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second worker leaves the shard alone; when the first one is done, there is nothing left to do."""
+    await _ended_batch(world, 3)
+    assert await world.tick() == 200
+    call, *_ = await world.calls_for_workers()
+    pause = pause_commit(monkeypatch, lambda writes: "/classifications/" in writes, "before")
+    first = asyncio.create_task(world.work(call))
+    await pause.begun()
+
+    assert await world.work(call) == 500
+    assert len(await world.jobs("processing")) == 3
+    pause.end()
+
+    assert await first == 200
+    assert await world.work(call) == 200
+    assert len(await world.jobs("completed")) == 2
+    await world.finish()
     await assert_promises_kept(world)
 
 
