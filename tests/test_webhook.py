@@ -359,15 +359,18 @@ async def test_while_the_provider_is_down_the_event_is_wanted_again(world: World
     await assert_promises_kept(world)
 
 
-async def test_two_events_and_a_tick_at_once_settle_once(world: World) -> None:
+async def test_two_events_and_two_ticks_at_once_settle_once(world: World) -> None:
     """One of them holds the lease; the results are read once, and each file is deleted once."""
     remote_id = await ended(world)
 
     answers = await asyncio.gather(
-        world.webhook(remote_id, event_id="wh_one"), world.tick(), world.webhook(remote_id, event_id="wh_two")
+        world.webhook(remote_id, event_id="wh_one"),
+        world.tick(),
+        world.webhook(remote_id, event_id="wh_two"),
+        world.tick(),
     )
 
-    assert [getattr(answer, "status_code", answer) for answer in answers] == [200, 200, 200]
+    assert [getattr(answer, "status_code", answer) for answer in answers] == [200, 200, 200, 200]
     assert (await world.batches())[0]["counts"] == {"completed": 1, "failed": 0, "retried": 0, "cancelled": 0}
     assert calls(world, "GET", "/content") == 1
     await assert_promises_kept(world)
