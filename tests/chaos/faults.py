@@ -115,9 +115,7 @@ _ALL: Final = (
     Fault(
         name="lost", does="it takes effect, and the connection breaks before its answer", effect="now", answers=_LOST
     ),
-    Fault(
-        name="lost-in-time-out", does="it takes effect, and its answer comes too late", effect="now", answers=_TIMED_OUT
-    ),
+    Fault(name="lost-timeout", does="it takes effect, and its answer comes too late", effect="now", answers=_TIMED_OUT),
     Fault(
         name="late-2",
         does="the caller is told of a time-out, and the call takes effect two calls later",
@@ -154,7 +152,7 @@ _ALL: Final = (
     ),
     Fault(name="429", does="too many requests", effect="never", answers=_reply(429, "rate_limit_exceeded")),
     Fault(
-        name="429-retry-after",
+        name="429-after-1s",
         does="too many requests, come back in a second",
         effect="never",
         answers={"openai": Reply(429, "rate_limit_exceeded", {"Retry-After": "1"})},

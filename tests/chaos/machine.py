@@ -96,9 +96,14 @@ class Night(RuleBasedStateMachine):
 
     # Users
 
-    @initialize(shard_lines=st.sampled_from([1, 2, 2000]), coalesce_seconds=st.sampled_from(["0", "60"]))
-    def begin(self, shard_lines: int, coalesce_seconds: str) -> None:
-        """The stack is up, and each user has some tokens."""
+    @initialize(
+        shard_lines=st.sampled_from([1, 2, 2000]),
+        coalesce_seconds=st.sampled_from(["0", "60"]),
+        kinds=st.lists(st.sampled_from(_KINDS), min_size=1, max_size=4),
+        delivery=st.sampled_from(_DELIVERIES),
+    )
+    def begin(self, shard_lines: int, coalesce_seconds: str, kinds: list[Kind], delivery: str) -> None:
+        """The stack is up, each user has some tokens, and the first jobs are written."""
 
         async def begin() -> None:
             await self._parts.enter_async_context(self._world.running())
@@ -110,6 +115,8 @@ class Night(RuleBasedStateMachine):
                 self._model.granted[uid] = 4
 
         self._do(begin())
+        for number, kind in enumerate(kinds):
+            self._do(self._write(USERS[number % 2], kind, delivery))
 
     @rule(uid=st.sampled_from(USERS), tokens=st.integers(1, 3))
     def grant(self, uid: str, tokens: int) -> None:

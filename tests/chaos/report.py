@@ -45,15 +45,16 @@ def show_one(console: Console, outcome: Outcome) -> None:
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Journey by fault: cases, struck, broken; then what was paid twice, and how fast it went."""
+    """Journey by fault: how many cases, and in red how many are broken; then what was paid twice, and the slowest."""
     by_kind: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_kind[outcome.case.journey, outcome.case.fault].append(outcome)
     journeys = list(dict.fromkeys(outcome.case.journey for outcome in outcomes))
-    table = Table(title="Cases by journey and fault: played / struck / broken", title_justify="left")
+    # So that it fits into 80 columns.
+    table = Table(title="Cases by journey and fault", title_justify="left", box=None, pad_edge=False)
     table.add_column("fault", no_wrap=True)
     for journey in (*journeys, "all"):
-        table.add_column(journey, justify="right")
+        table.add_column(journey.replace("-", "\n"), justify="right")
     for fault in (fault for fault in FAULTS if any((journey, fault) in by_kind for journey in journeys)):
         row = [by_kind.get((journey, fault), []) for journey in journeys]
         table.add_row(fault, *(_counts(cell) for cell in row), _counts([one for cell in row for one in cell]))
@@ -61,6 +62,9 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     table.add_section()
     table.add_row("all", *(_counts(cell) for cell in totals), _counts(outcomes))
     console.print(table)
+    struck = sum(1 for outcome in outcomes if outcome.struck)
+    broken = sum(1 for outcome in outcomes if outcome.broken)
+    console.print(f"{len(outcomes):,} cases played, in {struck:,} a call was struck, {broken} broken.")
     paid_twice = [outcome for outcome in outcomes if outcome.paid_twice]
     console.print(f"Jobs paid twice: {sum(outcome.paid_twice for outcome in paid_twice)}")
     for outcome in paid_twice:
@@ -94,6 +98,4 @@ def _counts(outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return "-"
     broken = sum(1 for outcome in outcomes if outcome.broken)
-    struck = sum(1 for outcome in outcomes if outcome.struck)
-    told = f"[red]{broken}[/red]" if broken else "0"
-    return f"{len(outcomes)} / {struck} / {told}"
+    return f"{len(outcomes)} [red]{broken}[/red]" if broken else str(len(outcomes))
