@@ -45,7 +45,7 @@ def show_one(console: Console, outcome: Outcome) -> None:
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Journey by fault: how many cases, and in red how many are broken; then what was paid twice, and the slowest."""
+    """Journey by fault: how many cases, in red where one is broken; then what was paid twice, and the slowest."""
     by_kind: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_kind[outcome.case.journey, outcome.case.fault].append(outcome)
@@ -97,5 +97,5 @@ def _told(count: Count) -> str:
 def _counts(outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return "-"
-    broken = sum(1 for outcome in outcomes if outcome.broken)
-    return f"{len(outcomes)} [red]{broken}[/red]" if broken else str(len(outcomes))
+    is_broken = any(outcome.broken for outcome in outcomes)
+    return f"[red]{len(outcomes)}[/red]" if is_broken else str(len(outcomes))
