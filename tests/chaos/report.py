@@ -51,7 +51,7 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
         by_kind[outcome.case.journey, outcome.case.fault].append(outcome)
     journeys = list(dict.fromkeys(outcome.case.journey for outcome in outcomes))
     # So that it fits into 80 columns.
-    table = Table(title="Cases by journey and fault", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="Cases by journey and fault", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("fault", no_wrap=True)
     for journey in (*journeys, "all"):
         table.add_column(journey.replace("-", "\n"), justify="right")
