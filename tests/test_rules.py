@@ -121,7 +121,7 @@ async def test_the_cases_evaluate_every_expression_of_the_rules_both_ways(databa
     for start, end, value in values(report["report"]):
         seen[start, end] += value
     assert seen
-    # Literals are not in the record: nothing else is left out.
+    # The emulator records no text, number, boolean or null literal: these have no second value to see.
     one_sided = [
         f"{source[start : end + 1]}: {found or 'never had a value'}"
         for (start, end), found in sorted(seen.items())
