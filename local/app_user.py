@@ -13,6 +13,9 @@ from local.firestore_json import from_fields, to_fields, to_value
 from local.stack import Stack
 from local.tokens import unsigned_token
 
+# The longest list that firestore.rules allows.
+_MOST_LISTED = 100
+
 
 class AppUser:
     """One user of one running stack."""
@@ -50,9 +53,9 @@ class AppUser:
         answer.raise_for_status()
 
     async def own(self, collection: str) -> dict[str, dict[str, Any]]:
-        """The user's own documents of a collection, by id."""
+        """The user's own documents of a collection, a hundred at most, by id."""
         mine = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "EQUAL", "value": to_value(self.uid)}}
-        query = {"from": [{"collectionId": collection}], "where": mine}
+        query = {"from": [{"collectionId": collection}], "where": mine, "limit": _MOST_LISTED}
         answer = await self._client.post(
             f"{self._documents}:runQuery", headers=self._headers, json={"structuredQuery": query}
         )
@@ -66,9 +69,9 @@ class AppUser:
         return from_fields(answer.json()["fields"]) if answer.is_success else {}
 
     async def ledger(self) -> list[dict[str, Any]]:
-        """The entries of the user's ledger."""
+        """The entries of the user's ledger, a hundred at most."""
         answer = await self._client.get(
-            f"{self._documents}/wallets/{self.uid}/ledger", headers=self._headers, params={"pageSize": 300}
+            f"{self._documents}/wallets/{self.uid}/ledger", headers=self._headers, params={"pageSize": _MOST_LISTED}
         )
         answer.raise_for_status()
         return [from_fields(document["fields"]) for document in answer.json().get("documents", [])]

@@ -1,137 +1,166 @@
-"""`firestore.rules`, evaluated by the emulator: what a client may do, and above all what it may not."""
+"""`firestore.rules`, evaluated by the emulator: what a client may do, and above all what it may not.
+
+The cases are in rules_cases.py. Each starts from the same documents, so their order means nothing, and a project
+serves all of them. The emulator records every value that each expression of the rules took; the last test holds
+the cases to that record.
+"""
 
 import os
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from local.firestore_json import to_fields
 from local.tokens import unsigned_token
+from tests.rules_cases import (
+    ALICE,
+    DOCUMENTS,
+    STRANGERS,
+    Ask,
+    Caller,
+    Case,
+    Delete,
+    Get,
+    List,
+    Write,
+    cases,
+    marked,
+    whose,
+)
 from tests.world import World
 
-JOB = {
-    "userId": "alice",
-    "type": "waste_classification",
-    "speed": "batch",
-    "input": {"text": "a bottle"},
-    "status": "created",
-}
+CASES = tuple(cases())
+ALLOWED, DENIED = 200, 403
 
 
-class Client:
-    """An app, signed in as `uid`, or not at all."""
+class Database:
+    """One project's documents, as clients meet them: through the rules."""
 
-    def __init__(self, world: World, uid: str | None) -> None:
-        self._name = f"projects/{world.project}/databases/(default)/documents"
-        self._headers = {"Authorization": f"Bearer {unsigned_token(world.project, uid)}"} if uid else {}
-        self._url = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._name}"
+    def __init__(self, client: httpx.AsyncClient, project: str) -> None:
+        self._client = client
+        self._project = project
+        self._emulator = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}"
+        self._root = f"projects/{project}/databases/(default)/documents"
+        self._is_as_expected = False
+        self._created: set[str] = set()
 
-    async def read(self, path: str) -> int:
-        """GET a document; returns the status code."""
-        async with httpx.AsyncClient() as client:
-            return (await client.get(f"{self._url}/{path}", headers=self._headers)).status_code
+    async def status(self, caller: Caller, ask: Ask) -> int:
+        """Ask as the caller; returns the status code."""
+        token = None if caller.uid is None else unsigned_token(self._project, caller.uid, **caller.claims)
+        return (await self._send(token, ask)).status_code
 
-    async def write(self, path: str, fields: dict[str, Any], *, mask: bool = False, timed: bool = False) -> int:
-        """Write a document; with `mask` only these fields, with `timed` also `createdAt` at the server's time."""
-        write: dict[str, Any] = {"update": {"name": f"{self._name}/{path}", "fields": to_fields(fields)}}
-        if mask:
-            write["updateMask"] = {"fieldPaths": list(fields)}
-        if timed:
-            write["updateTransforms"] = [{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}]
-        async with httpx.AsyncClient() as client:
-            return (
-                await client.post(f"{self._url}:commit", headers=self._headers, json={"writes": [write]})
-            ).status_code
+    async def status_of(self, case: Case) -> int:
+        """Ask what the case asks, in the database that it expects; returns the status code."""
+        if not self._is_as_expected:
+            await self._restore()
+        status = await self.status(case.caller, case.ask)
+        if isinstance(case.ask, Write | Delete) and status != DENIED:
+            self._is_as_expected = False
+            self._created |= {case.ask.path} - DOCUMENTS.keys()
+        return status
 
+    async def coverage(self) -> dict[str, Any]:
+        """The emulator's record of this project's rules."""
+        answer = await self._client.get(f"{self._emulator}/emulator/v1/projects/{self._project}:ruleCoverage")
+        report: dict[str, Any] = answer.raise_for_status().json()
+        return report
 
-async def test_a_user_writes_a_job_of_their_own(world: World) -> None:
-    """The job of the README is accepted, with a priority and without."""
-    alice = Client(world, "alice")
+    async def _restore(self) -> None:
+        asks: list[Ask] = [Delete(path) for path in self._created]
+        asks += [Write(path=path, fields=fields) for path, fields in DOCUMENTS.items()]
+        writes = [write for ask in asks for write in (ask.rest(self._root)[2] or {})["writes"]]
+        # The owner's token, which the rules do not bind.
+        answer = await self._client.post(
+            f"{self._emulator}/v1/{self._root}:commit",
+            headers={"Authorization": "Bearer owner"},
+            json={"writes": writes},
+        )
+        answer.raise_for_status()
+        self._is_as_expected = True
+        self._created.clear()
 
-    assert await alice.write("ai_jobs/one", JOB, timed=True) == 200
-    assert await alice.write("ai_jobs/two", {**JOB, "priority": 9}, timed=True) == 200
-    assert await alice.read("ai_jobs/one") == 200
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"userId": "bob"},
-        {"status": "queued"},
-        {"speed": "free"},
-        {"type": 7},
-        {"type": ""},
-        {"input": "text"},
-        {"input": {}},
-        {"priority": 11},
-        {"priority": "high"},
-        {"tokensSpent": 0},
-        {"result": {"category": "dry"}},
-    ],
-)
-async def test_a_job_that_is_not_well_formed_is_denied(world: World, wrong: dict[str, Any]) -> None:
-    """Nobody writes a job for another user, in another status, or with a field that is not the client's."""
-    assert await Client(world, "alice").write("ai_jobs/one", {**JOB, **wrong}, timed=True) == 403
+    async def _send(self, token: str | None, ask: Ask) -> httpx.Response:
+        method, path, body = ask.rest(self._root)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return await self._client.request(method, f"{self._emulator}/v1/{self._root}{path}", headers=headers, json=body)
 
 
-async def test_a_job_needs_the_servers_time_and_an_id_that_fits(world: World) -> None:
-    """A client cannot choose the time of its request, nor an id that no provider takes."""
-    alice = Client(world, "alice")
-
-    assert await alice.write("ai_jobs/one", JOB) == 403
-    assert await alice.write("ai_jobs/one.two", JOB, timed=True) == 403
-    assert await alice.write(f"ai_jobs/{'x' * 61}", JOB, timed=True) == 403
-    assert await Client(world, None).write("ai_jobs/one", JOB, timed=True) == 403
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database() -> AsyncIterator[Database]:
+    """A project for all cases of a run."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        yield Database(client, f"test-{secrets.token_hex(6)}")
 
 
-async def test_nobody_changes_a_job_or_mints_tokens(world: World) -> None:
-    """A status, a wallet, a ledger, a batch, a lane or a webhook is no client's to write."""
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.sentence}: {case.allowed}" for case in CASES])
+async def test_a_client_does_what_is_its_own_to_do_and_nothing_else(database: Database, case: Case) -> None:
+    """Each case is allowed or denied as its row says, by the rules and not by a malformed request."""
+    assert await database.status_of(case) == (ALLOWED if case.allowed else DENIED)
+
+
+def test_no_two_cases_say_the_same() -> None:
+    """A sentence names one case."""
+    assert len({case.sentence for case in CASES}) == len(CASES)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_cases_evaluate_every_expression_of_the_rules_both_ways(database: Database) -> None:
+    """By the emulator's own record, each expression had a value, and each boolean one was both true and false."""
+    # Side by side with others, this process may have played only some of them.
+    for case in CASES:
+        await database.status_of(case)
+
+    report = await database.coverage()
+    source = report["rules"]["files"][0]["content"]
+    seen: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+    for start, end, value in values(report["report"]):
+        seen[start, end] += value
+    assert seen
+    # The emulator records no text, number, boolean or null literal: these have no second value to see.
+    one_sided = [
+        f"{source[start : end + 1]}: {found or 'never had a value'}"
+        for (start, end), found in sorted(seen.items())
+        if not found or len({True, False} & set(found)) == 1
+    ]
+    assert not one_sided, "\n".join(one_sided)
+
+
+def values(expressions: list[dict[str, Any]]) -> Iterator[tuple[int, int, list[Any]]]:
+    """Each expression's place in the source, and its values: a boolean as it is, any other by the name of its kind.
+
+    An evaluation that failed has no value: it does not count as false.
+    """
+    for expression in expressions:
+        place = expression["sourcePosition"]
+        # An evaluation that `&&` or `||` made needless is recorded without any value.
+        found = [kind for one in expression.get("values", []) for kind in one["value"].items()]
+        yield (
+            place.get("currentOffset", 0),
+            place["endOffset"],
+            [value if kind == "boolValue" else kind for kind, value in found if kind != "undefined"],
+        )
+        yield from values(expression.get("children", []))
+
+
+async def test_users_read_what_the_functions_wrote_for_them(world: World) -> None:
+    """The documents of a whole journey are their user's to get and to list, and nobody else's."""
     await world.give("alice", 1)
-    await world.write("alice", "one")
-    alice = Client(world, "alice")
-
-    assert await alice.write("ai_jobs/one", {"status": "completed"}, mask=True) == 403
-    for path in (
-        "wallets/alice",
-        "wallets/alice/ledger/gift",
-        "ai_batches/one",
-        "lanes/one",
-        "classifications/one",
-        "webhooks/one",
-    ):
-        assert await alice.write(path, {"balance": 1_000_000, "userId": "alice"}) == 403
-
-
-async def test_users_read_what_is_theirs_and_nothing_else(world: World) -> None:
-    """Job, wallet, ledger, classification and notification are their user's; the functions' own are nobody's."""
-    await world.give("alice", 2)
     job_id = await world.submit("alice")
     await world.finish()
     batch_id = (await world.batches())[0]["id"]
-    own = [
-        *(f"{collection}/{job_id}" for collection in ("ai_jobs", "classifications", "notifications")),
-        "wallets/alice",
-        "wallets/alice/ledger/welcome",
-    ]
+    own: list[Ask] = [Get("wallets/alice"), List(collection="ledger", below="wallets/alice")]
+    for collection in ("ai_jobs", "classifications", "notifications"):
+        own += [Get(f"{collection}/{job_id}"), List(collection=collection, where=whose("alice"))]
 
-    assert {await Client(world, "alice").read(path) for path in own} == {200}
-    assert {await Client(world, "bob").read(path) for path in own} == {403}
-    assert {await Client(world, None).read(path) for path in own} == {403}
-    assert await Client(world, "alice").read(f"ai_batches/{batch_id}") == 403
-    assert await Client(world, "alice").read("lanes/any") == 403
-    assert await Client(world, "alice").read("webhooks/any") == 403
-
-
-async def test_a_notification_can_be_marked_as_read_and_nothing_else(world: World) -> None:
-    """`read` becomes true by its own user; its text, and other people's, stay as they are."""
-    await world.give("alice", 1)
-    job_id = await world.submit("alice")
-    await world.finish()
-    path = f"notifications/{job_id}"
-
-    assert await Client(world, "bob").write(path, {"read": True}, mask=True) == 403
-    assert await Client(world, "alice").write(path, {"message": "you won"}, mask=True) == 403
-    assert await Client(world, "alice").write(path, {"read": "yes"}, mask=True) == 403
-    assert await Client(world, "alice").write(path, {"read": True}, mask=True) == 200
-    assert (await world.read(path))["read"] is True
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        database = Database(client, world.project)
+        assert {await database.status(ALICE, ask) for ask in own} == {ALLOWED}
+        assert {await database.status(stranger, ask) for stranger in STRANGERS for ask in own} == {DENIED}
+        assert await database.status(ALICE, Get(f"ai_batches/{batch_id}")) == DENIED
+        assert await database.status(ALICE, marked({"read": True}, job_id)) == ALLOWED
+    assert (await world.read(f"notifications/{job_id}"))["read"] is True

@@ -1,0 +1,367 @@
+"""What clients ask of Firestore, and which of it `firestore.rules` allows: a table, one sentence a row.
+
+All asks are about one small database, `DOCUMENTS`, in which everything that can be owned is Alice's. Whoever asks
+for something of a kind (get, list, create, update, delete) is asked about everywhere; what is special to jobs,
+notifications and lists follows by itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from local.firestore_json import to_fields, to_value
+
+MOST_LISTED = 100
+MOST_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: `uid` None has no token at all; `claims` are added to the token, or replace its own."""
+
+    name: str
+    uid: str | None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+ALICE = Caller("Alice", "alice")
+STRANGERS = (
+    Caller("another user", "bob"),
+    Caller("a visitor", None),
+    Caller("an admin", "root", {"admin": True}),
+    Caller("a forger", "bob", {"user_id": "alice", "admin": True, "role": "owner", "email": "alice@example.com"}),
+)
+STRANGE_TOKENS = (
+    Caller("a token for nobody", "alice", {"sub": ""}),
+    Caller("a token for null", "alice", {"sub": None}),
+    Caller("a token for a number", "alice", {"sub": 7}),
+    Caller("a token for a list of users", "alice", {"sub": ["alice"]}),
+    Caller("a token for ALICE", "alice", {"sub": "ALICE"}),
+    Caller("a token of an anonymous sign-in", "anon", {"firebase": {"sign_in_provider": "anonymous"}}),
+)
+
+
+@dataclass(frozen=True)
+class Get:
+    """Read one document."""
+
+    path: str
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        return "GET", f"/{self.path}", None
+
+
+@dataclass(frozen=True, kw_only=True)
+class List:
+    """Query a collection; `below` is the document that it is in, `every` asks for all collections of this name."""
+
+    collection: str
+    below: str = ""
+    where: Mapping[str, Any] | None = None
+    limit: int | None = MOST_LISTED
+    every: bool = False
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        query: dict[str, Any] = {"from": [{"collectionId": self.collection, "allDescendants": self.every}]}
+        if self.where:
+            query["where"] = self.where
+        if self.limit is not None:
+            query["limit"] = self.limit
+        return "POST", f"{self.below and '/'}{self.below}:runQuery", {"structuredQuery": query}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """Write a document: all of it, or with `mask` these fields; `server_time` becomes the request's time."""
+
+    path: str
+    fields: Mapping[str, Any]
+    mask: tuple[str, ...] | None = None
+    server_time: str | None = None
+    # Fields that hold a time of the client's choice.
+    times: Mapping[str, str] = field(default_factory=dict)
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        times = {name: {"timestampValue": time} for name, time in self.times.items()}
+        write: dict[str, Any] = {"update": {"name": f"{root}/{self.path}", "fields": to_fields(self.fields) | times}}
+        if self.mask is not None:
+            write["updateMask"] = {"fieldPaths": list(self.mask)}
+        if self.server_time:
+            write["updateTransforms"] = [{"fieldPath": self.server_time, "setToServerValue": "REQUEST_TIME"}]
+        return "POST", ":commit", {"writes": [write]}
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete one document."""
+
+    path: str
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        return "POST", ":commit", {"writes": [{"delete": f"{root}/{self.path}"}]}
+
+
+Ask = Get | List | Write | Delete
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: who asks for what, and whether it is allowed."""
+
+    sentence: str
+    caller: Caller
+    ask: Ask
+    allowed: bool = False
+
+
+JOB = {
+    "userId": "alice",
+    "type": "waste_classification",
+    "speed": "batch",
+    "input": {"text": "a bottle"},
+    "status": "created",
+}
+NOTIFICATION = {
+    "userId": "alice",
+    "jobId": "old",
+    "type": "job_completed",
+    "title": "Waste",
+    "message": "dry",
+    "read": False,
+}
+# What is there before each case. Documents that nobody may read bear Alice's name too: it must not help her.
+DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "ai_jobs/old": {**JOB, "status": "completed"},
+    "ai_jobs/old/notes/one": {"userId": "alice"},
+    "ai_jobs/damaged": {**JOB, "userId": None},
+    "wallets/alice": {"userId": "alice", "balance": 1, "totalEarned": 1, "totalSpent": 0},
+    "wallets/alice/ledger/one": {"userId": "alice", "amount": 1, "kind": "grant"},
+    "classifications/old": {"userId": "alice", "jobId": "old", "result": {"category": "dry"}},
+    "notifications/old": NOTIFICATION,
+    "notifications/seen": {**NOTIFICATION, "read": True},
+    "ai_batches/one": {"userId": "alice", "status": "submitted"},
+    "ai_batches/one/shards/0": {"userId": "alice", "status": "open"},
+    "lanes/one": {"userId": "alice"},
+    "webhooks/one": {"userId": "alice"},
+    "secrets/one": {"userId": "alice"},
+}
+ALICES_OWN = {
+    "her job": "ai_jobs/old",
+    "her wallet": "wallets/alice",
+    "her ledger entry": "wallets/alice/ledger/one",
+    "her classification": "classifications/old",
+    "her notification": "notifications/old",
+}
+NOBODYS = {
+    "a batch": "ai_batches/one",
+    "a shard": "ai_batches/one/shards/0",
+    "a lane": "lanes/one",
+    "a webhook": "webhooks/one",
+    "a document of an unknown collection": "secrets/one",
+    "a document below a job": "ai_jobs/old/notes/one",
+}
+
+
+def cases() -> Iterator[Case]:
+    """All cases."""
+    yield from everyone_everywhere()
+    yield from strange_tokens()
+    yield from gets()
+    yield from lists()
+    yield from well_formed_jobs()
+    yield from malformed_jobs()
+    yield from notification_updates()
+
+
+def everyone_everywhere() -> Iterator[Case]:
+    """Every kind of ask in every collection, by Alice and by each stranger."""
+    for caller, (name, path) in product((ALICE, *STRANGERS), (ALICES_OWN | NOBODYS).items()):
+        owned = name in ALICES_OWN and caller is ALICE
+        collection = path.rpartition("/")[0]
+        below, _, collection_id = collection.rpartition("/")
+        listed = List(
+            collection=collection_id, below=below, where=None if collection_id == "ledger" else whose("alice")
+        )
+        who = caller.name
+        yield Case(f"{who} gets {name}", caller, Get(path), owned)
+        yield Case(f"{who} lists the collection of {name}", caller, listed, owned and collection != "wallets")
+        yield Case(f"{who} updates {name}", caller, Write(path=path, fields={"balance": 9}, mask=("balance",)))
+        yield Case(f"{who} replaces {name}", caller, Write(path=path, fields={"userId": "alice", "balance": 9}))
+        yield Case(f"{who} deletes {name}", caller, Delete(path))
+        if collection == "ai_jobs":
+            yield Case(f"{who} creates a job of Alice", caller, new_job(), caller is ALICE)
+        else:
+            # The document that is created belongs to Alice in every way that the rules know.
+            created = "wallets/new" if collection == "wallets" else f"{collection}/new"
+            ask = Write(path=created, fields={**JOB, "read": True}, server_time="createdAt")
+            yield Case(f"{who} creates one like {name}", caller, ask)
+    for stranger in STRANGERS:
+        yield Case(f"{stranger.name} marks Alice's notification as read", stranger, marked({"read": True}))
+
+
+def strange_tokens() -> Iterator[Case]:
+    """Tokens that Firebase never issues, or issues to nobody that the database knows."""
+    for caller in STRANGE_TOKENS:
+        yield Case(f"{caller.name} gets Alice's wallet", caller, Get("wallets/alice"))
+        yield Case(f"{caller.name} gets Alice's job", caller, Get("ai_jobs/old"))
+        yield Case(f"{caller.name} creates a job of Alice", caller, new_job())
+
+
+def gets() -> Iterator[Case]:
+    """A job that is damaged or missing is nobody's."""
+    for caller in (ALICE, *STRANGERS):
+        yield Case(f"{caller.name} gets a job without a user", caller, Get("ai_jobs/damaged"))
+        yield Case(f"{caller.name} gets a job that does not exist", caller, Get("ai_jobs/none"))
+
+
+def lists() -> Iterator[Case]:
+    """A list names its user and a limit; only a ledger, which is below its user, needs no filter."""
+    in_group = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "IN", "value": to_value(["alice", "bob"])}}
+    for collection in ("ai_jobs", "classifications", "notifications"):
+        mine = List(collection=collection, where=whose("alice"))
+        yield Case(f"Alice lists one of {collection}", ALICE, replace(mine, limit=1), True)
+        yield Case(f"Alice lists {collection} without a limit", ALICE, replace(mine, limit=None))
+        yield Case(f"Alice lists too many of {collection}", ALICE, replace(mine, limit=MOST_LISTED + 1))
+        yield Case(f"Alice lists all {collection} of a group", ALICE, replace(mine, every=True))
+        yield Case(f"Alice lists {collection} of anybody", ALICE, List(collection=collection))
+        yield Case(f"Alice lists {collection} of Bob", ALICE, List(collection=collection, where=whose("bob")))
+        yield Case(f"Alice lists {collection} of Bob and her", ALICE, List(collection=collection, where=in_group))
+    for limit, name in ((None, "without a limit"), (MOST_LISTED + 1, "beyond the limit")):
+        yield Case(
+            f"Alice lists her ledger {name}", ALICE, List(collection="ledger", below="wallets/alice", limit=limit)
+        )
+    yield Case("Alice lists the ledger of Bob", ALICE, List(collection="ledger", below="wallets/bob"))
+    yield Case("Alice lists all ledgers", ALICE, List(collection="ledger", every=True))
+    yield Case("Alice lists all wallets", ALICE, List(collection="wallets"))
+
+
+def well_formed_jobs() -> Iterator[Case]:
+    """Jobs at the edges of what is allowed."""
+    edges: dict[str, dict[str, Any]] = {
+        "the lowest priority": {"priority": 1},
+        "the highest priority": {"priority": 10},
+        "an instant answer": {"speed": "instant"},
+        "the longest type": {"type": "x" * 100},
+        "the longest text": {"input": {"text": "x" * MOST_CHARACTERS}},
+        "the longest address": {"input": {"imageUri": "x" * MOST_CHARACTERS}},
+        "a text of null": {"input": {"text": None, "imageUri": "gs://uploads/users/alice/one.png"}},
+        "an input of a type to come": {"input": {"pages": [1, 2], "strict": True}},
+        "the most fields of an input": {"input": {f"field{n}": n for n in range(20)}},
+    }
+    for name, fields in edges.items():
+        yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields), True)
+    for name, job_id in {"the longest id": "x" * 60, "every kind of character in its id": "aZ09_-"}.items():
+        yield Case(f"Alice creates a job with {name}", ALICE, new_job(job_id=job_id), True)
+
+
+def malformed_jobs() -> Iterator[Case]:
+    """Jobs with one thing wrong."""
+    for name in JOB:
+        fields = {other: content for other, content in JOB.items() if other != name}
+        ask = Write(path="ai_jobs/new", fields=fields, server_time="createdAt")
+        yield Case(f"Alice creates a job without {name}", ALICE, ask)
+    wrong: dict[str, dict[str, Any]] = {
+        "another user": {"userId": "bob"},
+        "a user of null": {"userId": None},
+        "a list of users": {"userId": ["alice"]},
+        "a type that is a number": {"type": 7},
+        "a type that is a list": {"type": ["waste_classification"]},
+        "a type of null": {"type": None},
+        "an empty type": {"type": ""},
+        "too long a type": {"type": "x" * 101},
+        "an unknown speed": {"speed": "free"},
+        "a speed that is a number": {"speed": 1},
+        "an input that is a text": {"input": "a bottle"},
+        "an input that is a list": {"input": ["a bottle"]},
+        "an input of null": {"input": None},
+        "an empty input": {"input": {}},
+        "too many fields in its input": {"input": {f"field{n}": n for n in range(21)}},
+        "too long a text": {"input": {"text": "x" * (MOST_CHARACTERS + 1)}},
+        "a text that is a number": {"input": {"text": 7}},
+        "too long an address": {"input": {"imageUri": "x" * (MOST_CHARACTERS + 1)}},
+        "an address that is a list": {"input": {"imageUri": ["gs://uploads/users/alice/one.png"]}},
+        "a priority of 0": {"priority": 0},
+        "a priority of 11": {"priority": 11},
+        "a priority of 5.5": {"priority": 5.5},
+        "a priority that is a text": {"priority": "high"},
+        "a priority of null": {"priority": None},
+        "the status queued": {"status": "queued"},
+        "the status completed": {"status": "completed"},
+        "a status of null": {"status": None},
+        "tokens that it spent": {"tokensSpent": 0},
+        "a result": {"result": {"category": "dry"}},
+        "a lane": {"lane": "openai:/v1/chat/completions:gpt-5-mini"},
+        "a batch": {"batchId": "one"},
+        "attempts": {"attempts": -1},
+        "an unknown field": {"note": "x"},
+    }
+    for name, fields in wrong.items():
+        yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields))
+    ids = {
+        "a dot in its id": "one.two",
+        "a space in its id": "one two",
+        "an accent in its id": "é",
+        "a line break in its id": "one\n",
+        "too long an id": "x" * 61,
+    }
+    for name, job_id in ids.items():
+        yield Case(f"Alice creates a job with {name}", ALICE, new_job(job_id=job_id))
+    job = Write(path="ai_jobs/new", fields=JOB)
+    yield Case("Alice creates a job without createdAt", ALICE, job)
+    for name, time in {"past": "2020-01-01T00:00:00Z", "future": "2120-01-01T00:00:00Z"}.items():
+        ask = Write(path=job.path, fields=JOB, times={"createdAt": time})
+        yield Case(f"Alice creates a job of the {name}", ALICE, ask)
+    text = Write(path=job.path, fields={**JOB, "createdAt": "2020-01-01T00:00:00Z"})
+    yield Case("Alice creates a job whose createdAt is a text", ALICE, text)
+    updated = Write(path=job.path, fields={**JOB, "createdAt": 0}, server_time="updatedAt")
+    yield Case("Alice creates a job with another time than createdAt", ALICE, updated)
+    yield Case("Alice writes her job a second time", ALICE, new_job(job_id="old"))
+    nobodys = {"userId": None}
+    yield Case("a visitor creates a job of nobody", STRANGERS[1], new_job(nobodys))
+
+
+def notification_updates() -> Iterator[Case]:
+    """Alice may turn `read` to true, and nothing else."""
+    yield Case("Alice marks her notification as read", ALICE, marked({"read": True}), True)
+    yield Case("Alice marks it as read a second time", ALICE, marked({"read": True}, "seen"), True)
+    whole = Write(path="notifications/old", fields={**NOTIFICATION, "read": True})
+    yield Case("Alice writes her whole notification with read", ALICE, whole, True)
+    wrong: dict[str, dict[str, Any]] = {
+        "unread": {"read": False},
+        "read by a text": {"read": "true"},
+        "read by a number": {"read": 1},
+        "read by null": {"read": None},
+        "with another message": {"message": "you won"},
+        "read and with another message": {"read": True, "message": "you won"},
+        "read and with a new field": {"read": True, "readAt": 1},
+        "read and Bob's": {"read": True, "userId": "bob"},
+    }
+    for name, fields in wrong.items():
+        yield Case(f"Alice makes her notification {name}", ALICE, marked(fields))
+    yield Case("Alice makes a read notification unread", ALICE, marked({"read": False}, "seen"))
+    yield Case("Alice adds a field to a read notification", ALICE, marked({"readAt": 1}, "seen"))
+    yield Case("Alice removes read", ALICE, Write(path="notifications/seen", fields={}, mask=("read",)))
+    only = Write(path="notifications/old", fields={"userId": "alice", "read": True})
+    yield Case("Alice leaves nothing but read", ALICE, only)
+    timed = Write(path="notifications/old", fields={"read": True}, mask=("read",), server_time="createdAt")
+    yield Case("Alice marks it as read and renews its time", ALICE, timed)
+
+
+def whose(uid: str) -> dict[str, Any]:
+    """The filter of a query for a user's documents."""
+    return {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "EQUAL", "value": to_value(uid)}}
+
+
+def new_job(fields: Mapping[str, Any] | None = None, *, job_id: str = "new") -> Write:
+    """The README's job, with some fields of its own."""
+    return Write(path=f"ai_jobs/{job_id}", fields=JOB | dict(fields or {}), server_time="createdAt")
+
+
+def marked(fields: Mapping[str, Any], notification_id: str = "old") -> Write:
+    """An update of some fields of a notification."""
+    return Write(path=f"notifications/{notification_id}", fields=fields, mask=tuple(fields))
