@@ -4,6 +4,7 @@ Firestore's REST API stands in for the app's SDK; both meet the same rules. The 
 upload there is the one thing that nobody checks locally.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from local.tokens import unsigned_token
 
 # The longest list that firestore.rules allows.
 _MOST_LISTED = 100
+_UPLOAD_PAUSES_SECONDS = (0.1, 0.5, 2.0)
 
 
 class AppUser:
@@ -30,8 +32,23 @@ class AppUser:
         self._headers = {"Authorization": f"Bearer {unsigned_token(stack.project, uid)}"}
 
     async def upload(self, name: str, image: bytes) -> str:
-        """Upload a PNG into the user's own folder; returns its `imageUri`."""
+        """Upload a PNG into the user's own folder; returns its `imageUri`.
+
+        An upload that breaks off is begun again, as the app's SDK does it: the storage emulator takes few at once.
+        """
         path = f"users/{self.uid}/{name}"
+        for pause_seconds in _UPLOAD_PAUSES_SECONDS:
+            try:
+                await self._upload(path, image)
+            except httpx.TransportError:
+                await asyncio.sleep(pause_seconds)
+            else:
+                break
+        else:
+            await self._upload(path, image)
+        return f"gs://{self._uploads_bucket}/{path}"
+
+    async def _upload(self, path: str, image: bytes) -> None:
         answer = await self._client.post(
             f"{self._storage}/upload/storage/v1/b/{self._uploads_bucket}/o",
             params={"uploadType": "media", "name": path},
@@ -39,7 +56,6 @@ class AppUser:
             headers={"Content-Type": "image/png"},
         )
         answer.raise_for_status()
-        return f"gs://{self._uploads_bucket}/{path}"
 
     async def write_job(self, job_id: str, job_type: str, job_input: Mapping[str, str]) -> None:
         """Write a job document. Raises httpx.HTTPStatusError if the rules deny it."""
