@@ -75,7 +75,7 @@ def _schedules(asked: argparse.Namespace) -> int:
     with workers.pool(asked.processes) as pool:
         while total.steps < asked.steps:
             seeds = range(seed, seed + asked.processes)
-            for played in pool.map(workers.play, seeds):
+            for played in pool.map(schedules.play, seeds):
                 total += played.count
                 is_broken |= bool(played.broken)
                 report.show_nights(console, played)

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.pool import Pool
 
-from tests.chaos import enumeration, schedules
+from tests.chaos import enumeration
 from tests.chaos.enumeration import Case, Outcome
 from tests.chaos.journeys import JOURNEYS
-from tests.chaos.schedules import Played
 
 # What a process keeps of each case (modules, channels) is given back now and then.
 _CASES_PER_PROCESS = 200
@@ -36,11 +35,6 @@ def record(journey: str) -> list[Case]:
 def run(case: Case) -> Outcome:
     """Play a case to its end."""
     return asyncio.run(enumeration.run(case))
-
-
-def play(seed: int) -> Played:
-    """Play the nights of a seed."""
-    return schedules.play(seed)
 
 
 def _silence() -> None:
