@@ -1,0 +1,1 @@
+"""What it costs and how fast it is: one file per question; `python -m bench` asks them all."""

@@ -1,0 +1,48 @@
+"""The answer to one question: a table of measurements, each against a floor that was measured in the same run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What a ratio, or a count, should be."""
+
+    sign: Literal["≥", "≤"]
+    bound: float
+
+    def is_met_by(self, number: float) -> bool:
+        """Whether the number is on the right side of the bound, or on it."""
+        return number >= self.bound if self.sign == "≥" else number <= self.bound
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.bound:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One row: what was measured, what it is compared with, and what it should be."""
+
+    name: str
+    # With its unit: "812 jobs/s".
+    measured: str
+    floor: str = ""
+    # What the aim speaks of: measured / floor, or a count.
+    number: float | None = None
+    aim: Aim | None = None
+
+    @property
+    def misses(self) -> bool:
+        """Whether there is an aim, and it is not met."""
+        return self.aim is not None and self.number is not None and not self.aim.is_met_by(self.number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One question, and what was measured to answer it."""
+
+    question: str
+    measurements: Sequence[Measurement]
+    # Where the time goes, what a number does not say.
+    notes: Sequence[str] = ()
