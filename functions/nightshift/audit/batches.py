@@ -57,7 +57,7 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
 
 
 async def _miscounted(runtime: Runtime, batch: Batch, counts: Any, snapshot: "Snapshot") -> Finding | None:
-    recount = await batches.count_jobs(runtime, batch, at=snapshot.read_time)
+    recount = (await batches.count_jobs(runtime, batch, at=snapshot.read_time)).fields()
     if _agree(counts, recount, batch.job_count):
         return None
 

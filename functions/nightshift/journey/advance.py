@@ -6,28 +6,33 @@ step again. Nothing else moves a batch.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 from nightshift.journey import assemble, ingest, poll, settle, submit
 from nightshift.journey.shard import settle_shard
-from nightshift.model.errors import LeaseLost
+from nightshift.model.errors import LeaseHeld
 from nightshift.model.lane import Lane
 from nightshift.providers.base import RemoteBatch
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes, shards
+from nightshift.store.batches import Found
 from nightshift.store.leases import Hold
 
 
 async def advance(runtime: Runtime, batch_id: str, seen: Mapping[str, RemoteBatch]) -> None:
-    """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is.
+    """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is. Raises as below."""
+    found = await batches.find(runtime, batch_id)
+    if found:
+        await advance_found(runtime, found, seen)
+
+
+async def advance_found(runtime: Runtime, found: Found, seen: Mapping[str, RemoteBatch]) -> None:
+    """Bring an open batch, as it was read, as far as it goes now.
 
     Raises:
-        LeaseHeld: somebody else is at it.
+        LeaseHeld: somebody else is at it, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
-    hold = await batches.take(runtime, batch_id)
-    if hold:
-        await _advance_held(runtime, hold, seen)
+    await _advance_held(runtime, batches.take(runtime, found), seen)
 
 
 async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
@@ -59,22 +64,21 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
         return
-    submitted = False
-    try:
-        async with lane_hold.kept():
-            while not budget.is_spent:
-                assembled = await assemble.assemble(runtime, lane, lanes.most_requests(lane_hold))
-                if assembled is None:
-                    break
-                submitted = True
-                await _advance_held(runtime, assembled.hold, {})
-                was_taken = batches.batch_of(assembled.hold).status == "submitted"
-                # After a full queue, one batch at a time finds out what fits.
-                if not assembled.is_full or not was_taken or lanes.most_requests(lane_hold):
-                    break
-    finally:
-        with suppress(LeaseLost):
-            await lanes.release(runtime, lane_hold, submitted=submitted)
+    async with lane_hold.released_after():
+        while not budget.is_spent:
+            is_learning = lanes.most_requests(lane_hold) is not None
+            try:
+                assembled = await assemble.assemble(runtime, lane, lane_hold)
+            except LeaseHeld:
+                # Somebody was faster; the jobs that we came for are theirs, or the next leader's.
+                break
+            if assembled is None:
+                break
+            await _advance_held(runtime, assembled.hold, {})
+            was_taken = batches.batch_of(assembled.hold).status == "submitted"
+            # After a full queue, one batch at a time finds out what fits.
+            if not assembled.is_full or not was_taken or is_learning:
+                break
 
 
 async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
@@ -85,18 +89,20 @@ async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteB
 
 async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
     """Take the batch's next step. Returns whether there may be another one now."""
-    match batches.batch_of(hold).status:
+    status = batches.batch_of(hold).status
+    if status == "submitted":
+        # While the provider is at work there is nothing to write, the lease included.
+        return await poll.note_outcome(runtime, hold, seen)
+    await hold.on_record()
+    match status:
         case "assembling":
             await assemble.reassemble(runtime, hold)
         case "sealed":
             await submit.submit(runtime, hold, seen)
-            return not hold.is_released
-        case "submitted":
-            return await poll.note_outcome(runtime, hold, seen)
         case "ingesting":
             return await ingest.ingest(runtime, hold)
         case "settling":
             await settle.settle(runtime, hold)
         case _:
             return False
-    return True
+    return not hold.is_released

@@ -1,12 +1,13 @@
 """Assemble: `queued` → `processing`. Claim a lane's jobs into a batch, and write their request lines to its input file.
 
 Each page of jobs is claimed in one commit with the batch's own document, the first page together with its
-creation: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines are streamed
-on to the input file.
+creation and the lane's lease: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines
+are streamed on to the input file.
 
-A crash leaves a batch `assembling`, with its claimed jobs and no input file. Whoever takes its lease next
+A crash leaves a batch `assembling`, with its claimed jobs and perhaps an input file. Whoever takes its lease next
 writes the file anew from the jobs that it holds (`reassemble`), and claims no more. A job that another batch
-took meanwhile makes the claim `Undecided`: then the page is read again.
+took meanwhile makes the claim `Undecided`: then the page is read again. That the file is whole is recorded with the
+batch's next step, or with its release.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from nightshift.model.lane import Lane
 from nightshift.model.request_line import RequestLine
 from nightshift.model.settlement import Failed, failure
 from nightshift.runtime import Runtime
-from nightshift.store import artifacts, batches, settlements, uploads
+from nightshift.store import artifacts, batches, lanes, settlements, uploads
 from nightshift.store.commits import Undecided, attempts
 from nightshift.store.leases import Hold
 
@@ -46,13 +47,13 @@ class Assembled:
     is_full: bool
 
 
-async def assemble(runtime: Runtime, lane: Lane, most_requests: int | None) -> Assembled | None:
+async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled | None:
     """Gather the lane's next jobs into one new batch, and seal it; None when no job is queued, or none may be sent now.
 
-    Args:
-        most_requests: a limit that the provider taught us, besides those of the settings.
+    Raises:
+        LeaseHeld: somebody else is at the lane.
     """
-    assembly = _Assembly(runtime, lane, await _limits(runtime, lane, most_requests))
+    assembly = _Assembly(runtime, lane, lane_hold, await _limits(runtime, lane, lanes.most_requests(lane_hold)))
     first = await assembly.claim_page()
     hold = assembly.hold
     if hold is None:
@@ -64,7 +65,7 @@ async def assemble(runtime: Runtime, lane: Lane, most_requests: int | None) -> A
             await hold.write({})
             await reassemble(runtime, hold)
         else:
-            await hold.write({"status": "sealed"})
+            hold.put_off({"status": "sealed"})
     log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
     return Assembled(hold=hold, is_full=assembly.is_full)
 
@@ -93,11 +94,12 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
 class _Assembly:
     """A batch while it fills."""
 
-    def __init__(self, runtime: Runtime, lane: Lane, limits: BatchLimits) -> None:
+    def __init__(self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits) -> None:
         self.hold: Hold | None = None
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = lane
+        self._lane_hold = lane_hold
         # A claim was undecided: the batch may hold jobs that are not among its lines.
         self.is_doubtful = False
         # No further line fits.
@@ -120,15 +122,16 @@ class _Assembly:
             jobs = {job.job_id: job for job in await batches.next_queued(self._runtime, self._lane, most)}
             page = await _request_page(self._runtime, self._lane, list(jobs.values()))
             room, fitting = self._fill(page.lines)
+            is_full = len(fitting) < len(page.lines) or room.requests_left == 0
+            # A page of jobs that cannot be sent now is not asked for again; one of jobs that were refused is gone.
+            is_last = len(jobs) < most or not (fitting or page.refused)
             try:
                 if fitting:
-                    await self._claim([jobs[line.job_id] for line in fitting], room)
+                    await self._claim([jobs[line.job_id] for line in fitting], room, is_last=is_last and not is_full)
             except Undecided:
                 self.is_doubtful = self.hold is not None
                 continue
-            self.is_full = len(fitting) < len(page.lines) or self.room.requests_left == 0
-            # A page of jobs that cannot be sent now is not asked for again; one of jobs that were refused is gone.
-            self._is_last = len(jobs) < most or not (fitting or page.refused)
+            self.is_full, self._is_last = is_full, is_last
             if fitting:
                 return _joined(fitting)
         return b""
@@ -144,12 +147,14 @@ class _Assembly:
             fitting.append(line)
         return room, fitting
 
-    async def _claim(self, jobs: Sequence[Job], room: Room) -> None:
+    async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool) -> None:
         tokens = room.tokens - self.room.tokens
         if self.hold:
             await batches.claim(self._runtime, self.hold, jobs, tokens)
         else:
-            self.hold = await batches.create_with(self._runtime, batches.new_batch_id(), self._lane, jobs, tokens)
+            self.hold = await batches.create_with(
+                self._runtime, self._lane_hold, self._lane, jobs, tokens, is_last=is_last
+            )
         self.room = room
 
 

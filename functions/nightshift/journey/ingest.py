@@ -12,6 +12,9 @@ died, delays and loses nothing.
 | before the workers are called | shards that nobody is at | settles them |
 | while at a shard | some of its lines settled | its message's next delivery, or the tick, after its lease |
 | after the last shard | settled shards | sums them up |
+
+Once no job of the batch waits for an answer any more, a file that is gone is not missed: whoever died after the last
+line may have deleted it.
 """
 
 from collections.abc import AsyncIterator
@@ -49,7 +52,7 @@ async def ingest(runtime: Runtime, hold: Hold) -> bool:
         ProviderTrouble: a file cannot be read now; then it is repeated.
     """
     batch = batches.batch_of(hold)
-    cut, _ = await shards.of_batch(runtime, batch.batch_id)
+    cut = (await shards.of_batch(runtime, batch.batch_id))[0] if batch.is_cut else []
     in_place = Tally()
     files: tuple[tuple[ResultFile, str | None], ...] = (
         ("output", batch.output_file_id),
@@ -78,6 +81,8 @@ async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) 
         chunks = _passing(cutter, runtime.provider.download(file_id))
         await artifacts.write(runtime, batch.batch_id, file, chunks)
     except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
+        if not await batches.is_any_processing(runtime, batch.batch_id):
+            return []
         patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
         if runtime.now() < (batch.ended_at or batch.created_at) + patience:
             raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
@@ -112,17 +117,19 @@ async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -
 
 
 async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
-    batch_id = hold.ref.id
-    cut, of_shards = await shards.of_batch(runtime, batch_id)
+    batch = batches.batch_of(hold)
+    cut, of_shards = await shards.of_batch(runtime, batch.batch_id) if batch.is_cut else ([], Tally())
     tally = in_place + of_shards
-    log.info("batch_ingested", batch_id=batch_id, **tally.counts())
-    await hold.write(
-        {
-            "status": "settling",
-            # The provider's own sum counts; where it gives none, ours does.
-            "usage": hold.fields.get("usage") or tally.usage.fields(),
-            "malformedLines": tally.malformed,
-            "unknownLines": tally.unknown,
-        },
-        also=shards.deletion(runtime, batch_id, cut) if cut else None,
-    )
+    log.info("batch_ingested", batch_id=batch.batch_id, **tally.counts())
+    summed_up = {
+        "status": "settling",
+        # The provider's own sum counts; where it gives none, ours does.
+        "usage": hold.fields.get("usage") or tally.usage.fields(),
+        "counts": tally.settled.fields(),
+        "malformedLines": tally.malformed,
+        "unknownLines": tally.unknown,
+    }
+    if cut:
+        await hold.write(summed_up, also=shards.deletion(runtime, batch.batch_id, cut))
+    else:
+        hold.put_off(summed_up)

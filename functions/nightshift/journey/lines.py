@@ -4,12 +4,13 @@ Nothing here is recorded line by line. A line whose job has been settled, or was
 now, finds it no longer `processing` in this batch and is passed over.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from nightshift.model.batch import Batch, Usage
+from nightshift.model.batch import Batch, Counts, Usage
 from nightshift.model.job import PROCESSING
 from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
-from nightshift.model.settlement import settlement_of
+from nightshift.model.settlement import Completed, Failed, Settlement, settlement_of
 from nightshift.model.shard import ResultFile, Stretch
 from nightshift.model.tally import Tally
 from nightshift.runtime import Runtime
@@ -56,4 +57,10 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
         else:
             judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts))
     await settlements.settle(runtime, judged)
-    return Tally(settled=len(judged), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
+    return Tally(settled=_counted(judged), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
+
+
+def _counted(settlements: Sequence[Settlement]) -> Counts:
+    completed = sum(isinstance(settlement, Completed) for settlement in settlements)
+    failed = sum(isinstance(settlement, Failed) for settlement in settlements)
+    return Counts(completed=completed, failed=failed, retried=len(settlements) - completed - failed)

@@ -1,8 +1,9 @@
 """Settle: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
 
-A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. The
-counts are counted by the database, not kept along the way, so a repetition cannot count twice. The provider's
-files go before the last write; a crash in between deletes them again, which does no harm.
+A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. If one
+reading of the lines settled every job, its counts are the batch's. Otherwise, since a repeated reading counts only what
+was left to it, they are counted by the database. The provider's files go before the last write; a crash in between
+deletes them again, which does no harm.
 """
 
 from datetime import timedelta
@@ -45,10 +46,12 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     if batch.error_code == _QUEUE_IS_FULL:
         most_requests = max(1, batch.job_count // 2)
         await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, most_requests)
-    async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-        await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
+    is_accounted_for = batch.counts.total == batch.job_count
+    if not is_accounted_for:
+        async for jobs in batches.processing_jobs(runtime, batch.batch_id):
+            await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
     await _delete_files(runtime, batch)
-    counts = await batches.count_jobs(runtime, batch)
+    counts = (batch.counts if is_accounted_for else await batches.count_jobs(runtime, batch)).fields()
     provider, model = batch.lane.provider, batch.lane.model
     await hold.write(
         {

@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 
 from nightshift.journey import admit, poll, recover
-from nightshift.journey.advance import advance, submit_lane
+from nightshift.journey.advance import advance_found, submit_lane
 from nightshift.journey.duty import unless_trouble
-from nightshift.model.batch import Batch
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
-from nightshift.runtime import Budget, Runtime
+from nightshift.runtime import Runtime
 from nightshift.store import batches, lanes
+from nightshift.store.batches import Found
 
 log = structlog.get_logger()
 
@@ -24,54 +24,66 @@ _BATCHES_AT_ONCE: Final = 4
 
 async def tick(runtime: Runtime) -> None:
     """Rescue, poll, ingest, settle, retry, submit, clean up: as much as the time budget allows."""
-    budget = runtime.budget(runtime.settings.tick_seconds)
-    for duty in (_rescue, _advance_open_batches, _recover, _submit_lanes, _delete_stray_files):
-        if budget.is_spent:
-            log.warning("tick_out_of_time", duty=duty.__name__)
-            return
-        await unless_trouble(duty.__name__.strip("_"), duty(runtime, budget))
+    await _Tick(runtime).run()
 
 
-async def _rescue(runtime: Runtime, budget: Budget) -> None:
-    rescued = await admit.rescue(runtime, budget)
-    if rescued:
-        log.warning("jobs_rescued", jobs=rescued)
+class _Tick:
+    """One tick: its duties in their order."""
 
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._budget = runtime.budget(runtime.settings.tick_seconds)
+        # The provider's files that open batches have on record: no stray is among them.
+        self._owned_files: set[str | None] = set()
 
-async def _advance_open_batches(runtime: Runtime, budget: Budget) -> None:
-    open_batches = await batches.open_batches(runtime)
-    seen: dict[str, RemoteBatch] = {}
-    try:
-        seen = await poll.look(runtime, open_batches)
-    except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
-        # Without a listing each batch is asked for by itself; those that need nothing of the provider go on anyway.
-        log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
-    at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
+    async def run(self) -> None:
+        duties = (self._rescue, self._advance_open_batches, self._recover, self._submit_lanes, self._delete_stray_files)
+        for duty in duties:
+            if self._budget.is_spent:
+                log.warning("tick_out_of_time", duty=duty.__name__)
+                return
+            await unless_trouble(duty.__name__.strip("_"), duty())
 
-    async def advance_one(batch: Batch) -> None:
-        async with at_once:
-            if not budget.is_spent:
-                await unless_trouble("advance", advance(runtime, batch.batch_id, seen), batch_id=batch.batch_id)
+    async def _rescue(self) -> None:
+        rescued = await admit.rescue(self._runtime, self._budget)
+        if rescued:
+            log.warning("jobs_rescued", jobs=rescued)
 
-    moving = [batch for batch in open_batches if not poll.waits(batch, seen, runtime.now())]
-    await asyncio.gather(*(advance_one(batch) for batch in moving))
+    async def _advance_open_batches(self) -> None:
+        open_batches = await batches.open_batches(self._runtime)
+        self._owned_files |= {found.batch.input_file_id for found in open_batches}
+        seen: dict[str, RemoteBatch] = {}
+        try:
+            seen = await poll.look(self._runtime, [found.batch for found in open_batches])
+        except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
+            # Without a listing each batch is asked for by itself; those that need nothing of the provider go on anyway.
+            log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
+        at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
+        async def advance_one(found: Found) -> None:
+            async with at_once:
+                if not self._budget.is_spent:
+                    advancing = advance_found(self._runtime, found, seen)
+                    await unless_trouble("advance", advancing, batch_id=found.batch.batch_id)
 
-async def _recover(runtime: Runtime, _: Budget) -> None:
-    await recover.recover(runtime)
+        now = self._runtime.now()
+        moving = [found for found in open_batches if not poll.waits(found.batch, seen, now)]
+        await asyncio.gather(*(advance_one(found) for found in moving))
 
+    async def _recover(self) -> None:
+        await recover.recover(self._runtime)
 
-async def _submit_lanes(runtime: Runtime, budget: Budget) -> None:
-    for lane in await lanes.with_queued_jobs(runtime):
-        if not budget.is_spent:
-            await unless_trouble("submit", submit_lane(runtime, lane, budget, coalesce=False), lane=str(lane))
+    async def _submit_lanes(self) -> None:
+        for lane in await lanes.with_queued_jobs(self._runtime):
+            if not self._budget.is_spent:
+                submitting = submit_lane(self._runtime, lane, self._budget, coalesce=False)
+                await unless_trouble("submit", submitting, lane=str(lane))
 
-
-async def _delete_stray_files(runtime: Runtime, budget: Budget) -> None:
-    """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
-    async for file in runtime.provider.input_files():
-        if not budget.is_spent:
-            await unless_trouble("delete_stray_file", _delete_if_stray(runtime, file), file_id=file.file_id)
+    async def _delete_stray_files(self) -> None:
+        """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
+        async for file in self._runtime.provider.input_files():
+            if not self._budget.is_spent and file.file_id not in self._owned_files:
+                await unless_trouble("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
 
 
 async def _delete_if_stray(runtime: Runtime, file: RemoteFile) -> None:

@@ -11,6 +11,7 @@
 | settling | every line is dealt with | what the files left out, price, delete the provider's files |
 
 The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
+A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
 """
 
 from collections.abc import Mapping
@@ -74,6 +75,41 @@ NOTHING_USED: Final = Usage()
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How the jobs of a batch left it."""
+
+    completed: int = 0
+    failed: int = 0
+    # Queued again.
+    retried: int = 0
+
+    @property
+    def total(self) -> int:
+        """The jobs that have left it."""
+        return self.completed + self.failed + self.retried
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            completed=self.completed + other.completed,
+            failed=self.failed + other.failed,
+            retried=self.retried + other.retried,
+        )
+
+    def fields(self) -> dict[str, int]:
+        """The `counts` field of a document."""
+        return {"completed": self.completed, "failed": self.failed, "retried": self.retried, "cancelled": 0}
+
+    @classmethod
+    def read(cls, fields: Any) -> "Counts":
+        """The counts in a document's `counts` field."""
+        fields = fields if isinstance(fields, Mapping) else {}
+        return cls(**{name: count_of(fields.get(name)) for name in ("completed", "failed", "retried")})
+
+
+NOTHING_SETTLED: Final = Counts()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """A batch as read from `ai_batches/{batchId}`."""
 
@@ -90,7 +126,11 @@ class Batch:
     output_file_id: str | None
     error_file_id: str | None
     error_code: str | None
+    # Whether a result file was cut into shards.
+    is_cut: bool
     usage: Usage
+    # How many jobs ended how, as far as it is known.
+    counts: Counts
     created_at: datetime
     submitted_at: datetime | None
     # Since when we have known that the provider is done, and does not say where the answers are.

@@ -16,17 +16,22 @@ class Lease:
     """Who works on a document, and until when."""
 
     owner: str
-    expires_at: datetime
+    # None once it was given free.
+    expires_at: datetime | None
     # The number of the owner's last write: after a lost answer it tells whether that one landed.
     writes: int = 0
 
     @classmethod
     def read(cls, fields: Any) -> "Lease | None":
         """The lease in a document's `lease` field, if there is one."""
-        expires_at = fields.get("expiresAt") if isinstance(fields, Mapping) else None
-        if not isinstance(expires_at, datetime):
+        if not isinstance(fields, Mapping):
             return None
-        return cls(owner=str(fields.get("owner")), expires_at=expires_at, writes=fields.get("writes", 0))
+        expires_at = fields.get("expiresAt")
+        return cls(
+            owner=str(fields.get("owner")),
+            expires_at=expires_at if isinstance(expires_at, datetime) else None,
+            writes=fields.get("writes", 0),
+        )
 
     def fields(self) -> dict[str, Any]:
         """The document's `lease` field."""
@@ -34,8 +39,12 @@ class Lease:
 
     def is_live(self, now: datetime) -> bool:
         """Whether its owner may still be at work."""
-        return now < self.expires_at
+        return self.expires_at is not None and now < self.expires_at
 
     def extended(self, now: datetime, seconds: float, writes: int) -> "Lease":
         """The lease as its owner's write number `writes` leaves it: to expire `seconds` from now."""
         return Lease(owner=self.owner, expires_at=now + timedelta(seconds=seconds), writes=writes)
+
+    def released(self, writes: int) -> "Lease":
+        """The lease as its owner's last write leaves it. It stays, so that this write can be told from others."""
+        return Lease(owner=self.owner, expires_at=None, writes=writes)

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nightshift.model.batch import NOTHING_USED, Usage, count_of
+from nightshift.model.batch import NOTHING_SETTLED, NOTHING_USED, Counts, Usage, count_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """Counts of lines, and the tokens that the provider counted for them."""
 
-    settled: int = 0
+    # The jobs that left the batch by these lines.
+    settled: Counts = NOTHING_SETTLED
     # Not JSON, or without a custom_id of ours, or too long to be an answer.
     malformed: int = 0
     # The job has another line in this file, or was settled before.
@@ -32,7 +33,7 @@ class Tally:
     def counts(self) -> dict[str, int]:
         """The counts of lines, by name."""
         return {
-            "settled": self.settled,
+            "settled": self.settled.total,
             "malformed": self.malformed,
             "duplicate": self.duplicate,
             "unknown": self.unknown,
@@ -40,11 +41,16 @@ class Tally:
 
     def fields(self) -> dict[str, Any]:
         """The `tally` field of a shard's document."""
-        return {**self.counts(), "usage": self.usage.fields()}
+        return {**self.counts(), "settled": self.settled.fields(), "usage": self.usage.fields()}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Tally":
         """The tally in a shard's `tally` field; of a shard that is not settled, nothing."""
         fields = fields or {}
-        counts = {name: count_of(fields.get(name)) for name in cls().counts()}
-        return cls(**counts, usage=Usage.read(fields.get("usage")))
+        return cls(
+            settled=Counts.read(fields.get("settled")),
+            malformed=count_of(fields.get("malformed")),
+            duplicate=count_of(fields.get("duplicate")),
+            unknown=count_of(fields.get("unknown")),
+            usage=Usage.read(fields.get("usage")),
+        )

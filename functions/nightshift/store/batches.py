@@ -4,21 +4,22 @@ import asyncio
 import secrets
 import string
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, DocumentSnapshot, FieldFilter, Query
 
-from nightshift.model.batch import OPEN, Batch, Usage
+from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Usage
 from nightshift.model.errors import TryLater
 from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
-from nightshift.store import leases
-from nightshift.store.commits import READ, Undecided, commit
+from nightshift.store import lanes, leases
+from nightshift.store.commits import READ
 from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
-from nightshift.store.leases import Hold, new_lease
+from nightshift.store.leases import Hold
 
 log = structlog.get_logger()
 
@@ -27,14 +28,14 @@ _ID_LETTERS: Final = string.ascii_letters + string.digits
 _PAGE: Final = 300
 
 
-def new_batch_id() -> str:
+def _new_batch_id() -> str:
     """An id that is known for ours on a file's name at the provider."""
     return _ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
 
 
 def is_batch_id(name: str) -> bool:
     """Whether a name has the form of our batch ids."""
-    return name.startswith(_ID_PREFIX) and name.removeprefix(_ID_PREFIX).isalnum() and len(name) == len(new_batch_id())
+    return name.startswith(_ID_PREFIX) and name.removeprefix(_ID_PREFIX).isalnum() and len(name) == len(_new_batch_id())
 
 
 def batch_of(hold: Hold) -> Batch:
@@ -55,24 +56,37 @@ async def with_remote_id(runtime: Runtime, remote_id: str) -> Batch | None:
     return _existing(found[0]) if found else None
 
 
-async def take(runtime: Runtime, batch_id: str) -> Hold | None:
-    """Take the lease on an open batch, or None if it is closed. Raises LeaseHeld if somebody else is at it."""
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An open batch, and its document as it was read."""
+
+    batch: Batch
+    snapshot: "DocumentSnapshot[Any]"
+
+
+async def find(runtime: Runtime, batch_id: str) -> Found | None:
+    """The batch, or None if it is closed, or none. Raises TryLater for a document that cannot be read."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
-    if not snapshot.exists or snapshot.get("status") not in OPEN:
-        return None
-    return await leases.take_or_raise(runtime, snapshot)
+    batch = _existing(snapshot) if snapshot.exists else None
+    return Found(batch=batch, snapshot=snapshot) if batch and batch.is_open else None
 
 
-async def open_batches(runtime: Runtime) -> list[Batch]:
+def take(runtime: Runtime, found: Found) -> Hold:
+    """Begin a hold on an open batch as it was read. Raises LeaseHeld if somebody else is at it."""
+    return leases.begin_or_raise(runtime, found.snapshot)
+
+
+async def open_batches(runtime: Runtime) -> list[Found]:
     """Every batch that still has a step before it."""
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
-    found = [readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
-    return [batch for batch in found if batch]
+    snapshots = await query.get(**READ)
+    read = ((snapshot, readable(snapshot.id, snapshot.to_dict() or {})) for snapshot in snapshots)
+    return [Found(batch=batch, snapshot=snapshot) for snapshot, batch in read if batch]
 
 
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     """The estimated input tokens of the lane's open batches."""
-    return sum(batch.estimated_tokens for batch in await open_batches(runtime) if batch.lane == lane)
+    return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
 
 
 async def next_queued(runtime: Runtime, lane: Lane, limit: int) -> list[Job]:
@@ -82,13 +96,20 @@ async def next_queued(runtime: Runtime, lane: Lane, limit: int) -> list[Job]:
     return [job_of(snapshot) for snapshot in await query.get(**READ)]
 
 
-async def create_with(runtime: Runtime, batch_id: str, lane: Lane, jobs: Sequence[Job], estimated_tokens: int) -> Hold:
-    """Create the batch together with its first jobs, and hold its lease.
+async def create_with(
+    runtime: Runtime, lane_hold: Hold, lane: Lane, jobs: Sequence[Job], estimated_tokens: int, *, is_last: bool
+) -> Hold:
+    """Create a batch together with its first jobs, and hold its lease.
 
-    Raises Undecided if a job was taken meanwhile.
+    Args:
+        lane_hold: the lane's; it is put on record in the same commit, and given free if no further batch `is_last`.
+
+    Raises:
+        Undecided: a job was taken meanwhile.
+        LeaseHeld: the lane was.
     """
-    lease = new_lease(runtime)
-    ref = runtime.firestore.collection(BATCHES).document(batch_id)
+    lease = leases.new_lease(runtime)
+    ref = runtime.firestore.collection(BATCHES).document(_new_batch_id())
     fields = {
         "status": "assembling",
         "provider": lane.provider,
@@ -97,19 +118,16 @@ async def create_with(runtime: Runtime, batch_id: str, lane: Lane, jobs: Sequenc
         "lane": str(lane),
         "jobCount": len(jobs),
         "estimatedTokens": estimated_tokens,
-        "counts": {"completed": 0, "failed": 0, "retried": 0, "cancelled": 0},
+        "counts": NOTHING_SETTLED.fields(),
     }
-    batch = runtime.firestore.batch()
-    _claim(runtime, batch, batch_id, jobs)
-    batch.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
-    try:
-        update_time = (await commit(batch))[-1].update_time
-    except Undecided:
-        snapshot = await ref.get(**READ)
-        if not snapshot.exists:
-            raise
-        update_time = snapshot.update_time
-    return Hold(runtime, ref, lease, {**fields, "createdAt": runtime.now()}, update_time)
+
+    def create(writes: AsyncWriteBatch) -> None:
+        _claim(runtime, writes, ref.id, jobs)
+        writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
+
+    changes = lanes.submission(runtime, lane_hold)
+    update_time = await lane_hold.write(changes, also=create, release=is_last)
+    return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
 
 
 async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimated_tokens: int) -> None:
@@ -153,13 +171,18 @@ async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list
         last = page[-1]
 
 
+async def is_any_processing(runtime: Runtime, batch_id: str) -> bool:
+    """Whether a job of the batch is not dealt with yet."""
+    return bool(await jobs_where(runtime, batchId=batch_id, status=PROCESSING).limit(1).get(**READ))
+
+
 async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
     return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
 
 
-async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> dict[str, int]:
+async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> Counts:
     """The `counts` of a batch whose jobs are all dealt with, counted by the database.
 
     Args:
@@ -172,7 +195,7 @@ async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None)
 
     completed, failed = await asyncio.gather(count(COMPLETED), count(FAILED))
     retried = max(0, batch.job_count - completed - failed)
-    return {"completed": completed, "failed": failed, "retried": retried, "cancelled": 0}
+    return Counts(completed=completed, failed=failed, retried=retried)
 
 
 def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
@@ -189,6 +212,8 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_file_id=fields.get("outputFileId"),
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
+        is_cut=bool(fields.get("isCut")),
+        counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),
         created_at=_instant(fields["createdAt"]),
         submitted_at=_instant_or_none(fields.get("submittedAt")),

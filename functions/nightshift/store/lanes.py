@@ -19,7 +19,10 @@ log = structlog.get_logger()
 
 
 async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
-    """Take the lane's lease, or None: it is held, it backs off, or (with `coalesce`) it was submitted a moment ago."""
+    """Begin a hold on the lane, or None: it is held, it backs off, or (with `coalesce`) was submitted a moment ago.
+
+    Nothing is on record before a batch is created (`submission`): a lane without jobs costs no write.
+    """
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()
@@ -28,7 +31,10 @@ async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
     quiet_for = timedelta(seconds=runtime.settings.coalesce_seconds)
     if coalesce and _is_later(fields.get("lastSubmittedAt"), now - quiet_for):
         return None
-    return await leases.take(runtime, snapshot, create={"lane": str(lane)})
+    hold = leases.begin(runtime, snapshot)
+    if hold:
+        hold.fields["lane"] = str(lane)
+    return hold
 
 
 def most_requests(hold: Hold) -> int | None:
@@ -36,18 +42,16 @@ def most_requests(hold: Hold) -> int | None:
     return count_of(hold.fields.get("mostRequests")) or None
 
 
-async def release(runtime: Runtime, hold: Hold, *, submitted: bool) -> None:
-    """Give the lane free.
+def submission(runtime: Runtime, hold: Hold) -> dict[str, Any]:
+    """What a new batch changes in its lane's document, in the commit that creates it.
 
-    After a submission the coalescing window begins, and a learned limit is doubled, until it limits nothing any more.
+    The coalescing window begins, and a learned limit is doubled, until it limits nothing any more.
     """
-    changes: dict[str, Any] = {}
-    if submitted:
-        changes["lastSubmittedAt"] = SERVER_TIMESTAMP
-        if learned := most_requests(hold):
-            is_needed = 2 * learned < runtime.settings.max_batch_requests
-            changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
-    await hold.write(changes, release=True)
+    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP}
+    if learned := most_requests(hold):
+        is_needed = 2 * learned < runtime.settings.max_batch_requests
+        changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
+    return changes
 
 
 async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: datetime, most_requests: int) -> None:

@@ -1,22 +1,25 @@
 """Holding a lease, and writing only while it is held.
 
+A hold begins in memory: it is the reading of a document that nobody else works on. The holder's first write puts
+the lease on record, under the update time of that reading, so only one of many that read the same can succeed; who
+only looks, and finds nothing to do, has written nothing. `on_record` is that first write by itself, for work whose
+effects lie elsewhere.
+
 What may happen between which lines:
 
 - The holder dies: its lease expires, and the next taker finds the document as the last `write` left it.
 - The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so every
   write of the sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
-- The answer to a write is lost: the document is read again. Each write of a holder leaves its number there, so
-  it is plain whether this one landed.
+- The answer to a write is lost: the document is read again. Each write of a holder leaves its name and its number
+  there, the releasing one too, so it is plain whether this one landed.
 """
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-from google.cloud.firestore import DELETE_FIELD
 
 from nightshift.model.errors import LeaseHeld, LeaseLost, TryLater
 from nightshift.model.lease import Lease
@@ -30,67 +33,78 @@ Writes = Callable[["AsyncWriteBatch"], None]
 
 
 class Hold:
-    """A lease that is held on one document. `fields` are the document's, kept current by the writes."""
+    """A lease on one document. `fields` are the document's, kept current by the writes."""
 
     def __init__(
         self,
         runtime: Runtime,
         ref: "AsyncDocumentReference",
-        lease: Lease,
         fields: dict[str, Any],
-        update_time: datetime,
+        update_time: datetime | None,
+        lease: Lease | None = None,
     ) -> None:
+        """Begin a hold.
+
+        Args:
+            update_time: None for a document that is yet to be created, by the first write.
+            lease: one that is on record already.
+        """
         self.ref = ref
-        self.lease = lease
         self.fields = fields
-        self._update_time = update_time
+        self.is_on_record = lease is not None
         self.is_released = False
         self._runtime = runtime
+        self._lease = lease or _free_lease()
+        self._update_time = update_time
+        self._put_off: dict[str, Any] = {}
         self._one_write_at_a_time = asyncio.Lock()
-        self._writes = lease.writes
+        self._writes = self._lease.writes
 
-    async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
+    async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> datetime:
         """Change the document and, in the same commit, what `also` adds; renew the lease, or give it up.
 
+        Returns:
+            The update time of all that the commit changed.
+
         Raises:
+            LeaseHeld: somebody else was faster to put a lease on record; nothing was written.
             LeaseLost: somebody else holds it now; nothing was written.
             Undecided: a precondition that `also` brought failed; nothing was written.
         """
         async with self._one_write_at_a_time:
             # Counted before it is sent: a write that is given up in the middle keeps its number.
             self._writes += 1
+            changes = self._put_off | dict(changes)
             async for _ in attempts():
-                lease = self.lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds, self._writes)
+                lease = self._next_lease(release=release)
                 batch = self._runtime.firestore.batch()
                 if also:
                     also(batch)
-                batch.update(
-                    self.ref,
-                    {**changes, "lease": DELETE_FIELD if release else lease.fields()},
-                    option=self._runtime.firestore.write_option(last_update_time=self._update_time),
-                )
+                self._add(batch, {**changes, "lease": lease.fields()})
                 try:
                     self._update_time = (await commit(batch))[-1].update_time
                 except Undecided as doubt:
-                    if not await self._landed(lease, release=release):
+                    if not await self._landed(lease):
                         if also and doubt.is_refusal:
                             raise
                         continue
-                self.lease = lease
                 self.fields.update(changes)
-                self.is_released = release
-                return
+                self._put_off.clear()
+                self._lease, self.is_on_record, self.is_released = lease, True, release
+                assert self._update_time  # noqa: S101 - a commit has one
+                return self._update_time
+        raise AssertionError("attempts() ends by raising")
 
-    async def _landed(self, lease: Lease, *, release: bool) -> bool:
-        """Whether the doubtful write landed. Raises LeaseLost if the document is somebody else's."""
-        snapshot = await self.ref.get(**READ)
-        stored = Lease.read((snapshot.to_dict() or {}).get("lease"))
-        # Only a release takes a lease away altogether, and only its owner releases it.
-        ours = release if stored is None else stored.owner == self.lease.owner
-        if not snapshot.exists or not ours:
-            raise LeaseLost(self.ref.path)
-        self._update_time = snapshot.update_time
-        return stored is None or stored.writes == lease.writes
+    def put_off(self, changes: Mapping[str, Any]) -> None:
+        """Change the document with the next write, whatever that is; a crash before it forgets these changes."""
+        self._put_off |= changes
+        self.fields.update(changes)
+
+    async def on_record(self) -> "Hold":
+        """Put the lease on record, if it is not; returns this hold. Raises LeaseHeld."""
+        if not self.is_on_record:
+            await self.write({})
+        return self
 
     @asynccontextmanager
     async def released_after(self) -> AsyncIterator[None]:
@@ -99,7 +113,7 @@ class Hold:
             async with self.kept():
                 yield
         finally:
-            if not self.is_released:
+            if self.is_on_record and not self.is_released:
                 with suppress(LeaseLost):
                     await self.write({}, release=True)
 
@@ -121,49 +135,54 @@ class Hold:
         finally:
             renewal.cancel()
 
+    def _next_lease(self, *, release: bool) -> Lease:
+        if release:
+            return self._lease.released(self._writes)
+        return self._lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds, self._writes)
+
+    def _add(self, batch: "AsyncWriteBatch", changes: dict[str, Any]) -> None:
+        if self._update_time is None:
+            batch.create(self.ref, {**self.fields, **changes})
+        else:
+            option = self._runtime.firestore.write_option(last_update_time=self._update_time)
+            batch.update(self.ref, changes, option=option)
+
+    async def _landed(self, lease: Lease) -> bool:
+        """Whether the doubtful write landed. Raises LeaseHeld or LeaseLost if the document is somebody else's."""
+        snapshot = await self.ref.get(**READ)
+        stored = Lease.read((snapshot.to_dict() or {}).get("lease"))
+        is_ours = snapshot.exists and stored is not None and stored.owner == self._lease.owner
+        if not is_ours:
+            if self.is_on_record:
+                raise LeaseLost(self.ref.path)
+            if snapshot.update_time != self._update_time:
+                raise LeaseHeld(f"somebody was faster at {self.ref.path}")
+            return False
+        self._update_time = snapshot.update_time
+        return stored is not None and stored.writes == lease.writes
+
 
 def new_lease(runtime: Runtime) -> Lease:
-    """A lease for a new holder, from now on."""
-    now = runtime.now()
-    return Lease(owner=uuid.uuid4().hex, expires_at=now + timedelta(seconds=runtime.settings.lease_seconds))
+    """A live lease, for a document that its holder creates."""
+    return _free_lease().extended(runtime.now(), runtime.settings.lease_seconds, writes=0)
 
 
-async def take(
-    runtime: Runtime, snapshot: "DocumentSnapshot[Any]", create: Mapping[str, Any] | None = None
-) -> Hold | None:
-    """Take the lease on a document as it was read, or None if somebody else holds it or was faster.
-
-    Args:
-        create: the fields of the document where the snapshot says there is none yet.
-    """
+def begin(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold | None:
+    """Begin a hold on a document as it was read, or None if somebody else holds it."""
     fields: dict[str, Any] = snapshot.to_dict() or {}
     held = Lease.read(fields.get("lease"))
     if held and held.is_live(runtime.now()):
         return None
-    lease = new_lease(runtime)
-    batch = runtime.firestore.batch()
-    if snapshot.exists:
-        option = runtime.firestore.write_option(last_update_time=snapshot.update_time)
-        batch.update(snapshot.reference, {"lease": lease.fields()}, option=option)
-    elif create is not None:
-        fields = dict(create)
-        batch.create(snapshot.reference, {**fields, "lease": lease.fields()})
-    else:
-        return None
-    try:
-        update_time = (await commit(batch))[-1].update_time
-    except Undecided:
-        again = await snapshot.reference.get(**READ)
-        taken = Lease.read((again.to_dict() or {}).get("lease"))
-        if taken is None or taken.owner != lease.owner:
-            return None
-        update_time = again.update_time
-    return Hold(runtime, snapshot.reference, lease, fields, update_time)
+    return Hold(runtime, snapshot.reference, fields, snapshot.update_time)
 
 
-async def take_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
-    """Take the lease on an existing document. Raises LeaseHeld if somebody else holds it or was faster."""
-    hold = await take(runtime, snapshot)
+def begin_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
+    """Begin a hold on an existing document as it was read. Raises LeaseHeld if somebody else holds it."""
+    hold = begin(runtime, snapshot)
     if hold is None:
         raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
     return hold
+
+
+def _free_lease() -> Lease:
+    return Lease(owner=uuid.uuid4().hex, expires_at=None)

@@ -35,7 +35,7 @@ async def create(runtime: Runtime, hold: Hold, file: ResultFile, stretches: Sequ
             fields = {"file": file, "start": shard.stretch.start, "end": shard.stretch.end, _IS_SETTLED: False}
             writes.create(_ref(runtime, hold.ref.id, shard.shard_id), fields)
 
-    await hold.write({}, also=create_all)
+    await hold.write({"isCut": True}, also=create_all)
     return shards
 
 
@@ -57,7 +57,7 @@ async def take(runtime: Runtime, batch_id: str, shard_id: str) -> Hold | None:
     snapshot = await _ref(runtime, batch_id, shard_id).get(**READ)
     if not snapshot.exists or _shard(snapshot).is_settled:
         return None
-    return await leases.take_or_raise(runtime, snapshot)
+    return await leases.begin_or_raise(runtime, snapshot).on_record()
 
 
 def shard_of(hold: Hold) -> Shard:
