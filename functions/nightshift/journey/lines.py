@@ -4,6 +4,7 @@ Nothing here is recorded line by line. A line whose job has been settled, or was
 now, finds it no longer `processing` in this batch and is passed over.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,20 +17,28 @@ from nightshift.model.tally import Tally
 from nightshift.runtime import Runtime
 from nightshift.store import artifacts, settlements
 
+# The lines that are settled together, and how many such portions are on their way to the database at once.
 _LINES_AT_ONCE: Final = 150
+_MOST_IN_FLIGHT: Final = 4
 
 
 async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
     """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met."""
+    in_flight: set[asyncio.Task[Tally]] = set()
+    ended: list[Tally | BaseException] = []
+    try:
+        async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
+            if len(in_flight) == _MOST_IN_FLIGHT:
+                done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                ended += [task.exception() or task.result() for task in done]
+            in_flight.add(asyncio.create_task(_settle(runtime, batch, lines)))
+    finally:
+        ended += await asyncio.gather(*in_flight, return_exceptions=True)
     tally = Tally()
-    troubles: list[Exception] = []
-    async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
-        try:
-            tally += await _settle(runtime, batch, lines)
-        except Exception as trouble:  # noqa: BLE001 - raised below, when the other lines are settled
-            troubles.append(trouble)
-    if troubles:
-        raise troubles[0]
+    for outcome in ended:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        tally += outcome
     return tally
 
 

@@ -57,6 +57,8 @@ class Job:
     type: str
     input: Mapping[str, Any]
     status: str
+    # None before it was admitted.
+    lane: str | None
     batch_id: str | None
     # How often it was submitted, the submission under way included.
     attempts: int

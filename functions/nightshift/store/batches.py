@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, DocumentSnapshot, FieldFilter, Query
+from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
 
 from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Usage
 from nightshift.model.errors import TryLater
@@ -17,7 +17,7 @@ from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
-from nightshift.store.commits import READ
+from nightshift.store.commits import READ, Commit
 from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
 from nightshift.store.leases import Hold
 
@@ -121,7 +121,7 @@ async def create_with(
         "counts": NOTHING_SETTLED.fields(),
     }
 
-    def create(writes: AsyncWriteBatch) -> None:
+    def create(writes: Commit) -> None:
         _claim(runtime, writes, ref.id, jobs)
         writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
 
@@ -142,9 +142,9 @@ async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimated_tok
     )
 
 
-def _claim(runtime: Runtime, batch: AsyncWriteBatch, batch_id: str, jobs: Sequence[Job]) -> None:
+def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job]) -> None:
     for job in jobs:
-        batch.update(
+        writes.update(
             runtime.firestore.collection(JOBS).document(job.job_id),
             {
                 "status": PROCESSING,
@@ -153,7 +153,7 @@ def _claim(runtime: Runtime, batch: AsyncWriteBatch, batch_id: str, jobs: Sequen
                 "submittedAt": SERVER_TIMESTAMP,
                 "updatedAt": SERVER_TIMESTAMP,
             },
-            option=runtime.firestore.write_option(last_update_time=job.update_time),
+            read_as_of=job.update_time,
         )
 
 

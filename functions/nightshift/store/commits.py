@@ -10,16 +10,19 @@ at most once.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from google.api_core import exceptions
 from google.api_core.retry import AsyncRetry, if_exception_type
 
 from nightshift.model.errors import TryLater
+from nightshift.runtime import Runtime
+from nightshift.store import encoding
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncWriteBatch
+    from google.cloud.firestore import AsyncDocumentReference, AsyncWriteBatch
 
 # A precondition failed: somebody else was faster, or our own lost answer was.
 _REFUSED: Final = (
@@ -77,6 +80,36 @@ async def commit(batch: "AsyncWriteBatch") -> list[Any]:
         return list(await batch.commit(retry=None, timeout=_COMMIT_SECONDS))
     except (*_REFUSED, *_UNKNOWN) as error:
         raise Undecided(error) from error
+
+
+class Commit:
+    """The writes of one commit: all of them take effect, or none."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._batch = runtime.firestore.batch()
+
+    def create(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any]) -> None:
+        """Create a document. The commit fails if there is one."""
+        self._add(encoding.create(ref._document_path, fields))
+
+    def set(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any]) -> None:
+        """Replace a document, or create it."""
+        self._add(encoding.overwrite(ref._document_path, fields))
+
+    def update(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any], read_as_of: datetime) -> None:
+        """Change some fields of a document. The commit fails unless `read_as_of` is still its update time."""
+        self._add(encoding.update(ref._document_path, fields, read_as_of))
+
+    def delete(self, ref: "AsyncDocumentReference") -> None:
+        """Delete a document, if there is one."""
+        self._add(encoding.delete(ref._document_path))
+
+    async def send(self) -> datetime:
+        """Send the commit once; returns the update time of all that it changed. Raises Undecided."""
+        return (await commit(self._batch))[-1].update_time  # type: ignore[no-any-return]
+
+    def _add(self, write: Any) -> None:
+        self._batch._add_write_pbs([write])
 
 
 async def attempts() -> AsyncIterator[int]:

@@ -37,6 +37,7 @@ def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
         type=str(fields.get("type", "")),
         input=job_input if isinstance(job_input, dict) else {},
         status=str(fields.get("status", "")),
+        lane=fields.get("lane"),
         batch_id=fields.get("batchId"),
         attempts=count_of(fields.get("attempts")),
         update_time=snapshot.update_time,

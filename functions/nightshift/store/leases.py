@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 from nightshift.model.errors import LeaseHeld, LeaseLost, TryLater
 from nightshift.model.lease import Lease
 from nightshift.runtime import Runtime
-from nightshift.store.commits import READ, Undecided, attempts, commit
+from nightshift.store.commits import READ, Commit, Undecided, attempts
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference, AsyncWriteBatch, DocumentSnapshot
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
-Writes = Callable[["AsyncWriteBatch"], None]
+Writes = Callable[[Commit], None]
 
 
 class Hold:
@@ -77,22 +77,24 @@ class Hold:
             changes = self._put_off | dict(changes)
             async for _ in attempts():
                 lease = self._next_lease(release=release)
-                batch = self._runtime.firestore.batch()
+                commit = Commit(self._runtime)
                 if also:
-                    also(batch)
-                self._add(batch, {**changes, "lease": lease.fields()})
+                    also(commit)
+                self._add(commit, {**changes, "lease": lease.fields()})
                 try:
-                    self._update_time = (await commit(batch))[-1].update_time
+                    update_time = await commit.send()
                 except Undecided as doubt:
-                    if not await self._landed(lease):
+                    snapshot = await self._read_own()
+                    if not _has_landed(lease, snapshot):
                         if also and doubt.is_refusal:
                             raise
                         continue
+                    update_time = snapshot.update_time
+                self._update_time = update_time
                 self.fields.update(changes)
                 self._put_off.clear()
                 self._lease, self.is_on_record, self.is_released = lease, True, release
-                assert self._update_time  # noqa: S101 - a commit has one
-                return self._update_time
+                return update_time
         raise AssertionError("attempts() ends by raising")
 
     def put_off(self, changes: Mapping[str, Any]) -> None:
@@ -140,26 +142,23 @@ class Hold:
             return self._lease.released(self._writes)
         return self._lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds, self._writes)
 
-    def _add(self, batch: "AsyncWriteBatch", changes: dict[str, Any]) -> None:
+    def _add(self, commit: Commit, changes: Mapping[str, Any]) -> None:
         if self._update_time is None:
-            batch.create(self.ref, {**self.fields, **changes})
+            commit.create(self.ref, {**self.fields, **changes})
         else:
-            option = self._runtime.firestore.write_option(last_update_time=self._update_time)
-            batch.update(self.ref, changes, option=option)
+            commit.update(self.ref, changes, self._update_time)
 
-    async def _landed(self, lease: Lease) -> bool:
-        """Whether the doubtful write landed. Raises LeaseHeld or LeaseLost if the document is somebody else's."""
+    async def _read_own(self) -> "DocumentSnapshot[Any]":
+        """Read the document again after a doubt. Raises LeaseHeld or LeaseLost if it is somebody else's."""
         snapshot = await self.ref.get(**READ)
-        stored = Lease.read((snapshot.to_dict() or {}).get("lease"))
-        is_ours = snapshot.exists and stored is not None and stored.owner == self._lease.owner
-        if not is_ours:
-            if self.is_on_record:
-                raise LeaseLost(self.ref.path)
-            if snapshot.update_time != self._update_time:
-                raise LeaseHeld(f"somebody was faster at {self.ref.path}")
-            return False
-        self._update_time = snapshot.update_time
-        return stored is not None and stored.writes == lease.writes
+        stored = _lease_of(snapshot)
+        if stored and stored.owner == self._lease.owner:
+            self._update_time = snapshot.update_time
+        elif self.is_on_record:
+            raise LeaseLost(self.ref.path)
+        elif snapshot.update_time != self._update_time:
+            raise LeaseHeld(f"somebody was faster at {self.ref.path}")
+        return snapshot
 
 
 def new_lease(runtime: Runtime) -> Lease:
@@ -170,7 +169,7 @@ def new_lease(runtime: Runtime) -> Lease:
 def begin(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold | None:
     """Begin a hold on a document as it was read, or None if somebody else holds it."""
     fields: dict[str, Any] = snapshot.to_dict() or {}
-    held = Lease.read(fields.get("lease"))
+    held = _lease_of(snapshot)
     if held and held.is_live(runtime.now()):
         return None
     return Hold(runtime, snapshot.reference, fields, snapshot.update_time)
@@ -182,6 +181,15 @@ def begin_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
     if hold is None:
         raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
     return hold
+
+
+def _has_landed(lease: Lease, snapshot: "DocumentSnapshot[Any]") -> bool:
+    stored = _lease_of(snapshot)
+    return stored is not None and (stored.owner, stored.writes) == (lease.owner, lease.writes)
+
+
+def _lease_of(snapshot: "DocumentSnapshot[Any]") -> Lease | None:
+    return Lease.read((snapshot.to_dict() or {}).get("lease"))
 
 
 def _free_lease() -> Lease:

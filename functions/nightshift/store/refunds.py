@@ -7,11 +7,11 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.model.ledger import Wallet, charge_id, refund_id, tokens_of
 from nightshift.runtime import Runtime
-from nightshift.store.commits import READ
+from nightshift.store.commits import READ, Commit
 from nightshift.store.documents import LEDGER, WALLETS
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference, AsyncWriteBatch, DocumentSnapshot
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
 
 class Refunds:
@@ -41,7 +41,7 @@ class Refunds:
         has_wallet = self._read[self._wallet_ref.path].exists
         return max(0, -tokens_of(charge.get("amount"))) if has_wallet and not was_refunded else 0
 
-    def write(self, writes: "AsyncWriteBatch", job_ids: Sequence[str]) -> None:
+    def write(self, writes: Commit, job_ids: Sequence[str]) -> None:
         """Add the jobs' refunds, and the wallet under the update time at which it was read."""
         refunds = {job_id: tokens for job_id in job_ids if (tokens := self.tokens(job_id))}
         for job_id, tokens in refunds.items():
@@ -55,7 +55,7 @@ class Refunds:
             writes.update(
                 self._wallet_ref,
                 {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP},
-                option=self._client.write_option(last_update_time=snapshot.update_time),
+                read_as_of=snapshot.update_time,
             )
 
     def _entry_ref(self, entry_id: str) -> "AsyncDocumentReference":

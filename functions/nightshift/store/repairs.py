@@ -20,7 +20,7 @@ from nightshift.model.notification import Kind, notification
 from nightshift.runtime import Runtime
 from nightshift.store import admissions
 from nightshift.store.admissions import Written
-from nightshift.store.commits import Undecided, attempts, commit
+from nightshift.store.commits import Commit, Undecided, attempts
 from nightshift.store.documents import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS, WALLETS
 from nightshift.store.refunds import Refunds
 
@@ -63,11 +63,11 @@ async def refund(runtime: Runtime, job_id: str) -> int:
         refunds = await Refunds.read(runtime, job.user_id, [job_id])
         if not refunds.tokens(job_id):
             return 0
-        writes = runtime.firestore.batch()
+        writes = Commit(runtime)
         refunds.write(writes, [job_id])
         _touch(runtime, writes, job, {"tokensSpent": 0})
         try:
-            await commit(writes)
+            await writes.send()
         except Undecided:
             continue
         return refunds.tokens(job_id)
@@ -81,35 +81,34 @@ async def rewrite_wallet(runtime: Runtime, user_id: str, wallet: Wallet, update_
     """
     ref = runtime.firestore.collection(WALLETS).document(user_id)
     fields = {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP}
-    writes = runtime.firestore.batch()
+    writes = Commit(runtime)
     if update_time:
-        writes.update(ref, fields, option=runtime.firestore.write_option(last_update_time=update_time))
+        writes.update(ref, fields, read_as_of=update_time)
     else:
         writes.create(ref, fields)
-    await commit(writes)
+    await writes.send()
 
 
 async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, int], update_time: datetime) -> None:
     """Write a closed batch's counts as they were counted again. Raises Undecided if it changed since then."""
-    writes = runtime.firestore.batch()
-    option = runtime.firestore.write_option(last_update_time=update_time)
-    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, option=option)
-    await commit(writes)
+    writes = Commit(runtime)
+    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, update_time)
+    await writes.send()
 
 
 async def _create_beside(runtime: Runtime, job: Written, collection: str, fields: Mapping[str, Any]) -> None:
-    writes = runtime.firestore.batch()
+    writes = Commit(runtime)
     ref = runtime.firestore.collection(collection).document(job.job_id)
     writes.create(ref, {**fields, "createdAt": SERVER_TIMESTAMP})
     _touch(runtime, writes, job, {})
-    await commit(writes)
+    await writes.send()
 
 
 def _touch(runtime: Runtime, writes: Any, job: Written, changes: Mapping[str, Any]) -> None:
     writes.update(
         runtime.firestore.collection(JOBS).document(job.job_id),
         {**changes, "updatedAt": SERVER_TIMESTAMP},
-        option=runtime.firestore.write_option(last_update_time=job.update_time),
+        read_as_of=job.update_time,
     )
 
 

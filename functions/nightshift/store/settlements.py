@@ -19,41 +19,42 @@ from nightshift.model.notification import Kind, notification
 from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
 from nightshift.runtime import Runtime
-from nightshift.store.commits import READ, Undecided, attempts, commit
+from nightshift.store.commits import READ, Commit, Undecided, attempts
 from nightshift.store.documents import CLASSIFICATIONS, JOBS, NOTIFICATIONS, job_of
 from nightshift.store.refunds import Refunds
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncWriteBatch, DocumentSnapshot
-
     Kept = TypeVar("Kept", Completed | Requeued, Failed)
-    Writer = Callable[[AsyncWriteBatch, Sequence[Kept]], Awaitable[None]]
+    Writer = Callable[[Commit, Sequence[Kept]], Awaitable[None]]
 
 # One gRPC message holds 10 MiB in production and 4 MiB in the emulator; a result is at most some 100 kB and written
 # twice.
 _MOST_JOBS: Final = 150
 _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
+# What settling a job needs to know of it.
+_SETTLED_BY: Final = ("userId", "type", "status", "lane", "batchId", "attempts")
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
-    """The admitted jobs of these ids; an id without one is left out."""
+    """The admitted jobs of these ids, their inputs left out; an id without one is left out."""
     refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
-    snapshots = [snapshot async for snapshot in runtime.firestore.get_all(refs, **READ)]
-    return {snapshot.id: job_of(snapshot) for snapshot in snapshots if snapshot.exists and _field(snapshot, "lane")}
+    snapshots = runtime.firestore.get_all(refs, field_paths=_SETTLED_BY, **READ)
+    jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
+    return {job.job_id: job for job in jobs if job.lane}
 
 
 async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
     """Settle jobs, each at most once however often this is called."""
 
-    async def write_shared(writes: "AsyncWriteBatch", shared: Sequence[Completed | Requeued]) -> None:
+    async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued]) -> None:
         for settlement in shared:
             if isinstance(settlement, Completed):
                 _write_completed(runtime, writes, settlement)
             else:
                 _write_requeued(runtime, writes, settlement)
 
-    async def write_failures(writes: "AsyncWriteBatch", failures: Sequence[Failed]) -> None:
+    async def write_failures(writes: Commit, failures: Sequence[Failed]) -> None:
         await _write_failures_and_refunds(runtime, writes, failures)
 
     shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
@@ -77,10 +78,10 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
 async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> None:
     rest = list(settlements)
     async for _ in attempts():
-        writes = runtime.firestore.batch()
+        writes = Commit(runtime)
         await write(writes, rest)
         try:
-            await commit(writes)
+            await writes.send()
         except Undecided:
             tried, rest = rest, await _still_to_settle(runtime, rest)
             if len(rest) == len(tried) > 1:
@@ -104,7 +105,7 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
     ]
 
 
-def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", done: Completed) -> None:
+def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
     client, job, lane = runtime.firestore, done.job, done.lane
     answer = {
         "result": done.result.model_dump(mode="json"),
@@ -127,7 +128,7 @@ def _write_completed(runtime: Runtime, writes: "AsyncWriteBatch", done: Complete
     _write_notification(runtime, writes, job, "job_completed", done.title, done.message)
 
 
-def _write_requeued(runtime: Runtime, writes: "AsyncWriteBatch", again: Requeued) -> None:
+def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
     _write_job(
         runtime,
@@ -137,7 +138,7 @@ def _write_requeued(runtime: Runtime, writes: "AsyncWriteBatch", again: Requeued
     )
 
 
-async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch", failures: Sequence[Failed]) -> None:
+async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> None:
     """Write the failures of one user's jobs.
 
     What comes back is what the ledger says was charged and not refunded yet.
@@ -166,17 +167,15 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: "AsyncWriteBatch
 _ENDED: Final[Mapping[str, Any]] = {"completedAt": SERVER_TIMESTAMP}
 
 
-def _write_job(runtime: Runtime, writes: "AsyncWriteBatch", job: Job, changes: Mapping[str, Any]) -> None:
+def _write_job(runtime: Runtime, writes: Commit, job: Job, changes: Mapping[str, Any]) -> None:
     writes.update(
         runtime.firestore.collection(JOBS).document(job.job_id),
         {**changes, "updatedAt": SERVER_TIMESTAMP},
-        option=runtime.firestore.write_option(last_update_time=job.update_time),
+        read_as_of=job.update_time,
     )
 
 
-def _write_notification(
-    runtime: Runtime, writes: "AsyncWriteBatch", job: Job, kind: Kind, title: str, message: str
-) -> None:
+def _write_notification(runtime: Runtime, writes: Commit, job: Job, kind: Kind, title: str, message: str) -> None:
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
     writes.set(
         runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
@@ -198,7 +197,3 @@ def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed
         chunk_bytes += settlement_bytes
     if chunk:
         yield chunk
-
-
-def _field(snapshot: "DocumentSnapshot[Any]", name: str) -> Any:
-    return (snapshot.to_dict() or {}).get(name)

@@ -13,12 +13,12 @@ from nightshift.model.shard import ResultFile, Shard, Stretch
 from nightshift.model.tally import Tally
 from nightshift.runtime import Runtime
 from nightshift.store import leases
-from nightshift.store.commits import READ
+from nightshift.store.commits import READ, Commit
 from nightshift.store.documents import BATCHES, SHARDS
 from nightshift.store.leases import Hold, Writes
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncWriteBatch, DocumentSnapshot
+    from google.cloud.firestore import DocumentSnapshot
 
 _IS_SETTLED: Final = "isSettled"
 
@@ -30,7 +30,7 @@ async def create(runtime: Runtime, hold: Hold, file: ResultFile, stretches: Sequ
         for number, stretch in enumerate(stretches)
     ]
 
-    def create_all(writes: "AsyncWriteBatch") -> None:
+    def create_all(writes: Commit) -> None:
         for shard in shards:
             fields = {"file": file, "start": shard.stretch.start, "end": shard.stretch.end, _IS_SETTLED: False}
             writes.create(_ref(runtime, hold.ref.id, shard.shard_id), fields)
@@ -73,7 +73,7 @@ async def note_settled(hold: Hold, tally: Tally) -> None:
 def deletion(runtime: Runtime, batch_id: str, shards: Sequence[Shard]) -> Writes:
     """The writes that delete a batch's shards, for the commit that ends its ingestion."""
 
-    def delete_all(writes: "AsyncWriteBatch") -> None:
+    def delete_all(writes: Commit) -> None:
         for shard in shards:
             writes.delete(_ref(runtime, batch_id, shard.shard_id))
 

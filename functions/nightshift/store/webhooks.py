@@ -12,7 +12,7 @@ from typing import Final
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.runtime import Runtime
-from nightshift.store.commits import READ, Undecided, commit
+from nightshift.store.commits import READ, Commit, Undecided
 from nightshift.store.documents import WEBHOOKS
 
 # OpenAI sends an event again for up to 72 hours.
@@ -27,8 +27,8 @@ async def was_dealt_with(runtime: Runtime, event_id: str) -> bool:
 
 async def record(runtime: Runtime, event_id: str) -> None:
     """Record an event that was dealt with. Where that fails, the worst that comes of it is a second look."""
-    batch = runtime.firestore.batch()
+    commit = Commit(runtime)
     ref = runtime.firestore.collection(WEBHOOKS).document(event_id)
-    batch.create(ref, {"receivedAt": SERVER_TIMESTAMP, "expireAt": runtime.now() + _KEPT})
+    commit.create(ref, {"receivedAt": SERVER_TIMESTAMP, "expireAt": runtime.now() + _KEPT})
     with suppress(Undecided):
-        await commit(batch)
+        await commit.send()

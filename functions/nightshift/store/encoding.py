@@ -1,0 +1,97 @@
+"""Writes as Firestore's own messages: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#write.
+
+The client library builds the same messages through wrappers that cost it 0.6 ms of CPU for the three documents of a
+finished job, which made one instance slower than the database; built directly they cost 0.08 ms. Here is what
+documents of ours need: plain values, maps and lists, and at the top level SERVER_TIMESTAMP and DELETE_FIELD.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+from google.cloud.firestore_v1.types.document import Value
+from google.cloud.firestore_v1.types.write import DocumentTransform, Write
+from google.protobuf.struct_pb2 import NULL_VALUE
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_Write: Any = Write.pb()
+_Value: Any = Value.pb()
+_REQUEST_TIME: Any = DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
+
+def create(path: str, fields: Mapping[str, Any]) -> Any:
+    """The write that creates a document, and fails if there is one. `path` begins with `projects/`."""
+    write = overwrite(path, fields)
+    write.current_document.exists = False
+    return write
+
+
+def overwrite(path: str, fields: Mapping[str, Any]) -> Any:
+    """The write that replaces a document, or creates it."""
+    write = _Write()
+    write.update.name = path
+    _fill(write, fields)
+    return write
+
+
+def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
+    """The write that changes some fields of a document, and fails unless this is still its update time."""
+    write = overwrite(path, fields)
+    write.current_document.update_time.CopyFrom(_timestamp(read_as_of))
+    # Without a mask, though an empty one, all other fields would go.
+    write.update_mask.SetInParent()
+    write.update_mask.field_paths.extend(name for name, field in fields.items() if field is not SERVER_TIMESTAMP)
+    return write
+
+
+def delete(path: str) -> Any:
+    """The write that deletes a document, if there is one."""
+    write = _Write()
+    write.delete = path
+    return write
+
+
+def _fill(write: Any, fields: Mapping[str, Any]) -> None:
+    document = write.update.fields
+    for name, field in fields.items():
+        if field is SERVER_TIMESTAMP:
+            write.update_transforms.add(field_path=name, set_to_server_value=_REQUEST_TIME)
+        elif field is not DELETE_FIELD:
+            _set(document[name], field)
+
+
+def _set(value: Any, field: Any) -> None:
+    """Set a value to a field's content. Raises TypeError for what no document of ours holds."""
+    if field is None:
+        value.null_value = NULL_VALUE
+    elif isinstance(field, str):
+        value.string_value = field
+    elif isinstance(field, bool):
+        value.boolean_value = field
+    elif isinstance(field, int):
+        value.integer_value = field
+    elif isinstance(field, float):
+        value.double_value = field
+    elif isinstance(field, datetime):
+        value.timestamp_value.CopyFrom(_timestamp(field))
+    elif isinstance(field, Mapping):
+        value.map_value.SetInParent()
+        for name, inner in field.items():
+            _set(value.map_value.fields[name], inner)
+    elif isinstance(field, list | tuple):
+        value.array_value.SetInParent()
+        for inner in field:
+            _set(value.array_value.values.add(), inner)
+    else:
+        raise TypeError(f"a document of ours holds no {type(field).__name__}")
+
+
+def _timestamp(moment: datetime) -> Any:
+    # Firestore's own times have nanoseconds, and a precondition is about each of them.
+    exact = getattr(moment, "timestamp_pb", None)
+    if exact:
+        return exact()
+    rounded = Timestamp()
+    rounded.FromDatetime(moment)
+    return rounded
