@@ -10,6 +10,7 @@ import pytest
 from local.openai_server import BatchFault, RequestFault
 from nightshift.providers.base import RemoteBatch
 from nightshift.providers.openai import OpenAIProvider, _until_repeated
+from tests.promises import assert_promises_kept
 from tests.test_crashes import create_at_provider
 from tests.world import World
 
@@ -106,3 +107,22 @@ async def test_a_lost_create_is_looked_for_even_when_the_file_is_said_to_be_gone
     assert await world.tick() == 200
 
     assert len(world.provider.batches) == 1
+
+
+async def test_any_number_of_lost_creates_is_adopted_by_one_listing(world: World) -> None:
+    """Each answer was lost; the tick looks once, and finds them all."""
+    for number in range(4):
+        world.provider.faults.add(RequestFault("POST", "/v1/batches", when="after", reset=True))
+        await world.give(f"user{number}", 1)
+        await world.submit(f"user{number}")
+    assert [batch["status"] for batch in await world.batches()] == ["sealed"] * 4
+    await world.provider.settled()
+    before = len(world.provider.calls)
+
+    assert await world.tick() == 200
+
+    listings = [call for call in world.provider.calls[before:] if (call.method, call.path) == ("GET", "/v1/batches")]
+    assert len(listings) == 1
+    await world.finish()
+    assert len(world.provider.batches) == 4
+    await assert_promises_kept(world)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nightshift.audit.finding import Finding, LeftAlone
 from nightshift.audit.scope import Scope
 from nightshift.journey.advance import advance
+from nightshift.journey.seen import NOTHING_SEEN
 from nightshift.model.batch import Batch, count_of
 from nightshift.runtime import Runtime
 from nightshift.store import batches, repairs
@@ -87,7 +88,7 @@ def _agree(counts: Any, recount: Mapping[str, int], job_count: int) -> bool:
 
 def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
     async def advance_it() -> str:
-        await advance(runtime, batch.batch_id, {})
+        await advance(runtime, batch.batch_id, NOTHING_SEEN)
         now = await batches.read(runtime, batch.batch_id)
         if now and now.status == batch.status:
             raise LeftAlone("it could not be advanced now")

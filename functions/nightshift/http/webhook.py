@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nightshift.journey.advance import advance
+from nightshift.journey.seen import Seen
 from nightshift.log import left_to_the_next_tick
 from nightshift.model.batch import Batch
 from nightshift.model.errors import EventUnreadable, HttpError, LeaseHeld, TryLater
@@ -82,7 +83,7 @@ async def _look_at(runtime: Runtime, remote_id: str) -> None:
     if batch.job_count > _MOST_JOBS_IN_PLACE and await messages.call_workers(runtime, batch.batch_id):
         return
     try:
-        await advance(runtime, batch.batch_id, {remote_id: remote} if remote else {})
+        await advance(runtime, batch.batch_id, Seen.only([remote] if remote else []))
     except LeaseHeld:
         # Whoever is at it may have looked a moment too early. A worker looks again, and comes again until it may.
         await messages.call_workers(runtime, batch.batch_id)

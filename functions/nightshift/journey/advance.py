@@ -5,27 +5,25 @@ without harm, so a crash needs no repair code: the lease expires, and the next o
 step again. Nothing else moves a batch.
 """
 
-from collections.abc import Mapping
-
 from nightshift.journey import assemble, ingest, poll, settle, submit
+from nightshift.journey.seen import NOTHING_SEEN, Seen
 from nightshift.journey.shard import settle_shard
 from nightshift.model.errors import LeaseHeld
 from nightshift.model.lane import Lane
-from nightshift.providers.base import RemoteBatch
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes, shards
 from nightshift.store.batches import Found
 from nightshift.store.leases import Hold
 
 
-async def advance(runtime: Runtime, batch_id: str, seen: Mapping[str, RemoteBatch]) -> None:
+async def advance(runtime: Runtime, batch_id: str, seen: Seen) -> None:
     """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is. Raises as below."""
     found = await batches.find(runtime, batch_id)
     if found:
         await advance_found(runtime, found, seen)
 
 
-async def advance_found(runtime: Runtime, found: Found, seen: Mapping[str, RemoteBatch]) -> None:
+async def advance_found(runtime: Runtime, found: Found, seen: Seen) -> None:
     """Bring an open batch, as it was read, as far as it goes now.
 
     Raises:
@@ -49,7 +47,7 @@ async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
         await settle_shard(runtime, batch, shard_id)
         if await shards.is_any_unsettled(runtime, batch_id):
             return
-    await advance(runtime, batch_id, {})
+    await advance(runtime, batch_id, NOTHING_SEEN)
 
 
 async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
@@ -74,20 +72,20 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
                 break
             if assembled is None:
                 break
-            await _advance_held(runtime, assembled.hold, {})
+            await _advance_held(runtime, assembled.hold, NOTHING_SEEN)
             was_taken = batches.batch_of(assembled.hold).status == "submitted"
             # After a full queue, one batch at a time finds out what fits.
             if not assembled.is_full or not was_taken or is_learning:
                 break
 
 
-async def _advance_held(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
+async def _advance_held(runtime: Runtime, hold: Hold, seen: Seen) -> None:
     async with hold.released_after():
         while await _step(runtime, hold, seen):
             pass
 
 
-async def _step(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
+async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     """Take the batch's next step. Returns whether there may be another one now."""
     status = batches.batch_of(hold).status
     if status == "submitted":

@@ -6,7 +6,7 @@ whoever submits it, who will look for it. Of two, the one that is not on record 
 is deleted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from nightshift.journey.duty import unless_trouble
+from nightshift.journey.seen import Seen
 from nightshift.model.batch import Batch
 from nightshift.providers.base import ProviderGone, RemoteBatch
 from nightshift.runtime import Runtime
@@ -32,32 +33,33 @@ _BATCH_PATIENCE: Final = timedelta(hours=48)
 _CANCEL_PATIENCE: Final = timedelta(hours=72)
 
 
-async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> dict[str, RemoteBatch]:
-    """The provider's view of the open batches, by its own ids; strays are cancelled on the way.
+async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> Seen:
+    """The provider's view of the open batches, in one listing; strays are cancelled on the way.
 
     Raises:
         ProviderTrouble: it did not answer.
     """
     owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
     submitted = {batch.batch_id for batch in owned.values()}
-    seen: dict[str, RemoteBatch] = {}
+    adopting = {batch.batch_id for batch in open_batches if batch.remote_id is None}
+    seen = Seen(listed_at=runtime.now())
     earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
     number = 0
     async for remote in runtime.provider.batches():
         number += 1
         if number > _NEWEST and (earliest is None or (remote.created_at and remote.created_at < earliest)):
             break
-        if remote.remote_id in owned:
-            seen[remote.remote_id] = remote
+        if remote.remote_id in owned or remote.batch_id in adopting:
+            seen.remotes[remote.remote_id] = remote
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             cancelling = _cancel_if_stray(runtime, remote.remote_id, remote.batch_id)
             await unless_trouble("cancel_stray", cancelling, remote_id=remote.remote_id)
         elif remote.batch_id in submitted and remote.outcome:
             await unless_trouble("delete_double", _delete_results(runtime, remote), remote_id=remote.remote_id)
-    for remote_id in owned.keys() - seen.keys():
+    for remote_id in owned.keys() - seen.remotes.keys():
         # A listing may lag behind.
         with suppress(ProviderGone):
-            seen[remote_id] = await runtime.provider.retrieve(remote_id)
+            seen.remotes[remote_id] = await runtime.provider.retrieve(remote_id)
     return seen
 
 
@@ -79,7 +81,7 @@ async def _delete_results(runtime: Runtime, remote: RemoteBatch) -> None:
             await runtime.provider.delete_file(file_id)
 
 
-async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> bool:
+async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
 
     Args:
@@ -89,7 +91,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
     age = runtime.now() - _sent_at(batch)
     try:
-        remote = seen.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
+        remote = seen.remotes.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
         if age < _BATCH_PATIENCE:
             return False
@@ -119,9 +121,9 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBa
     return True
 
 
-def waits(batch: Batch, seen: Mapping[str, RemoteBatch], now: datetime) -> bool:
+def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
-    remote = seen.get(batch.remote_id or "")
+    remote = seen.remotes.get(batch.remote_id or "")
     if batch.status != "submitted" or remote is None or now >= _sent_at(batch) + _BATCH_PATIENCE:
         return False
     is_new = remote.outcome is not None and batch.output_missing_since is None

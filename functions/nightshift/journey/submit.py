@@ -12,7 +12,6 @@ one that is not on record.
 """
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +19,7 @@ import structlog
 from google.api_core.exceptions import NotFound
 from google.cloud.firestore import SERVER_TIMESTAMP
 
+from nightshift.journey.seen import Seen
 from nightshift.model.batch import Batch
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
 from nightshift.runtime import Runtime
@@ -34,13 +34,13 @@ _VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
 
-async def submit(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) -> None:
+async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
 
     The lease of a batch that is found there, and has ended already, is kept: there is a next step.
 
     Args:
-        seen: provider batches that were seen a moment ago, by their ids; the listing may not show them yet.
+        seen: provider batches that were seen a moment ago; a listing of our own may not show them yet.
 
     Raises:
         ProviderTrouble: it did not answer, or not now.
@@ -65,23 +65,32 @@ async def submit(runtime: Runtime, hold: Hold, seen: Mapping[str, RemoteBatch]) 
     log.info("batch_submitted", batch_id=batch.batch_id, remote_id=remote.remote_id, jobs=batch.job_count)
 
 
-async def _adopted(runtime: Runtime, batch: Batch, seen: Mapping[str, RemoteBatch]) -> RemoteBatch | None:
+async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:
     if batch.create_lands_by is None:
         return None
-    earliest = batch.created_at - _CLOCK_SLACK
-    found = {remote_id: remote for remote_id, remote in seen.items() if remote.batch_id == batch.batch_id}
-    async for remote in runtime.provider.batches():
-        if remote.created_at and remote.created_at < earliest:
-            break
-        if remote.batch_id == batch.batch_id:
-            found[remote.remote_id] = remote
-    if not found and runtime.now() < batch.create_lands_by:
+    found, looked_at = seen.of_batch(batch.batch_id), seen.listed_at
+    if looked_at is None:
+        looked_at = runtime.now()
+        found += await _listed(runtime, batch)
+    if not found and looked_at < batch.create_lands_by:
         raise ProviderTrouble("a create may still be on its way")
     if not found:
         return None
     log.warning("batch_adopted", batch_id=batch.batch_id, found=len(found))
     # Of several, one that works, or has worked, is worth more than one that failed.
-    return min(found.values(), key=lambda remote: remote.outcome in {"failed", "cancelled"})
+    return min(found, key=lambda remote: remote.outcome in {"failed", "cancelled"})
+
+
+async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
+    """The provider's batches with our stamp for this one."""
+    earliest = batch.created_at - _CLOCK_SLACK
+    found = []
+    async for remote in runtime.provider.batches():
+        if remote.created_at and remote.created_at < earliest:
+            break
+        if remote.batch_id == batch.batch_id:
+            found.append(remote)
+    return found
 
 
 async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:

@@ -12,7 +12,8 @@ import structlog
 from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance_found, submit_lane
 from nightshift.journey.duty import unless_trouble
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
+from nightshift.journey.seen import NOTHING_SEEN
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.runtime import Runtime
 from nightshift.store import batches, lanes
 from nightshift.store.batches import Found
@@ -52,7 +53,7 @@ class _Tick:
     async def _advance_open_batches(self) -> None:
         open_batches = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
-        seen: dict[str, RemoteBatch] = {}
+        seen = NOTHING_SEEN
         try:
             seen = await poll.look(self._runtime, [found.batch for found in open_batches])
         except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:

@@ -1,0 +1,28 @@
+"""What was seen at the provider a moment ago, so that many batches share one listing and none asks for itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from nightshift.providers.base import RemoteBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Some batches of the provider's."""
+
+    remotes: dict[str, RemoteBatch] = field(default_factory=dict)
+    # When a listing was begun that showed all batches of ours; None = others may be there, which nobody looked for.
+    listed_at: datetime | None = None
+
+    @classmethod
+    def only(cls, remotes: Iterable[RemoteBatch]) -> "Seen":
+        """These, and who knows what else there is."""
+        return cls(remotes={remote.remote_id: remote for remote in remotes})
+
+    def of_batch(self, batch_id: str) -> list[RemoteBatch]:
+        """Those that carry our stamp for this batch."""
+        return [remote for remote in self.remotes.values() if remote.batch_id == batch_id]
+
+
+NOTHING_SEEN = Seen()
