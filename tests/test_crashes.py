@@ -3,7 +3,7 @@
 import asyncio
 import os
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from local.openai_server import BatchFault, FileFault, RequestFault
 from local.serve import serving
 from nightshift.journey import assemble
-from nightshift.store import commits, leases
+from nightshift.store.commits import Commit, Undecided
 from tests.promises import assert_promises_kept
 from tests.world import API_KEY, World
 
@@ -111,7 +111,7 @@ async def test_a_batch_of_which_the_provider_made_two_is_paid_for_once(world: Wo
     """The first create was lost and is not listed for long: a second is made, and the double cancelled by the tick."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
-        BatchFault(hidden_listings=2), RequestFault("POST", "/v1/batches", when="after", reset=True)
+        BatchFault(hidden_listings=1), RequestFault("POST", "/v1/batches", when="after", reset=True)
     )
     await world.give("alice", 1)
     await world.submit("alice")
@@ -262,9 +262,10 @@ async def test_a_wallet_under_contention_gives_every_refund_once(world: World) -
     await assert_promises_kept(world)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("delay_seconds", [0.0, 0.005, 0.05, 0.2])
 async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
-    world: World, monkeypatch: pytest.MonkeyPatch, delay_seconds: float
+    world: World, monkeypatch: pytest.MonkeyPatch, delay_seconds: float, is_first: bool
 ) -> None:
     """A claim is said to have timed out and lands a moment later: its jobs are sent once, and lose no attempt."""
     monkeypatch.setattr(assemble, "_PAGE", 2)
@@ -273,22 +274,23 @@ async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
     await world.submit("alice")
     job_ids = [await world.submit("alice") for _ in range(7)]
     late: list[asyncio.Task[Any]] = []
-    real = commits.commit
+    real = Commit.send
 
-    async def land(batch: Any) -> None:
+    async def land(commit: Commit) -> None:
         await asyncio.sleep(delay_seconds)
-        with suppress(commits.Undecided):
-            await real(batch)
+        with suppress(Undecided):
+            await real(commit)
 
-    async def losing(batch: Any) -> list[Any]:
-        # The first commit of a lease that carries claims is the second page's.
-        if len(batch._write_pbs) > 1 and not late:
-            late.append(asyncio.create_task(land(batch)))
+    async def losing(commit: Commit) -> datetime:
+        writes = str(commit._batch._write_pbs)
+        # The first page's claims come with the lane.
+        if "/ai_jobs/" in writes and ("/lanes/" in writes) == is_first and not late:
+            late.append(asyncio.create_task(land(commit)))
             await asyncio.sleep(0.01)
-            raise commits.Undecided(DeadlineExceeded("late"))
-        return await real(batch)
+            raise Undecided(DeadlineExceeded("late"))
+        return await real(commit)
 
-    monkeypatch.setattr(leases, "commit", losing)
+    monkeypatch.setattr(Commit, "send", losing)
 
     assert await world.tick() == 200
     await asyncio.gather(*late)

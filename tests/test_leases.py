@@ -1,7 +1,7 @@
 """Leases: one holder at a time, a sleeper changes nothing, and a lost answer is no riddle."""
 
 import asyncio
-from typing import Any
+from datetime import datetime
 
 import pytest
 from google.api_core.exceptions import ServiceUnavailable
@@ -9,7 +9,8 @@ from google.api_core.exceptions import ServiceUnavailable
 from nightshift.model.errors import LeaseHeld, LeaseLost
 from nightshift.runtime import Runtime
 from nightshift.settings import load
-from nightshift.store import commits, leases
+from nightshift.store import leases
+from nightshift.store.commits import Commit, Undecided
 from nightshift.store.leases import Hold
 from tests.world import World
 
@@ -53,12 +54,12 @@ async def test_a_holder_that_slept_past_its_lease_changes_nothing(world: World) 
 
 async def test_a_lease_that_is_kept_does_not_expire(world: World) -> None:
     """Renewed in the background, it outlives its own length."""
-    world.set_env(NIGHTSHIFT_LEASE_SECONDS="0.3")
+    world.set_env(NIGHTSHIFT_LEASE_SECONDS="1.2")
     holder = await take(world)
     assert holder
     async with holder.kept():
         for _ in range(6):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
             assert await take(world) is None
     await holder.write({}, release=True)
     assert await take(world)
@@ -167,15 +168,15 @@ def lose_answers(
 ) -> None:
     """Let the next commits fail as if their answers were lost, after they took effect or instead."""
     left = times
-    real = commits.commit
+    real = Commit.send
 
-    async def losing(batch: Any) -> list[Any]:
+    async def losing(commit: Commit) -> datetime:
         nonlocal left
         if left == 0:
-            return await real(batch)
+            return await real(commit)
         left -= 1
         if landed:
-            await real(batch)
-        raise error or commits.Undecided(ServiceUnavailable("lost"))
+            await real(commit)
+        raise error or Undecided(ServiceUnavailable("lost"))
 
-    monkeypatch.setattr(leases, "commit", losing)
+    monkeypatch.setattr(Commit, "send", losing)

@@ -33,6 +33,13 @@ def at_commit(*parts: str, when: When = "before") -> Stop:
     return lambda monkeypatch: pause_commit(monkeypatch, lambda writes: all(part in writes for part in parts), when)
 
 
+def at_lane_alone(when: When) -> Stop:
+    """Stop in the first commit to a lane that creates no batch."""
+    return lambda monkeypatch: pause_commit(
+        monkeypatch, lambda writes: "/lanes/" in writes and "/ai_batches/" not in writes, when
+    )
+
+
 def sets_status(status: str) -> str:
     """What a commit to `ai_batches` holds that brings a batch into this status."""
     return f'key: "status"\n    value {{\n      string_value: "{status}"'
@@ -45,8 +52,6 @@ STOPS: dict[str, Stop] = {
     "after the next claim": at_commit("/ai_jobs/", "integer_value: 2", "jobCount", when="after"),
     "before the input file": at_storage("input.jsonl", "before"),
     "after the input file": at_storage("input.jsonl", "after"),
-    "before sealing": at_commit("/ai_batches/", sets_status("sealed")),
-    "after sealing": at_commit("/ai_batches/", sets_status("sealed"), when="after"),
     "before the upload": at_provider("POST", "/v1/files", "before"),
     "after the upload": at_provider("POST", "/v1/files", "after"),
     "before the upload's record": at_commit("/ai_batches/", "createLandsBy"),
@@ -54,7 +59,8 @@ STOPS: dict[str, Stop] = {
     "before the create": at_provider("POST", "/v1/batches", "before"),
     "after the create": at_provider("POST", "/v1/batches", "after"),
     "before the create's record": at_commit("/ai_batches/", sets_status("submitted")),
-    "before the lane's release": at_commit("/lanes/", "lastSubmittedAt"),
+    "before the lane's release": at_lane_alone("before"),
+    "after the lane's release": at_lane_alone("after"),
     "before the outcome": at_commit("/ai_batches/", sets_status("ingesting")),
     "after the outcome": at_commit("/ai_batches/", sets_status("ingesting"), when="after"),
     "before the download": at_provider("GET", "/v1/files/.*/content", "before"),
@@ -63,7 +69,6 @@ STOPS: dict[str, Stop] = {
     "after the copy": at_storage("output.jsonl", "after"),
     "before the lines": at_commit("/classifications/"),
     "after the lines": at_commit("/classifications/", when="after"),
-    "before the end of the lines": at_commit("/ai_batches/", sets_status("settling")),
     "before a deletion": at_provider("DELETE", "/v1/files/.*", "before"),
     "after a deletion": at_provider("DELETE", "/v1/files/.*", "after"),
     "before the close": at_commit("/ai_batches/", sets_status("completed")),
