@@ -32,7 +32,7 @@ def main() -> int:
         parser.error(f"{', '.join(sorted(unknown))}: the questions are {', '.join(names)}")
     if asked.names and asked.write:
         parser.error("--write writes the whole page: name no question with it")
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=report.WIDTH)
     answers = [_told(console, q) for q in QUESTIONS if not asked.names or q.name in asked.names]
     if None in answers:
         return 1

@@ -116,13 +116,14 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # gr
 
 
 async def _counted(answers: AsyncIterator[Any], billed: Billed, method: str) -> AsyncIterator[Any]:
-    reads = 0
-    try:
-        async for answer in answers:
-            reads += _reads(method, answer)
-            yield answer
-    finally:
-        billed.reads += max(1, reads)
+    is_empty = True
+    async for answer in answers:
+        # At once: who wants one document leaves the stream at that.
+        reads = _reads(method, answer)
+        billed.reads += reads
+        is_empty &= reads == 0
+        yield answer
+    billed.reads += is_empty
 
 
 def _reads(method: str, answer: Any) -> int:

@@ -5,7 +5,9 @@ import importlib
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.answer import Answer
 from local.cloud import running_emulators
@@ -44,11 +46,13 @@ def _ask(question: Question) -> Answer:
     for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
         # The caller's own settings are not what is measured.
         del os.environ[name]
-    if not question.has_emulators:
-        return _answer_of(question)
-    with running_emulators() as emulators:
-        os.environ.update(emulators.environment)
-        return _answer_of(question)
+    # The functions' log.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        if not question.has_emulators:
+            return _answer_of(question)
+        with running_emulators() as emulators:
+            os.environ.update(emulators.environment)
+            return _answer_of(question)
 
 
 def _answer_of(question: Question) -> Answer:

@@ -8,13 +8,13 @@ from rich.table import Table
 
 from bench.answer import Answer, Measurement
 
-_WIDTH = 100
-_COLUMNS = ("what", "measured", "floor", "ratio or count", "aim", "")
+WIDTH = 100
+_COLUMNS = ("what", "measured", "floor", "number", "aim", "")
 
 
 def show(console: Console, name: str, answer: Answer, seconds: float) -> None:
     """Print one answer."""
-    table = Table(title=f"{name}: {answer.question}", title_justify="left", caption_justify="left", width=_WIDTH)
+    table = Table(title=f"{name}: {answer.question}", title_justify="left", caption_justify="left", width=WIDTH)
     for place, column in enumerate(_COLUMNS):
         table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
     for row in answer.measurements:
@@ -22,7 +22,7 @@ def show(console: Console, name: str, answer: Answer, seconds: float) -> None:
     console.print()
     console.print(table)
     for note in answer.notes:
-        console.print(note, width=_WIDTH, markup=False, highlight=False)
+        console.print(note, width=WIDTH, markup=False, highlight=False)
     console.print(f"({seconds:.0f} s)", style="dim")
 
 
