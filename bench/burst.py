@@ -82,17 +82,19 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
         relay = await _quiet_relay(http, stack)
         provider_batches = await _provider_batches(http, stack)
     await asyncio.sleep(4 * WRITTEN_EVERY_SECONDS)
-    functions = read_counts(folder)
     await _check(client)
     client.close()
-    return Burst(
+    burst = Burst(
         written_at=written_at,
         admitted_at=admitted_at,
         settled_at=settled_at,
         provider_batches=provider_batches,
         delivered_again=relay["retried"],
-        functions=functions,
+        functions=read_counts(folder),
     )
+    # Each job has got a charge, a classification, a notification and its last status.
+    check(burst.total("writes") >= 4 * _JOBS, "The functions' counts are not complete.")
+    return burst
 
 
 def _answer(burst: Burst) -> Answer:

@@ -14,8 +14,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.billed import Billed
 from bench.counting import counter
@@ -23,12 +24,12 @@ from bench.counting import counter
 WRITTEN_EVERY_SECONDS = 0.25
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FunctionCounts:
     """What one function was billed, and the time for which it kept a core busy."""
 
-    billed: Billed = field(default_factory=Billed)
-    cpu_seconds: float = 0.0
+    billed: Billed
+    cpu_seconds: float
 
 
 def read_counts(folder: Path) -> Mapping[str, FunctionCounts]:
@@ -36,42 +37,40 @@ def read_counts(folder: Path) -> Mapping[str, FunctionCounts]:
     return {written.stem: _parse(json.loads(written.read_text())) for written in sorted(folder.glob("*.json"))}
 
 
-def _parse(written: dict[str, dict[str, int | dict[str, int]] | float]) -> FunctionCounts:
-    billed, cpu_seconds = written["billed"], written["cpu_seconds"]
-    assert isinstance(billed, dict)  # noqa: S101 - as `_write` writes it
-    assert isinstance(cpu_seconds, float)  # noqa: S101 - likewise
-    counts = {name: Counter(count) if isinstance(count, dict) else count for name, count in billed.items()}
-    return FunctionCounts(billed=Billed(**counts), cpu_seconds=cpu_seconds)  # type: ignore[arg-type] # by its names
+def _parse(written: dict[str, Any]) -> FunctionCounts:
+    counts: dict[str, Any] = {
+        name: Counter(count) if isinstance(count, dict) else count for name, count in written["billed"].items()
+    }
+    return FunctionCounts(billed=Billed(**counts), cpu_seconds=written["cpu_seconds"])
 
 
-def _keep_writing(counts: FunctionCounts, path: Path) -> None:
-    last: Billed | None = None
+def _keep_writing(billed: Billed, path: Path) -> None:
+    last: dict[str, Any] = {}
     while True:
-        # Whole before and after: a reader may come at any time.
-        if counts.billed != last:
-            counts.cpu_seconds = time.process_time()
-            last = _write(counts, path)
+        counts = {name: dict(count) if isinstance(count, Counter) else count for name, count in vars(billed).items()}
+        if counts != last:
+            _write({"billed": counts, "cpu_seconds": time.process_time()}, path)
+            last = counts
         time.sleep(WRITTEN_EVERY_SECONDS)
 
 
-def _write(counts: FunctionCounts, path: Path) -> Billed:
-    written = asdict(counts)
+def _write(written: dict[str, Any], path: Path) -> None:
+    """At once, for whoever reads it in this moment."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(written))
     unfinished.replace(path)
-    return Billed(**written["billed"])
 
 
 def main() -> None:
     """Serve the function until it is stopped."""
     folder = Path(sys.argv.pop(1))
     path = folder / f"{sys.argv[sys.argv.index('--target') + 1]}.json"
-    counts = FunctionCounts()
+    billed = Billed()
     # The framework's server forks: what serves the function is its child.
     os.register_at_fork(
-        after_in_child=lambda: threading.Thread(target=_keep_writing, args=(counts, path), daemon=True).start()
+        after_in_child=lambda: threading.Thread(target=_keep_writing, args=(billed, path), daemon=True).start()
     )
-    with counter(lambda: counts.billed):
+    with counter(lambda: billed):
         runpy.run_module("functions_framework", run_name="__main__", alter_sys=True)
 
 
