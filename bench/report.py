@@ -40,8 +40,10 @@ def _page(answers: Sequence[Answer], machine: Mapping[str, str]) -> Iterator[str
     yield "same clients against the same emulators. Each bench has checked its own result before it gave a number."
     yield ""
     yield f"{len(aims) - len(missed)} of {len(aims)} aims are met." + (" Missed:" if missed else "")
-    yield from (f"- **{row.name}**: {_number(row)}, aim {row.aim}" for row in missed)
     yield ""
+    if missed:
+        yield from (f"- **{row.name}**: {_number(row)}, aim {row.aim}" for row in missed)
+        yield ""
     yield f"Measured on {datetime.now(UTC):%Y-%m-%d} on"
     yield ""
     yield "| | |"
