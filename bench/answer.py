@@ -28,7 +28,7 @@ class Measurement:
     # With its unit: "812 jobs/s".
     measured: str
     floor: str = ""
-    # What the aim speaks of: measured / floor, or a count.
+    # What the aim speaks of: measured / floor, or a count. Without an aim it is shown all the same.
     number: float | None = None
     aim: Aim | None = None
 
@@ -46,3 +46,13 @@ class Answer:
     measurements: Sequence[Measurement]
     # Where the time goes, what a number does not say.
     notes: Sequence[str] = ()
+
+
+class ResultWrong(Exception):
+    """A bench found that what it measured did not do its work; its numbers say nothing then."""
+
+
+def check(holds: bool, otherwise: str) -> None:
+    """Raise ResultWrong with this sentence if something does not hold."""
+    if not holds:
+        raise ResultWrong(otherwise)

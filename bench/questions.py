@@ -1,0 +1,60 @@
+"""The questions, in the order in which they are asked, and how one is."""
+
+import asyncio
+import importlib
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.answer import Answer
+from local.cloud import running_emulators
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One module of this package."""
+
+    name: str
+    # Without, it starts what it needs by itself.
+    has_emulators: bool = True
+
+
+QUESTIONS = (
+    Question(name="ingest"),
+    Question(name="memory"),
+    Question(name="submit"),
+    Question(name="admit"),
+    Question(name="burst", has_emulators=False),
+    Question(name="polling"),
+    Question(name="stats"),
+    Question(name="cold_start", has_emulators=False),
+    Question(name="per_job"),
+)
+
+
+def answer(question: Question) -> Answer:
+    """Ask a question in a new process. Raises ResultWrong, or what went wrong there."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
+        return process.submit(_ask, question).result()
+
+
+def _ask(question: Question) -> Answer:
+    for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
+        # The caller's own settings are not what is measured.
+        del os.environ[name]
+    # The functions' log.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        if not question.has_emulators:
+            return _answer_of(question)
+        with running_emulators() as emulators:
+            os.environ.update(emulators.environment)
+            return _answer_of(question)
+
+
+def _answer_of(question: Question) -> Answer:
+    found: Answer = asyncio.run(importlib.import_module(f"bench.{question.name}").ask())
+    return found

@@ -1,0 +1,68 @@
+"""An answer as a table in the terminal, and all of them as a page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.answer import Answer, Measurement
+
+WIDTH = 100
+_COLUMNS = ("what", "measured", "floor", "number", "aim", "")
+
+
+def show(console: Console, name: str, answer: Answer, seconds: float) -> None:
+    """Print one answer."""
+    table = Table(title=f"{name}: {answer.question}", title_justify="left", caption_justify="left", width=WIDTH)
+    for place, column in enumerate(_COLUMNS):
+        table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
+    for row in answer.measurements:
+        table.add_row(*_cells(row), style="bold yellow" if row.misses else None)
+    console.print()
+    console.print(table)
+    for note in answer.notes:
+        console.print(note, width=WIDTH, markup=False, highlight=False)
+    console.print(f"({seconds:.0f} s)", style="dim")
+
+
+def page(answers: Sequence[Answer], machine: Mapping[str, str]) -> str:
+    """All answers in Markdown, with the machine that gave them."""
+    return "\n".join(_page(answers, machine)) + "\n"
+
+
+def _page(answers: Sequence[Answer], machine: Mapping[str, str]) -> Iterator[str]:
+    missed = [row for answer in answers for row in answer.measurements if row.misses]
+    aims = [row for answer in answers for row in answer.measurements if row.aim]
+    yield "# Benchmarks"
+    yield ""
+    yield "Written by `make bench`; each question is a file in `bench/`. A floor is measured in the same run, with the"
+    yield "same clients against the same emulators. Each bench has checked its own result before it gave a number."
+    yield ""
+    yield f"{len(aims) - len(missed)} of {len(aims)} aims are met." + (" Missed:" if missed else "")
+    yield from (f"- **{row.name}**: {_number(row)}, aim {row.aim}" for row in missed)
+    yield ""
+    yield f"Measured on {datetime.now(UTC):%Y-%m-%d} on"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {part} | {what} |" for part, what in machine.items())
+    for answer in answers:
+        yield ""
+        yield f"## {answer.question}"
+        yield ""
+        yield f"| {' | '.join(_COLUMNS)} |"
+        yield "|---|---:|---:|---:|---:|---|"
+        yield from (f"| {' | '.join(_cells(row))} |" for row in answer.measurements)
+        for note in answer.notes:
+            yield ""
+            yield note
+
+
+def _cells(row: Measurement) -> tuple[str, ...]:
+    verdict = "" if row.aim is None else "missed" if row.misses else "met"
+    return row.name, row.measured, row.floor, _number(row), str(row.aim or ""), verdict
+
+
+def _number(row: Measurement) -> str:
+    return "" if row.number is None else f"{row.number:,.3g}" if row.number < 100 else f"{row.number:,.0f}"

@@ -1,0 +1,1 @@
+"""The counter of what is billed counts right; the benches check themselves."""
