@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 # Calls for workers that no worker could answer. They are there to be looked at: the tick does what they asked for.
 DEAD_LETTERS = "nightshift-dead-letters"
 
