@@ -76,6 +76,7 @@ def page(counts: Counts) -> str:
         ticks=f"{TICKS:,}",
         counts=COUNTS.dump_json(counts, indent=2).decode(),
         read_on=READ_ON,
+        region=DEFAULT_REGION,
         days=DAYS,
         price_notes="\n".join(_price_notes()),
     )
@@ -87,8 +88,12 @@ def measured(written: str) -> Counts:
 
 
 def _price_notes() -> Iterator[str]:
+    said: dict[str, list[str]] = {}
     for region, prices in PRICES.items():
-        yield from (f"- {name}, {region}: {price.note}." for name, price in prices.items() if price.note)
+        for name, price in prices.items():
+            if price.note:
+                said.setdefault(price.note, []).append(f"{name} ({region})")
+    yield from (f"- {', '.join(names)}: {note}." for note, names in said.items())
 
 
 def _section(table: CostTable) -> str:

@@ -1,7 +1,8 @@
 """List prices in US dollars, before tax and discounts: what each thing costs, where that stands, when it was read.
 
-The sources were read in stored copies of the pages; a price that no copy states for a region is taken from
-us-central1, and its `note` says so.
+Cloud Run's and Pub/Sub's prices were read in stored copies of their pages; the others at second hand, in public
+repositories that quote the pages, or Google's catalogue of SKUs. A price that none of them states for a region is
+taken from us-central1, and its `note` says so.
 """
 
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ _PUBSUB = "https://cloud.google.com/pubsub/pricing"
 _EVENTARC = "https://cloud.google.com/eventarc/pricing"
 _SCHEDULER = "https://cloud.google.com/scheduler/pricing"
 
-_NOT_REGIONAL = "us-central1's price: no copy of the page that could be read states asia-south1's"
+_NOT_REGIONAL = "us-central1's price, for asia-south1's own was not found; it may be higher"
 
 
 def _firestore(note: str = "") -> dict[str, Price]:
@@ -79,7 +80,7 @@ PRICES: Final[Mapping[Region, Mapping[str, Price]]] = {
             per=GIB,
             unit="byte-months",
             source=_STORAGE,
-            note="SKU 2717-BEFE-3773, at second hand: quoted from Google's catalogue; free tiers are for the USA only",
+            note="SKU 2717-BEFE-3773; Cloud Storage's free tiers are for regions of the USA only",
         ),
         "Storage: class A": Price(usd=0.005, per=1_000, unit="operations", source=_STORAGE),
         "Storage: class B": Price(usd=0.0004, per=1_000, unit="operations", source=_STORAGE),
