@@ -21,3 +21,6 @@ class Billed:
     # Cloud Storage's operations, by method and kind: class A writes and lists, class B reads.
     storage_calls: Counter[str] = field(default_factory=Counter)
     published_messages: int = 0
+    # Of this process, from the first line of `bill` to its last: its own work, and how long it all took.
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0

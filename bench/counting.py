@@ -12,6 +12,7 @@ tasks, interceptors and threads. A whole process is counted with `counter(lambda
 
 import math
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,9 +42,12 @@ def bill() -> Iterator[Billed]:
     """Count what is called inside, by this task and those that it starts."""
     billed = Billed()
     before = _account.set(billed)
+    wall, cpu = time.perf_counter(), time.process_time()
     try:
         yield billed
     finally:
+        billed.wall_seconds += time.perf_counter() - wall
+        billed.cpu_seconds += time.process_time() - cpu
         _account.reset(before)
 
 

@@ -1,13 +1,15 @@
 """Eventarc's stand-in: takes events from the emulators, and sees each delivered to its function.
 
-The Firestore emulator calls a trigger once, one event after the other, and forgets it whatever the answer;
-the Pub/Sub emulator keeps two pushes in flight and speaks Pub/Sub's own JSON. Deployed functions see
-something else: CloudEvents, many at once, at least once each, delivered again until a 2xx comes. The relay
-makes that of the former. It answers an emulator as soon as it has the event, and from then on the event is
-its own: it tries for 24 hours, as Eventarc does, always under the same CloudEvent id. Events live in memory,
-like everything in the emulators, and go when the stack goes.
+The Firestore emulator calls a trigger once, one event after the other, and forgets it whatever the answer.
+Deployed functions see something else: many events at once, at least once each, delivered again until a 2xx comes.
+The relay makes that of the former. It answers the emulator as soon as it has the event, and from then on the event
+is its own: it tries for 24 hours, as Eventarc does, always under the same CloudEvent id. Events live in memory,
+like everything in the emulators, and go when the stack goes. Waiting between two tries holds no slot, so a function
+that fails for a while delays nobody else's events.
 
-Waiting between two tries holds no slot, so a function that fails for a while delays nobody else's events.
+A topic's messages stay Pub/Sub's own, here as in production: it delivers them again, and counts how often before it
+puts them aside. The relay only makes a CloudEvent of a push, and of the function's answer one that the emulator
+understands, which takes 202 and 3xx for failures.
 """
 
 import asyncio
@@ -113,8 +115,14 @@ class Relay:
         url = self.topics.get(topic)
         if url is None:
             return Response(status_code=404)
-        self.accept(pubsub_event(url, self.project, topic, await request.json()))
-        return Response(status_code=204)
+        self.counts.pending += 1
+        is_taken = await self._attempt(pubsub_event(url, self.project, topic, await request.json()))
+        self.counts.pending -= 1
+        if is_taken:
+            self.counts.delivered += 1
+            return Response(status_code=204)
+        self.counts.retried += 1
+        return Response(status_code=503)
 
     async def _status(self, _request: Request) -> Response:
         return JSONResponse(asdict(self.counts))

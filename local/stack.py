@@ -34,7 +34,7 @@ from local.pubsub import Topics
 from local.relay import Relay, running_relay
 from local.schedules import read_schedules
 from local.setup import find_toolchain
-from local.targets import TARGETS, TOPICS, Target
+from local.targets import DEAD_LETTERS, TARGETS, TOPICS, Target
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
@@ -194,7 +194,12 @@ class Stack:
             *(create_bucket(client, self._cloud.storage, self.project, bucket) for bucket in self.buckets),
         )
         await _all(
-            *(topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}") for t in self.options.targets if t.topic),
+            topics.keep(DEAD_LETTERS),
+            *(
+                topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", t.dead_letter_topic)
+                for t in self.options.targets
+                if t.topic
+            ),
             *(
                 self._set_trigger(client, t.name, t.created_document)
                 for t in self.options.targets

@@ -216,3 +216,15 @@ async def test_closing_does_not_wait_for_events_that_cannot_arrive() -> None:
 
     assert time.monotonic() - started_at < 2
     assert relay.counts.pending == 0
+
+
+async def test_a_push_that_fails_is_pubsubs_to_repeat() -> None:
+    """Its function is called once a push, and Pub/Sub hears of the failure: it counts them, and gives up by them."""
+    function = Function(answers=[500, 404])
+    push = {"subscription": "projects/demo/subscriptions/tick-push", "message": {"data": "e30=", "messageId": "7"}}
+    async with relaying(function) as (relay, emulator):
+        statuses = [(await emulator.post("/pubsub/tick", json=push)).status_code for _ in range(3)]
+
+    assert statuses == [503, 503, 204]
+    assert len(function.received) == 3
+    assert (relay.counts.pending, relay.counts.delivered, relay.counts.retried) == (0, 1, 2)

@@ -110,6 +110,13 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         [tick, *_] = await lines_of(source.parent / "tick.jsonl", within_seconds=5)
         assert "demo-joined/subscriptions/nightshift-tick-push" in tick["data"]
 
+        subscriptions = f"http://{stack.pubsub_host}/v1/projects/{stack.project}/subscriptions"
+        calls = (await client.get(f"{subscriptions}/nightshift-ingest-push")).json()
+        assert calls["deadLetterPolicy"]["deadLetterTopic"].endswith("/topics/nightshift-dead-letters")
+        kept = (await client.get(f"{subscriptions}/nightshift-dead-letters")).json()
+        assert kept["topic"] == calls["deadLetterPolicy"]["deadLetterTopic"]
+        assert "deadLetterPolicy" not in (await client.get(f"{subscriptions}/nightshift-tick-push")).json()
+
         buckets = (await client.get(f"{stack.storage_url}/storage/v1/b")).json()["items"]
         assert {bucket["name"] for bucket in buckets} == set(stack.buckets)
         assert stack.buckets == ("demo-joined-nightshift", "demo-joined.firebasestorage.app")

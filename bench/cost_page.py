@@ -1,0 +1,110 @@
+"""docs/COST.md, from measured counts and list prices alone: the same counts give the same page."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.cost_tables import VOLUMES, CostTable, model_table, month_table, place_table, price_table, usd
+from bench.counts import COUNTS, EXAMPLES, Counts
+from bench.invoice import invoice
+from bench.month import (
+    APP_READS,
+    APP_WRITES,
+    COALESCE_SECONDS,
+    CONCURRENCY,
+    DAYS,
+    INSTANT_READS,
+    INSTANT_WAIT_SECONDS,
+    INSTANT_WRITES,
+    KEPT_MONTHS,
+    MONTH_SECONDS,
+    PROVIDER_HOURS,
+    TICKS,
+    batches_of,
+)
+from bench.prices import DEFAULT_REGION, PRICES, READ_ON
+
+_WORDS: Final = Path(__file__).with_suffix(".md")
+# A count is billed one read per so many index entries; `getBatchStats` counts all jobs, and then by status.
+_ENTRIES_PER_READ: Final = 1_000
+_COUNTED: Final = 2
+
+
+def page(counts: Counts) -> str:
+    """The whole page."""
+    text, photo = EXAMPLES
+    prices = PRICES[DEFAULT_REGION]
+    batch, instant = (invoice(counts, text, 100_000, speed) for speed in ("batch", "instant"))
+    most = VOLUMES[-1]
+    left = counts.footprints[text.title]
+    stored = left.document_bytes + left.index_bytes
+    stats_reads = _COUNTED * most * KEPT_MONTHS / _ENTRIES_PER_READ
+    reads = prices["Firestore reads"]
+    return _WORDS.read_text().format(
+        batch_usd=usd(batch.total_usd),
+        google_usd=usd(sum(batch.google_usd.values())),
+        instant_usd=usd(instant.total_usd),
+        months="\n\n".join(_section(month_table(counts, example, VOLUMES)) for example in EXAMPLES),
+        models=_section(model_table()),
+        places=_section(place_table(counts, VOLUMES)),
+        prices=_section(price_table()),
+        coalesce=COALESCE_SECONDS,
+        batches=_listed([f"{batches_of(jobs):,.0f}" for jobs in VOLUMES]),
+        app_writes=APP_WRITES,
+        app_reads=APP_READS,
+        provider_hours=PROVIDER_HOURS,
+        kept_months=KEPT_MONTHS,
+        photo_kb=photo.image_bytes / 1_000,
+        second_usd=usd(1_000_000 * (prices["Functions: vCPU"].usd + prices["Functions: memory"].usd)),
+        concurrency=CONCURRENCY,
+        instant_writes=INSTANT_WRITES,
+        instant_reads=INSTANT_READS,
+        instant_wait=INSTANT_WAIT_SECONDS,
+        most=f"{most:,}",
+        rate=most / MONTH_SECONDS,
+        job_writes=counts.job.writes + APP_WRITES,
+        job_reads=counts.job.reads + APP_READS,
+        cpu_ms=1_000 * counts.seconds.cpu_per_job,
+        per_vcpu=1 / counts.seconds.cpu_per_job,
+        lane_batches=3600 / COALESCE_SECONDS,
+        kept=f"{most * KEPT_MONTHS:,}",
+        stats_reads=f"{stats_reads:,.0f}",
+        stats_usd=usd(stats_reads * reads.usd / reads.per),
+        stored=f"{stored:,}",
+        by_indexes=left.index_bytes / stored,
+        storage_usd=usd(invoice(counts, text, most, "batch").google_usd["Firestore storage"]),
+        ticks=f"{TICKS:,}",
+        counts=COUNTS.dump_json(counts, indent=2).decode(),
+        read_on=READ_ON,
+        region=DEFAULT_REGION,
+        days=DAYS,
+        price_notes="\n".join(_price_notes()),
+    )
+
+
+def measured(written: str) -> Counts:
+    """The counts from which a page was written."""
+    return COUNTS.validate_json(written.partition("```json\n")[2].partition("\n```")[0])
+
+
+def _price_notes() -> Iterator[str]:
+    said: dict[str, list[str]] = {}
+    for region, prices in PRICES.items():
+        for name, price in prices.items():
+            if price.note:
+                said.setdefault(price.note, []).append(f"{name} ({region})")
+    yield from (f"- {', '.join(names)}: {note}." for note, names in said.items())
+
+
+def _section(table: CostTable) -> str:
+    numbers = "---:|" * (len(table.columns) - 1)
+    lines = [f"## {table.title}", "", _row(table.columns), f"|---|{numbers}", *(_row(row) for row in table.rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
