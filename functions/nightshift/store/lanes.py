@@ -13,22 +13,42 @@ from nightshift.runtime import Runtime
 from nightshift.store import leases
 from nightshift.store.commits import READ
 from nightshift.store.documents import LANES, jobs_where
+from nightshift.store.lane_memory import LaneMemory
 from nightshift.store.leases import Hold
 
 log = structlog.get_logger()
 
 
 async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
-    """Take the lane's lease, or None: it is held, it backs off, or (with `coalesce`) it was submitted a moment ago."""
+    """Take the lane's lease, or None: it is held, it backs off, or (with `coalesce`) it was submitted a moment ago.
+
+    With `coalesce`, what this instance remembers of the lane may answer instead of its document.
+    """
+    memory = runtime.kept(LaneMemory)
+    if not coalesce:
+        return await _take(runtime, lane, memory, coalesce=False)
+    if memory.is_closed(lane):
+        return None
+    with memory.look(lane):
+        return await _take(runtime, lane, memory, coalesce=True)
+
+
+async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> Hold | None:
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()
-    if _is_later(fields.get("backsOffUntil"), now):
+    backs_off_until, submitted_at = fields.get("backsOffUntil"), fields.get("lastSubmittedAt")
+    if _is_later(backs_off_until, now):
+        memory.close(lane, backs_off_until)
         return None
     quiet_for = timedelta(seconds=runtime.settings.coalesce_seconds)
-    if coalesce and _is_later(fields.get("lastSubmittedAt"), now - quiet_for):
+    if coalesce and _is_later(submitted_at, now - quiet_for):
+        memory.close(lane, submitted_at + quiet_for)
         return None
-    return await leases.take(runtime, snapshot, create={"lane": str(lane)})
+    hold = await leases.take(runtime, snapshot, create={"lane": str(lane)})
+    # By us, or by whoever was faster.
+    memory.close_while_held(lane)
+    return hold
 
 
 def most_requests(hold: Hold) -> int | None:
