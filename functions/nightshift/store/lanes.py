@@ -1,7 +1,7 @@
 """Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
@@ -98,5 +98,5 @@ async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
     return lanes
 
 
-def _is_later(moment: Any, than: datetime) -> bool:
+def _is_later(moment: Any, than: datetime) -> TypeGuard[datetime]:
     return isinstance(moment, datetime) and moment > than
