@@ -85,16 +85,16 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
         try:
             await commit(batch)
         except Undecided:
-            if await _was_decided(runtime, job):
+            if await was_decided(runtime, job.job_id, job.update_time):
                 return
         else:
             return
 
 
-async def _was_decided(runtime: Runtime, job: Written) -> bool:
-    """Whether the document has changed since it was read: by another delivery, or by a commit whose answer was lost."""
-    again = await read(runtime, job.job_id)
-    return again is None or again.update_time != job.update_time
+async def was_decided(runtime: Runtime, job_id: str, update_time: datetime) -> bool:
+    """Whether a job has changed since it was read: by another delivery, or by a commit whose answer was lost."""
+    again = await read(runtime, job_id)
+    return again is None or again.update_time != update_time
 
 
 def _written(snapshot: Any) -> Written:

@@ -10,7 +10,10 @@ when the balance it rests on was current: nobody was covered and nothing had to 
 
 After a commit that was refused or that nobody knows about:
 
-- Another instance wrote the wallet, and no commit of this group can be on its way: the wallet alone is read again.
+- The wallet moved, and the first job did not: another instance wrote the wallet. This commit did not land, and under the
+  wallet's update time that it carries it never will.
+- The wallet did not move, and nothing was refused: it has not landed. It is sent again, and at most one of the two
+  lands.
 - Otherwise the group's jobs are read again. Those that changed were decided, by a commit whose answer was lost or by
   somebody else; the rest goes on without them.
 - A ledger entry was there already: the entries are read, and then the jobs. A job that is still undecided and whose
@@ -32,7 +35,7 @@ from nightshift.model.lane import Lane
 from nightshift.model.ledger import Wallet, charge_id
 from nightshift.runtime import Runtime
 from nightshift.store import reads
-from nightshift.store.admissions import Written
+from nightshift.store.admissions import Written, was_decided
 from nightshift.store.commits import READ, Undecided, attempts, commit
 from nightshift.store.documents import JOBS, LEDGER, WALLETS
 from nightshift.store.gathering import Gathered, Gathering
@@ -82,30 +85,22 @@ async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, None]) -> 
     undecided = list(outcomes)
     wallet_path = f"{WALLETS}/{undecided[0].user_id}"
     snapshot = await reads.read(runtime, wallet_path)
-    may_land_late = False
     async for _ in attempts():
         covered, wallet = _cover(Wallet.read(snapshot.to_dict()), undecided)
         try:
             if covered:
                 await _commit(runtime, snapshot, wallet, covered)
         except Undecided as doubt:
-            may_land_late |= not doubt.is_refusal
             before, snapshot = snapshot, await reads.read(runtime, wallet_path)
-            is_another_writers = doubt.is_refusal and snapshot.update_time != before.update_time
-            if may_land_late or doubt.already_exists or not is_another_writers:
+            wallet_moved = snapshot.update_time != before.update_time
+            if doubt.already_exists or (await _changed(runtime, covered[0]) if wallet_moved else doubt.is_refusal):
                 await _tell_decided(runtime, outcomes, covered, any_was_paid=doubt.already_exists)
                 undecided = [charge for charge in undecided if not outcomes[charge].done()]
             if not undecided:
                 return
-            continue
-        paid = set(covered)
-        for charge in undecided:
-            if charge in paid:
-                outcomes[charge].set_result(None)
-            else:
-                message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
-                outcomes[charge].set_exception(JobRefused("insufficient_tokens", message))
-        return
+        else:
+            _tell_all(outcomes, undecided, covered, wallet)
+            return
 
 
 def _cover(wallet: Wallet, charges: Sequence[_Charge]) -> tuple[list[_Charge], Wallet]:
@@ -148,6 +143,19 @@ async def _commit(runtime: Runtime, read: "DocumentSnapshot[Any]", wallet: Walle
     await commit(batch)
 
 
+def _tell_all(
+    outcomes: Gathered[_Charge, None], charges: Sequence[_Charge], covered: Sequence[_Charge], wallet: Wallet
+) -> None:
+    """Answer the charges that were covered, and refuse the others; the wallet is as it was left."""
+    paid = set(covered)
+    for charge in charges:
+        if charge in paid:
+            outcomes[charge].set_result(None)
+        else:
+            message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
+            outcomes[charge].set_exception(JobRefused("insufficient_tokens", message))
+
+
 async def _tell_decided(
     runtime: Runtime, outcomes: Gathered[_Charge, None], charges: Sequence[_Charge], *, any_was_paid: bool
 ) -> None:
@@ -165,6 +173,10 @@ async def _tell_decided(
         elif charge_id(charge.job_id) in paid:
             message = "A job with this id was already paid for; use a new id."
             outcomes[charge].set_exception(JobRefused("invalid_input", message))
+
+
+async def _changed(runtime: Runtime, charge: _Charge) -> bool:
+    return await was_decided(runtime, charge.job_id, charge.update_time)
 
 
 def _entry_ref(runtime: Runtime, charge: _Charge) -> "AsyncDocumentReference":
