@@ -10,8 +10,8 @@ when the balance it rests on was current: nobody was covered and nothing had to 
 
 After a commit that was refused or that nobody knows about:
 
-- The wallet moved, and the first job did not: another instance wrote the wallet. This commit did not land, and under the
-  wallet's update time that it carries it never will.
+- The wallet moved, and the first job did not: another instance wrote the wallet. This commit did not land, and under
+  the wallet's update time that it carries it never will.
 - The wallet did not move, and nothing was refused: it has not landed. It is sent again, and at most one of the two
   lands.
 - Otherwise the group's jobs are read again. Those that changed were decided, by a commit whose answer was lost or by
