@@ -7,7 +7,7 @@ which it is first used.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nightshift.model.errors import InvalidSettings
 from nightshift.settings import Settings
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient
 
     from nightshift.providers.base import BatchProvider
+
+Kept = TypeVar("Kept")
 
 
 def utc_now() -> datetime:
@@ -31,6 +33,14 @@ class Runtime:
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.now = now
+        self._kept: dict[Callable[[Runtime], Any], Any] = {}
+
+    def kept(self, build: Callable[["Runtime"], Kept]) -> Kept:
+        """What this instance keeps between its calls, built when it is first asked for: one for each `build`."""
+        if build not in self._kept:
+            self._kept[build] = build(self)
+        kept: Kept = self._kept[build]
+        return kept
 
     def budget(self, seconds: float) -> "Budget":
         """A time budget that starts now."""

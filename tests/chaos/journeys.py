@@ -188,6 +188,17 @@ async def many(stage: Stage) -> None:
     await stage.finish()
 
 
+@journey()
+async def hot_wallet(stage: Stage) -> None:
+    """Six jobs of one wallet at once, paid for in groups, four of which it covers; the fifth and sixth are refused."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 4)
+    job_ids = [await world.write("alice", f"alice-{number}") for number in range(1, 7)]
+    await asyncio.gather(*(stage.trigger(job_id) for job_id in job_ids))
+    await stage.finish()
+
+
 @journey(submissions=2)
 async def retry(stage: Stage) -> None:
     """One job whose first answer is an error of the provider's, and the second a result."""

@@ -1,8 +1,9 @@
 """Admit: `created` → `queued` or `failed`.
 
-Everything is checked before the one commit that charges and queues. A crash before it leaves the job `created`,
-and the event is delivered again, or the tick finds it; a crash after it leaves the job `queued`, and any later
-trigger or tick submits it. A second delivery finds a status that is no longer `created`.
+Everything is checked before the one commit that charges and queues; jobs of one user that come at once share it. A
+crash before it leaves them `created`, and their events are delivered again, or the tick finds them; a crash after it
+leaves them `queued`, and any later trigger or tick submits them. A second delivery finds a status that is no longer
+`created`.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from nightshift.model.errors import JobRefused
 from nightshift.model.job import JobRequest, check_job_id
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
-from nightshift.store import admissions, uploads
+from nightshift.store import admissions, charges, uploads
 from nightshift.store.admissions import Written
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ async def _admit(runtime: Runtime, job: Written) -> Lane | None:
         await _check_input(runtime, job_type, request)
         lane = _lane_of(runtime, job_type)
         tokens = job_type.tokens[request.speed]
-        await admissions.charge_and_queue(runtime, job, lane=lane, tokens=tokens, priority=request.priority)
+        await charges.charge_and_queue(runtime, job, lane=lane, tokens=tokens, priority=request.priority)
     except JobRefused as refusal:
         await admissions.refuse(runtime, job, refusal, title)
         log.info("job_refused", job_id=job.job_id, code=refusal.code)

@@ -1,4 +1,4 @@
-"""From `created` to `queued` or `failed`: the transitions that decide whether a job is paid."""
+"""What clients wrote: how it is read before it is admitted, and from `created` to `failed` for what is refused."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,12 @@ from typing import Any, Final
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CREATED, FAILED, QUEUED
-from nightshift.model.lane import Lane
-from nightshift.model.ledger import Wallet, charge_id
+from nightshift.model.job import CREATED, FAILED
 from nightshift.model.notification import notification
 from nightshift.runtime import Runtime
-from nightshift.store.commits import READ, Undecided, attempts, commit
-from nightshift.store.documents import JOBS, LEDGER, NOTIFICATIONS, WALLETS, jobs_where
+from nightshift.store import reads
+from nightshift.store.commits import READ, Commit, Undecided, attempts
+from nightshift.store.documents import JOBS, NOTIFICATIONS, jobs_where
 
 _PAGE: Final = 300
 
@@ -37,7 +36,7 @@ class Written:
 
 async def read(runtime: Runtime, job_id: str) -> Written | None:
     """The job document, or None if there is none."""
-    snapshot = await runtime.firestore.collection(JOBS).document(job_id).get(**READ)
+    snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
     return _written(snapshot) if snapshot.exists else None
 
 
@@ -58,61 +57,12 @@ async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Wr
         last = page[-1]
 
 
-async def charge_and_queue(runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int) -> None:
-    """Charge the user and queue the job, in one commit; nothing happens if the job was decided meanwhile.
-
-    Raises:
-        JobRefused: insufficient_tokens; or invalid_input for an id under which a job was paid before.
-    """
-    client = runtime.firestore
-    job_ref = client.collection(JOBS).document(job.job_id)
-    wallet_ref = client.collection(WALLETS).document(job.user_id)
-    entry_ref = wallet_ref.collection(LEDGER).document(charge_id(job.job_id))
-    async for _ in attempts():
-        snapshot = await wallet_ref.get(**READ)
-        wallet = Wallet.read(snapshot.to_dict())
-        if not wallet.covers(tokens):
-            raise JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
-        batch = client.batch()
-        batch.update(
-            job_ref,
-            {
-                "status": QUEUED,
-                "lane": str(lane),
-                "priority": priority,
-                "tokensSpent": tokens,
-                "attempts": 0,
-                "queuedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-            },
-            option=client.write_option(last_update_time=job.update_time),
-        )
-        batch.create(
-            entry_ref,
-            {"amount": -tokens, "kind": "charge", "jobId": job.job_id, "createdAt": SERVER_TIMESTAMP},
-        )
-        batch.update(
-            wallet_ref,
-            {**wallet.charged(tokens).fields(), "updatedAt": SERVER_TIMESTAMP},
-            option=client.write_option(last_update_time=snapshot.update_time),
-        )
-        try:
-            await commit(batch)
-        except Undecided as doubt:
-            if await _was_decided(runtime, job):
-                return
-            if doubt.already_exists:
-                raise JobRefused("invalid_input", "A job with this id was already paid for; use a new id.") from doubt
-        else:
-            return
-
-
 async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str) -> None:
     """Fail a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
     client = runtime.firestore
     async for _ in attempts():
-        batch = client.batch()
-        batch.update(
+        commit = Commit(runtime)
+        commit.update(
             client.collection(JOBS).document(job.job_id),
             {
                 "status": FAILED,
@@ -122,7 +72,7 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
                 "completedAt": SERVER_TIMESTAMP,
                 "updatedAt": SERVER_TIMESTAMP,
             },
-            option=client.write_option(last_update_time=job.update_time),
+            read_as_of=job.update_time,
         )
         note = notification(
             user_id=job.user_id,
@@ -131,24 +81,20 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
             title=f"{title} failed",
             message=f"{refusal.message} Nothing was charged.",
         )
-        batch.set(client.collection(NOTIFICATIONS).document(job.job_id), {**note, "createdAt": SERVER_TIMESTAMP})
+        commit.set(client.collection(NOTIFICATIONS).document(job.job_id), {**note, "createdAt": SERVER_TIMESTAMP})
         try:
-            await commit(batch)
+            await commit.send()
         except Undecided:
-            if await _was_decided(runtime, job):
+            if await was_decided(runtime, job.job_id, job.update_time):
                 return
         else:
             return
 
 
-async def _was_decided(runtime: Runtime, job: Written) -> bool:
-    """Whether the document has changed since it was read: by another delivery, or by a commit whose answer was lost."""
-    again = await read(runtime, job.job_id)
-    return again is None or again.update_time != job.update_time
-
-
-def _tokens(number: int) -> str:
-    return f"{number} token" if number == 1 else f"{number} tokens"
+async def was_decided(runtime: Runtime, job_id: str, update_time: datetime) -> bool:
+    """Whether a job has changed since it was read: by another delivery, or by a commit whose answer was lost."""
+    again = await read(runtime, job_id)
+    return again is None or again.update_time != update_time
 
 
 def _written(snapshot: Any) -> Written:

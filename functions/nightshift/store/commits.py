@@ -22,7 +22,7 @@ from nightshift.runtime import Runtime
 from nightshift.store import encoding
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference, AsyncWriteBatch
+    from google.cloud.firestore import AsyncDocumentReference
 
 # A precondition failed: somebody else was faster, or our own lost answer was.
 _REFUSED: Final = (
@@ -74,14 +74,6 @@ class Undecided(TryLater):
         self.is_refusal = isinstance(cause, _REFUSED)
 
 
-async def commit(batch: "AsyncWriteBatch") -> list[Any]:
-    """Send the commit once and return its write results. Raises Undecided."""
-    try:
-        return list(await batch.commit(retry=None, timeout=_COMMIT_SECONDS))
-    except (*_REFUSED, *_UNKNOWN) as error:
-        raise Undecided(error) from error
-
-
 class Commit:
     """The writes of one commit: all of them take effect, or none."""
 
@@ -106,7 +98,12 @@ class Commit:
 
     async def send(self) -> datetime:
         """Send the commit once; returns the update time of all that it changed. Raises Undecided."""
-        return (await commit(self._batch))[-1].update_time  # type: ignore[no-any-return]
+        try:
+            results = await self._batch.commit(retry=None, timeout=_COMMIT_SECONDS)
+        except (*_REFUSED, *_UNKNOWN) as error:
+            raise Undecided(error) from error
+        update_time: datetime = results[-1].update_time
+        return update_time
 
     def _add(self, write: Any) -> None:
         self._batch._add_write_pbs([write])

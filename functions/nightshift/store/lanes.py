@@ -1,39 +1,68 @@
 """Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.batch import count_of
+from nightshift.model.errors import LeaseHeld
 from nightshift.model.job import QUEUED
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import leases
 from nightshift.store.commits import READ
 from nightshift.store.documents import LANES, jobs_where
+from nightshift.store.lane_memory import LaneMemory
 from nightshift.store.leases import Hold
 
 log = structlog.get_logger()
+
+# A lane is busy that was submitted so many coalescing windows ago, or less.
+_BUSY_WINDOWS: Final = 3
 
 
 async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
     """Begin a hold on the lane, or None: it is held, it backs off, or (with `coalesce`) was submitted a moment ago.
 
-    Nothing is on record before a batch is created (`submission`): a lane without jobs costs no write.
+    It goes on record with the batch that is created under it (`submission`), so a lane without jobs costs no write. Of
+    a busy lane it goes on record at once: that write keeps all other instances from reading the same jobs in vain.
+
+    With `coalesce`, what this instance remembers of the lane may answer instead of its document.
     """
+    memory = runtime.kept(LaneMemory)
+    if not coalesce:
+        return await _take(runtime, lane, memory, coalesce=False)
+    if memory.is_closed(lane):
+        return None
+    with memory.look(lane):
+        return await _take(runtime, lane, memory, coalesce=True)
+
+
+async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> Hold | None:
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()
-    if _is_later(fields.get("backsOffUntil"), now):
+    backs_off_until, submitted_at = fields.get("backsOffUntil"), fields.get("lastSubmittedAt")
+    if _is_later(backs_off_until, now):
+        memory.close(lane, backs_off_until)
         return None
     quiet_for = timedelta(seconds=runtime.settings.coalesce_seconds)
-    if coalesce and _is_later(fields.get("lastSubmittedAt"), now - quiet_for):
+    if coalesce and _is_later(submitted_at, now - quiet_for):
+        memory.close(lane, submitted_at + quiet_for)
         return None
+    # By us, or by somebody else.
+    memory.close_while_held(lane)
     hold = leases.begin(runtime, snapshot)
-    if hold:
-        hold.fields["lane"] = str(lane)
+    if hold is None:
+        return None
+    hold.fields["lane"] = str(lane)
+    if coalesce and _is_later(submitted_at, now - _BUSY_WINDOWS * quiet_for):
+        with suppress(LeaseHeld):
+            return await hold.on_record()
+        return None
     return hold
 
 
@@ -82,5 +111,5 @@ async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
     return lanes
 
 
-def _is_later(moment: Any, than: datetime) -> bool:
+def _is_later(moment: Any, than: datetime) -> TypeGuard[datetime]:
     return isinstance(moment, datetime) and moment > than
