@@ -25,7 +25,7 @@ from nightshift.journey.admit import admit
 from nightshift.model.errors import TryLater
 from nightshift.runtime import Runtime
 
-_ROUNDS = 3
+_ROUNDS = 2
 _MANY = 200
 _ADMITTED_AT_ONCE = (16, 64)
 _BARE_AT_ONCE = (1, 4, 16, 64)
