@@ -57,6 +57,7 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
     targets: Sequence[Target] = TARGETS
+    framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
     jobs_file: Path = ROOT / "scheduler" / "jobs.toml"
     rules: Path = RULES  # without the file, everybody may do everything
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -221,7 +222,7 @@ class Stack:
             name=target.name,
             address=f"{HOST}:{port}",
             command=[
-                *(sys.executable, "-m", "functions_framework", "--source", str(self.options.source)),
+                *(sys.executable, *self.options.framework, "--source", str(self.options.source)),
                 *("--target", target.name, "--host", HOST, "--port", port),
             ],
             environment=self.function_environment(target),

@@ -1,0 +1,208 @@
+"""10,000 jobs at once through the whole local stack: real processes, the real trigger, the settings' defaults.
+
+The jobs are written by an administrator's client as fast as the emulator takes them; from then on nothing but the
+triggers, the ticks (one a minute), the provider's webhooks and the calls for workers move them. Each function counts
+what it is billed in its own process.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient, FieldFilter
+
+from bench.answer import Aim, Answer, Measurement, check
+from bench.counted_function import WRITTEN_EVERY_SECONDS, FunctionCounts, read_counts
+from local.stack import Options, Stack, running_stack
+
+_JOBS = 10_000
+_USERS = 200
+_TICKS_PER_MINUTE = 1
+_PER_COMMIT = 500
+_LOOK_EVERY_SECONDS = 1.0
+_PATIENCE_SECONDS = 900.0
+_OPEN_BATCH = ["assembling", "sealed", "submitted", "ingesting", "settling"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """What became of it. Times are in seconds since the first job was written."""
+
+    written_at: float
+    admitted_at: float
+    settled_at: float
+    provider_batches: int
+    delivered_again: int
+    functions: Mapping[str, FunctionCounts]
+
+    def total(self, what: str) -> int:
+        """A count of `Billed` over all functions."""
+        counts = [getattr(function.billed, what) for function in self.functions.values()]
+        return sum(count.total() if isinstance(count, Counter) else count for count in counts)
+
+
+async def ask() -> Answer:
+    """Let the burst come and wait until its last job is settled."""
+    with tempfile.TemporaryDirectory(prefix="nightshift-counts-") as folder:
+        options = Options(
+            project="demo-burst",
+            speed=10.0 * _TICKS_PER_MINUTE,
+            framework=("-m", "bench.counted_function", folder),
+        )
+        async with running_stack(options, say=lambda _: None) as stack:
+            burst = await _burst(stack, Path(folder))
+    return _answer(burst)
+
+
+async def _burst(stack: Stack, folder: Path) -> Burst:
+    with patch.dict("os.environ", stack.environment):
+        client = AsyncClient(project=stack.project)
+    users = [f"user{number}" for number in range(_USERS)]
+    await _give(client, users)
+    started_at = time.monotonic()
+    await _write_jobs(client, users)
+    written_at = time.monotonic() - started_at
+    jobs = client.collection("ai_jobs")
+    waiting = jobs.where(filter=FieldFilter("status", "==", "created"))
+    await _until_none(waiting, "wait for their admission")
+    admitted_at = time.monotonic() - started_at
+    await _until_none(jobs.where(filter=FieldFilter("status", "in", ["queued", "processing"])), "are under way")
+    await _until_none(
+        client.collection("ai_batches").where(filter=FieldFilter("status", "in", _OPEN_BATCH)), "are open"
+    )
+    settled_at = time.monotonic() - started_at
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        relay = await _quiet_relay(http, stack)
+        provider_batches = await _provider_batches(http, stack)
+    await asyncio.sleep(4 * WRITTEN_EVERY_SECONDS)
+    await _check(client)
+    client.close()
+    burst = Burst(
+        written_at=written_at,
+        admitted_at=admitted_at,
+        settled_at=settled_at,
+        provider_batches=provider_batches,
+        delivered_again=relay["retried"],
+        functions=read_counts(folder),
+    )
+    # Each job has got a charge, a classification, a notification and its last status.
+    check(burst.total("writes") >= 4 * _JOBS, "The functions' counts are not complete.")
+    return burst
+
+
+def _answer(burst: Burst) -> Answer:
+    cpu = {name: function.cpu_seconds for name, function in burst.functions.items() if function.cpu_seconds >= 1}
+    by_function = ", ".join(
+        f"{name} {function.billed.writes:,} writes and {function.billed.reads:,} reads"
+        for name, function in burst.functions.items()
+    )
+    calls = sum((function.billed.provider_calls for function in burst.functions.values()), Counter[str]())
+    return Answer(
+        question=f"What do {_JOBS:,} jobs at once take, through the real trigger?",
+        measurements=[
+            Measurement(
+                name="provider batches",
+                measured=str(burst.provider_batches),
+                number=burst.provider_batches,
+                aim=Aim(sign="≤", bound=6),
+            ),
+            Measurement(name="provider calls", measured=str(burst.total("provider_calls"))),
+            Measurement(name="document writes per job", measured=f"{burst.total('writes') / _JOBS:.2f}"),
+            Measurement(name="document reads per job", measured=f"{burst.total('reads') / _JOBS:.2f}"),
+            Measurement(name="refused writes per job", measured=f"{burst.total('refused_writes') / _JOBS:.2f}"),
+            Measurement(name="all written", measured=f"after {burst.written_at:.0f} s"),
+            Measurement(
+                name="all admitted",
+                measured=f"after {burst.admitted_at:.0f} s, {_JOBS / burst.admitted_at:.0f} jobs/s",
+            ),
+            Measurement(
+                name="all settled", measured=f"after {burst.settled_at:.0f} s, {_JOBS / burst.settled_at:.0f} jobs/s"
+            ),
+        ],
+        notes=[
+            f"{_USERS} users; one process for each function, all of them, the emulators and the provider on this one "
+            f"machine; {_TICKS_PER_MINUTE} tick a minute; otherwise the settings' defaults.",
+            f"By function: {by_function}.",
+            "Provider calls: " + ", ".join(f"{number} {call}" for call, number in sorted(calls.items())) + ".",
+            "Where the time goes: a function process's seconds of CPU were "
+            + ", ".join(f"{name} {seconds:.0f}" for name, seconds in cpu.items())
+            + f". Events delivered again after a 5xx: {burst.delivered_again}.",
+        ],
+    )
+
+
+async def _give(client: AsyncClient, users: list[str]) -> None:
+    batch = client.batch()
+    for uid in users:
+        wallet = client.collection("wallets").document(uid)
+        fields = {"balance": _JOBS, "totalEarned": _JOBS, "totalSpent": 0, "updatedAt": SERVER_TIMESTAMP}
+        batch.set(wallet, fields)
+        entry = {"amount": _JOBS, "kind": "grant", "createdAt": SERVER_TIMESTAMP}
+        batch.set(wallet.collection("ledger").document("welcome"), entry)
+    await batch.commit()
+
+
+async def _write_jobs(client: AsyncClient, users: list[str]) -> None:
+    for start in range(0, _JOBS, _PER_COMMIT):
+        batch = client.batch()
+        for number in range(start, start + _PER_COMMIT):
+            job = {
+                "userId": users[number % len(users)],
+                "type": "waste_classification",
+                "speed": "batch",
+                "input": {"text": f"thing number {number}"},
+                "status": "created",
+                "createdAt": SERVER_TIMESTAMP,
+            }
+            batch.create(client.collection("ai_jobs").document(f"burst{number:05}"), job)
+        await batch.commit()
+
+
+async def _until_none(query: Any, what_they_do: str) -> None:
+    """Wait until the query finds nothing."""
+    ends_at = time.monotonic() + _PATIENCE_SECONDS
+    while left := await query.limit(1).get():
+        check(time.monotonic() < ends_at, f"{left[0].reference.path} and perhaps others still {what_they_do}.")
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+async def _quiet_relay(http: httpx.AsyncClient, stack: Stack) -> dict[str, int]:
+    """The relay's counts once no event is under way."""
+    ends_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        counts: dict[str, int] = (await http.get(f"{stack.relay_url}/status")).json()
+        if not counts["pending"]:
+            return counts
+        check(time.monotonic() < ends_at, "An event is never dealt with.")
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+async def _provider_batches(http: httpx.AsyncClient, stack: Stack) -> int:
+    headers = {"Authorization": f"Bearer {stack.openai_api_key}"}
+    listed = (await http.get(f"{stack.openai_base_url}/batches", params={"limit": 100}, headers=headers)).json()
+    check(not listed["has_more"], "There are more than a hundred provider batches.")
+    return len(listed["data"])
+
+
+async def _check(client: AsyncClient) -> None:
+    jobs = {job.id: job.to_dict() or {} async for job in client.collection("ai_jobs").stream()}
+    notes = {note.id async for note in client.collection("notifications").select([]).stream()}
+    check(len(jobs) == _JOBS, "A job is gone.")
+    check(all(job["status"] == "completed" for job in jobs.values()), "A job is not completed.")
+    check(notes == jobs.keys(), "Not every job has its one notification.")
+    ledger = Counter[str]()
+    charged = Counter[str]()
+    async for entry in client.collection_group("ledger").stream():
+        fields = entry.to_dict() or {}
+        ledger[entry.reference.parent.parent.id] += fields["amount"]
+        charged[fields.get("jobId", "")] += 1
+    check(all(charged[job_id] == 1 for job_id in jobs), "A job was not charged exactly once.")
+    async for wallet in client.collection("wallets").stream():
+        check((wallet.to_dict() or {})["balance"] == ledger[wallet.id], f"The wallet of {wallet.id} is not its ledger.")

@@ -1,0 +1,78 @@
+"""A function as functions-framework serves it, and a count of what it is billed.
+
+    python -m bench.counted_function FOLDER --source functions/main.py --target TARGET --port PORT
+
+The process that does the work writes its counts into the folder, again whenever they have changed: it may be
+killed at any time. `read_counts` sums them up by target.
+"""
+
+import json
+import os
+import runpy
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.billed import Billed
+from bench.counting import counter
+
+WRITTEN_EVERY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionCounts:
+    """What one function was billed, and the time for which it kept a core busy."""
+
+    billed: Billed
+    cpu_seconds: float
+
+
+def read_counts(folder: Path) -> Mapping[str, FunctionCounts]:
+    """The counts of the functions whose processes write into this folder, by target."""
+    return {written.stem: _parse(json.loads(written.read_text())) for written in sorted(folder.glob("*.json"))}
+
+
+def _parse(written: dict[str, Any]) -> FunctionCounts:
+    counts: dict[str, Any] = {
+        name: Counter(count) if isinstance(count, dict) else count for name, count in written["billed"].items()
+    }
+    return FunctionCounts(billed=Billed(**counts), cpu_seconds=written["cpu_seconds"])
+
+
+def _keep_writing(billed: Billed, path: Path) -> None:
+    last: dict[str, Any] = {}
+    while True:
+        counts = {name: dict(count) if isinstance(count, Counter) else count for name, count in vars(billed).items()}
+        if counts != last:
+            _write({"billed": counts, "cpu_seconds": time.process_time()}, path)
+            last = counts
+        time.sleep(WRITTEN_EVERY_SECONDS)
+
+
+def _write(written: dict[str, Any], path: Path) -> None:
+    """At once, for whoever reads it in this moment."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(written))
+    unfinished.replace(path)
+
+
+def main() -> None:
+    """Serve the function until it is stopped."""
+    folder = Path(sys.argv.pop(1))
+    path = folder / f"{sys.argv[sys.argv.index('--target') + 1]}.json"
+    billed = Billed()
+    # The framework's server forks: what serves the function is its child.
+    os.register_at_fork(
+        after_in_child=lambda: threading.Thread(target=_keep_writing, args=(billed, path), daemon=True).start()
+    )
+    with counter(lambda: billed):
+        runpy.run_module("functions_framework", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

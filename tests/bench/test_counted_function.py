@@ -1,0 +1,63 @@
+"""A function that counts in its own process, as the burst starts it."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import httpx
+
+from bench.billed import Billed
+from bench.counted_function import read_counts
+from bench.counting import bill, counter
+from local.part import Part, stop
+from local.ports import HOST, free_ports
+from tests.world import SOURCE, World
+
+_TARGET = "on_ai_job_created"
+
+
+async def test_a_process_counts_what_the_same_work_is_billed_here(world: World, tmp_path: Path) -> None:
+    """Two lone jobs, one admitted and submitted in this process and one in another, cost the same."""
+    await world.give("alice", 2)
+    with counter():
+        job_id = await world.write()
+        with bill() as here:
+            assert await world.trigger(job_id) == 200
+    there = await _billed_in_a_process(await world.write(), tmp_path)
+    assert (there.writes, there.reads) == (here.writes, here.reads)
+    assert there.provider_calls == here.provider_calls
+    assert here.writes > 0
+
+
+async def _billed_in_a_process(job_id: str, folder: Path) -> Billed:
+    (port,) = free_ports(1)
+    function = Part(
+        name="counted function",
+        address=f"{HOST}:{port}",
+        command=[
+            *(sys.executable, "-m", "bench.counted_function", str(folder), "--source", str(SOURCE)),
+            *("--target", _TARGET, "--host", HOST, "--port", str(port)),
+        ],
+        environment=os.environ,
+        log_dir=folder,
+        probe_path="/robots.txt",
+    )
+    event = {
+        "ce-id": "1",
+        "ce-source": "//test",
+        "ce-specversion": "1.0",
+        "ce-type": "google.cloud.firestore.document.v1.created",
+        "ce-document": f"ai_jobs/{job_id}",
+    }
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            await function.ready(client)
+            assert (await client.post(f"http://{HOST}:{port}/", headers=event, json={})).status_code == 200
+        before, counted = Billed(), Billed()
+        while before != counted or not counted.writes:
+            await asyncio.sleep(0.5)
+            before, counted = counted, read_counts(folder)[_TARGET].billed
+        return counted
+    finally:
+        await asyncio.to_thread(stop, [function])
