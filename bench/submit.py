@@ -31,10 +31,11 @@ _TICK_SECONDS: Final = 0.005
 _PARTS: Final = (
     ("uploading", ("providers/openai.py:upload",)),
     ("building request lines", ("journey/assemble.py:_request_line", "model/request_line.py", "job_types/")),
-    ("writing to Cloud Storage", ("store/artifacts.py",)),
     WAITING,
     ("reading jobs", ("next_queued", "job_of", "to_dict", "_query_response_to_snapshot")),
     ("building and encoding commits", ("store/batches.py", "store/commits.py", "firestore_v1/")),
+    # The pages are made on its way, so it stands behind all that makes them.
+    ("writing to Cloud Storage", ("store/artifacts.py",)),
     ("gRPC", ("grpc/",)),
     ("HTTP", ("httpx", "httpcore", "h11", "openai/")),
 )
