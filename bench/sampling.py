@@ -1,10 +1,10 @@
-"""Where the time goes: looks every few milliseconds at what the main thread is doing, and counts.
+"""Where the time goes: a timer interrupts the main thread every few milliseconds, and what it was doing is counted.
 
-A tracing profiler makes small functions look slow; looking on from another thread slows everything alike, and hardly.
+A tracing profiler makes small functions look slow; and another thread that looks on gets its turn when the main
+thread waits, and so sees it wait too often.
 """
 
-import sys
-import threading
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,17 +43,10 @@ class Samples:
 def sampled(*parts: Part) -> Iterator[Samples]:
     """Look at this thread while the body runs; the first part that matches a stack has it."""
     samples = Samples(parts)
-    looked_at = threading.get_ident()
-    stopped = threading.Event()
-
-    def look_on() -> None:
-        while not stopped.wait(_EVERY_SECONDS):
-            samples.look(sys._current_frames().get(looked_at))
-
-    thread = threading.Thread(target=look_on, daemon=True)
-    thread.start()
+    before = signal.signal(signal.SIGALRM, lambda _, frame: samples.look(frame))
+    signal.setitimer(signal.ITIMER_REAL, _EVERY_SECONDS, _EVERY_SECONDS)
     try:
         yield samples
     finally:
-        stopped.set()
-        thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
