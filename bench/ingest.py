@@ -22,6 +22,7 @@ from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, check_all_completed, commit_all, documents, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.journey.advance import advance, submit_lane, work
+from nightshift.journey.seen import NOTHING_SEEN
 from nightshift.model.errors import LeaseHeld
 from nightshift.runtime import Runtime
 
@@ -136,7 +137,7 @@ async def _ingest(bench: Workbench, jobs: int, *, shards: int) -> _Ingested:
 
 
 async def _settle_all(runtime: Runtime, batch_id: str, shards: int) -> None:
-    await advance(runtime, batch_id, {})
+    await advance(runtime, batch_id, NOTHING_SEEN)
     if shards > 1:
         # It has called the workers; nobody listens to the topic, so they come from here.
         cut = [shard.id async for shard in runtime.firestore.collection(f"ai_batches/{batch_id}/shards").stream()]
