@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from local.tokens import unsigned_token
+from tests.chaos.calls import Strike, Traffic, seam
+from tests.chaos.faults import FAULTS
 from tests.world import World
 
 DASHBOARD = "https://dashboard.example.com"
@@ -33,6 +35,17 @@ async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
     body = (await world.stats(admin=True)).json()
 
     assert {number for name, number in body.items() if name != "timestamp"} == {0}
+
+
+async def test_while_the_database_does_not_count_the_caller_is_told_to_come_again(world: World) -> None:
+    """503 in the one form; it is nobody's fault, and passes."""
+    with seam():
+        traffic = Traffic(Strike(FAULTS["unavailable"], 0))
+        answer = await traffic.invoke(lambda: world.stats(admin=True))
+
+    assert answer
+    assert [call.name for call, _ in traffic.struck] == ["firestore.RunAggregationQuery"]
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
 
 
 @pytest.mark.parametrize(
