@@ -11,6 +11,9 @@ from nightshift.model.job import Speed
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
+# A result is written three times: its job, its classification, and a line of it in the notification. All must fit into
+# one commit, and each into a document of 1 MiB.
+MAX_RESULT_BYTES = 100_000
 
 
 def _bounded(text: str) -> str:
@@ -45,6 +48,12 @@ class JobResult(BaseModel):
     """The model's answer. Every field is required and nothing else is allowed, as strict mode demands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "JobResult":
+        if len(self.model_dump_json().encode()) > MAX_RESULT_BYTES:
+            raise ValueError(f"longer than {MAX_RESULT_BYTES} bytes")
+        return self
 
 
 Result = TypeVar("Result", bound=JobResult)
