@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     bucket: str = Field("", pattern=_BUCKET)
     uploads_bucket: str = Field("", pattern=_BUCKET)
     # None for any public host.
-    image_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(parse_hosts)] = None
+    image_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(parse_hosts)] = Field(
+        None, validate_default=False
+    )
     model: str = Field("gpt-5-mini", min_length=1)
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)
