@@ -11,9 +11,10 @@ from nightshift.model.job import Speed
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
-# A result is written three times: its job, its classification, and a line of it in the notification. All must fit into
-# one commit, and each into a document of 1 MiB.
+# A result is written into two documents in one commit: https://firebase.google.com/docs/firestore/quotas allows 1 MiB
+# and 10 MiB.
 MAX_RESULT_BYTES = 100_000
+_LONGEST_REASONS = 400
 
 
 def _bounded(text: str) -> str:
@@ -94,8 +95,9 @@ class JobType(Generic[Result]):
 
 
 def reasons(invalid: ValidationError) -> str:
-    """What pydantic found wrong, without the values: they are the client's."""
-    return "; ".join(
+    """What pydantic found wrong, without the values: they are the client's. Nor may a name of theirs fill a page."""
+    found = "; ".join(
         ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
         for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
+    return found if len(found) <= _LONGEST_REASONS else f"{found[: _LONGEST_REASONS - 1]}…"
