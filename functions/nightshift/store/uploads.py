@@ -62,9 +62,8 @@ def _own_blob(runtime: Runtime, user_id: str, uri: str) -> Any:
 def _check_content(blob: Any) -> None:
     blob.reload()
     check_size(blob.size or 0)
-    # Raw: of an object that is stored compressed, Cloud Storage would otherwise send all, inflated.
     first_bytes = blob.download_as_bytes(
-        start=0, end=FIRST_BYTES - 1, if_generation_match=blob.generation, raw_download=True, checksum=None
+        start=0, end=FIRST_BYTES - 1, if_generation_match=blob.generation, checksum=None
     )
     media_type(first_bytes)
 
