@@ -20,7 +20,7 @@ import httpx
 import pytest
 from starlette.exceptions import HTTPException
 
-from local.openai_server import Reply, ReplyRule, RequestFault
+from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.ports import free_ports
 from local.targets import TARGETS
 from local.tokens import unsigned_token
@@ -139,6 +139,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
         RequestFault("POST", "/v1/batches", status=400, body=quote),
         RequestFault("GET", "/v1/batches", status=400, body=quote, times=2),
         RequestFault("GET", "/v1/batches/[^/]+", status=404, body=quote),
+        BatchFault(fail_code=f"no such {secret('code')}", fail_message=secret("quote")),
         ReplyRule(Reply(content=answer), text="good.*", times=None),
         ReplyRule(Reply.refuses(secret("refusal")), text="rude.*", times=None),
         ReplyRule(Reply(content={secret("field"): secret("wrong")}), text="bad.*", times=None),

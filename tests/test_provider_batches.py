@@ -142,7 +142,7 @@ async def test_a_batch_says_why_it_failed(world: World) -> None:
     "code",
     [
         *("invalid_json_line", "duplicate_custom_id", "url_mismatch", "model_mismatch", "empty_file"),
-        *("too_many_tasks", "server_error", "a_code_that_nobody_knows"),
+        *("too_many_tasks", "server_error", "a code that nobody knows"),
     ],
 )
 async def test_a_batch_that_fails_once_is_sent_again(world: World, code: str) -> None:

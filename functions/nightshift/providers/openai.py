@@ -41,6 +41,7 @@ from nightshift.providers.base import (
     RemoteFile,
     SignatureInvalid,
     WebhookEvent,
+    one_word,
 )
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -67,7 +68,6 @@ _CHUNK_BYTES: Final = 256 * 1024
 # A large file may break off many times, as long as each time some of it came.
 _FRUITLESS_RESUMES: Final = 5
 _LONGEST_TEXT: Final = 500
-_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
@@ -217,7 +217,7 @@ class OpenAIProvider:
             error_file_id=_text(batch.error_file_id),
             completed=count_of(getattr(batch.request_counts, "completed", 0)),
             usage=_usage(batch.usage),
-            error_code=_code(getattr(error, "code", None)),
+            error_code=_text(getattr(error, "code", None)),
             error_message=_text(getattr(error, "message", None)) or "",
             is_cancelling=batch.status == "cancelling",
         )
@@ -230,12 +230,6 @@ def _text(field: Any) -> str | None:
     """
     text = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
     return text or None
-
-
-def _code(field: Any) -> str | None:
-    """An error's code. It is logged, so what is no single word is not taken over: it could quote a request."""
-    text = _text(field)
-    return text if text is None or _CODE.fullmatch(text) else "unreadable_code"
 
 
 def _id_of(made: ApiBatch | FileObject) -> str:
@@ -283,17 +277,17 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except openai.NotFoundError as error:
-        raise ProviderGone(_code(error.code) or "not_found") from error
+        raise ProviderGone(one_word(_text(error.code) or "not_found")) from error
     except openai.APIStatusError as error:
-        code = _code(error.code) or f"http_{error.status_code}"
+        code = _text(error.code) or f"http_{error.status_code}"
         if error.status_code == 416:
-            raise _NothingMore(code) from error
+            raise _NothingMore(one_word(code)) from error
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
-            raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
+            raise ProviderLocked(f"the provider answered {error.status_code} {one_word(code)}") from error
         if error.status_code in _FINAL_STATUS:
             raise ProviderRefusal(code, _text(error.message) or "") from error
         trouble = ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy
-        raise trouble(f"the provider answered {error.status_code} {code}") from error
+        raise trouble(f"the provider answered {error.status_code} {one_word(code)}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
     except (ValueError, TypeError, AttributeError) as error:
