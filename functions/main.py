@@ -1,6 +1,7 @@
 """Nightshift's functions, in the order of a job's journey. Each parses, calls, and maps the error; nothing else.
 
 A function answers 2xx when the event is dealt with for good, and 5xx (by raising) when it must be delivered again.
+Whatever it raises ends in `guarded`, which logs it without its text.
 """
 
 import functions_framework.aio as functions
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nightshift import log, settings
+from nightshift.entry import guarded
 from nightshift.model.errors import EventUnreadable, TryLater
 from nightshift.model.job import names_a_document
 from nightshift.runtime import Runtime
@@ -20,6 +22,7 @@ runtime = Runtime(settings.load())
 
 
 @functions.cloud_event
+@guarded
 async def on_ai_job_created(event: CloudEvent) -> None:
     """A client wrote a job: admit it, and submit its lane if the coalescing window allows."""
     from nightshift.journey.admit import admit
@@ -41,6 +44,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
 
 
 @functions.cloud_event
+@guarded
 async def process_batch_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's tick, every ten minutes."""
     from nightshift.journey.tick import tick
@@ -49,6 +53,7 @@ async def process_batch_jobs(_: CloudEvent) -> None:
 
 
 @functions.http
+@guarded
 async def openai_webhook(request: Request) -> Response:
     """OpenAI says that a batch has ended: look at that batch at once."""
     from nightshift.http.responses import respond
@@ -58,6 +63,7 @@ async def openai_webhook(request: Request) -> Response:
 
 
 @functions.cloud_event
+@guarded
 async def ingest_batch_results(event: CloudEvent) -> None:
     """A worker was called: settle one shard of a large batch's output, or advance a batch."""
     from nightshift.journey.advance import work
@@ -72,6 +78,7 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 
 
 @functions.http
+@guarded
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
     from nightshift.http.responses import respond
@@ -85,5 +92,5 @@ def _job_id(event: CloudEvent) -> str:
     document = event.get_attributes().get("document")
     collection, _, job_id = str(document).partition("/")
     if collection != "ai_jobs" or not names_a_document(job_id):
-        raise EventUnreadable(f"the event names the document {document}")
+        raise EventUnreadable("the event names no document of ai_jobs")
     return job_id

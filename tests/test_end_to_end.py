@@ -1,8 +1,6 @@
 """Everything as a newcomer meets it: the demo, the README's JavaScript, and each function started alone."""
 
 import asyncio
-import os
-import secrets
 import shutil
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -21,10 +19,10 @@ from local.readme import example
 from local.serve import serving
 from local.stack import Options, running_stack
 from tests.other_provider import OtherProvider
-from tests.world import SOURCE, World
+from tests.processes import answers, clean_environment, deliver, function_environment, start_function
+from tests.world import World
 
 APP = ROOT / "tests" / "javascript"
-FRAMEWORK = str(Path(sys.executable).parent / "functions-framework")
 
 
 async def test_the_demo_keeps_all_its_promises() -> None:
@@ -97,6 +95,8 @@ async def test_each_function_works_alone_against_another_compatible_server(world
         ("process_batch_jobs", {"NIGHTSHIFT_MAX_ATTEMPTS": "none"}, "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("process_batch_jobs", {"NIGHTSHIFT_COALESCE_SECONDS": "-1"}, "NIGHTSHIFT_COALESCE_SECONDS"),
         ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
+        ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "localhost"}, "NIGHTSHIFT_IMAGE_HOSTS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),
         ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("openai_webhook", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
@@ -136,58 +136,6 @@ async def functions(world: World, base_url: str) -> AsyncIterator[dict[str, str]
             for port in ports.values():
                 await answers(client, f"http://127.0.0.1:{port}/robots.txt")
         yield {target: f"http://127.0.0.1:{port}" for target, port in ports.items()}
-
-
-async def start_function(target: str, port: int, environment: dict[str, str]) -> Process:
-    """Start a function as the README says."""
-    return await asyncio.create_subprocess_exec(
-        *(FRAMEWORK, "--source", str(SOURCE), "--target", target, "--port", str(port)),
-        env=environment,
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-
-
-def clean_environment() -> dict[str, str]:
-    """What any process on this machine needs, and nothing of the test run's own."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-
-
-def function_environment(world: World, base_url: str) -> dict[str, str]:
-    """The documented environment."""
-    google = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST")
-    return {
-        **clean_environment(),
-        **{name: os.environ[name] for name in google},
-        "GOOGLE_CLOUD_PROJECT": world.project,
-        "OPENAI_API_KEY": "test-key",
-        "OPENAI_BASE_URL": base_url,
-        "OPENAI_WEBHOOK_SECRET": world.provider.webhook_secret,
-    }
-
-
-async def deliver(client: httpx.AsyncClient, url: str, kind: str, job_id: str = "") -> int:
-    """POST a binary-mode CloudEvent; returns the status code."""
-    headers = {
-        "ce-id": secrets.token_hex(8),
-        "ce-specversion": "1.0",
-        "ce-type": f"google.cloud.{kind}",
-        "ce-source": "//test",
-        **({"ce-document": f"ai_jobs/{job_id}"} if job_id else {}),
-    }
-    return (await client.post(url, headers=headers, json={"message": {"data": "", "attributes": {}}})).status_code
-
-
-async def answers(client: httpx.AsyncClient, url: str) -> None:
-    """Wait until somebody listens there."""
-    for _ in range(200):
-        try:
-            await client.get(url)
-        except httpx.TransportError:
-            await asyncio.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"nobody listens at {url}")
 
 
 async def heard_until(process: Process, last: bytes) -> list[str]:

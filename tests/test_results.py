@@ -10,6 +10,10 @@ from tests.promises import assert_promises_kept
 from tests.world import World
 
 WRONG_ANSWER = {"itemName": "bottle", "category": "glass"}
+RIGHT_ANSWER = {
+    **{"itemName": "bottle", "category": "dry", "material": "glass", "confidence": 0.9, "tips": ["rinse it"]},
+    **{"disposalInstructions": "To the glass.", "environmentalImpact": "None.", "explanation": "It is glass."},
+}
 
 
 async def test_photos_and_texts_of_two_job_types_share_a_batch(world: World) -> None:
@@ -45,6 +49,28 @@ async def test_a_web_image_is_passed_on_and_never_fetched(world: World) -> None:
     assert line["body"]["messages"][1]["content"] == [
         {"type": "image_url", "image_url": {"url": "https://example.com/bottle.jpg"}}
     ]
+
+
+async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world: World) -> None:
+    """It is what was asked for but for its size; no commit is tried with it, and its neighbour has its answer."""
+    world.provider.faults.add(
+        ReplyRule(Reply(content=RIGHT_ANSWER | {"explanation": "x" * 5_000_000}), text="huge", times=None),
+        ReplyRule(Reply(content=RIGHT_ANSWER), times=None),
+    )
+    world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1", NIGHTSHIFT_COALESCE_SECONDS="60")
+    await world.give("alice", 3)
+    await world.submit("alice")
+    huge = await world.submit("alice", input={"text": "huge"})
+    neighbour = await world.submit("alice")
+
+    await world.finish()
+
+    job = await world.job(huge)
+    assert (job["status"], job["errorCode"]) == ("failed", "result_invalid")
+    assert len(job["errorMessage"]) < 500
+    assert (await world.job(neighbour))["status"] == "completed"
+    assert (await world.read("wallets/alice"))["balance"] == 1
+    await assert_promises_kept(world)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ knows, since it is most likely a misspelt one. Names, defaults and meanings are 
 
 import base64
 import os
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nightshift.model.errors import InvalidSettings
+from nightshift.model.image_uri import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
@@ -41,6 +42,10 @@ class Settings(BaseSettings):
 
     bucket: str = Field("", pattern=_BUCKET)
     uploads_bucket: str = Field("", pattern=_BUCKET)
+    # None for any public host.
+    image_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(parse_hosts)] = Field(
+        None, validate_default=False
+    )
     model: str = Field("gpt-5-mini", min_length=1)
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)

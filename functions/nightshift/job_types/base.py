@@ -12,6 +12,10 @@ from nightshift.model.job import Speed
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
+# A result is written into two documents in one commit: https://firebase.google.com/docs/firestore/quotas allows 1 MiB
+# and 10 MiB.
+MAX_RESULT_BYTES = 100_000
+_LONGEST_REASONS = 400
 
 
 def _bounded(text: str) -> str:
@@ -46,6 +50,12 @@ class JobResult(BaseModel):
     """The model's answer. Every field is required and nothing else is allowed, as strict mode demands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "JobResult":
+        if len(self.model_dump_json().encode()) > MAX_RESULT_BYTES:
+            raise ValueError(f"longer than {MAX_RESULT_BYTES} bytes")
+        return self
 
 
 Result = TypeVar("Result", bound=JobResult)
@@ -92,8 +102,9 @@ def _schema_of(result_model: type[JobResult]) -> dict[str, Any]:
 
 
 def reasons(invalid: ValidationError) -> str:
-    """What pydantic found wrong, without the values: they are the client's."""
-    return "; ".join(
+    """What pydantic found wrong, without the values: they are the client's. Nor may a name of theirs fill a page."""
+    found = "; ".join(
         ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
         for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
+    return found if len(found) <= _LONGEST_REASONS else f"{found[: _LONGEST_REASONS - 1]}…"

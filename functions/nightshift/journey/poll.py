@@ -16,7 +16,7 @@ import structlog
 from nightshift.journey.duty import unless_trouble
 from nightshift.journey.seen import Seen
 from nightshift.model.batch import Batch
-from nightshift.providers.base import ProviderGone, RemoteBatch
+from nightshift.providers.base import ProviderGone, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 from nightshift.store import batches
 from nightshift.store.leases import Hold
@@ -105,7 +105,8 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
         if remote.outcome and batch.output_missing_since is None:
             await hold.write({"outputMissingSince": runtime.now()})
         return False
-    log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=remote.error_code)
+    code = remote.error_code and one_word(remote.error_code)
+    log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=code)
     reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
     await hold.write(
         {

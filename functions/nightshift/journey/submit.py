@@ -21,7 +21,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.journey.seen import Seen
 from nightshift.model.batch import Batch
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 from nightshift.store import artifacts, batches
 from nightshift.store.leases import Hold
@@ -50,7 +50,7 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
         adopted = await _adopted(runtime, batch, seen)
         remote = adopted or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
-        log.error("batch_refused", batch_id=batch.batch_id, code=refusal.code)
+        log.error("batch_refused", batch_id=batch.batch_id, code=one_word(refusal.code))
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message}
         await hold.write({"status": "settling", "outcome": "failed", **reason})
         return

@@ -121,7 +121,7 @@ def _judge_completion(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAn
     except ValidationError as invalid:
         return NoAnswer(
             error_code="result_invalid",
-            message=f"The AI's answer was not what was asked for: {reasons(invalid)}."[:500],
+            message=f"The AI's answer was not what was asked for: {reasons(invalid)}.",
             retryable=True,
             usage=usage,
         )

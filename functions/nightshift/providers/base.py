@@ -4,15 +4,23 @@ The provider is authoritative for whether a batch exists; Firestore for whether 
 words for its states stop at this door.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from nightshift.job_types.base import JobInput, JobType
 from nightshift.model.batch import Outcome, Usage
 from nightshift.model.errors import NightshiftError, TryLater
 from nightshift.model.request_line import RequestLine
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+def one_word(code: str) -> str:
+    """A provider's code as it may be logged: a code is a single word, and anything longer could quote a request."""
+    return code if _WORD.fullmatch(code) else "unreadable"
 
 
 class ProviderTrouble(TryLater):
@@ -39,7 +47,7 @@ class ProviderRefusal(NightshiftError):
     """The provider will not do this, now or later. `code` and `message` are its own words, for operators only."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(code)
+        super().__init__(one_word(code))
         self.code = code
         self.message = message
 

@@ -41,6 +41,7 @@ from nightshift.providers.base import (
     RemoteFile,
     SignatureInvalid,
     WebhookEvent,
+    one_word,
 )
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -276,17 +277,17 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except openai.NotFoundError as error:
-        raise ProviderGone(error.code or "not_found") from error
+        raise ProviderGone(one_word(_text(error.code) or "not_found")) from error
     except openai.APIStatusError as error:
         code = _text(error.code) or f"http_{error.status_code}"
         if error.status_code == 416:
-            raise _NothingMore(code) from error
+            raise _NothingMore(one_word(code)) from error
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
-            raise ProviderLocked(f"the provider answered {error.status_code} {code}") from error
+            raise ProviderLocked(f"the provider answered {error.status_code} {one_word(code)}") from error
         if error.status_code in _FINAL_STATUS:
             raise ProviderRefusal(code, _text(error.message) or "") from error
         trouble = ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy
-        raise trouble(f"the provider answered {error.status_code} {code}") from error
+        raise trouble(f"the provider answered {error.status_code} {one_word(code)}") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
     except (ValueError, TypeError, AttributeError) as error:
