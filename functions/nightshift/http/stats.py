@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nightshift.http.authentication import require_admin
+from nightshift.http.limits import read_body
 from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
 from nightshift.runtime import Runtime
 from nightshift.store import stats
@@ -13,8 +14,9 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
     """The number of jobs in each state. `queued` counts those that are not admitted yet, too.
 
     Raises:
-        HttpError: what `require_admin` raises.
+        HttpError: what `require_admin` raises; 413 for any body.
     """
+    await read_body(request, 0)
     if not runtime.settings.stats_public:
         await require_admin(runtime, request.headers)
     counts = await stats.count_by_status(runtime)
