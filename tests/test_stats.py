@@ -42,6 +42,9 @@ async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
         {"iss": "https://securetoken.google.com/another-project"},
         {"sub": ""},
         {"exp": 1_500_000_000},
+        {"exp": "soon"},
+        {"exp": [1]},
+        {"exp": None},
     ],
 )
 async def test_a_token_that_is_not_valid_is_refused(world: World, claims: dict[str, Any]) -> None:
