@@ -9,10 +9,9 @@ import json
 import os
 import secrets
 import time
-from asyncio.subprocess import STDOUT
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,8 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from local.ports import free_ports
 from local.tokens import unsigned_token
 from tests.google_auth import ACCOUNTS, KEYS, GoogleAuth, SigningKey, hs256, segment, token
-from tests.test_end_to_end import FRAMEWORK, answers, clean_environment
-from tests.world import SOURCE
+from tests.test_end_to_end import answers, clean_environment, start_function
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STRANGER = SigningKey("google-1")
@@ -32,11 +30,11 @@ STRANGER = SigningKey("google-1")
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A running function, and where it logs."""
+    """A running function, and what it has logged."""
 
     client: httpx.AsyncClient
     google: GoogleAuth
-    log: Path
+    log: list[str]
 
     async def ask(self, token: str) -> tuple[int, str]:
         """Ask with this token; returns the status and the error's code, if any."""
@@ -57,14 +55,9 @@ async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
             "GOOGLE_CLOUD_PROJECT": project,
             "K_SERVICE": "get-batch-stats",
         }
-        log = folder / "log"
-        with log.open("wb") as written:
-            function = await asyncio.create_subprocess_exec(
-                *(FRAMEWORK, "--source", str(SOURCE), "--target", "get_batch_stats", "--port", str(port)),
-                env=environment,
-                stdout=written,
-                stderr=STDOUT,
-            )
+        function = await start_function("get_batch_stats", port, environment)
+        log: list[str] = []
+        reading = asyncio.create_task(_read(function, log))
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
                 await answers(client, f"http://127.0.0.1:{port}/robots.txt")
@@ -72,6 +65,13 @@ async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
         finally:
             function.terminate()
             await function.wait()
+            await reading
+
+
+async def _read(function: Process, log: list[str]) -> None:
+    assert function.stdout
+    async for line in function.stdout:
+        log.append(line.decode())  # noqa: PERF401 - a test reads it while it grows
 
 
 @pytest.fixture
@@ -310,12 +310,14 @@ async def test_no_token_is_ever_logged(deployed: Deployed) -> None:
     """A valid one, a forged one, and one that could not be looked at leave no part of themselves."""
     true = deployed.google.token(admin=True)
     forged = f"{true[:-8]}AAAAAAAA"
+    before = len(deployed.log)
     assert [(await deployed.ask(one))[0] for one in (true, forged)] == [200, 401]
     deployed.google.answers[ACCOUNTS] = PlainTextResponse("busy", 502)
     assert (await deployed.ask(true))[0] == 503
 
-    logged = deployed.log.read_text()
-
-    assert '"token_not_verifiable"' in logged
+    async with asyncio.timeout(10):
+        while '"token_not_verifiable"' not in "".join(deployed.log[before:]):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+    logged = "".join(deployed.log)
     assert not [part for one in (true, forged) for part in one.split(".") if part in logged]
     assert "Traceback" not in logged
