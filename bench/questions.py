@@ -24,13 +24,13 @@ class Question:
 
 
 QUESTIONS = (
-    Question(name="ingest"),
-    Question(name="memory"),
-    Question(name="submit"),
+    Question(name="ingest", has_emulators=False),
+    Question(name="memory", has_emulators=False),
+    Question(name="submit", has_emulators=False),
     Question(name="admit"),
     Question(name="burst", has_emulators=False),
     Question(name="polling"),
-    Question(name="stats"),
+    Question(name="stats", has_emulators=False),
     Question(name="cold_start", has_emulators=False),
     Question(name="per_job"),
 )

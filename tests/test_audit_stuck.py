@@ -151,7 +151,7 @@ async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: py
     """A lost answer made two; the one that is not on record is stopped, the other goes on."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
-        BatchFault(hidden_listings=2), RequestFault("POST", "/v1/batches", when="after", reset=True)
+        BatchFault(hidden_listings=1), RequestFault("POST", "/v1/batches", when="after", reset=True)
     )
     await world.give("alice", 1)
     await world.submit("alice")

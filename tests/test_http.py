@@ -1,16 +1,19 @@
 """What the two HTTP functions have in common: headers on every answer, CORS, and what a caller may send."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from nightshift import settings
 from nightshift.http.responses import respond
 from nightshift.http.webhook import take_event
 from nightshift.model.errors import InvalidSettings
+from nightshift.runtime import Runtime
 from tests.world import World
 
 DASHBOARD = "https://dashboard.example.com"
@@ -36,7 +39,7 @@ async def chunks(*bodies: bytes) -> AsyncIterator[bytes]:
         yield body
 
 
-async def test_every_answer_carries_the_security_headers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_answer_carries_the_security_headers(world: World) -> None:
     """Good news, bad news and no news; from both functions."""
     world.set_env(NIGHTSHIFT_DASHBOARD_ORIGIN=DASHBOARD)
     huge = {"X-Padding": "x" * 17_000}
@@ -54,16 +57,32 @@ async def test_every_answer_carries_the_security_headers(world: World, monkeypat
         await world.call("openai_webhook", "GET"),
         await world.call("openai_webhook", headers=huge),
     ]
-    monkeypatch.setattr("nightshift.store.stats.READ", {"timeout": 1.0, "retry": None})
     world.set_env(FIRESTORE_EMULATOR_HOST="127.0.0.1:9")
     answers.append(await world.stats(admin=True))
 
     statuses = [answer.status_code for answer in answers]
-    assert statuses == [200, 403, 401, 431, 413, 405, 204, 200, 400, 401, 405, 431, 500]
+    assert statuses == [200, 403, 401, 431, 413, 405, 204, 200, 400, 401, 405, 431, 503]
     for answer in answers:
         assert SECURITY.items() <= dict(answer.headers).items()
         assert not {"server", "x-powered-by"} & answer.headers.keys()
         assert answer.status_code == 204 or answer.headers["content-type"] == "application/json"
+
+
+async def test_a_bug_is_told_without_a_word_of_what_it_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """500 in the one form, with the same headers; the log names the kind of error and nothing that it holds."""
+
+    async def buggy(_: Runtime, __: Request) -> Response:
+        raise KeyError("sk-of-the-provider")
+
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    answer = await respond(world.operators_runtime(), request, buggy, method="GET")
+
+    assert answer.status_code == 500
+    assert json.loads(bytes(answer.body)) == {"error": {"code": "internal", "message": "Something went wrong here."}}
+    assert SECURITY.items() <= dict(answer.headers).items()
+    logged = capsys.readouterr().out
+    assert "KeyError" in logged
+    assert "sk-of-the-provider" not in logged
 
 
 @pytest.mark.parametrize(

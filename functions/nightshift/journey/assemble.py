@@ -11,7 +11,8 @@ batch's next step, or with its release.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -54,18 +55,19 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
         LeaseHeld: somebody else is at the lane.
     """
     assembly = _Assembly(runtime, lane, lane_hold, await _limits(runtime, lane, lanes.most_requests(lane_hold)))
-    first = await assembly.claim_page()
-    hold = assembly.hold
-    if hold is None:
-        return None
-    async with hold.kept():
-        await artifacts.write(runtime, hold.ref.id, "input", assembly.pages(first))
-        if assembly.is_doubtful:
-            # A claim whose answer was lost may have landed since; after this write none can any more.
-            await hold.write({})
-            await reassemble(runtime, hold)
-        else:
-            hold.put_off({"status": "sealed"})
+    async with aclosing(assembly.pages()) as pages:
+        first = await anext(pages, None)
+        hold = assembly.hold
+        if hold is None or first is None:
+            return None
+        async with hold.kept():
+            await artifacts.write(runtime, hold.ref.id, "input", _chained(first, pages))
+            if assembly.is_doubtful:
+                # A claim whose answer was lost may have landed since; after this write none can any more.
+                await hold.write({})
+                await reassemble(runtime, hold)
+            else:
+                hold.put_off({"status": "sealed"})
     log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
     return Assembled(hold=hold, is_full=assembly.is_full)
 
@@ -105,36 +107,41 @@ class _Assembly:
         # No further line fits.
         self.is_full = False
         # No further job is queued, or none that can be sent now.
-        self._is_last = False
+        self._is_exhausted = False
 
-    async def pages(self, first: bytes) -> AsyncIterator[bytes]:
-        page = first
-        while page:
-            yield page
-            page = await self.claim_page()
-
-    async def claim_page(self) -> bytes:
-        """Claim as many of the next jobs as fit; returns their lines; nothing when none is there or fits."""
-        async for _ in attempts():
-            most = min(_PAGE, self.room.requests_left)
-            if self.is_full or self._is_last:
-                return b""
-            jobs = {job.job_id: job for job in await batches.next_queued(self._runtime, self._lane, most)}
-            page = await _request_page(self._runtime, self._lane, list(jobs.values()))
-            room, fitting = self._fill(page.lines)
-            is_full = len(fitting) < len(page.lines) or room.requests_left == 0
-            # A page of jobs that cannot be sent now is not asked for again; one of jobs that were refused is gone.
-            is_last = len(jobs) < most or not (fitting or page.refused)
+    async def pages(self) -> AsyncGenerator[bytes, None]:
+        """Claim the next jobs, as many as fit, page by page; yields the lines of each page once it is claimed."""
+        tries = attempts()
+        while not (self.is_full or self._is_exhausted):
+            await anext(tries)
             try:
-                if fitting:
-                    await self._claim([jobs[line.job_id] for line in fitting], room, is_last=is_last and not is_full)
+                async with aclosing(self._claimed_pages()) as pages:
+                    async for lines in pages:
+                        yield lines
+                        tries = attempts()
             except Undecided:
+                # A job was taken by another batch, or nobody knows: what is still queued is read again.
                 self.is_doubtful = self.hold is not None
-                continue
-            self.is_full, self._is_last = is_full, is_last
-            if fitting:
-                return _joined(fitting)
-        return b""
+
+    async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
+        runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
+        number = 0
+        async with aclosing(batches.queued(runtime, lane, limit, _PAGE)) as pages:
+            async for jobs, is_last in pages:
+                number += len(jobs)
+                page = await _request_page(runtime, lane, jobs)
+                room, fitting = self._fill(page.lines)
+                self.is_full = len(fitting) < len(page.lines) or room.requests_left == 0
+                if fitting:
+                    of_id = {job.job_id: job for job in jobs}
+                    claimed = [of_id[line.job_id] for line in fitting]
+                    await self._claim(claimed, room, is_last=is_last and not self.is_full)
+                    yield _joined(fitting)
+                # Where no job of a page can be sent now, the next ones fare no better: Cloud Storage is not there.
+                self._is_exhausted = not (fitting or page.refused)
+                if self.is_full or self._is_exhausted:
+                    return
+        self._is_exhausted = number < limit
 
     def _fill(self, lines: Sequence[RequestLine]) -> tuple[Room, list[RequestLine]]:
         """The lines that fit, up to the first that does not: a later job does not overtake it."""
@@ -210,6 +217,12 @@ async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
     if len(line.line) >= runtime.settings.max_batch_bytes:
         raise JobRefused("invalid_input", "The request is too large.")
     return line
+
+
+async def _chained(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for other in others:
+        yield other
 
 
 def _joined(lines: Sequence[RequestLine]) -> bytes:

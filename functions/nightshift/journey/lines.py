@@ -31,7 +31,7 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
             if len(in_flight) == _MOST_IN_FLIGHT:
                 done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 ended += [task.exception() or task.result() for task in done]
-            in_flight.add(asyncio.create_task(_settle(runtime, batch, lines)))
+            in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines)))
     finally:
         ended += await asyncio.gather(*in_flight, return_exceptions=True)
     tally = Tally()
@@ -40,6 +40,16 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
             raise outcome
         tally += outcome
     return tally
+
+
+async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+    async with runtime.kept(_turns):
+        return await _settle(runtime, batch, lines)
+
+
+def _turns(_: Runtime) -> asyncio.Semaphore:
+    """Those of one instance, so that its memory does not know how many shards it is at."""
+    return asyncio.Semaphore(_MOST_IN_FLIGHT)
 
 
 async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:

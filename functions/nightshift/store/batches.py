@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +18,7 @@ from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
-from nightshift.store.commits import READ, Commit
+from nightshift.store.commits import READ, Commit, stream
 from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
 from nightshift.store.leases import Hold
 
@@ -89,11 +90,28 @@ async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
 
 
-async def next_queued(runtime: Runtime, lane: Lane, limit: int) -> list[Job]:
-    """The lane's next jobs: the highest priority first, within it the oldest."""
+async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGenerator[tuple[list[Job], bool], None]:
+    """The lane's next jobs: the highest priority first, within it the oldest.
+
+    They are read as a stream, by one query: a query for each page would pass over all that was claimed before.
+
+    Yields:
+        Up to `page` jobs, and whether they are the last. Nothing if no job is queued.
+
+    Raises:
+        Undecided: the stream broke off; what was not claimed yet is still queued.
+    """
     query = jobs_where(runtime, status=QUEUED, lane=str(lane))
     query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(limit)
-    return [job_of(snapshot) for snapshot in await query.get(**READ)]
+    jobs: list[Job] = []
+    async with aclosing(stream(query)) as snapshots:
+        async for snapshot in snapshots:
+            if len(jobs) == page:
+                yield jobs, False
+                jobs = []
+            jobs.append(job_of(snapshot))
+    if jobs:
+        yield jobs, True
 
 
 async def create_with(

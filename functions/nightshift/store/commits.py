@@ -10,7 +10,8 @@ at most once.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from nightshift.runtime import Runtime
 from nightshift.store import encoding
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
 # A precondition failed: somebody else was faster, or our own lost answer was.
 _REFUSED: Final = (
@@ -42,6 +43,8 @@ _UNKNOWN: Final = (
     exceptions.Cancelled,
 )
 _COMMIT_SECONDS: Final = 20.0
+# For all that is done between the documents, too. A stream that lives longer breaks off.
+_STREAM_SECONDS: Final = 300.0
 _ATTEMPTS: Final = 30
 _LONGEST_SECONDS: Final = 60.0
 _LONGEST_PAUSE_SECONDS: Final = 1.0
@@ -64,8 +67,18 @@ READ: Final[dict[str, Any]] = {
 }
 
 
+async def stream(query: Any) -> "AsyncGenerator[DocumentSnapshot[Any], None]":
+    """A query's documents as they come, however many. Raises Undecided when the stream breaks off."""
+    try:
+        async with aclosing(query.stream(timeout=_STREAM_SECONDS, retry=None)) as snapshots:
+            async for snapshot in snapshots:
+                yield snapshot
+    except _UNKNOWN as error:
+        raise Undecided(error) from error
+
+
 class Undecided(TryLater):
-    """The commit met another writer, or its answer was lost. Read again before deciding."""
+    """The commit met another writer, or an answer was lost. Read again before deciding."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(type(cause).__name__)

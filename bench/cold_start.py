@@ -1,0 +1,93 @@
+"""How long does a new instance take before it can serve, compared with the libraries that it cannot do without?
+
+Each import is made in a new interpreter, in turns. What `main` leaves for the first event to import is not left out:
+the second row imports it, too, and builds the clients, as a job's first event does.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.answer import Aim, Answer, Measurement, check
+from local.environment import basic_environment
+from local.part import ROOT
+
+_RUNS: Final = 9
+_AIM: Final = Aim(sign="≤", bound=1.15)
+_MAIN: Final = "import main"
+_FIRST_EVENT: Final = """import main
+from nightshift.journey.admit import admit
+from nightshift.journey.advance import submit_lane
+main.runtime.firestore, main.runtime.provider"""
+_FLOOR: Final = "import google.cloud.firestore, openai, functions_framework"
+_PROGRAM: Final = """import time
+started_at = time.perf_counter()
+{imports}
+seconds = time.perf_counter() - started_at
+import json
+import pathlib
+import sys
+status = pathlib.Path("/proc/self/status").read_text()
+peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+print(json.dumps([seconds, peak, sorted(sys.modules)]))"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """One new interpreter."""
+
+    seconds: float
+    peak_bytes: int
+    modules: frozenset[str]
+
+
+async def ask() -> Answer:
+    """Import in new interpreters, in turns."""
+    starts: dict[str, list[_Start]] = {_MAIN: [], _FIRST_EVENT: [], _FLOOR: []}
+    for imports in starts:
+        # The files' first reading is nobody's.
+        _start(imports)
+    for _ in range(_RUNS):
+        for imports, started in starts.items():
+            started.append(_start(imports))
+    main, first_event, floor = starts.values()
+    check("main" in main[0].modules, "main was not imported.")
+    check({"openai", "google.cloud.firestore"} <= first_event[0].modules, "The first event's imports are not all.")
+    return Answer(
+        question="How long does a new instance take before it can serve?",
+        measurements=[
+            _time("import main", main, floor, _AIM),
+            _time("… and all that a job's first event needs", first_event, floor),
+            _memory("memory after import main", main, floor),
+            _memory("memory after the first event's imports", first_event, floor),
+        ],
+        notes=[f"Medians of {_RUNS} new interpreters each. The floor: `{_FLOOR}`."],
+    )
+
+
+def _time(name: str, starts: list[_Start], floor_starts: list[_Start], aim: Aim | None = None) -> Measurement:
+    seconds, floor = (median(start.seconds for start in those) for those in (starts, floor_starts))
+    return Measurement(name=name, measured=f"{seconds:.2f} s", floor=f"{floor:.2f} s", number=seconds / floor, aim=aim)
+
+
+def _memory(name: str, starts: list[_Start], floor_starts: list[_Start]) -> Measurement:
+    peak, floor = (median(start.peak_bytes for start in those) / 1e6 for those in (starts, floor_starts))
+    return Measurement(name=name, measured=f"{peak:.0f} MB", floor=f"{floor:.0f} MB", number=peak / floor)
+
+
+def _start(imports: str) -> _Start:
+    environment = basic_environment({}) | {
+        "PYTHONPATH": str(ROOT / "functions"),
+        "GOOGLE_CLOUD_PROJECT": "bench",
+        "OPENAI_API_KEY": "none",
+        "FUNCTION_TARGET": "on_ai_job_created",
+        # Nothing is asked of it: the clients are built and not used.
+        "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
+    }
+    program = _PROGRAM.format(imports=imports)
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    seconds, peak, modules = json.loads(ended.stdout.splitlines()[-1])
+    return _Start(seconds=seconds, peak_bytes=peak, modules=frozenset(modules))

@@ -1,0 +1,115 @@
+"""Does the memory of a function process grow with the size of a batch?
+
+Real processes, started as the stack starts them. A tick assembles and submits all jobs that are queued; a worker copies
+the provider's output, cuts it, and settles the shards, for which Pub/Sub calls it. Each process is new: its peak is
+that of this one piece of work. The floor is a batch of the size that is ingested in place.
+"""
+
+import asyncio
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from google.cloud.firestore import AsyncClient
+
+from bench.answer import Aim, Answer, Measurement, check
+from bench.seeding import check_all_completed, documents, seed_queued_jobs
+from bench.workbench import Workbench, workbench
+from local.targets import TARGETS
+
+_FEW: Final = 2_000
+_MANY: Final = 50_000
+_AIM: Final = Aim(sign="≤", bound=1.15)
+_SUBMITS: Final = "process_batch_jobs"
+_INGESTS: Final = "ingest_batch_results"
+_LONGEST_SECONDS: Final = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Peaks:
+    """Peak resident memory of the two processes, in bytes; what they did is checked."""
+
+    submitting: int
+    ingesting: int
+
+
+async def ask() -> Answer:
+    """Run a few jobs, then many, through new processes."""
+    few, many = await _peaks(_FEW), await _peaks(_MANY)
+    return Answer(
+        question="Does the memory of a function process grow with the size of a batch?",
+        measurements=[
+            _measurement(f"assembling and submitting {_MANY:,} jobs", many.submitting, few.submitting),
+            _measurement(f"ingesting {_MANY:,} lines", many.ingesting, few.ingesting),
+        ],
+        notes=[f"Peak resident memory (VmHWM) of a function's process; the floor is the same with {_FEW:,} jobs."],
+    )
+
+
+def _measurement(name: str, peak: int, floor: int) -> Measurement:
+    return Measurement(name=name, measured=_megabytes(peak), floor=_megabytes(floor), number=peak / floor, aim=_AIM)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+async def _peaks(jobs: int) -> _Peaks:
+    targets = [target for target in TARGETS if target.name in {_SUBMITS, _INGESTS}]
+    async with workbench(targets) as bench:
+        client = AsyncClient(project=bench.stack.project)
+        await seed_queued_jobs(client, jobs)
+        await _deliver(bench, _SUBMITS, {})
+        submitting = _peak_bytes(bench, _SUBMITS)
+        ((batch_id, batch),) = (await documents(client, "ai_batches")).items()
+        check(batch.get("jobCount") == jobs, f"The batch holds {batch.get('jobCount')} of {jobs} jobs.")
+        await bench.provider_done()
+        await _deliver(bench, _INGESTS, {"batchId": batch_id})
+        await _closed(client, batch_id)
+        ingesting = _peak_bytes(bench, _INGESTS)
+        await check_all_completed(client, jobs)
+        client.close()
+        return _Peaks(submitting=submitting, ingesting=ingesting)
+
+
+async def _deliver(bench: Workbench, target: str, call: Any) -> None:
+    """Deliver a Pub/Sub message to a function, and wait until it is dealt with."""
+    headers = {
+        "ce-id": secrets.token_hex(8),
+        "ce-source": "//bench",
+        "ce-specversion": "1.0",
+        "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
+    }
+    message = {"data": base64.b64encode(json.dumps(call).encode()).decode(), "attributes": {}}
+    body = {"message": message, "subscription": "bench"}
+    url = bench.stack.function_urls[target]
+    answer = await bench.http.post(url, headers=headers, json=body, timeout=_LONGEST_SECONDS)
+    check(answer.status_code == 200, f"{target} answered {answer.status_code}.")
+
+
+async def _closed(client: AsyncClient, batch_id: str) -> None:
+    """Wait until the workers have closed the batch."""
+    async with asyncio.timeout(_LONGEST_SECONDS):
+        ref = client.document(f"ai_batches/{batch_id}")
+        while (await ref.get()).get("status") != "completed":  # noqa: ASYNC110 - another process closes it
+            await asyncio.sleep(0.5)
+
+
+def _peak_bytes(bench: Workbench, target: str) -> int:
+    """The peak of the process that serves a function; the framework may serve it in a child of its own."""
+    port = bench.stack.function_urls[target].rpartition(":")[2]
+    peaks = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            status = (process / "status").read_text()
+        except OSError:
+            # It has ended since.
+            continue
+        if port.encode() in command:
+            peaks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
+    check(bool(peaks), f"There is no process of {target}.")
+    return max(peaks)
