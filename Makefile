@@ -13,7 +13,7 @@ help: ## print what there is
 $(BIN)/.ready: requirements.txt
 	@echo "Installing the Python packages into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 setup: $(BIN)/.ready ## install the packages and find (or fetch) the emulators and Java
@@ -48,15 +48,16 @@ bench: setup ## what it costs and how fast it is, against floors, into docs/BENC
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
 
-check: $(BIN)/.ready ## lint, strict types, import layers
+check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m local.vulnerabilities functions/requirements.txt
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header
-lock: $(BIN)/.ready ## pin all that the requirements.in files need into the requirements.txt files
+lock: $(BIN)/.ready ## pin all that the requirements.in files need, with hashes, into the requirements.txt files
 	@$(LOCK) functions/requirements.in -o functions/requirements.txt
 	@$(LOCK) requirements.in -c functions/requirements.txt -o requirements.txt
 

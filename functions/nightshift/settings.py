@@ -17,6 +17,8 @@ from nightshift.model.image_uri import parse_hosts
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
+# As browsers send it: https://fetch.spec.whatwg.org/#origin-header. Neither `*` nor `null` is one.
+_ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
 _ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs", "ingest_batch_results", "openai_webhook"})
 _HEARS_THE_PROVIDER = "openai_webhook"
 # https://www.standardwebhooks.com: the prefix, then the key in base64.
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
     shard_lines: int = Field(2000, ge=1)
     tick_seconds: float = Field(480, gt=0)
     stats_public: bool = False
-    dashboard_origin: str | None = Field(None, pattern=r"^https?://[^/\s]+$")
+    dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
 
     def model_post_init(self, _: Any) -> None:
         """Fill the bucket names in, which follow from the project."""

@@ -1,14 +1,19 @@
 """What every HTTP function has in common: one method, CORS for the one web origin, if any, and errors in one form.
 
 An error is `{"error": {"code", "message"}}`. What a library says of its trouble goes to the log, never to the caller.
+
+CORS opens the one origin that is configured, compared as a whole, and nothing else: never `*`, never `null`, and
+never with cookies, which nobody here reads.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from nightshift.http.limits import check_headers
 from nightshift.log import where_raised
 from nightshift.model.errors import HttpError
 from nightshift.runtime import Runtime
@@ -16,6 +21,16 @@ from nightshift.runtime import Runtime
 log = structlog.get_logger()
 
 Answer = Callable[[Runtime, Request], Awaitable[Response]]
+
+# What is answered is JSON for a program: no browser shows, frames, guesses at, keeps or follows it.
+# https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers
+_SECURITY: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 async def respond(
@@ -27,12 +42,13 @@ async def respond(
         response.headers["Vary"] = "Origin"
         if request.headers.get("origin") == origin:
             response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(_SECURITY)
     return response
 
 
 async def _respond(runtime: Runtime, request: Request, answer: Answer, method: str, origin: str | None) -> Response:
     try:
+        check_headers(request)
         if request.method == "OPTIONS" and origin and request.headers.get("origin") == origin:
             allowed = {"Access-Control-Allow-Methods": method, "Access-Control-Allow-Headers": "Authorization"}
             return Response(status_code=204, headers=allowed)

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nightshift.http.authentication import require_admin
+from nightshift.http.limits import read_body
 from nightshift.model.errors import HttpError, TryLater
 from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
 from nightshift.runtime import Runtime
@@ -17,8 +18,9 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
     """The number of jobs in each state. `queued` counts those that are not admitted yet, too.
 
     Raises:
-        HttpError: what `require_admin` raises; 503 when the database does not answer in time.
+        HttpError: what `require_admin` raises; 413 for any body; 503 when the database does not answer in time.
     """
+    await read_body(request, 0)
     if not runtime.settings.stats_public:
         await require_admin(runtime, request.headers)
     try:

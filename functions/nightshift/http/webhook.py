@@ -4,6 +4,9 @@ An event is a hint where to look, never the truth: what became of the batch is a
 repeated, late, out of order or contradict each other; the worst that they do is to make us look in vain.
 
 A lost event loses nothing either, for the tick looks at every open batch.
+
+What is believed is the signature over the body's very bytes, which the SDK compares in constant time. So nothing hangs
+on the content type that the sender gives them, and none is asked for.
 """
 
 from typing import Final
@@ -12,6 +15,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from nightshift.http.limits import read_body
 from nightshift.journey.advance import advance
 from nightshift.journey.seen import Seen
 from nightshift.log import left_to_the_next_tick
@@ -34,10 +38,10 @@ async def take_event(runtime: Runtime, request: Request) -> Response:
     """Advance the batch that the event names.
 
     Raises:
-        HttpError: 413 for more than an event can be, 401 without a valid signature, 400 for what is signed and still
-        no event, 503 when the event should be sent again.
+        HttpError: 413 for more than an event can be, 401 without a valid signature, 400 for a part of an event and for
+        what is signed and still none, 503 when the event should be sent again.
     """
-    event = _event(runtime, await _body(request), request)
+    event = _event(runtime, await read_body(request, _MOST_BYTES), request)
     if event.remote_id is None or await webhooks.was_dealt_with(runtime, event.event_id):
         return _dealt_with()
     try:
@@ -47,15 +51,6 @@ async def take_event(runtime: Runtime, request: Request) -> Response:
         raise HttpError(503, "unavailable", "Send the event again.") from trouble
     await webhooks.record(runtime, event.event_id)
     return _dealt_with()
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise HttpError(413, "too_large", f"An event has at most {_MOST_BYTES} bytes.")
-    return bytes(body)
 
 
 def _event(runtime: Runtime, body: bytes, request: Request) -> WebhookEvent:

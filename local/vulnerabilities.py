@@ -1,0 +1,56 @@
+"""Whether a vulnerability is known in what the functions run on; `make check` asks it.
+
+    python -m local.vulnerabilities FILE
+
+pip-audit asks the open database of vulnerabilities (https://osv.dev) about each package that FILE, a requirements.txt
+with hashes, pins. Exit code 0: none is known. 1: one is, or the question could not be asked to its end. Where the
+database cannot be reached at all, a word says so, and the exit code is 0: a check that cannot pass without a network
+would soon be switched off.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+OSV: Final = "https://api.osv.dev/v1/query"
+_PATIENCE_SECONDS = 8.0
+
+
+async def check(requirements: Path, osv: str = OSV) -> int:
+    """Print what is known about the packages; returns the exit code."""
+    if trouble := await _unreachable(osv):
+        print(f"Known vulnerabilities: skipped, since {httpx.URL(osv).host} cannot be reached ({trouble}).")
+        return 0
+    audit = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--disable-pip", "--strict"),
+        *("--vulnerability-service", "osv", "--osv-url", osv, "--progress-spinner", "off", "--desc", "off"),
+    )
+    return int(await audit.wait() != 0)
+
+
+async def _unreachable(osv: str) -> str | None:
+    """Why the database does not answer, or None if it does: to what pip-audit is going to ask, and as a database."""
+    question = {"package": {"name": "pip", "ecosystem": "PyPI"}, "version": "1.0"}
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(timeout=_PATIENCE_SECONDS) as client:
+            answer = (await client.post(osv, json=question)).raise_for_status().json()
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        # The web page of a proxy or a hotel is no answer either.
+        return type(error).__name__
+    return None if isinstance(answer, dict) else "no answer of a database"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.vulnerabilities", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("requirements", type=Path, metavar="FILE")
+    return asyncio.run(check(parser.parse_args(arguments).requirements))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

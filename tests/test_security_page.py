@@ -1,0 +1,32 @@
+"""The threat table of SECURITY.md: what it names is there."""
+
+import re
+
+from local.part import ROOT
+
+PAGE = (ROOT / "SECURITY.md").read_text()
+ROWS = [line.split("|")[1:-1] for line in PAGE.splitlines() if line.startswith("|")]
+NAMED = re.compile(r"`([^`]+)`")
+
+
+def test_every_test_and_file_of_the_threat_table_exists() -> None:
+    """A control that lost its test, or moved, is noticed here."""
+    written = {
+        name
+        for path in (ROOT / "tests").glob("**/test_*.py")
+        for name in re.findall(r"def (test_\w+)\(", path.read_text())
+    }
+    tests = {name for row in ROWS for name in NAMED.findall(row[3])}
+    files = {name for row in ROWS for name in NAMED.findall(row[2])}
+
+    assert len(tests) > 30
+    assert tests <= written
+    assert not [name for name in files if not (ROOT / name).is_file()]
+
+
+def test_a_threat_has_a_control_and_with_its_file_a_test() -> None:
+    """Whoever adds a row fills it in; a control without a file says plainly what is missing."""
+    threats = [row for row in ROWS[2:] if not row[0].strip().startswith("**")]
+
+    assert len(threats) > 25
+    assert not [row[0] for row in threats if not row[1].strip() or bool(row[2].strip()) != bool(row[3].strip())]
