@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from local.ports import free_ports
 from local.tokens import unsigned_token
 from tests.google_auth import ACCOUNTS, KEYS, GoogleAuth, SigningKey, hs256, segment, token
-from tests.test_end_to_end import answers, clean_environment, start_function
+from tests.processes import answers, clean_environment, start_function
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STRANGER = SigningKey("google-1")
