@@ -135,7 +135,8 @@ class _Assembly:
                 if fitting:
                     of_id = {job.job_id: job for job in jobs}
                     claimed = [of_id[line.job_id] for line in fitting]
-                    await self._claim(claimed, room, is_last=is_last and not self.is_full)
+                    is_burst = len(jobs) == _PAGE
+                    await self._claim(claimed, room, is_last=is_last and not self.is_full, is_burst=is_burst)
                     yield _joined(fitting)
                 # Where no job of a page can be sent now, the next ones fare no better: Cloud Storage is not there.
                 self._is_exhausted = not (fitting or page.refused)
@@ -154,13 +155,13 @@ class _Assembly:
             fitting.append(line)
         return room, fitting
 
-    async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool) -> None:
+    async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool, is_burst: bool) -> None:
         tokens = room.tokens - self.room.tokens
         if self.hold:
             await batches.claim(self._runtime, self.hold, jobs, tokens)
         else:
             self.hold = await batches.create_with(
-                self._runtime, self._lane_hold, self._lane, jobs, tokens, is_last=is_last
+                self._runtime, self._lane_hold, self._lane, jobs, tokens, is_last=is_last, is_burst=is_burst
             )
         self.room = room
 

@@ -115,12 +115,21 @@ async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGe
 
 
 async def create_with(
-    runtime: Runtime, lane_hold: Hold, lane: Lane, jobs: Sequence[Job], estimated_tokens: int, *, is_last: bool
+    runtime: Runtime,
+    lane_hold: Hold,
+    lane: Lane,
+    jobs: Sequence[Job],
+    estimated_tokens: int,
+    *,
+    is_last: bool,
+    is_burst: bool,
 ) -> Hold:
     """Create a batch together with its first jobs, and hold its lease.
 
     Args:
-        lane_hold: the lane's; it is put on record in the same commit, and given free if no further batch `is_last`.
+        lane_hold: the lane's; it is put on record in the same commit.
+        is_last: no further job is to be claimed; then the lane is given free.
+        is_burst: many jobs were waiting.
 
     Raises:
         Undecided: a job was taken meanwhile.
@@ -143,7 +152,7 @@ async def create_with(
         _claim(runtime, writes, ref.id, jobs)
         writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
 
-    changes = lanes.submission(runtime, lane_hold)
+    changes = lanes.submission(runtime, lane_hold, is_burst=is_burst)
     update_time = await lane_hold.write(changes, also=create, release=is_last)
     return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
 

@@ -1,5 +1,6 @@
 """Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeGuard
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 # A lane is busy that was submitted so many coalescing windows ago, or less.
 _BUSY_WINDOWS: Final = 3
+# How much wider than NIGHTSHIFT_COALESCE_SECONDS a burst makes the window.
+_WIDEST: Final = 8
 
 
 async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
@@ -49,7 +52,7 @@ async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: b
     if _is_later(backs_off_until, now):
         memory.close(lane, backs_off_until)
         return None
-    quiet_for = timedelta(seconds=runtime.settings.coalesce_seconds)
+    quiet_for = timedelta(seconds=_window_seconds(runtime, fields))
     if coalesce and _is_later(submitted_at, now - quiet_for):
         memory.close(lane, submitted_at + quiet_for)
         return None
@@ -71,12 +74,17 @@ def most_requests(hold: Hold) -> int | None:
     return count_of(hold.fields.get("mostRequests")) or None
 
 
-def submission(runtime: Runtime, hold: Hold) -> dict[str, Any]:
+def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any]:
     """What a new batch changes in its lane's document, in the commit that creates it.
 
-    The coalescing window begins, and a learned limit is doubled, until it limits nothing any more.
+    The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set. A
+    learned limit is doubled, until it limits nothing any more.
     """
     changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP}
+    as_set = runtime.settings.coalesce_seconds
+    window = min(2 * _window_seconds(runtime, hold.fields), _WIDEST * as_set) if is_burst else as_set
+    if window != _window_seconds(runtime, hold.fields):
+        changes["windowSeconds"] = window
     if learned := most_requests(hold):
         is_needed = 2 * learned < runtime.settings.max_batch_requests
         changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
@@ -109,6 +117,12 @@ async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
             log.error("lane_unreadable", job_id=page[0].id)
         page = await query.start_after({"lane": name}).get(**READ)
     return lanes
+
+
+def _window_seconds(runtime: Runtime, fields: Mapping[str, Any]) -> float:
+    """How long triggers leave the lane alone after a submission."""
+    as_set, widened = runtime.settings.coalesce_seconds, fields.get("windowSeconds")
+    return min(max(as_set, widened), _WIDEST * as_set) if isinstance(widened, int | float) else as_set
 
 
 def _is_later(moment: Any, than: datetime) -> TypeGuard[datetime]:
