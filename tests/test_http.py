@@ -175,7 +175,9 @@ async def test_a_dashboard_may_have_a_port(world: World, origin: str) -> None:
     assert settings.load().dashboard_origin == origin
 
 
-@pytest.mark.parametrize("body", [{"content": b"x"}, {"json": {}}, {"content": chunks(b"", b"x")}], ids=str)
+@pytest.mark.parametrize(
+    "body", [{"content": b"x"}, {"json": {}}, {"content": chunks(b"", b"x")}], ids=["bytes", "json", "stream"]
+)
 async def test_a_question_with_a_body_is_refused_before_the_caller_is_looked_at(
     world: World, body: dict[str, Any]
 ) -> None:
