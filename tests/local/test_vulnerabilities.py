@@ -52,9 +52,10 @@ async def forbidden(_: Request) -> Response:
     return JSONResponse({}, status_code=403)
 
 
-async def silence(_: Request) -> Response:
-    """Somebody takes the question, and says nothing."""
-    await asyncio.Event().wait()
+async def silence(request: Request) -> Response:
+    """Somebody takes the question, and says nothing until nobody listens any more."""
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.05)
     return Response()
 
 

@@ -154,6 +154,7 @@ async def create_with(
 
     changes = lanes.submission(runtime, lane_hold, is_burst=is_burst)
     update_time = await lane_hold.write(changes, also=create, release=is_last)
+    lanes.remember_submission(runtime, lane, lane_hold)
     return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
 
 

@@ -33,7 +33,7 @@ _REFUSED: Final = (
     exceptions.InvalidArgument,
 )
 # Somebody else was at it, or nobody knows.
-_UNKNOWN: Final = (
+PASSING: Final = (
     exceptions.Aborted,
     exceptions.DeadlineExceeded,
     exceptions.ServiceUnavailable,
@@ -73,7 +73,7 @@ async def stream(query: Any) -> "AsyncGenerator[DocumentSnapshot[Any], None]":
         async with aclosing(query.stream(timeout=_STREAM_SECONDS, retry=None)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
-    except _UNKNOWN as error:
+    except PASSING as error:
         raise Undecided(error) from error
 
 
@@ -113,7 +113,7 @@ class Commit:
         """Send the commit once; returns the update time of all that it changed. Raises Undecided."""
         try:
             results = await self._batch.commit(retry=None, timeout=_COMMIT_SECONDS)
-        except (*_REFUSED, *_UNKNOWN) as error:
+        except (*_REFUSED, *PASSING) as error:
             raise Undecided(error) from error
         update_time: datetime = results[-1].update_time
         return update_time

@@ -91,6 +91,12 @@ def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any
     return changes
 
 
+def remember_submission(runtime: Runtime, lane: Lane, hold: Hold) -> None:
+    """Spare the triggers of this instance the reading of a document that it has just written."""
+    window = timedelta(seconds=_window_seconds(runtime, hold.fields))
+    runtime.kept(LaneMemory).close(lane, runtime.now() + window)
+
+
 async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: datetime, most_requests: int) -> None:
     """Let nobody submit this lane until then, and then smaller batches: the provider's queue is full.
 

@@ -3,11 +3,10 @@
 import asyncio
 from typing import Any, Final
 
-from google.api_core.exceptions import GoogleAPIError
-
 from nightshift.model.errors import TryLater
 from nightshift.model.job import STATUSES
 from nightshift.runtime import Runtime
+from nightshift.store.commits import PASSING
 from nightshift.store.documents import jobs_where
 
 # Firestore itself gives up after a minute:
@@ -23,6 +22,6 @@ async def count_by_status(runtime: Runtime) -> dict[str, int]:
 
     try:
         counts = await asyncio.gather(*(count(status) for status in STATUSES))
-    except GoogleAPIError as error:
+    except PASSING as error:
         raise TryLater(f"the jobs could not be counted: {type(error).__name__}") from error
     return dict(zip(STATUSES, counts, strict=True))
