@@ -28,7 +28,7 @@ from nightshift.runtime import Runtime
 
 _JOBS: Final = 4_000
 _SHARDS: Final = 4
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 _JOBS_IN_A_COMMIT: Final = 150
 _IN_FLIGHT: Final = (1, 2, 4, 8)
 _AIM: Final = Aim(sign="≥", bound=0.8)
