@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from local.openai_server import BatchFault, Reply, ReplyRule
 from nightshift.audit.audit import audit
 from nightshift.audit.scope import Scope
+from nightshift.journey import assemble
 from nightshift.journey.admit import admit
 from nightshift.journey.tick import tick
 from nightshift.model.admissions import Admissions, UserLimits
@@ -290,8 +291,12 @@ async def _tick(runtime: Runtime) -> list[dict[str, Any]]:
     return [dict(event) for event in events if event["event"] in {"budget_spent", "price_unknown"}]
 
 
-async def test_a_batch_is_filled_as_far_as_the_budget_reaches(world: World) -> None:
-    """Of five jobs three are sent; two wait, for nothing more than the first charge, until the next day."""
+@pytest.mark.parametrize("page", [2, 200])
+async def test_a_batch_is_filled_as_far_as_the_budget_reaches(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """Of five jobs three are sent, by however many claims; two wait until the next day, and are not charged again."""
+    monkeypatch.setattr(assemble, "_PAGE", page)
     estimate = await _estimate_usd(world)
     spent = (await world.batches())[0]["budgetUsd"]
     runtime = world.operators_runtime(daily_budget_usd=spent + 3.5 * estimate)
@@ -305,7 +310,7 @@ async def test_a_batch_is_filled_as_far_as_the_budget_reaches(world: World) -> N
     assert events[0]["log_level"] == "error"
     assert events[0]["spent_usd"] == pytest.approx(spent + 3 * estimate)
     assert events[0]["budget_usd"] == spent + 3.5 * estimate
-    assert await _tick(runtime) == events, "once a tick"
+    assert await _tick(runtime) == events, "each tick says so once"
     assert sorted(await world.jobs("queued")) == ["alice-003", "alice-004"]
     assert (await world.read("wallets/alice"))["balance"] == 0
     world.pass_time(days=1)

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf, isfinite
 from typing import Final
 
 import structlog
@@ -56,12 +57,11 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
         LeaseHeld: somebody else is at the lane.
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
-    budget_usd = runtime.settings.daily_budget_usd
-    spent_usd = await _spent_usd(runtime, lane) if budget_usd else 0.0
-    if budget_usd and spent_usd >= budget_usd:
+    budget_usd = runtime.settings.daily_budget_usd or inf
+    spent_usd = await _spent_usd(runtime, lane) if isfinite(budget_usd) else 0.0
+    if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
-    usd_left = budget_usd - spent_usd if budget_usd else None
-    limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), usd_left)
+    limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), budget_usd - spent_usd)
     assembly = _Assembly(runtime, lane, lane_hold, limits)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
@@ -116,7 +116,7 @@ class _Assembly:
         self.is_doubtful = False
         # No further line fits.
         self.is_full = False
-        # That is so since the day's budget does not reach for it.
+        # The day's budget does not reach for the next job.
         self.is_over_budget = False
         # No further job is queued, or none that can be sent now.
         self._is_exhausted = False
@@ -164,7 +164,7 @@ class _Assembly:
             line_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
             filled = room.with_line(len(line.line) + 1, line.estimated_tokens, line_usd)
             if filled is None:
-                self.is_over_budget = not room.affords(line_usd)
+                self.is_over_budget = not (fitting or room.affords(line_usd))
                 break
             room = filled
             fitting.append(line)
@@ -194,7 +194,7 @@ async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
     return await batches.spent_usd(runtime, runtime.today)
 
 
-async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd_left: float | None) -> BatchLimits:
+async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
     settings = runtime.settings
     most_tokens = settings.max_enqueued_tokens
     in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
@@ -203,7 +203,7 @@ async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd_l
         bytes=settings.max_batch_bytes,
         tokens=most_tokens - in_flight if most_tokens else None,
         lane_is_idle=in_flight == 0,
-        usd=usd_left,
+        usd=usd,
     )
 
 

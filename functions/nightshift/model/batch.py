@@ -165,8 +165,8 @@ class BatchLimits:
     tokens: int | None
     # A first request may pass the token limit where nothing is in flight, or it could never be sent.
     lane_is_idle: bool
-    # What the day's budget has left, in US dollars; None = no budget.
-    usd: float | None = None
+    # What the day's budget has left; infinite without one.
+    usd: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ class Room:
 
     def affords(self, line_usd: float) -> bool:
         """Whether the budget reaches for one more line."""
-        return self.limits.usd is None or self.usd + line_usd <= self.limits.usd
+        return self.usd + line_usd <= self.limits.usd
 
     def with_line(self, line_bytes: int, line_tokens: int, line_usd: float) -> "Room | None":
         """The room after one more line, or None if it does not fit."""
