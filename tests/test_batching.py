@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from datetime import datetime
 
 import pytest
 
 from nightshift.journey import assemble
+from nightshift.store.commits import Commit
 from tests.promises import assert_promises_kept
 from tests.world import World
 
@@ -85,6 +87,35 @@ async def test_simultaneous_triggers_never_put_a_job_into_two_batches(world: Wor
     lines = [job_id for batch in await world.batches() for job_id in await custom_ids(world, batch["id"])]
     assert sorted(lines) == sorted(job_ids)
     assert {job["attempts"] for job in (await world.jobs()).values()} == {1}
+    await assert_promises_kept(world)
+
+
+async def test_a_full_batch_whose_claim_is_refused_is_gathered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of the page was touched between its reading and the claim: the same tick takes it all the same."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_MAX_BATCH_REQUESTS="2")
+    await world.give("alice", 5)
+    await world.submit("alice")
+    job_ids = [await world.submit("alice") for _ in range(2)]
+    real = Commit.send
+    touched: list[str] = []
+
+    async def racing(commit: Commit) -> datetime:
+        if "/lanes/" in str(commit._batch._write_pbs) and not touched:
+            touched.append(job_ids[0])
+            await world.firestore.document(f"ai_jobs/{job_ids[0]}").update({"note": "by hand"})
+        return await real(commit)
+
+    monkeypatch.setattr(Commit, "send", racing)
+
+    assert await world.tick() == 200
+
+    assert touched
+    assert {
+        job_id: job["status"] for job_id, job in (await world.jobs()).items() if job_id in job_ids
+    } == dict.fromkeys(job_ids, "processing")
+    await world.finish()
     await assert_promises_kept(world)
 
 

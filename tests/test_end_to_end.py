@@ -94,6 +94,8 @@ async def test_each_function_works_alone_against_another_compatible_server(world
     [
         ("process_batch_jobs", {"NIGHTSHIFT_MAX_ATTEMPTS": "none"}, "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("process_batch_jobs", {"NIGHTSHIFT_COALESCE_SECONDS": "-1"}, "NIGHTSHIFT_COALESCE_SECONDS"),
+        ("on_ai_job_created", {"NIGHTSHIFT_MAX_JOBS_PER_DAY": "-1"}, "NIGHTSHIFT_MAX_JOBS_PER_DAY"),
+        ("process_batch_jobs", {"NIGHTSHIFT_DAILY_BUDGET_USD": "inf"}, "NIGHTSHIFT_DAILY_BUDGET_USD"),
         ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "localhost"}, "NIGHTSHIFT_IMAGE_HOSTS"),
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),

@@ -53,16 +53,21 @@ def test_a_custom_id_names_its_job(job_id: str) -> None:
     assert len(custom_id_of(job_id)) <= 64
 
 
-@given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), max_size=40), st.integers(1, 2_000))
-def test_a_batch_never_holds_more_than_its_limits(lines: list[tuple[int, int]], tokens: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500), st.floats(0, 1)), max_size=40),
+    st.integers(1, 2_000),
+    st.floats(0, 5),
+)
+def test_a_batch_never_holds_more_than_its_limits(lines: list[tuple[int, int, float]], tokens: int, usd: float) -> None:
     """A full batch keeps every limit; only the first request of an idle lane may pass the token limit."""
-    room = Room(limits=BatchLimits(requests=10, bytes=2_000, tokens=tokens, lane_is_idle=True))
-    for line_bytes, line_tokens in lines:
-        room = room.with_line(line_bytes, line_tokens) or room
+    room = Room(limits=BatchLimits(requests=10, bytes=2_000, tokens=tokens, lane_is_idle=True, usd=usd))
+    for line in lines:
+        room = room.with_line(*line) or room
 
     assert room.requests <= 10
     assert room.bytes <= 2_000
     assert room.tokens <= tokens or room.requests == 1
+    assert room.usd <= usd
 
 
 # Half characters, and the words of a line, are more likely here than by chance.

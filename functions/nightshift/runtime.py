@@ -42,6 +42,11 @@ class Runtime:
         kept: Kept = self._kept[build]
         return kept
 
+    @property
+    def today(self) -> str:
+        """The day in UTC, as `2025-06-19`."""
+        return self.now().astimezone(UTC).date().isoformat()
+
     def budget(self, seconds: float) -> "Budget":
         """A time budget that starts now."""
         return Budget(self.now, self.now() + timedelta(seconds=seconds))

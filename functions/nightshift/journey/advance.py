@@ -8,7 +8,7 @@ step again. Nothing else moves a batch.
 from nightshift.journey import assemble, ingest, poll, settle, submit
 from nightshift.journey.seen import NOTHING_SEEN, Seen
 from nightshift.journey.shard import settle_shard
-from nightshift.model.errors import LeaseHeld
+from nightshift.model.errors import BudgetSpent, LeaseHeld
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
 from nightshift.store import batches, lanes, shards
@@ -58,6 +58,11 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     Args:
         coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
             takes all that has gathered by then.
+
+    Raises:
+        BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
+            the tick until the next day.
+        TryLater: a step met a passing trouble.
     """
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
@@ -70,6 +75,9 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             except LeaseHeld:
                 # Somebody was faster; the jobs that we came for are theirs, or the next leader's.
                 break
+            except BudgetSpent:
+                lanes.leave_to_the_tick(runtime, lane)
+                raise
             if assembled is None:
                 break
             await _advance_held(runtime, assembled.hold, NOTHING_SEEN)

@@ -15,15 +15,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf, isfinite
 from typing import Final
 
 import structlog
 
 from nightshift import job_types
-from nightshift.model.batch import BatchLimits, Room
-from nightshift.model.errors import JobRefused, TryLater
+from nightshift.model.batch import NOTHING_USED, BatchLimits, Estimate, Room, Usage
+from nightshift.model.errors import BudgetSpent, JobRefused, TryLater
 from nightshift.model.job import Job
 from nightshift.model.lane import Lane
+from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.request_line import RequestLine
 from nightshift.model.settlement import Failed, failure
 from nightshift.runtime import Runtime
@@ -53,12 +55,20 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
 
     Raises:
         LeaseHeld: somebody else is at the lane.
+        BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
-    assembly = _Assembly(runtime, lane, lane_hold, await _limits(runtime, lane, lanes.most_requests(lane_hold)))
+    budget_usd = runtime.settings.daily_budget_usd or inf
+    spent_usd = await _spent_usd(runtime, lane) if isfinite(budget_usd) else 0.0
+    if spent_usd >= budget_usd:
+        raise BudgetSpent(spent_usd, budget_usd)
+    limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), budget_usd - spent_usd)
+    assembly = _Assembly(runtime, lane, lane_hold, limits)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
         hold = assembly.hold
         if hold is None or first is None:
+            if assembly.is_over_budget:
+                raise BudgetSpent(spent_usd, budget_usd)
             return None
         async with hold.kept():
             await artifacts.write(runtime, hold.ref.id, "input", _chained(first, pages))
@@ -106,6 +116,8 @@ class _Assembly:
         self.is_doubtful = False
         # No further line fits.
         self.is_full = False
+        # The day's budget does not reach for the next job.
+        self.is_over_budget = False
         # No further job is queued, or none that can be sent now.
         self._is_exhausted = False
 
@@ -131,13 +143,14 @@ class _Assembly:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
                 room, fitting = self._fill(page.lines)
-                self.is_full = len(fitting) < len(page.lines) or room.requests_left == 0
+                is_full = len(fitting) < len(page.lines) or room.requests_left == 0
                 if fitting:
                     of_id = {job.job_id: job for job in jobs}
                     claimed = [of_id[line.job_id] for line in fitting]
-                    is_burst = len(jobs) == _PAGE
-                    await self._claim(claimed, room, is_last=is_last and not self.is_full, is_burst=is_burst)
+                    await self._claim(claimed, room, is_last=is_last and not is_full, is_burst=len(jobs) == _PAGE)
                     yield _joined(fitting)
+                # Only now: an undecided claim begins again, and the batch with it.
+                self.is_full = is_full
                 # Where no job of a page can be sent now, the next ones fare no better: Cloud Storage is not there.
                 self._is_exhausted = not (fitting or page.refused)
                 if self.is_full or self._is_exhausted:
@@ -148,25 +161,42 @@ class _Assembly:
         """The lines that fit, up to the first that does not: a later job does not overtake it."""
         room, fitting = self.room, list[RequestLine]()
         for line in lines:
-            filled = room.with_line(len(line.line) + 1, line.estimated_tokens)
+            usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
+            # Without a listed price no budget can hold.
+            line_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
+            filled = room.with_line(len(line.line) + 1, line.estimated_tokens, line_usd)
             if filled is None:
+                self.is_over_budget = not (fitting or room.affords(line_usd))
                 break
             room = filled
             fitting.append(line)
         return room, fitting
 
     async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool, is_burst: bool) -> None:
-        tokens = room.tokens - self.room.tokens
+        estimate = Estimate(tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd)
         if self.hold:
-            await batches.claim(self._runtime, self.hold, jobs, tokens)
+            await batches.claim(self._runtime, self.hold, jobs, estimate)
         else:
             self.hold = await batches.create_with(
-                self._runtime, self._lane_hold, self._lane, jobs, tokens, is_last=is_last, is_burst=is_burst
+                self._runtime, self._lane_hold, self._lane, jobs, estimate, is_last=is_last, is_burst=is_burst
             )
         self.room = room
 
 
-async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None) -> BatchLimits:
+def _unpriced(_: Runtime) -> set[Lane]:
+    return set()
+
+
+async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
+    """What is spent of the day's budget. Who submits the lane reads it after the lane, and so sees its last batch."""
+    told = runtime.kept(_unpriced)
+    if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
+        told.add(lane)
+        log.error("price_unknown", lane=str(lane))
+    return await batches.spent_usd(runtime, runtime.today)
+
+
+async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
     settings = runtime.settings
     most_tokens = settings.max_enqueued_tokens
     in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
@@ -175,6 +205,7 @@ async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None) -> Ba
         bytes=settings.max_batch_bytes,
         tokens=most_tokens - in_flight if most_tokens else None,
         lane_is_idle=in_flight == 0,
+        usd=usd,
     )
 
 

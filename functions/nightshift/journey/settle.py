@@ -53,11 +53,14 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     await _delete_files(runtime, batch)
     counts = (batch.counts if is_accounted_for else await batches.count_jobs(runtime, batch)).fields()
     provider, model = batch.lane.provider, batch.lane.model
+    cost_usd = batch_cost_usd(provider, model, batch.usage)
     await hold.write(
         {
             "status": outcome,
             "counts": counts,
-            "costUsd": batch_cost_usd(provider, model, batch.usage),
+            "costUsd": cost_usd,
+            # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
+            "budgetUsd": cost_usd or 0.0,
             "realtimeCostUsd": realtime_cost_usd(provider, model, batch.usage),
             "completedAt": SERVER_TIMESTAMP,
         },

@@ -13,6 +13,8 @@ from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance_found, submit_lane
 from nightshift.journey.duty import unless_trouble
 from nightshift.journey.seen import NOTHING_SEEN
+from nightshift.model.errors import BudgetSpent
+from nightshift.model.lane import Lane
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.runtime import Runtime
 from nightshift.store import batches, lanes
@@ -75,10 +77,20 @@ class _Tick:
         await recover.recover(self._runtime)
 
     async def _submit_lanes(self) -> None:
+        waiting: list[BudgetSpent] = []
+
+        async def submit(lane: Lane) -> None:
+            try:
+                await submit_lane(self._runtime, lane, self._budget, coalesce=False)
+            except BudgetSpent as spent:
+                waiting.append(spent)
+
         for lane in await lanes.with_queued_jobs(self._runtime):
             if not self._budget.is_spent:
-                submitting = submit_lane(self._runtime, lane, self._budget, coalesce=False)
-                await unless_trouble("submit", submitting, lane=str(lane))
+                await unless_trouble("submit", submit(lane), lane=str(lane))
+        if waiting:
+            last = waiting[-1]
+            log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
     async def _delete_stray_files(self) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""

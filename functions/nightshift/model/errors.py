@@ -37,6 +37,15 @@ class TryLater(NightshiftError):
     needs_operator = False
 
 
+class BudgetSpent(TryLater):
+    """The day's budget has too little left for the next job, which stays queued."""
+
+    def __init__(self, spent_usd: float, budget_usd: float) -> None:
+        super().__init__(f"{spent_usd:.2f} of today's {budget_usd:.2f} US dollars are spent")
+        self.spent_usd = spent_usd
+        self.budget_usd = budget_usd
+
+
 class LeaseHeld(TryLater):
     """Somebody else is at work on it."""
 

@@ -14,30 +14,29 @@ _VERY_MANY: Final = 10_000_000
 
 def realtime_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     """The realtime price of so many tokens, in US dollars; None for a model that has no listed price."""
-    try:
-        return float(_realtime_cost_usd(provider, model, usage))
-    except LookupError:
-        return None
+    price = _realtime_cost_usd(provider, model, usage)
+    return None if price is None else float(price)
 
 
 def batch_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     """The price of the same tokens in the batch lane, in US dollars."""
-    try:
-        return float(_realtime_cost_usd(provider, model, usage) * BATCH_PRICE)
-    except LookupError:
+    price = _realtime_cost_usd(provider, model, usage)
+    return None if price is None else float(price * BATCH_PRICE)
+
+
+def _realtime_cost_usd(provider: str, model: str, usage: Usage) -> Decimal | None:
+    prices = _token_prices_usd(provider, model)
+    if prices is None:
         return None
-
-
-def _realtime_cost_usd(provider: str, model: str, usage: Usage) -> Decimal:
-    input_usd, output_usd = _token_prices_usd(provider, model)
+    input_usd, output_usd = prices
     if input_usd is None or output_usd is None:
         return _listed_usd(provider, model, usage)
     return input_usd * usage.input_tokens + output_usd * usage.output_tokens
 
 
 @lru_cache(maxsize=64)
-def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decimal | None]:
-    """The prices of one input and one output token; None where it depends on how many there are.
+def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decimal | None] | None:
+    """The prices of one input and one output token, each None where it depends on how many there are; None = unlisted.
 
     To ask the list takes a tenth of a millisecond, which is much for each of 50,000 jobs.
     """
@@ -47,7 +46,10 @@ def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decima
         least = _listed_usd(provider, model, Usage(input_tokens=input_tokens and 1, output_tokens=output_tokens and 1))
         return least if least * _VERY_MANY == most else None
 
-    return price(_VERY_MANY, 0), price(0, _VERY_MANY)
+    try:
+        return price(_VERY_MANY, 0), price(0, _VERY_MANY)
+    except LookupError:
+        return None
 
 
 def _listed_usd(provider: str, model: str, usage: Usage) -> Decimal:

@@ -15,15 +15,19 @@ from nightshift.model.job import custom_id_of
 # OpenAI's rule of thumb for text (https://help.openai.com/en/articles/4936856), and a photo at high detail.
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_IMAGE = 1_500
+# What an answer is expected to take of the bound that its job type sets, which has to hold for the longest.
+_EXPECTED_SHARE_OF_OUTPUT = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestLine:
-    """A line without its newline, and the input tokens that it is estimated to cost."""
+    """A line without its newline, and the tokens that it is estimated to cost."""
 
     job_id: str
     line: bytes
+    # Input tokens, as the provider's limits count them.
     estimated_tokens: int
+    estimated_output_tokens: int
 
 
 def chat_completion_body(
@@ -64,4 +68,5 @@ def request_line(
         job_id=job_id,
         line=json.dumps(request, separators=(",", ":")).encode("ascii"),
         estimated_tokens=characters // _CHARACTERS_PER_TOKEN + (_TOKENS_PER_IMAGE if image_url else 0),
+        estimated_output_tokens=int(job_type.max_output_tokens * _EXPECTED_SHARE_OF_OUTPUT),
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
 
-from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Usage
+from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Estimate, Usage
 from nightshift.model.errors import TryLater
 from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
@@ -90,6 +90,15 @@ async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
 
 
+async def spent_usd(runtime: Runtime, day: str) -> float:
+    """What the batches that were created on this day count against its budget, summed by the database.
+
+    Billed as one read per 1,000 batches.
+    """
+    of_the_day = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("budgetDay", "==", day))
+    return float((await of_the_day.sum("budgetUsd").get(**READ))[0][0].value or 0)
+
+
 async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGenerator[tuple[list[Job], bool], None]:
     """The lane's next jobs: the highest priority first, within it the oldest.
 
@@ -119,7 +128,7 @@ async def create_with(
     lane_hold: Hold,
     lane: Lane,
     jobs: Sequence[Job],
-    estimated_tokens: int,
+    estimate: Estimate,
     *,
     is_last: bool,
     is_burst: bool,
@@ -128,6 +137,7 @@ async def create_with(
 
     Args:
         lane_hold: the lane's; it is put on record in the same commit.
+        estimate: of these jobs.
         is_last: no further job is to be claimed; then the lane is given free.
         is_burst: many jobs were waiting.
 
@@ -144,7 +154,9 @@ async def create_with(
         "model": lane.model,
         "lane": str(lane),
         "jobCount": len(jobs),
-        "estimatedTokens": estimated_tokens,
+        "estimatedTokens": estimate.tokens,
+        "budgetDay": runtime.today,
+        "budgetUsd": estimate.usd,
         "counts": NOTHING_SETTLED.fields(),
     }
 
@@ -158,13 +170,14 @@ async def create_with(
     return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
 
 
-async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimated_tokens: int) -> None:
+async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimate: Estimate) -> None:
     """Take more jobs into the batch that is being assembled. Raises Undecided if a job was taken meanwhile."""
     batch = batch_of(hold)
     await hold.write(
         {
             "jobCount": batch.job_count + len(jobs),
-            "estimatedTokens": batch.estimated_tokens + estimated_tokens,
+            "estimatedTokens": batch.estimated_tokens + estimate.tokens,
+            "budgetUsd": batch.budget_usd + estimate.usd,
         },
         also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
     )
@@ -233,6 +246,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         lane=Lane.parse(fields["lane"]),
         job_count=fields["jobCount"],
         estimated_tokens=fields.get("estimatedTokens", 0),
+        budget_usd=fields.get("budgetUsd", 0.0),
         input_file_id=fields.get("inputFileId"),
         create_lands_by=_instant_or_none(fields.get("createLandsBy")),
         remote_id=fields.get("remoteId"),

@@ -5,8 +5,16 @@ instance charges a wallet by group commit: one reading of the wallet, and one co
 gathered, their ledger entries, and the wallet once. All of it lands or nothing, so a crash leaves each job either
 `created`, or `queued` and paid.
 
-The jobs of a group are taken in the order in which they came, each that the balance still covers. A refusal stands only
-when the balance it rests on was current: nobody was covered and nothing had to be written, or the commit landed.
+The jobs of a group are taken in the order in which they came, each that the user's limits still allow and the balance
+still covers. A refusal stands only when the wallet it rests on was current: nobody was admitted and nothing had to be
+written, or the commit landed.
+
+The limits cost no write, since what they rest on is kept in the wallet, and no read, unless the bound that is kept
+there reaches the limit of jobs in flight: then the database counts, once for the group, after the wallet was read. A
+job gets into flight by a commit that writes its user's wallet, and in no other way. So either the count has seen it, or
+it has moved the wallet's update time, and the commit that rests on the count is refused: instances that meet never
+admit more than the limit together. A count that is repeated for the same wallet can only be lower, so what is sent
+again holds at least the jobs that were sent before.
 
 After a commit that was refused or that nobody knows about:
 
@@ -21,23 +29,24 @@ After a commit that was refused or that nobody knows about:
   lands in between is seen with its job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from google.cloud.firestore import SERVER_TIMESTAMP
+from google.cloud.firestore import SERVER_TIMESTAMP, FieldFilter
 
+from nightshift.model.admissions import Admissions, UserLimits
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import QUEUED
+from nightshift.model.job import PROCESSING, QUEUED
 from nightshift.model.lane import Lane
 from nightshift.model.ledger import Wallet, charge_id
 from nightshift.runtime import Runtime
 from nightshift.store import reads
 from nightshift.store.admissions import Written, was_decided
 from nightshift.store.commits import READ, Commit, Undecided, attempts
-from nightshift.store.documents import JOBS, LEDGER, WALLETS
+from nightshift.store.documents import JOBS, LEDGER, WALLETS, jobs_where
 from nightshift.store.gathering import Gathered, Gathering
 
 if TYPE_CHECKING:
@@ -59,11 +68,21 @@ class _Charge:
     priority: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Account:
+    """A user's wallet and admissions, as they were read or as charges leave them."""
+
+    read: "DocumentSnapshot[Any]"
+    wallet: Wallet
+    admissions: Admissions
+
+
 async def charge_and_queue(runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int) -> None:
     """Charge the user and queue the job, in one commit; nothing happens if the job was decided meanwhile.
 
     Raises:
-        JobRefused: insufficient_tokens; or invalid_input for an id under which a job was paid before.
+        JobRefused: insufficient_tokens, daily_limit or too_many_jobs; or invalid_input for an id under which a job was
+            paid before.
     """
     charge = _Charge(
         job_id=job.job_id,
@@ -83,38 +102,65 @@ def _charges(runtime: Runtime) -> Gathering[_Charge, None]:
 async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
-    wallet_path = f"{WALLETS}/{undecided[0].user_id}"
-    snapshot = await reads.read(runtime, wallet_path)
+    limits = UserLimits(per_day=runtime.settings.max_jobs_per_day, in_flight=runtime.settings.max_jobs_in_flight)
+    account = await _read_account(runtime, undecided, limits)
     async for _ in attempts():
-        covered, wallet = _cover(Wallet.read(snapshot.to_dict()), undecided)
+        admitted, refusals, after = _decide(account, undecided, limits)
         try:
-            if covered:
-                await _commit(runtime, snapshot, wallet, covered)
+            if admitted:
+                await _commit(runtime, after, admitted)
         except Undecided as doubt:
-            before, snapshot = snapshot, await reads.read(runtime, wallet_path)
-            wallet_moved = snapshot.update_time != before.update_time
-            if doubt.already_exists or (await _changed(runtime, covered[0]) if wallet_moved else doubt.is_refusal):
-                await _tell_decided(runtime, outcomes, covered, any_was_paid=doubt.already_exists)
+            before, account = account, await _read_account(runtime, undecided, limits)
+            wallet_moved = account.read.update_time != before.read.update_time
+            if doubt.already_exists or (await _changed(runtime, admitted[0]) if wallet_moved else doubt.is_refusal):
+                await _tell_decided(runtime, outcomes, admitted, any_was_paid=doubt.already_exists)
                 undecided = [charge for charge in undecided if not outcomes[charge].done()]
             if not undecided:
                 return
         else:
-            _tell_all(outcomes, undecided, covered, wallet)
+            _tell_all(outcomes, admitted, refusals)
             return
 
 
-def _cover(wallet: Wallet, charges: Sequence[_Charge]) -> tuple[list[_Charge], Wallet]:
-    """The charges that the balance covers, in their order, and the wallet after them."""
-    covered = []
+async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _Account:
+    """Read the wallet of these charges, and then, if its bound is too high to say, count the jobs in flight."""
+    user_id = charges[0].user_id
+    read = await reads.read(runtime, f"{WALLETS}/{user_id}")
+    fields = read.to_dict()
+    wallet, admissions = Wallet.read(fields), Admissions.read(fields, runtime.today)
+    # Who can pay for nothing, or has had the day's jobs, is not worth a count.
+    is_open = any(wallet.covers(charge.tokens) for charge in charges) and not admissions.is_day_over(limits)
+    if is_open and admissions.needs_count(limits, len(charges)):
+        # By one query: a retry meanwhile moves a job from the one status to the other.
+        in_flight = jobs_where(runtime, userId=user_id).where(filter=FieldFilter("status", "in", [QUEUED, PROCESSING]))
+        admissions = admissions.counted(int((await in_flight.count().get(**READ))[0][0].value))
+    return _Account(read=read, wallet=wallet, admissions=admissions)
+
+
+def _decide(
+    account: _Account, charges: Sequence[_Charge], limits: UserLimits
+) -> tuple[list[_Charge], dict[_Charge, JobRefused], _Account]:
+    """The charges that are admitted, in their order, why the others are not, and the account after them."""
+    wallet, admissions = account.wallet, account.admissions
+    admitted: list[_Charge] = []
+    refusals: dict[_Charge, JobRefused] = {}
+    unpaid: list[_Charge] = []
     for charge in charges:
-        if wallet.covers(charge.tokens):
-            wallet = wallet.charged(charge.tokens)
-            covered.append(charge)
-    return covered, wallet
+        if not wallet.covers(charge.tokens):
+            unpaid.append(charge)
+        elif refusal := admissions.refusal(limits):
+            refusals[charge] = refusal
+        else:
+            wallet, admissions = wallet.charged(charge.tokens), admissions.with_one_more()
+            admitted.append(charge)
+    for charge in unpaid:
+        message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
+        refusals[charge] = JobRefused("insufficient_tokens", message)
+    return admitted, refusals, _Account(read=account.read, wallet=wallet, admissions=admissions)
 
 
-async def _commit(runtime: Runtime, read: "DocumentSnapshot[Any]", wallet: Wallet, charges: Sequence[_Charge]) -> None:
-    """Queue the jobs, and write what they cost. Raises Undecided."""
+async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge]) -> None:
+    """Queue the jobs, and write what they leave of the account. Raises Undecided."""
     client = runtime.firestore
     commit = Commit(runtime)
     for charge in charges:
@@ -136,24 +182,21 @@ async def _commit(runtime: Runtime, read: "DocumentSnapshot[Any]", wallet: Walle
             {"amount": -charge.tokens, "kind": "charge", "jobId": charge.job_id, "createdAt": SERVER_TIMESTAMP},
         )
     commit.update(
-        read.reference,
-        {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP},
-        read_as_of=read.update_time,
+        after.read.reference,
+        {**after.wallet.fields(), **after.admissions.fields(), "updatedAt": SERVER_TIMESTAMP},
+        read_as_of=after.read.update_time,
     )
     await commit.send()
 
 
 def _tell_all(
-    outcomes: Gathered[_Charge, None], charges: Sequence[_Charge], covered: Sequence[_Charge], wallet: Wallet
+    outcomes: Gathered[_Charge, None], admitted: Sequence[_Charge], refusals: Mapping[_Charge, JobRefused]
 ) -> None:
-    """Answer the charges that were covered, and refuse the others; the wallet is as it was left."""
-    paid = set(covered)
-    for charge in charges:
-        if charge in paid:
-            outcomes[charge].set_result(None)
-        else:
-            message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
-            outcomes[charge].set_exception(JobRefused("insufficient_tokens", message))
+    """Answer the charges that were admitted, and refuse the others."""
+    for charge in admitted:
+        outcomes[charge].set_result(None)
+    for charge, refusal in refusals.items():
+        outcomes[charge].set_exception(refusal)
 
 
 async def _tell_decided(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeGuard
 
 import structlog
@@ -107,6 +107,12 @@ async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: dateti
     # The whole document is replaced, its lease too: whoever is submitting this lane stops at its next write.
     learned = {"lane": str(lane), "backsOffUntil": until, "mostRequests": most_requests}
     await batch_hold.write({}, also=lambda writes: writes.set(ref, learned))
+
+
+def leave_to_the_tick(runtime: Runtime, lane: Lane) -> None:
+    """Let no trigger of this instance look at the lane before the next day in UTC."""
+    midnight = runtime.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    runtime.kept(LaneMemory).close(lane, midnight + timedelta(days=1))
 
 
 async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
