@@ -1,8 +1,8 @@
 """References to documents of other databases, which a client may put into its job's `input`.
 
-Firestore stores them; its client library raises a ValueError as soon as it reads a document that holds one. So a single
-job of a hostile client would end each reading that it is a part of: a page of the tick's, or the jobs of other users whose
-triggers read at the same moment. No rule can forbid it, since rules cannot look at every value of a map.
+Firestore stores them; its client library raises a ValueError as soon as it reads a document that holds one. So one
+job of a hostile client would end each reading that it is a part of: a page of the tick's, or that of the jobs of other
+users whose events came at the same moment. No rule can forbid it, since rules cannot look at every value of a map.
 
 Here such a reference is read as what it is, and no validation of ours takes it for anything.
 """
@@ -23,12 +23,12 @@ class ForeignReference:
 
 
 def read_foreign_ones() -> None:
-    """Let the client library read foreign references. There is no setting for it: the function that raises is replaced."""
+    """Let the client library read foreign references. It has no setting for that: its function is replaced."""
     _helpers.reference_value_to_document = _read
 
 
-def _read(name: str, client: Any) -> Any:
+def _read(reference_value: Any, client: Any) -> Any:
     try:
-        return _read_own(name, client)
+        return _read_own(reference_value, client)
     except ValueError:
-        return ForeignReference(name)
+        return ForeignReference(reference_value)

@@ -17,7 +17,17 @@ from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_JSON, TEXTS, up_to
 from tests.world import World
 
-_STATUSES = ["validating", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled", "failed", "new"]
+_STATUSES = [
+    "validating",
+    "in_progress",
+    "finalizing",
+    "completed",
+    "expired",
+    "cancelling",
+    "cancelled",
+    "failed",
+    "new",
+]
 _FIELDS = [
     *("id", "status", "output_file_id", "error_file_id", "request_counts", "usage", "metadata", "errors", "created_at"),
     *("endpoint", "object", "model", "completed_at", "input_file_id", "bytes", "filename", "purpose"),

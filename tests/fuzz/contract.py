@@ -80,7 +80,9 @@ def _faults_of_answer(job: Fields, classification: Fields) -> Iterator[str]:
     if classification.keys() != _CLASSIFICATION:
         yield f"its classification has the fields {sorted(classification)}"
         return
-    if any(job.get(name) != classification[name] for name in ("userId", "type", "result", "model", "provider", "usage")):
+    if any(
+        job.get(name) != classification[name] for name in ("userId", "type", "result", "model", "provider", "usage")
+    ):
         yield "its classification says something else than it does"
     if not all(is_count(job["usage"].get(name)) for name in ("inputTokens", "outputTokens")):
         yield f"its usage is {job['usage']}"

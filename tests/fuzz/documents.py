@@ -31,7 +31,9 @@ _JOB = {
 _STATUSES = ["created", "queued", "processing", "completed", "failed", "cancelled"]
 _OF_THE_FUNCTIONS = ["lane", "batchId", "attempts", "tokensSpent", "queuedAt", "submittedAt", "result", "errorCode"]
 WALLET = {"balance": 3, "totalEarned": 3, "totalSpent": 0}
-_ADDRESSES = st.sampled_from(["gs://b/users/mallory/a.png", "https://127.0.0.1/a", "https://example.com/a.png", "http:", "gs://"])
+_ADDRESSES = st.sampled_from(
+    ["gs://b/users/mallory/a.png", "https://127.0.0.1/a", "https://example.com/a.png", "http:", "gs://"]
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,14 @@ async def _play(world: World, example: tuple[list[Job], dict[str, Any] | None]) 
         await world.give(uid, 3)
     elif wallet is not None:
         await _try_to_write(world, f"wallets/{uid}", wallet)
-    job_ids = await asyncio.gather(*(_write(world, uid, job) for job in jobs))
-    written = {job_id: job for job_id, job in zip(job_ids, jobs, strict=True) if job_id}
+    named = {job.job_id or f"job{next(_numbers)}": job for job in jobs}
+    has_room = await asyncio.gather(*(_write(world, uid, job_id, job) for job_id, job in named.items()))
+    written = {job_id: job for (job_id, job), was_written in zip(named.items(), has_room, strict=True) if was_written}
     bystander = await world.write(BYSTANDER)
 
-    statuses = await asyncio.gather(*(_deliver(world, job_id) for job_id, job in written.items() for _ in range(job.deliveries)))
+    statuses = await asyncio.gather(
+        *(_deliver(world, job_id) for job_id, job in written.items() for _ in range(job.deliveries))
+    )
     assert set(statuses) <= {200}, f"an event is dealt with for good: {statuses}"
     await bystander_is_answered(world, bystander)
     await world.provider.settled()
@@ -101,13 +106,12 @@ async def _play(world: World, example: tuple[list[Job], dict[str, Any] | None]) 
     return len(written)
 
 
-async def _write(world: World, uid: str, job: Job) -> str | None:
-    """Write the document; returns its id, or None if Firestore itself has no place for it."""
-    job_id = f"job{next(_numbers)}" if job.job_id is None else job.job_id
+async def _write(world: World, uid: str, job_id: str, job: Job) -> bool:
+    """Write the document; returns whether Firestore itself has a place for it."""
     fields = {**job.fields, "createdAt": SERVER_TIMESTAMP}
     if fields.get("userId") == _USER:
         fields["userId"] = uid
-    return job_id if await _try_to_write(world, f"ai_jobs/{job_id}", fields) else None
+    return await _try_to_write(world, f"ai_jobs/{job_id}", fields)
 
 
 async def _try_to_write(world: World, path: str, fields: dict[str, Any]) -> bool:
@@ -119,9 +123,11 @@ async def _try_to_write(world: World, path: str, fields: dict[str, Any]) -> bool
 
 
 async def _deliver(world: World, job_id: str) -> int:
-    kind = "google.cloud.firestore.document.v1.created"
-    # As a header's bytes: an id may hold any character.
-    return await world.event("on_ai_job_created", kind, {"ce-document": f"ai_jobs/{job_id}".encode()})
+    kind = b"google.cloud.firestore.document.v1.created"
+    headers = {"ce-id": b"1", "ce-source": b"//fuzz", "ce-specversion": b"1.0", "ce-type": kind}
+    # Bytes, since an id may hold any character.
+    headers["ce-document"] = f"ai_jobs/{job_id}".encode()
+    return (await world.call("on_ai_job_created", headers=headers)).status_code
 
 
 async def _clear(world: World, job_ids: list[str]) -> None:
@@ -135,6 +141,4 @@ async def _clear(world: World, job_ids: list[str]) -> None:
     await writes.commit()
 
 
-KIND = Kind(
-    name="documents", examples=st.tuples(_JOBS, _WALLETS), play=_play, share=25, size=12, begin=_begin
-)
+KIND = Kind(name="documents", examples=st.tuples(_JOBS, _WALLETS), play=_play, share=25, size=12, begin=_begin)

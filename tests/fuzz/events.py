@@ -1,4 +1,4 @@
-"""Arbitrary CloudEvents: attributes and bodies of the trigger's events, and Pub/Sub messages to the tick and the workers.
+"""Arbitrary CloudEvents: the trigger's attributes and bodies, and Pub/Sub messages to the tick and the workers.
 
 What is no CloudEvent is refused by functions-framework with 400, which is not ours to change. Everything else is dealt
 with: a 5xx would bring the same event again, for a day.
@@ -33,12 +33,19 @@ class Event:
 
 _VALUES = st.binary(max_size=30).map(lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F).strip())
 _DOCUMENTS = st.one_of(
-    st.sampled_from([b"ai_jobs/none", b"ai_jobs/", b"ai_jobs", b"", b"wallets/a", b"ai_jobs/a/b/c", b"ai_jobs/..", b"ai_jobs/%2F"]),
+    st.sampled_from(
+        [b"ai_jobs/none", b"ai_jobs/", b"ai_jobs", b"", b"wallets/a", b"ai_jobs/a/b/c", b"ai_jobs/..", b"ai_jobs/%2F"]
+    ),
     st.just(b"ai_jobs/" + b"x" * 2_000),
     _VALUES,
     _VALUES.map(lambda name: b"ai_jobs/" + name),
 )
-_IDS = st.sampled_from([_BATCH, "none", "output-0", ".", "a/b", "__x__", "", "x" * 2_000]) | TEXTS | HALF_CHARACTERS | ANY_JSON
+_IDS = (
+    st.sampled_from([_BATCH, "none", "output-0", ".", "a/b", "__x__", "", "x" * 2_000])
+    | TEXTS
+    | HALF_CHARACTERS
+    | ANY_JSON
+)
 _CALLS = st.one_of(
     st.fixed_dictionaries({"batchId": _IDS}),
     st.fixed_dictionaries({"batchId": _IDS, "shardId": _IDS}),
@@ -57,7 +64,9 @@ _MESSAGES = _DATA.flatmap(
 
 @st.composite
 def _events(draw: st.DrawFn) -> Event:
-    target = draw(st.sampled_from(["on_ai_job_created", "ingest_batch_results", "ingest_batch_results", "process_batch_jobs"]))
+    target = draw(
+        st.sampled_from(["on_ai_job_created", "ingest_batch_results", "ingest_batch_results", "process_batch_jobs"])
+    )
     kind = _CREATED if target == "on_ai_job_created" else _PUBLISHED
     attributes = {"ce-id": b"1", "ce-source": b"//fuzz", "ce-specversion": b"1.0", "ce-type": kind.encode()}
     attributes |= {"ce-document": draw(_DOCUMENTS), "content-type": b"application/json"}
@@ -96,6 +105,4 @@ def _with_batch(body: bytes, batch_id: bytes) -> bytes:
         return body
 
 
-KIND = Kind(
-    name="events", examples=up_to(40, _events()), play=_play, share=10, size=20, begin=_begin
-)
+KIND = Kind(name="events", examples=up_to(40, _events()), play=_play, share=10, size=20, begin=_begin)

@@ -18,7 +18,7 @@ async def _nothing(_: World) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of input. `play` returns how many inputs an example was, and raises AssertionError at a broken property."""
+    """One kind of input. `play` returns how many inputs an example had; it raises AssertionError for what is broken."""
 
     name: str
     examples: st.SearchStrategy[Any]

@@ -1,6 +1,6 @@
-"""Arbitrary lines in the provider's output and error files: valid ones with a few values out of place, any JSON, any bytes.
+"""Arbitrary lines in the provider's files: valid ones with a few values out of place, any JSON, any bytes.
 
-A line names one of the batch's jobs by its number, as `job-000`, `job-001`, …; the true ids are put in when it is written.
+A line names one of the batch's jobs by its number, as `job-000`; the true id is put in when the file is written.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ _ANSWER = {
 _BODY = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "", "refusal": None}}],
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "", "refusal": None}}
+    ],
     "usage": {"prompt_tokens": 90, "completion_tokens": 40, "total_tokens": 130},
 }
 _LINE = {
@@ -41,9 +43,13 @@ _LINE = {
     "response": {"status_code": 200, "request_id": "1", "body": _BODY},
     "error": None,
 }
-_STATUS_CODES = st.sampled_from([200, 201, 204, 400, 401, 404, 408, 409, 413, 429, 499, 500, 503, -1, 2**40, "200", 200.0, True])
+_STATUS_CODES = st.sampled_from(
+    [200, 201, 204, 400, 401, 404, 408, 409, 413, 429, 499, 500, 503, -1, 2**40, "200", 200.0, True]
+)
 _ERROR_CODES = st.sampled_from(["batch_expired", "batch_cancelled", "request_timeout", "", "x" * 5_000])
-_CUSTOM_IDS = st.integers(0, _JOBS - 1).map("job-{:03}".format) | st.sampled_from(["job-", "job-999", "job-a/b", "000", ""])
+_CUSTOM_IDS = st.integers(0, _JOBS - 1).map("job-{:03}".format) | st.sampled_from(
+    ["job-", "job-999", "job-a/b", "000", ""]
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,11 @@ def _valid(draw: st.DrawFn) -> dict[str, Any]:
     """A line as the provider writes it, of one fate or another."""
     line: dict[str, Any] = {**_LINE, "custom_id": draw(_CUSTOM_IDS)}
     content = json.dumps(draw(mutated(_ANSWER, ANY_JSON, most=2)))
-    message = {"role": "assistant", "content": content, "refusal": draw(st.sampled_from([None, None, None, "No.", "", 5, {}]))}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": content,
+        "refusal": draw(st.sampled_from([None, None, None, "No.", "", 5, {}])),
+    }
     finish = draw(st.sampled_from(["stop", "stop", "stop", "length", "content_filter", "tool_calls", None]))
     body = {**_BODY, "choices": [{"index": 0, "finish_reason": finish, "message": message}]}
     match draw(st.sampled_from(["answer", "answer", "answer", "status", "error", "both"])):

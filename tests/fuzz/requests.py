@@ -19,12 +19,25 @@ from tests.fuzz.values import ANY_JSON, ODD_NUMBERS, TEXTS, deep
 from tests.world import World
 
 _UNROUTED = ("TRACE", "BREW")
-_METHODS = st.sampled_from(["GET", "GET", "GET", "POST", "POST", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", *_UNROUTED])
+_METHODS = st.sampled_from(
+    ["GET", "GET", "GET", "POST", "POST", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", *_UNROUTED]
+)
 # What HTTP lets through; h11 refuses the rest before any function sees it.
-_HEADER_BYTES = st.binary(max_size=40).map(lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F).strip())
+_HEADER_BYTES = st.binary(max_size=40).map(
+    lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F).strip()
+)
 _HEADER_NAMES = st.sampled_from(
     [
-        *("content-type", "content-length", "origin", "host", "x-forwarded-for", "accept", "cookie", "transfer-encoding"),
+        *(
+            "content-type",
+            "content-length",
+            "origin",
+            "host",
+            "x-forwarded-for",
+            "accept",
+            "cookie",
+            "transfer-encoding",
+        ),
         *("webhook-id", "webhook-timestamp", "webhook-signature", "authorization", "ce-id", "ce-type", "range"),
     ]
 )
@@ -33,9 +46,13 @@ _BODIES = st.one_of(
     st.just(b""),
     st.binary(max_size=60),
     ANY_JSON.map(lambda fields: json.dumps(fields).encode()),
-    st.sampled_from([b"x" * 70_000, deep(30_000).encode(), b'{"type": "batch.completed", "data": ' + deep(20_000).encode() + b"}"]),
+    st.sampled_from(
+        [b"x" * 70_000, deep(30_000).encode(), b'{"type": "batch.completed", "data": ' + deep(20_000).encode() + b"}"]
+    ),
 )
-_CLAIM_NAMES = st.sampled_from(["admin", "sub", "aud", "iss", "exp", "iat", "auth_time", "user_id", "firebase", "uid", "nbf"])
+_CLAIM_NAMES = st.sampled_from(
+    ["admin", "sub", "aud", "iss", "exp", "iat", "auth_time", "user_id", "firebase", "uid", "nbf"]
+)
 _CLAIMS = st.dictionaries(_CLAIM_NAMES | TEXTS, ANY_JSON | ODD_NUMBERS, max_size=4) | st.just({"admin": True})
 
 
@@ -61,14 +78,23 @@ def _tokens(draw: st.DrawFn) -> bytes | dict[str, Any]:
             return draw(_CLAIMS)
         case "segments":
             header = draw(st.just({"alg": "none", "typ": "JWT"}) | ANY_JSON)
-            return b"Bearer " + b".".join([_segment(header), _segment(draw(ANY_JSON | _CLAIMS)), draw(st.just(b"") | st.just(b"x"))])
+            return b"Bearer " + b".".join(
+                [_segment(header), _segment(draw(ANY_JSON | _CLAIMS)), draw(st.just(b"") | st.just(b"x"))]
+            )
         case _:
-            return draw(st.sampled_from([b"Bearer ", b"bearer a.b.c", b"Basic eDp5", b"Bearer ..", b""]) | _HEADER_BYTES)
+            return draw(
+                st.sampled_from([b"Bearer ", b"bearer a.b.c", b"Basic eDp5", b"Bearer ..", b""]) | _HEADER_BYTES
+            )
 
 
 async def _ask_stats(world: World, request: Request) -> int:
     if isinstance(request.proof, dict):
-        claims = {"iss": f"https://securetoken.google.com/{world.project}", "aud": world.project, "sub": "root", **_times()}
+        claims = {
+            "iss": f"https://securetoken.google.com/{world.project}",
+            "aud": world.project,
+            "sub": "root",
+            **_times(),
+        }
         header = {"alg": "none", "typ": "JWT"}
         token = b"Bearer " + b".".join([_segment(header), _segment(claims | request.proof), b""])
     else:
@@ -118,11 +144,19 @@ def _assert_legal(answer: httpx.Response, method: str, statuses: set[int]) -> No
 _EVENTS = st.builds(
     lambda kind, data, more: json.dumps({"object": "event", "id": "evt_1", "type": kind, "data": data} | more).encode(),
     st.sampled_from(["batch.completed", "batch.failed", "response.completed"]) | ANY_JSON,
-    st.builds(lambda remote_id: {"id": remote_id}, ANY_JSON | TEXTS | st.sampled_from(["batch_1", "../files", "a?b=c", "x" * 300])) | ANY_JSON,
+    st.builds(
+        lambda remote_id: {"id": remote_id},
+        ANY_JSON | TEXTS | st.sampled_from(["batch_1", "../files", "a?b=c", "x" * 300]),
+    )
+    | ANY_JSON,
     st.dictionaries(st.sampled_from(["object", "id", "created_at"]), ANY_JSON, max_size=1),
 )
-_EVENT_IDS = st.sampled_from(["wh_1", "a/b", "..", "__x__", "", "x" * 1_501]) | st.integers(0, 10**9).map("wh_{}".format)
-_SIGNED = st.tuples(_EVENT_IDS, st.sampled_from([0, 0, 0, -200, -1_000, 1_000]), st.sampled_from([True, True, True, False]))
+_EVENT_IDS = st.sampled_from(["wh_1", "a/b", "..", "__x__", "", "x" * 1_501]) | st.integers(0, 10**9).map(
+    "wh_{}".format
+)
+_SIGNED = st.tuples(
+    _EVENT_IDS, st.sampled_from([0, 0, 0, -200, -1_000, 1_000]), st.sampled_from([True, True, True, False])
+)
 
 STATS = Kind(
     name="stats-requests",

@@ -22,8 +22,8 @@ KINDS: dict[str, Kind] = {
     )
 }
 INPUTS_PER_ROUND = 250
-# A huge text is not shown whole.
-_LONGEST_STORY = 6_000
+# An example may be a page long.
+_LONGEST_STORY = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Fuzzed:
 
 def rounds(number: int, inputs: int) -> list[Round]:
     """The rounds that make up at least so many inputs, each kind by its share; the seeds follow from `number`."""
-    planned = []
+    planned: list[Round] = []
     for kind in KINDS.values():
         left = -(-inputs * kind.share // 100)
         while left > 0:
@@ -104,5 +104,11 @@ def play(asked: Round) -> Fuzzed:
     try:
         return Fuzzed(round=asked, inputs=run(asked), broken="")
     except Exception as error:  # noqa: BLE001 - whatever breaks is the outcome
-        story = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
-        return Fuzzed(round=asked, inputs=0, broken=story[:_LONGEST_STORY])
+        return Fuzzed(round=asked, inputs=0, broken=_story(error))
+
+
+def _story(error: BaseException) -> str:
+    """What is broken, and by what; of an example that was not broken again in a new world, what it was at first."""
+    causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+    told = [f"{type(cause).__name__}: {cause}"[:_LONGEST_STORY] for cause in causes]
+    return "\n".join([*told, *getattr(error, "__notes__", [])])[: 2 * _LONGEST_STORY]
