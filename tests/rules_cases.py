@@ -73,6 +73,30 @@ class List:
         return "POST", f"{self.below and '/'}{self.below}:runQuery", {"structuredQuery": query}
 
 
+@dataclass(frozen=True)
+class Count:
+    """Let the database count what a query finds, without showing it."""
+
+    query: List
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        method, path, body = self.query.rest(root)
+        counted = {"structuredAggregationQuery": {**(body or {}), "aggregations": [{"count": {}}]}}
+        return method, path.replace(":runQuery", ":runAggregationQuery"), counted
+
+
+@dataclass(frozen=True)
+class Page:
+    """List a collection, or a document's collections, page by page, without any query."""
+
+    path: str
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        return "GET", f"/{self.path}?pageSize=1", None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Write:
     """Write a document: all of it, or with `mask` these fields; `server_time` becomes the request's time."""
@@ -106,7 +130,40 @@ class Delete:
         return "POST", ":commit", {"writes": [{"delete": f"{root}/{self.path}"}]}
 
 
-Ask = Get | List | Write | Delete
+@dataclass(frozen=True)
+class Increment:
+    """Add one to a number of a document, which names no value that a rule could look at beforehand."""
+
+    path: str
+    field: str
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        by_one = {"fieldPath": self.field, "increment": {"integerValue": "1"}}
+        transform = {"document": f"{root}/{self.path}", "fieldTransforms": [by_one]}
+        return "POST", ":commit", {"writes": [{"transform": transform}]}
+
+
+@dataclass(frozen=True)
+class Together:
+    """Two writes in one commit, of which the second is not allowed: neither takes effect."""
+
+    first: Write
+    second: "Write | Delete | Increment"
+
+    @property
+    def path(self) -> str:
+        """What would be there if the first took effect."""
+        return self.first.path
+
+    def rest(self, root: str) -> tuple[str, str, dict[str, Any] | None]:
+        """Method, path below the database's documents, and body; `root` is the documents' full name."""
+        writes = [write for ask in (self.first, self.second) for write in (ask.rest(root)[2] or {})["writes"]]
+        return "POST", ":commit", {"writes": writes}
+
+
+Writing = Write | Delete | Increment | Together
+Ask = Get | List | Count | Page | Writing
 
 
 @dataclass(frozen=True)
@@ -176,6 +233,7 @@ def cases() -> Iterator[Case]:
     yield from well_formed_jobs()
     yield from malformed_jobs()
     yield from notification_updates()
+    yield from other_ways()
 
 
 def everyone_everywhere() -> Iterator[Case]:
@@ -290,6 +348,11 @@ def malformed_jobs() -> Iterator[Case]:
         "a priority of 5.5": {"priority": 5.5},
         "a priority that is a text": {"priority": "high"},
         "a priority of null": {"priority": None},
+        "a priority that is a list": {"priority": [5]},
+        "a speed that is a list": {"speed": ["batch"]},
+        "a type that is a map": {"type": {"name": "waste_classification"}},
+        "a text that is a map": {"input": {"text": {"x": "y"}}},
+        "an address that is a number": {"input": {"imageUri": 7}},
         "the status queued": {"status": "queued"},
         "the status completed": {"status": "completed"},
         "a status of null": {"status": None},
@@ -350,6 +413,48 @@ def notification_updates() -> Iterator[Case]:
     yield Case("Alice leaves nothing but read", ALICE, only)
     timed = Write(path="notifications/old", fields={"read": True}, mask=("read",), server_time="createdAt")
     yield Case("Alice marks it as read and renews its time", ALICE, timed)
+
+
+def other_ways() -> Iterator[Case]:
+    """What the SDKs can do besides: count, list by pages, add to a number, write several documents at once."""
+    for collection in ("ai_jobs", "classifications", "notifications"):
+        mine = List(collection=collection, where=whose("alice"))
+        yield Case(f"Alice counts her {collection}", ALICE, Count(mine), True)
+        yield Case(f"Alice counts all her {collection}", ALICE, Count(replace(mine, limit=None)))
+        yield Case(f"Alice counts {collection} of anybody", ALICE, Count(List(collection=collection)))
+        for stranger in STRANGERS:
+            yield Case(f"{stranger.name} counts Alice's {collection}", stranger, Count(mine))
+    ledger = List(collection="ledger", below="wallets/alice")
+    yield Case("Alice counts her ledger", ALICE, Count(ledger), True)
+    for caller in (ALICE, *STRANGERS):
+        for collection in ("ai_jobs", "wallets", "classifications", "notifications", "ai_batches"):
+            yield Case(f"{caller.name} pages through {collection}", caller, Page(collection))
+        for path, number in {
+            "wallets/alice": "balance",
+            "wallets/alice/ledger/one": "amount",
+            "ai_jobs/old": "attempts",
+            "notifications/old": "read",
+        }.items():
+            yield Case(f"{caller.name} adds to {number} in {path}", caller, Increment(path, number))
+    yield Case("Alice pages through her ledger", ALICE, Page("wallets/alice/ledger"), True)
+    for stranger in STRANGERS:
+        yield Case(f"{stranger.name} pages through Alice's ledger", stranger, Page("wallets/alice/ledger"))
+    spoiling: dict[str, Write | Delete | Increment] = {
+        "adds to her wallet": Increment("wallets/alice", "balance"),
+        "deletes her old job": Delete("ai_jobs/old"),
+        "answers it": Write(path="ai_jobs/new", fields={"status": "completed"}, mask=("status",)),
+        "creates one of Bob": new_job({"userId": "bob"}, job_id="another"),
+    }
+    for name, second in spoiling.items():
+        yield Case(f"Alice creates a job and at once {name}", ALICE, Together(new_job(), second))
+    bob = STRANGERS[0]
+    yield Case("another user opens a wallet", bob, Write(path="wallets/bob", fields={"balance": 9}))
+    entry = {"amount": 9, "kind": "grant"}
+    yield Case("another user writes into its own ledger", bob, Write(path="wallets/bob/ledger/one", fields=entry))
+    yield Case("another user creates a job of its own", bob, new_job({"userId": "bob"}), True)
+    yield Case("another user writes its job over Alice's", bob, new_job({"userId": "bob"}, job_id="old"))
+    own = Write(path="notifications/new", fields={**NOTIFICATION, "userId": "bob"})
+    yield Case("another user notifies itself", bob, own)
 
 
 def whose(uid: str) -> dict[str, Any]:

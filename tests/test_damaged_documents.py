@@ -1,9 +1,11 @@
 """Documents that somebody damaged, and names that nothing can have. They harm nobody else's jobs."""
 
+import asyncio
+import base64
 from typing import Any
 
 import pytest
-from google.cloud.firestore import DELETE_FIELD
+from google.cloud.firestore import DELETE_FIELD, AsyncClient
 
 from local.openai_server import Reply
 from tests.world import World
@@ -140,3 +142,54 @@ async def test_a_job_whose_batch_is_gone_is_sent_again_after_five_days(world: Wo
     job = await world.job(job_id)
     assert (job["status"], job["attempts"]) == ("completed", 2)
     assert (await world.read("wallets/alice"))["balance"] == 1
+
+
+@pytest.mark.parametrize("database", ["(default)", "other"])
+async def test_a_reference_into_another_database_harms_only_its_own_job(world: World, database: str) -> None:
+    """Rules let a client write one, and the client library raises upon it: its job ends, and the others go on."""
+    world.set_env(NIGHTSHIFT_RESCUE_SECONDS="0")
+    elsewhere = AsyncClient(project="elsewhere", database=database).document("wallets/alice")
+    jobs = [await world.write("alice", job_id, input={"text": "a jar"}) for job_id in ("before", "later", "lost")]
+    for job_id in ("hostile", "nested"):
+        job_input: dict[str, Any] = (
+            {"text": elsewhere} if job_id == "hostile" else {"text": "x", "y": [{"z": elsewhere}]}
+        )
+        await world.write("mallory", job_id, input=job_input)
+    await world.give("alice", 3)
+
+    # At once, so that they are read together; the others' events are lost.
+    assert set(await asyncio.gather(*map(world.trigger, ("hostile", "before", "later")))) == {200}
+    await world.finish()
+
+    assert {(await world.job(job_id))["status"] for job_id in jobs} == {"completed"}
+    for job_id in ("hostile", "nested"):
+        assert (await world.job(job_id))["errorCode"] == "invalid_input"
+
+
+async def test_a_reference_into_another_database_in_a_wallet_is_no_token(world: World) -> None:
+    """It counts as nothing, and stops no event."""
+    await world.give("alice", 1)
+    elsewhere = AsyncClient(project="elsewhere").document("wallets/alice")
+    await world.firestore.document("wallets/alice").update({"balance": elsewhere})
+
+    job_id = await world.submit("alice")
+
+    assert (await world.job(job_id))["errorCode"] == "insufficient_tokens"
+
+
+@pytest.mark.parametrize("lane", [None, "x", 5])
+async def test_the_event_of_a_job_that_is_queued_nowhere_does_not_come_again(world: World, lane: Any) -> None:
+    """No redelivery would mend the document; the operators' audit names it."""
+    job_id = await world.write("alice", status="queued", lane=lane)
+
+    assert await world.trigger(job_id) == 200
+
+
+@pytest.mark.parametrize(
+    "call",
+    [b'{"batchId": "\\ud800"}', b'{"batchId": "a", "shardId": "\\udfff"}', b"[" * 100_000],
+    ids=["batch", "shard", "deep"],
+)
+async def test_a_call_for_a_worker_that_cannot_be_read_does_not_come_again(world: World, call: bytes) -> None:
+    """Half a character names no document, and no nesting is too deep to be told so."""
+    assert await world.work({"data": base64.b64encode(call).decode()}) == 200

@@ -27,6 +27,7 @@ from tests.rules_cases import (
     Get,
     List,
     Write,
+    Writing,
     cases,
     marked,
     whose,
@@ -58,7 +59,7 @@ class Database:
         if not self._is_as_expected:
             await self._restore()
         status = await self.status(case.caller, case.ask)
-        if isinstance(case.ask, Write | Delete) and status != DENIED:
+        if isinstance(case.ask, Writing) and status != DENIED:
             self._is_as_expected = False
             self._created |= {case.ask.path} - DOCUMENTS.keys()
         return status

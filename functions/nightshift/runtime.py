@@ -56,6 +56,9 @@ class Runtime:
         """Firestore; with FIRESTORE_EMULATOR_HOST, the emulator."""
         from google.cloud.firestore import AsyncClient
 
+        from nightshift import references
+
+        references.read_foreign_ones()
         return AsyncClient(project=self.settings.project)
 
     @cached_property

@@ -1,11 +1,13 @@
 """`make chaos`: each part plays its cases and says what is broken; any broken case makes the exit status 1.
 
-make chaos                                               a fifth of all cases, then 2,000 random steps
+make chaos                                               a fifth of all cases, 2,000 random steps, 10,000 any inputs
 make chaos EVERY=1                                       every case of every journey
 make chaos JOURNEY=refund,retry EVERY=7                  every seventh case of two journeys
 make chaos SEED=77                                       the fifth and the nights of another run, which prints its seed
 make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the functions' log
 make chaos NIGHT=78                                      the nights of one seed, with the functions' log
+make chaos ONLY=fuzz FUZZ=50000                          arbitrary inputs alone, and more of them
+make chaos ROUND=lines/79/250                            one round of them, with the functions' log
 """
 
 import argparse
@@ -20,6 +22,7 @@ from local.cloud import running_emulators
 from tests.chaos import enumeration, report, schedules, workers
 from tests.chaos.journeys import JOURNEYS
 from tests.chaos.machine import Count
+from tests.fuzz import rounds
 
 
 def main() -> int:
@@ -31,6 +34,9 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=5, help="only every nth case")
     parser.add_argument("--steps", type=int, default=2_000, help="random steps, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
+    parser.add_argument("--fuzz", type=int, default=10_000, help="arbitrary inputs, at least")
+    parser.add_argument("--round", type=_round, help="one round of arbitrary inputs by its name")
+    parser.add_argument("--only", choices=_PARTS, help="one of the parts")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     with running_emulators() as emulators:
@@ -39,8 +45,11 @@ def main() -> int:
             return _one_case(asked.case)
         if asked.night is not None:
             return _one_night(asked.night)
+        if asked.round:
+            return _one_round(asked.round)
         Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
-        return max(part(asked) for part in (_enumeration, _schedules))
+        parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
+        return max(part(asked) for part in parts)
 
 
 def _one_case(case: enumeration.Case) -> int:
@@ -53,6 +62,12 @@ def _one_night(seed: int) -> int:
     played = schedules.play(seed)
     report.show_nights(Console(), played)
     return 1 if played.broken else 0
+
+
+def _one_round(asked: rounds.Round) -> int:
+    fuzzed = rounds.play(asked)
+    report.show_round(Console(), fuzzed)
+    return 1 if fuzzed.broken else 0
 
 
 def _enumeration(asked: argparse.Namespace) -> int:
@@ -82,6 +97,28 @@ def _schedules(asked: argparse.Namespace) -> int:
             seed += asked.processes
     report.show_total(console, total)
     return 1 if is_broken else 0
+
+
+def _fuzz(asked: argparse.Namespace) -> int:
+    """Arbitrary inputs: see `tests/fuzz`."""
+    console = Console()
+    fuzzed = []
+    with workers.pool(asked.processes) as pool:
+        for one in pool.imap_unordered(rounds.play, rounds.rounds(asked.seed, asked.fuzz)):
+            fuzzed.append(one)
+            report.show_round(console, one)
+    report.show_fuzzed(console, fuzzed)
+    return 1 if any(one.broken for one in fuzzed) else 0
+
+
+_PARTS = {"cases": _enumeration, "nights": _schedules, "fuzz": _fuzz}
+
+
+def _round(name: str) -> rounds.Round:
+    try:
+        return rounds.Round.parse(name)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
 
 
 def _case(name: str) -> enumeration.Case:

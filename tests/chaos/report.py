@@ -1,6 +1,6 @@
 """What a person sees of `make chaos`: the cases as they pass, each broken one with what repeats it, and a table."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from tests.chaos.enumeration import Outcome
 from tests.chaos.faults import FAULTS
 from tests.chaos.machine import Count
 from tests.chaos.schedules import Played
+from tests.fuzz.rounds import Fuzzed
 
 # Where no bar can move, as in CI.
 _SAY_EVERY = 250
@@ -85,6 +86,27 @@ def show_nights(console: Console, played: Played) -> None:
 def show_total(console: Console, count: Count) -> None:
     """All nights together."""
     console.print(f"Random nights: {_told(count)}", soft_wrap=True, highlight=False)
+
+
+def show_round(console: Console, fuzzed: Fuzzed) -> None:
+    """A round of arbitrary inputs, and what came of it."""
+    verdict = "[red]broken[/red]" if fuzzed.broken else "[green]kept[/green]"
+    name = fuzzed.round.name
+    console.print(f"[bold]{name}[/bold] {verdict}: {fuzzed.inputs:,} inputs", soft_wrap=True, highlight=False)
+    if fuzzed.broken:
+        console.print(fuzzed.broken, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  alone: make chaos ROUND={name}", soft_wrap=True, highlight=False)
+
+
+def show_fuzzed(console: Console, fuzzed: Sequence[Fuzzed]) -> None:
+    """How many arbitrary inputs were played, by kind."""
+    inputs: Counter[str] = Counter()
+    for one in fuzzed:
+        inputs[one.round.kind] += one.inputs
+    by_kind = ", ".join(f"{number:,} {kind}" for kind, number in inputs.items())
+    broken = sum(1 for one in fuzzed if one.broken)
+    total = f"{inputs.total():,} inputs in {len(fuzzed)} rounds, {broken} broken"
+    console.print(f"Arbitrary inputs: {total}: {by_kind}", soft_wrap=True, highlight=False)
 
 
 def _told(count: Count) -> str:

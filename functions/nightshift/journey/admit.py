@@ -41,7 +41,7 @@ async def admit(runtime: Runtime, job_id: str) -> Lane | None:
         case "created":
             return await _admit(runtime, job)
         case "queued":
-            return Lane.parse(job.fields.get("lane"))
+            return _lane_on_record(job)
         case _:
             return None
 
@@ -78,6 +78,15 @@ async def _admit(runtime: Runtime, job: Written) -> Lane | None:
         return None
     log.info("job_queued", job_id=job.job_id, lane=str(lane))
     return lane
+
+
+def _lane_on_record(job: Written) -> Lane | None:
+    try:
+        return Lane.parse(job.fields.get("lane"))
+    except ValueError:
+        # Somebody damaged the document; no redelivery mends it, and the audit names it.
+        log.error("lane_unreadable", job_id=job.job_id)
+        return None
 
 
 def _check_request(job: Written) -> JobRequest:

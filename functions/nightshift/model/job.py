@@ -68,7 +68,11 @@ class Job:
 
 def names_a_document(name: str) -> bool:
     """Whether a document in Firestore can have this id."""
-    fits = 0 < len(name.encode()) <= _LONGEST_ID_BYTES
+    try:
+        fits = 0 < len(name.encode()) <= _LONGEST_ID_BYTES
+    except UnicodeEncodeError:
+        # Half a character, as JSON can spell it.
+        return False
     return fits and "/" not in name and not _RESERVED_BY_FIRESTORE.fullmatch(name)
 
 

@@ -61,7 +61,7 @@ def read_call(event: Any) -> tuple[str, str | None]:
     try:
         call = json.loads(base64.b64decode(event["message"]["data"]))
         batch_id, shard_id = call["batchId"], call.get("shardId")
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError):
         raise EventUnreadable("the event's message is no call for a worker") from None
     ids = [batch_id] if shard_id is None else [batch_id, shard_id]
     if not all(isinstance(named, str) and names_a_document(named) for named in ids):

@@ -1,0 +1,15 @@
+"""A slice of the fuzzing; `make chaos` plays more than ten thousand inputs."""
+
+import pytest
+
+from tests.fuzz.rounds import KINDS, Round, run
+
+_INPUTS = {"documents": 40, "lines": 60, "batch-objects": 12, "events": 60, "pure": 250}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arbitrary_input_breaks_nothing_and_holds_nobody_up(kind: str) -> None:
+    """Whatever comes, it is dealt with, the documents are as the contract has them, and others are answered."""
+    asked = Round(kind=kind, seed=1, inputs=_INPUTS.get(kind, 100))
+
+    assert run(asked) >= asked.inputs
