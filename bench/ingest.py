@@ -26,7 +26,7 @@ from nightshift.journey.seen import NOTHING_SEEN
 from nightshift.model.errors import LeaseHeld
 from nightshift.runtime import Runtime
 
-_JOBS: Final = 4_000
+_JOBS: Final = 3_000
 _SHARDS: Final = 4
 _ROUNDS: Final = 2
 _JOBS_IN_A_COMMIT: Final = 150

@@ -24,7 +24,7 @@ from nightshift.runtime import Runtime
 from nightshift.store import stats
 
 _SIZES: Final = (100, 100_000)
-_ASKED: Final = 15
+_ASKED: Final = 5
 _TARGET: Final = "get_batch_stats"
 
 
