@@ -106,7 +106,7 @@ def _count_unary(billed: Billed, method: str, request: Any) -> None:
         case free if free in _FREE:
             pass
         case unknown:
-            raise NotImplementedError(f"how {unknown} is billed")
+            raise LookupError(f"how {unknown} is billed")
 
 
 class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # grpc ships no types
@@ -142,7 +142,7 @@ def _reads(method: str, answer: Any) -> int:
             counts = [field.integer_value for field in answer.result.aggregate_fields.values()]
             return math.ceil(max(counts, default=0) / _ENTRIES_PER_READ)
         case unknown:
-            raise NotImplementedError(f"how {unknown} is billed")
+            raise LookupError(f"how {unknown} is billed")
 
 
 def _method(details: grpc.aio.ClientCallDetails) -> str:

@@ -147,7 +147,7 @@ def _whole(night: Night) -> dict[str, float]:
 
 def _units(billed: Billed) -> dict[str, float]:
     if unknown := billed.storage_calls.keys() - _CLASS_A - _CLASS_B - _FREE:
-        raise NotImplementedError(f"how {', '.join(sorted(unknown))} is billed")
+        raise LookupError(f"how {', '.join(sorted(unknown))} is billed")
     return {
         "reads": billed.reads,
         "writes": billed.writes,

@@ -76,4 +76,4 @@ def _value_bytes(content: Any) -> int:
         case Mapping():
             return sum(len(str(name).encode()) + 1 + _value_bytes(member) for name, member in content.items())
         case unknown:
-            raise NotImplementedError(f"the size of a {type(unknown).__name__}")
+            raise LookupError(f"the size of a {type(unknown).__name__}")

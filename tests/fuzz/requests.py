@@ -120,7 +120,7 @@ async def _send_webhook(world: World, request: Request) -> int:
     overridden = {name for name, _ in request.headers}
     headers = [*request.headers, *((name, text) for name, text in proof if name not in overridden)]
     answer = await world.call("openai_webhook", request.method, headers=headers, content=request.body)
-    _assert_legal(answer, request.method, {200, 400, 401, 405, 413, 431})
+    _assert_legal(answer, request.method, {200, 400, 401, 405, 413, 415, 431})
     if answer.status_code == 200:
         assert is_signed, "only what is signed is believed"
     return 1

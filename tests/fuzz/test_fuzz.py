@@ -4,7 +4,7 @@ import pytest
 
 from tests.fuzz.rounds import KINDS, Round, run
 
-_INPUTS = {"documents": 40, "lines": 60, "batch-objects": 12, "events": 60, "pure": 250}
+_INPUTS = {"documents": 30, "lines": 30, "batch-objects": 12, "events": 40, "pure": 250}
 
 
 @pytest.mark.parametrize("kind", KINDS)

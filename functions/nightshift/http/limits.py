@@ -20,6 +20,17 @@ def check_headers(request: Request) -> None:
         raise HttpError(431, "too_large", f"The headers may have {_MOST_HEADER_BYTES} bytes together.")
 
 
+def check_is_json(request: Request) -> None:
+    """Refuse a body that calls itself anything but JSON; one without a content type may be it.
+
+    Raises:
+        HttpError: 415.
+    """
+    content_type = request.headers.get("content-type")
+    if content_type and not content_type.partition(";")[0].strip().lower().endswith(("/json", "+json")):
+        raise HttpError(415, "unsupported_media_type", "Send JSON.")
+
+
 async def read_body(request: Request, most_bytes: int) -> bytes:
     """The body, counted as it comes, whatever length it announces.
 

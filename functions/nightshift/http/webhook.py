@@ -15,7 +15,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nightshift.http.limits import read_body
+from nightshift.http.limits import check_is_json, read_body
 from nightshift.journey.advance import advance
 from nightshift.journey.seen import Seen
 from nightshift.log import left_to_the_next_tick
@@ -38,9 +38,10 @@ async def take_event(runtime: Runtime, request: Request) -> Response:
     """Advance the batch that the event names.
 
     Raises:
-        HttpError: 413 for more than an event can be, 401 without a valid signature, 400 for a part of an event and for
-        what is signed and still none, 503 when the event should be sent again.
+        HttpError: 415 for what calls itself no JSON, 413 for more than an event can be, 401 without a valid signature,
+        400 for a part of an event and for what is signed and still none, 503 when the event should be sent again.
     """
+    check_is_json(request)
     event = _event(runtime, await read_body(request, _MOST_BYTES), request)
     if event.remote_id is None or await webhooks.was_dealt_with(runtime, event.event_id):
         return _dealt_with()
