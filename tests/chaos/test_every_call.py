@@ -16,8 +16,8 @@ _SHARES_OF_A_JOURNEY = 4
 async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) -> None:
     """The journey is recorded, and its share of the cases is played; one that breaks is named with what repeats it."""
     every = cases(JOURNEYS[name], await record(JOURNEYS[name]))
-    chosen = share(every, list(JOURNEYS).index(name), _SHARES_OF_A_JOURNEY * len(JOURNEYS))
-    assert chosen
+    # A journey that drew no lot plays its last call.
+    chosen = share(every, list(JOURNEYS).index(name), _SHARES_OF_A_JOURNEY * len(JOURNEYS)) or every[-1:]
 
     for case in chosen:
         outcome = await run(case)
