@@ -24,23 +24,37 @@ runtime = Runtime(settings.load())
 @functions.cloud_event
 @guarded
 async def on_ai_job_created(event: CloudEvent) -> None:
-    """A client wrote a job: admit it, and submit its lane if the coalescing window allows."""
+    """A client wrote a job: admit it, and answer it, or submit its lane if the coalescing window allows."""
     from nightshift.journey.admit import admit
     from nightshift.journey.advance import submit_lane
+    from nightshift.journey.answer import answer
+    from nightshift.model.realtime import Taken
 
     try:
         job_id = _job_id(event)
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
-    lane = await admit(runtime, job_id)
-    if lane is None:
+    admitted = await admit(runtime, job_id)
+    if admitted is None:
+        return
+    if isinstance(admitted, Taken):
+        await answer(runtime, admitted)
         return
     try:
-        await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
+        await submit_lane(runtime, admitted, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
         log.left_to_the_next_tick("submit", trouble, job_id=job_id)
+
+
+@functions.cloud_event
+@guarded
+async def answer_instant_jobs(_: CloudEvent) -> None:
+    """Cloud Scheduler's sweep, every minute: jobs that waited, whose instance died, or whose deadline is near."""
+    from nightshift.journey.sweep import sweep
+
+    await sweep(runtime)
 
 
 @functions.cloud_event

@@ -19,6 +19,7 @@ class Target:
 
 TARGETS = (
     Target(name="on_ai_job_created", created_document="ai_jobs/{jobId}"),
+    Target(name="answer_instant_jobs", topic="nightshift-instant"),
     Target(name="process_batch_jobs", topic="nightshift-tick"),
     Target(name="ingest_batch_results", topic="nightshift-ingest", dead_letter_topic=DEAD_LETTERS),
     Target(name="openai_webhook"),
@@ -26,4 +27,4 @@ TARGETS = (
 )
 
 # Topics that exist whether or not a target above listens.
-TOPICS = ("nightshift-tick", "nightshift-ingest", DEAD_LETTERS)
+TOPICS = ("nightshift-instant", "nightshift-tick", "nightshift-ingest", DEAD_LETTERS)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
     from google.pubsub_v1 import PublisherAsyncClient
 
-    from nightshift.providers.base import BatchProvider
+    from nightshift.providers.base import Provider
 
 Kept = TypeVar("Kept")
 
@@ -91,8 +91,8 @@ class Runtime:
         return PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
 
     @cached_property
-    def provider(self) -> "BatchProvider":
-        """The provider of the batch lane."""
+    def provider(self) -> "Provider":
+        """The provider of the answers."""
         from nightshift.providers.openai import OpenAIProvider
 
         if self.settings.openai_api_key is None:

@@ -19,7 +19,9 @@ _PREFIX = "NIGHTSHIFT_"
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 # As browsers send it: https://fetch.spec.whatwg.org/#origin-header. Neither `*` nor `null` is one.
 _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
-_ASK_THE_PROVIDER = frozenset({"on_ai_job_created", "process_batch_jobs", "ingest_batch_results", "openai_webhook"})
+_ASK_THE_PROVIDER = frozenset(
+    {"on_ai_job_created", "answer_instant_jobs", "process_batch_jobs", "ingest_batch_results", "openai_webhook"}
+)
 _HEARS_THE_PROVIDER = "openai_webhook"
 # https://www.standardwebhooks.com: the prefix, then the key in base64.
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins

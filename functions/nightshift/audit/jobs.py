@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.audit.finding import Finding, LeftAlone
 from nightshift.audit.scope import Scope
-from nightshift.journey.admit import admit
+from nightshift.journey.admit import rescue_one
 from nightshift.journey.recover import send_again_or_fail
 from nightshift.model.batch import OPEN
 from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, STATUSES, names_a_document
 from nightshift.model.lane import Lane
 from nightshift.model.ledger import charge_id, refund_id, tokens_of
+from nightshift.model.realtime import gives_up_at
 from nightshift.store import admissions, repairs
 from nightshift.store.documents import BATCHES, CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS, job_of
 from nightshift.store.pages import pages, read_at
@@ -148,7 +149,11 @@ def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
             except ValueError:
                 yield "It is queued in no lane, so nobody submits it.", "the lane that it should be in is not known"
         case "processing":
-            if seen.batch is None:
+            if (job := job_of(seen.snapshot)).is_realtime and job.batch_id is None:
+                if gives_up_at(job) < scope.waited_since(scope.runtime.settings.lease_seconds):
+                    since = f"{gives_up_at(job):%Y-%m-%d %H:%M} UTC"
+                    yield f"It should have failed for want of an answer since {since}.", lambda: _give_up(scope, seen)
+            elif seen.batch is None:
                 yield "It is processing in a batch that does not exist.", lambda: _send_again(scope, seen)
             elif seen.batch.get("status") not in OPEN:
                 yield "It is processing in a batch that is closed.", lambda: _send_again(scope, seen)
@@ -174,12 +179,20 @@ async def _notify(scope: Scope, seen: _Seen) -> str:
 
 
 async def _admit(scope: Scope, seen: _Seen) -> str:
-    await admit(scope.runtime, seen.job_id)
     job = await admissions.read(scope.runtime, seen.job_id)
+    if job and job.fields.get("status") == CREATED:
+        await rescue_one(scope.runtime, job)
+        job = await admissions.read(scope.runtime, seen.job_id)
     status = job.fields.get("status") if job else "deleted"
     if status == CREATED:
         raise LeftAlone("it could not be admitted now")
     return f"It was admitted, and is {status}."
+
+
+async def _give_up(scope: Scope, seen: _Seen) -> str:
+    await send_again_or_fail(scope.runtime, job_of(seen.snapshot))
+    job = await admissions.read(scope.runtime, seen.job_id)
+    return f"It is {job.fields.get('status') if job else 'deleted'}."
 
 
 async def _send_again(scope: Scope, seen: _Seen) -> str:

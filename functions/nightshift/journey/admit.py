@@ -1,9 +1,12 @@
-"""Admit: `created` → `queued` or `failed`.
+"""Admit: `created` → `queued`, `processing` in real time, or `failed`.
 
-Everything is checked before the one commit that charges and queues; jobs of one user that come at once share it. A
+Everything is checked before the one commit that charges and starts; jobs of one user that come at once share it. A
 crash before it leaves them `created`, and their events are delivered again, or the tick finds them; a crash after it
 leaves them `queued`, and any later trigger or tick submits them. A second delivery finds a status that is no longer
 `created`.
+
+An instant job is admitted into the hands of who admits it, for the length of a lease. A second delivery is told to come
+again as long as that lasts; should it outlast the lease, it takes the job up.
 """
 
 import asyncio
@@ -16,42 +19,51 @@ from pydantic import ValidationError
 
 from nightshift import job_types
 from nightshift.job_types.base import JobType, reasons
-from nightshift.model.errors import JobRefused
-from nightshift.model.job import JobRequest, check_job_id
+from nightshift.model.errors import JobRefused, LeaseHeld
+from nightshift.model.job import PROCESSING, JobRequest, check_job_id
 from nightshift.model.lane import Lane
+from nightshift.model.realtime import Taken, is_due, is_under_way
 from nightshift.runtime import Budget, Runtime
-from nightshift.store import admissions, charges, uploads
+from nightshift.store import admissions, charges, realtime, uploads
 from nightshift.store.admissions import Written
+from nightshift.store.charges import Start
+from nightshift.store.documents import job_from
 
 log = structlog.get_logger()
 
 _RESCUES_AT_ONCE = 16
 
 
-async def admit(runtime: Runtime, job_id: str) -> Lane | None:
-    """Charge and queue a job, or refuse it.
+async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
+    """Charge and start a job, or refuse it.
 
     Returns:
-        The lane in which the job waits now; None if it was refused, or went further already.
+        The lane in which the job waits now; or the job, which the caller has to answer; None if it was refused, or went
+        further already.
+
+    Raises:
+        LeaseHeld: somebody answers it in real time; who comes again later finds it answered, or may take it up.
     """
     job = await admissions.read(runtime, job_id)
     if job is None:
         return None
     match job.fields.get("status"):
         case "created":
-            return await _admit(runtime, job)
+            return await _admit(runtime, job, answers=True)
         case "queued":
             return _lane_on_record(job)
+        case "processing":
+            return await _taken_over(runtime, job)
         case _:
             return None
 
 
 async def rescue(runtime: Runtime, budget: Budget) -> int:
-    """Admit the jobs whose event was lost. Returns how many were queued."""
+    """Admit the jobs whose event was lost. Returns how many were started."""
     latest = runtime.now() - timedelta(seconds=runtime.settings.rescue_seconds)
     rescued = 0
     async for jobs in _bunches(admissions.created_before(runtime, latest)):
-        outcomes = await asyncio.gather(*(_admit(runtime, job) for job in jobs), return_exceptions=True)
+        outcomes = await asyncio.gather(*(rescue_one(runtime, job) for job in jobs), return_exceptions=True)
         for job, outcome in zip(jobs, outcomes, strict=True):
             # One job that cannot be admitted now must not keep the others waiting.
             if isinstance(outcome, BaseException):
@@ -62,7 +74,18 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
     return rescued
 
 
-async def _admit(runtime: Runtime, job: Written) -> Lane | None:
+async def rescue_one(runtime: Runtime, job: Written) -> Lane | None:
+    """Charge and start a job that is still `created`, or refuse it; an instant one is due at once, for anybody.
+
+    Returns:
+        Its lane, if it was started.
+    """
+    started = await _admit(runtime, job, answers=False)
+    return started if isinstance(started, Lane) else None
+
+
+async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Taken | None:
+    """See `admit`. With `answers`, the caller answers the job if it is an instant one."""
     title = "Your request"
     try:
         request = _check_request(job)
@@ -71,13 +94,34 @@ async def _admit(runtime: Runtime, job: Written) -> Lane | None:
         await _check_input(runtime, job_type, request)
         lane = _lane_of(runtime, job_type)
         tokens = job_type.tokens[request.speed]
-        await charges.charge_and_queue(runtime, job, lane=lane, tokens=tokens, priority=request.priority)
+        is_instant = request.speed == "instant"
+        start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
+        taken_at = await charges.charge_and_start(
+            runtime, job, lane=lane, tokens=tokens, priority=request.priority, start=start
+        )
     except JobRefused as refusal:
         await admissions.refuse(runtime, job, refusal, title)
         log.info("job_refused", job_id=job.job_id, code=refusal.code)
         return None
-    log.info("job_queued", job_id=job.job_id, lane=str(lane))
-    return lane
+    log.info("job_started" if is_instant else "job_queued", job_id=job.job_id, lane=str(lane))
+    if not (is_instant and answers):
+        return lane
+    if taken_at is None:
+        raise LeaseHeld("another delivery has admitted the job")
+    now_in = {"lane": str(lane), "attempts": 1, "submittedAt": runtime.now(), "nextAttemptAt": start.next_attempt_at}
+    return Taken(job=job_from(job.job_id, {**job.fields, "status": PROCESSING, **now_in}, taken_at))
+
+
+def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
+    return Start(next_attempt_at=realtime.lease_end(runtime) if is_taken else runtime.now(), is_taken=is_taken)
+
+
+async def _taken_over(runtime: Runtime, written: Written) -> Taken | None:
+    """A job that is answered in real time, if it is due; one in a batch, or that waits, needs nobody now."""
+    job = job_from(written.job_id, written.fields, written.update_time)
+    if is_under_way(job, runtime.now()):
+        raise LeaseHeld("somebody answers the job")
+    return await realtime.take_up(runtime, job) if is_due(job, runtime.now()) else None
 
 
 def _lane_on_record(job: Written) -> Lane | None:

@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from nightshift import job_types
+from nightshift.journey.request import request_line
 from nightshift.model.batch import NOTHING_USED, BatchLimits, Estimate, Room, Usage
 from nightshift.model.errors import BudgetSpent, JobRefused, TryLater
 from nightshift.model.job import Job
@@ -29,7 +29,7 @@ from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.request_line import RequestLine
 from nightshift.model.settlement import Failed, failure
 from nightshift.runtime import Runtime
-from nightshift.store import artifacts, batches, lanes, settlements, uploads
+from nightshift.store import artifacts, batches, lanes, settlements, spending
 from nightshift.store.commits import Undecided, attempts
 from nightshift.store.leases import Hold
 
@@ -193,7 +193,7 @@ async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
     if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
         told.add(lane)
         log.error("price_unknown", lane=str(lane))
-    return await batches.spent_usd(runtime, runtime.today)
+    return await spending.spent_usd(runtime)
 
 
 async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
@@ -242,10 +242,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
 
 
 async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
-    job_type = job_types.find(job.type)
-    job_input = job_type.check_input(job.input)
-    image_url = await uploads.image_url(runtime, job.user_id, job_input.imageUri) if job_input.imageUri else None
-    line = runtime.provider.request_line(job.job_id, job_type, job_input, image_url, lane.model)
+    line = await request_line(runtime, lane, job)
     if len(line.line) >= runtime.settings.max_batch_bytes:
         raise JobRefused("invalid_input", "The request is too large.")
     return line

@@ -1,4 +1,4 @@
-"""Recover: jobs that are `processing` in a batch that is none any more.
+"""Recover: jobs that are `processing` in a batch that is none any more, or in none and given up by nobody.
 
 Nothing of ours leaves such a job: a batch is closed after its last job. But a batch's document can be deleted or
 changed by hand, and then no step of the journey would ever come by. After days in which every batch would have been
@@ -12,8 +12,9 @@ import structlog
 
 from nightshift.model.errors import TryLater
 from nightshift.model.job import Job
+from nightshift.model.realtime import NO_ANSWER_IN_TIME
 from nightshift.model.result_line import NoAnswer
-from nightshift.model.settlement import retry_or_failure
+from nightshift.model.settlement import Settlement, failure, retry_or_failure
 from nightshift.runtime import Runtime
 from nightshift.store import batches, settlements
 
@@ -33,8 +34,11 @@ async def recover(runtime: Runtime) -> None:
 
 
 async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
-    """Queue a job whose batch is none any more, or fail and refund it."""
-    settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
+    """Queue a job whose batch is none any more, or fail and refund it; one that was asked for in real time fails."""
+    if job.is_realtime and job.batch_id is None:
+        settlement: Settlement = failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+    else:
+        settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
     await settlements.settle(runtime, [settlement])
 
 

@@ -13,6 +13,7 @@ from nightshift.journey import admit, poll, recover
 from nightshift.journey.advance import advance_found, submit_lane
 from nightshift.journey.duty import unless_trouble
 from nightshift.journey.seen import NOTHING_SEEN
+from nightshift.journey.sweep import sweep
 from nightshift.model.errors import BudgetSpent
 from nightshift.model.lane import Lane
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
@@ -40,7 +41,14 @@ class _Tick:
         self._owned_files: set[str | None] = set()
 
     async def run(self) -> None:
-        duties = (self._rescue, self._advance_open_batches, self._recover, self._submit_lanes, self._delete_stray_files)
+        duties = (
+            self._rescue,
+            self._advance_open_batches,
+            self._recover,
+            self._submit_lanes,
+            self._sweep,
+            self._delete_stray_files,
+        )
         for duty in duties:
             if self._budget.is_spent:
                 log.warning("tick_out_of_time", duty=duty.__name__)
@@ -91,6 +99,9 @@ class _Tick:
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
+
+    async def _sweep(self) -> None:
+        await sweep(self._runtime)
 
     async def _delete_stray_files(self) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""

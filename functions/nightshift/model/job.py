@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 from nightshift.model.errors import JobRefused
 
@@ -46,6 +46,14 @@ class JobRequest(BaseModel):
     speed: Speed
     input: dict[str, Any]
     priority: StrictInt = Field(DEFAULT_PRIORITY, ge=1, le=10)
+    # By when a batch job has to be answered; if its batch does not, in real time.
+    deadline: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _only_a_batch_has_a_deadline(self) -> "JobRequest":
+        if self.deadline and self.speed != "batch":
+            raise ValueError("only a job of the speed batch has a deadline")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +68,26 @@ class Job:
     # None before it was admitted.
     lane: str | None
     batch_id: str | None
-    # How often it was submitted, the submission under way included.
+    # How often it was submitted, the submission under way included; in real time, how often the provider was asked.
     attempts: int
     # The precondition of every write that follows from this reading.
     update_time: datetime
+    submitted_at: datetime | None = None
+    # The deadline of a job of the batch lane.
+    batch_until: datetime | None = None
+    # Only while it is answered in real time: until then it is somebody's, or waits (see model/realtime.py).
+    next_attempt_at: datetime | None = None
+    # Why it waits; None = somebody is at it, or was.
+    waits_for: str | None = None
+    # How many of the provider's answers were none.
+    invalid_answers: int = 0
+    # What the provider's answers in real time have cost so far; None = the model has no listed price.
+    cost_usd: float | None = 0.0
+
+    @property
+    def is_realtime(self) -> bool:
+        """Whether it is answered in real time, and by no batch."""
+        return self.next_attempt_at is not None
 
 
 def names_a_document(name: str) -> bool:

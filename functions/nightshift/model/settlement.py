@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from nightshift.job_types import find
-from nightshift.job_types.base import JobResult
+from nightshift.job_types.base import JobResult, JobType
 from nightshift.model.batch import Usage
 from nightshift.model.errors import JobRefused
 from nightshift.model.job import Job
 from nightshift.model.lane import Lane
+from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
 
 
@@ -29,6 +30,8 @@ class Completed(_OfJob):
     lane: Lane
     result: JobResult
     usage: Usage
+    # None for a model that has no listed price.
+    cost_usd: float | None
     title: str
     message: str
 
@@ -60,15 +63,21 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int) -> 
         return failure(job, unknown.code, unknown.message)
     answer = answer_of(line, job_type)
     if isinstance(answer, Answer):
-        return Completed(
-            job=job,
-            lane=lane,
-            result=answer.result,
-            usage=answer.usage,
-            title=f"{job_type.title} ready",
-            message=job_type.summarize(answer.result),
-        )
+        return completion(job, lane, job_type, answer, batch_cost_usd(lane.provider, lane.model, answer.usage))
     return retry_or_failure(job, answer, max_attempts)
+
+
+def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cost_usd: float | None) -> Completed:
+    """Complete a job by its validated answer."""
+    return Completed(
+        job=job,
+        lane=lane,
+        result=answer.result,
+        usage=answer.usage,
+        cost_usd=cost_usd,
+        title=f"{job_type.title} ready",
+        message=job_type.summarize(answer.result),
+    )
 
 
 def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int) -> Requeued | Failed:

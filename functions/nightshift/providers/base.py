@@ -1,4 +1,4 @@
-"""What Nightshift needs of a provider's batch lane.
+"""What Nightshift needs of a provider: its batch lane, and its answers in real time.
 
 The provider is authoritative for whether a batch exists; Firestore for whether we meant it to. A provider's own
 words for its states stop at this door.
@@ -14,6 +14,7 @@ from nightshift.job_types.base import JobInput, JobType
 from nightshift.model.batch import Outcome, Usage
 from nightshift.model.errors import NightshiftError, TryLater
 from nightshift.model.request_line import RequestLine
+from nightshift.model.result_line import ResultLine
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -23,17 +24,45 @@ def one_word(code: str) -> str:
     return code if _WORD.fullmatch(code) else "unreadable"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateLimits:
+    """What the provider says of how much it takes, with an answer in real time; None where it says nothing.
+
+    https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
+    """
+
+    # In a minute, by the account and model.
+    requests: int | None = None
+    tokens: int | None = None
+    remaining_requests: int | None = None
+    remaining_tokens: int | None = None
+    # Until all of them are there again.
+    requests_reset_seconds: float | None = None
+    tokens_reset_seconds: float | None = None
+
+
+NOTHING_SAID: Final = RateLimits()
+
+
 class ProviderTrouble(TryLater):
     """The provider did not answer, or not now."""
 
     # Whether the call may still take effect: nobody knows where it is.
     may_still_act = True
+    # When it wants to be asked again, if it said so.
+    retry_after_seconds: float | None = None
 
 
 class ProviderBusy(ProviderTrouble):
     """The provider answered that it would not do it now. Some do it all the same, but not later."""
 
     may_still_act = False
+
+
+class ProviderRateLimited(ProviderBusy):
+    """The provider was asked too often."""
+
+    limits: RateLimits = NOTHING_SAID
 
 
 class ProviderLocked(ProviderTrouble):
@@ -101,6 +130,27 @@ class WebhookEvent:
     remote_id: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RealtimeAnswer:
+    """What the provider answered in real time, as a batch would have said it, and what it says of its limits."""
+
+    line: ResultLine
+    limits: RateLimits
+
+
+class RealtimeProvider(Protocol):
+    """A provider's answers in real time."""
+
+    async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
+        """Ask for one answer, once: the same request as a line of a batch.
+
+        Raises:
+            ProviderRateLimited, ProviderLocked, ProviderTrouble: what may pass.
+            ProviderRefusal, ProviderGone: what no repetition mends.
+        """
+        ...
+
+
 class BatchProvider(Protocol):
     """A provider's batch lane. Every call raises ProviderTrouble for what may pass, and says below what else."""
 
@@ -151,3 +201,7 @@ class BatchProvider(Protocol):
     def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """What the provider posted to us. Raises SignatureInvalid, and EventUnreadable for a body that is signed."""
         ...
+
+
+class Provider(BatchProvider, RealtimeProvider, Protocol):
+    """A provider that offers both."""

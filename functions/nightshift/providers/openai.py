@@ -1,4 +1,5 @@
-"""OpenAI's Batch API, through the official SDK (https://platform.openai.com/docs/guides/batch).
+"""OpenAI's Batch API and its answers in real time, through the official SDK
+(https://platform.openai.com/docs/guides/batch, https://platform.openai.com/docs/api-reference/chat/create).
 
 Two calls make something that costs money or stays behind: the upload and the create. The SDK would repeat them
 after a lost answer, without an idempotency key, and make two; here both are sent once, and a lost answer is
@@ -8,6 +9,9 @@ made.
 A download is streamed. A broken stream is resumed by a Range request; a stream that ends early without an error
 is noticed by the size that the provider states for the file.
 
+An answer in real time is asked for once, too: when it is asked for again is decided by its caller, who knows for how
+long the job is its own.
+
 The SDK validates no answer. A 200 that is not what was asked for, such as a proxy's page or half a JSON, surfaces
 as a ValueError, TypeError or AttributeError where it is read, and is `ProviderTrouble` like any other failure.
 
@@ -15,11 +19,14 @@ A webhook's signature covers its id, its time and its raw body; the SDK checks i
 minutes old (https://platform.openai.com/docs/guides/webhooks).
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import IO, Any, Final, TypeVar
 
 import httpx2
@@ -31,12 +38,16 @@ from nightshift.job_types.base import JobInput, JobType
 from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
 from nightshift.model.errors import EventUnreadable
 from nightshift.model.request_line import RequestLine, request_line
+from nightshift.model.result_line import ResultLine
 from nightshift.providers.base import (
     ProviderBusy,
     ProviderGone,
     ProviderLocked,
+    ProviderRateLimited,
     ProviderRefusal,
     ProviderTrouble,
+    RateLimits,
+    RealtimeAnswer,
     RemoteBatch,
     RemoteFile,
     SignatureInvalid,
@@ -63,6 +74,10 @@ _STILL_UNDER_WAY: Final = frozenset({408, 502, 504})
 # What passes when somebody acts.
 _LOCKED_STATUS: Final = frozenset({401, 402, 403})
 _LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_RATE_LIMITED: Final = 429
+# `1s`, `6m0s`, `20ms`: how a reset is told.
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_SECONDS_OF: Final = (3600.0, 60.0, 1.0, 0.001)
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 # A large file may break off many times, as long as each time some of it came.
@@ -97,6 +112,22 @@ class OpenAIProvider:
         self, job_id: str, job_type: JobType[Any], job_input: JobInput, image_url: str | None, model: str
     ) -> RequestLine:
         return request_line(job_id, job_type, job_input, image_url, self.endpoint, model)
+
+    async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
+        body = json.loads(line.line)["body"]
+        timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, 10))
+        with _translated_errors():
+            # The SDK's own is about each part of the exchange; a trickle of bytes could go on for ever.
+            async with asyncio.timeout(timeout_seconds):
+                answered = await self._once.chat.completions.with_raw_response.create(**body, timeout=timeout)
+            _refuse_web_page(answered.headers)
+            completion = json.loads(answered.content.decode("utf-8-sig", errors="replace"))
+        if not isinstance(completion, dict) or not isinstance(completion.get("choices"), list):
+            raise ProviderTrouble("the provider's answer is no completion")
+        response = {"status_code": answered.status_code, "body": completion}
+        return RealtimeAnswer(
+            line=ResultLine(job_id=line.job_id, response=response, error=None), limits=_limits(answered.headers)
+        )
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
         with _translated_errors():
@@ -246,6 +277,50 @@ def _refuse_web_page(headers: httpx2.Headers) -> None:
         raise ProviderTrouble("a web page came instead of an answer")
 
 
+def _limits(headers: httpx2.Headers) -> RateLimits:
+    return RateLimits(
+        requests=_number(headers.get("x-ratelimit-limit-requests")),
+        tokens=_number(headers.get("x-ratelimit-limit-tokens")),
+        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+        requests_reset_seconds=_duration_seconds(headers.get("x-ratelimit-reset-requests")),
+        tokens_reset_seconds=_duration_seconds(headers.get("x-ratelimit-reset-tokens")),
+    )
+
+
+def _number(told: str | None) -> int | None:
+    return int(told) if told and told.isascii() and told.isdigit() else None
+
+
+def _duration_seconds(told: str | None) -> float | None:
+    parts = _DURATION.fullmatch(told) if told else None
+    if parts is None:
+        return None
+    return sum(float(part or 0) * seconds for part, seconds in zip(parts.groups(), _SECONDS_OF, strict=True))
+
+
+def _retry_after_seconds(headers: httpx2.Headers) -> float | None:
+    """What `retry-after-ms` says, or `Retry-After` in one of its two forms (RFC 9110, 10.2.3)."""
+    for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with suppress(ValueError):
+            wait = float(headers.get(name, "")) * seconds
+            if isfinite(wait) and wait >= 0:
+                return wait
+    try:
+        until = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    # Its own clock tells how long that is, if it says what it shows; a date without a zone is in UTC.
+    with suppress(ValueError):
+        now = parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (_in_utc(until) - _in_utc(now)).total_seconds())
+    return max(0.0, (_in_utc(until) - datetime.now(UTC)).total_seconds())
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def _time(seconds: Any) -> datetime | None:
     try:
         return datetime.fromtimestamp(seconds, UTC)
@@ -283,12 +358,27 @@ def _translated_errors() -> Iterator[None]:
         if error.status_code == 416:
             raise _NothingMore(one_word(code)) from error
         if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
-            raise ProviderLocked(f"the provider answered {error.status_code} {one_word(code)}") from error
+            raise _told(ProviderLocked, error, code) from error
         if error.status_code in _FINAL_STATUS:
             raise ProviderRefusal(code, _text(error.message) or "") from error
-        trouble = ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy
-        raise trouble(f"the provider answered {error.status_code} {one_word(code)}") from error
+        if error.status_code == _RATE_LIMITED:
+            limited = _told(ProviderRateLimited, error, code)
+            limited.limits = _limits(error.response.headers)
+            raise limited from error
+        raise _told(ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy, error, code) from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except TimeoutError as error:
+        raise ProviderTrouble("the provider took too long") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
+
+
+_Told = TypeVar("_Told", bound=ProviderTrouble)
+
+
+def _told(kind: type[_Told], error: openai.APIStatusError, code: str) -> _Told:
+    """The trouble of an error status, and when the provider wants to be asked again."""
+    trouble = kind(f"the provider answered {error.status_code} {one_word(code)}")
+    trouble.retry_after_seconds = _retry_after_seconds(error.response.headers)
+    return trouble

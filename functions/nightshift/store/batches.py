@@ -19,7 +19,7 @@ from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
 from nightshift.store.commits import READ, Commit, stream
-from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where
+from nightshift.store.documents import BATCHES, JOBS, job_of, jobs_where, time_or_none
 from nightshift.store.leases import Hold
 
 log = structlog.get_logger()
@@ -248,7 +248,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         estimated_tokens=fields.get("estimatedTokens", 0),
         budget_usd=fields.get("budgetUsd", 0.0),
         input_file_id=fields.get("inputFileId"),
-        create_lands_by=_instant_or_none(fields.get("createLandsBy")),
+        create_lands_by=time_or_none(fields.get("createLandsBy")),
         remote_id=fields.get("remoteId"),
         outcome=fields.get("outcome"),
         output_file_id=fields.get("outputFileId"),
@@ -258,9 +258,9 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),
         created_at=_instant(fields["createdAt"]),
-        submitted_at=_instant_or_none(fields.get("submittedAt")),
-        output_missing_since=_instant_or_none(fields.get("outputMissingSince")),
-        ended_at=_instant_or_none(fields.get("endedAt")),
+        submitted_at=time_or_none(fields.get("submittedAt")),
+        output_missing_since=time_or_none(fields.get("outputMissingSince")),
+        ended_at=time_or_none(fields.get("endedAt")),
     )
 
 
@@ -285,7 +285,3 @@ def _instant(moment: Any) -> datetime:
     if not isinstance(moment, datetime):
         raise TypeError("it is no time")
     return moment
-
-
-def _instant_or_none(moment: Any) -> datetime | None:
-    return moment if isinstance(moment, datetime) else None

@@ -1,4 +1,4 @@
-"""Charging: `created` → `queued`, the charges of one wallet together.
+"""Charging: `created` → `queued`, or `processing` in real time; the charges of one wallet together.
 
 A user who writes ten thousand photos at once makes one wallet hot, and every charge moves its update time. So an
 instance charges a wallet by group commit: one reading of the wallet, and one commit with all the jobs that have
@@ -30,7 +30,7 @@ After a commit that was refused or that nobody knows about:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +57,28 @@ _MOST_CHARGES: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a paid job starts: it is queued for the batch lane, unless it is answered in real time."""
+
+    # The deadline of a job of the batch lane.
+    batch_until: datetime | None = None
+    # When the job can be taken by anybody who comes. It differs from delivery to delivery, so the job tells whose
+    # commit it was that landed.
+    next_attempt_at: datetime | None = None
+    # Whether whoever admits the job answers for it until then.
+    is_taken: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the job that say so."""
+        if self.next_attempt_at is None:
+            until = {"batchUntil": self.batch_until} if self.batch_until else {}
+            return {"status": QUEUED, "attempts": 0, **until}
+        waits = {"attempts": 1} if self.is_taken else {"attempts": 0, "waitsFor": "rescue"}
+        realtime = {"nextAttemptAt": self.next_attempt_at, "submittedAt": SERVER_TIMESTAMP}
+        return {"status": PROCESSING, **waits, **realtime}
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Charge:
     """A job to be paid and queued, as it was read at `update_time`."""
 
@@ -66,6 +88,15 @@ class _Charge:
     lane: Lane
     tokens: int
     priority: int
+    start: Start = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Landed:
+    """The commit by which a charge took effect, as far as that is known to be ours."""
+
+    charge: _Charge
+    update_time: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +108,13 @@ class _Account:
     admissions: Admissions
 
 
-async def charge_and_queue(runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int) -> None:
-    """Charge the user and queue the job, in one commit; nothing happens if the job was decided meanwhile.
+async def charge_and_start(
+    runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int, start: Start
+) -> datetime | None:
+    """Charge the user and start the job, in one commit; nothing happens if the job was decided meanwhile.
+
+    Returns:
+        The job's update time if this call admitted it to be answered in real time, and nobody else; else None.
 
     Raises:
         JobRefused: insufficient_tokens, daily_limit or too_many_jobs; or invalid_input for an id under which a job was
@@ -91,24 +127,28 @@ async def charge_and_queue(runtime: Runtime, job: Written, *, lane: Lane, tokens
         lane=lane,
         tokens=tokens,
         priority=priority,
+        start=start,
     )
-    await runtime.kept(_charges).ask(charge, at=job.user_id)
+    landed = await runtime.kept(_charges).ask(charge, at=job.user_id)
+    # Of two deliveries that asked at once, one alone has taken the job.
+    return landed.update_time if landed and landed.charge is charge else None
 
 
-def _charges(runtime: Runtime) -> Gathering[_Charge, None]:
+def _charges(runtime: Runtime) -> Gathering[_Charge, _Landed | None]:
     return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
 
 
-async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, None]) -> None:
+async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
     limits = UserLimits(per_day=runtime.settings.max_jobs_per_day, in_flight=runtime.settings.max_jobs_in_flight)
     account = await _read_account(runtime, undecided, limits)
     async for _ in attempts():
         admitted, refusals, after = _decide(account, undecided, limits)
+        update_time = None
         try:
             if admitted:
-                await _commit(runtime, after, admitted)
+                update_time = await _commit(runtime, after, admitted)
         except Undecided as doubt:
             before, account = account, await _read_account(runtime, undecided, limits)
             wallet_moved = account.read.update_time != before.read.update_time
@@ -118,7 +158,7 @@ async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, None]) -> 
             if not undecided:
                 return
         else:
-            _tell_all(outcomes, admitted, refusals)
+            _tell_all(outcomes, admitted, update_time, refusals)
             return
 
 
@@ -159,19 +199,18 @@ def _decide(
     return admitted, refusals, _Account(read=account.read, wallet=wallet, admissions=admissions)
 
 
-async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge]) -> None:
-    """Queue the jobs, and write what they leave of the account. Raises Undecided."""
+async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge]) -> datetime:
+    """Admit the jobs, and write what they leave of the account; returns their update time. Raises Undecided."""
     client = runtime.firestore
     commit = Commit(runtime)
     for charge in charges:
         commit.update(
             client.collection(JOBS).document(charge.job_id),
             {
-                "status": QUEUED,
+                **charge.start.fields(),
                 "lane": str(charge.lane),
                 "priority": charge.priority,
                 "tokensSpent": charge.tokens,
-                "attempts": 0,
                 "queuedAt": SERVER_TIMESTAMP,
                 "updatedAt": SERVER_TIMESTAMP,
             },
@@ -186,21 +225,24 @@ async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge])
         {**after.wallet.fields(), **after.admissions.fields(), "updatedAt": SERVER_TIMESTAMP},
         read_as_of=after.read.update_time,
     )
-    await commit.send()
+    return await commit.send()
 
 
 def _tell_all(
-    outcomes: Gathered[_Charge, None], admitted: Sequence[_Charge], refusals: Mapping[_Charge, JobRefused]
+    outcomes: Gathered[_Charge, _Landed | None],
+    admitted: Sequence[_Charge],
+    update_time: datetime | None,
+    refusals: Mapping[_Charge, JobRefused],
 ) -> None:
     """Answer the charges that were admitted, and refuse the others."""
     for charge in admitted:
-        outcomes[charge].set_result(None)
+        outcomes[charge].set_result(_Landed(charge=charge, update_time=update_time) if update_time else None)
     for charge, refusal in refusals.items():
         outcomes[charge].set_exception(refusal)
 
 
 async def _tell_decided(
-    runtime: Runtime, outcomes: Gathered[_Charge, None], charges: Sequence[_Charge], *, any_was_paid: bool
+    runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None], charges: Sequence[_Charge], *, any_was_paid: bool
 ) -> None:
     """Answer those charges whose job changed since it was read, and those that were paid for before."""
     client = runtime.firestore
@@ -209,10 +251,12 @@ async def _tell_decided(
         entries = client.get_all([_entry_ref(runtime, charge) for charge in charges], **READ)
         paid = {entry.id async for entry in entries if entry.exists}
     jobs = client.get_all([client.collection(JOBS).document(charge.job_id) for charge in charges], **READ)
-    update_times = {job.id: job.update_time async for job in jobs}
+    stored = {job.id: job async for job in jobs}
     for charge in charges:
-        if update_times[charge.job_id] != charge.update_time:
-            outcomes[charge].set_result(None)
+        job, mine = stored[charge.job_id], charge.start.next_attempt_at
+        if job.update_time != charge.update_time:
+            is_mine = mine is not None and (job.to_dict() or {}).get("nextAttemptAt") == mine
+            outcomes[charge].set_result(_Landed(charge=charge, update_time=job.update_time) if is_mine else None)
         elif charge_id(charge.job_id) in paid:
             message = "A job with this id was already paid for; use a new id."
             outcomes[charge].set_exception(JobRefused("invalid_input", message))

@@ -1,5 +1,8 @@
 """Where everything lies in Firestore, and how a job is read from its document."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
 from typing import Any, Final
 
 from google.cloud.firestore import DocumentSnapshot, FieldFilter
@@ -17,6 +20,7 @@ LEDGER: Final = "ledger"
 CLASSIFICATIONS: Final = "classifications"
 NOTIFICATIONS: Final = "notifications"
 WEBHOOKS: Final = "webhooks"
+LATENCIES: Final = "latencies"
 
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
@@ -29,10 +33,14 @@ def jobs_where(runtime: Runtime, **fields: str) -> Any:
 
 def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
     """The admitted job of a document. Whatever somebody made of it since, it can be read, and then refused."""
-    fields: dict[str, Any] = snapshot.to_dict() or {}
-    job_input = fields.get("input")
+    return job_from(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time)
+
+
+def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> Job:
+    """The same of a document's fields, as they were at `update_time`."""
+    job_input, waits_for = fields.get("input"), fields.get("waitsFor")
     return Job(
-        job_id=snapshot.id,
+        job_id=job_id,
         user_id=str(fields.get("userId", "")),
         type=str(fields.get("type", "")),
         input=job_input if isinstance(job_input, dict) else {},
@@ -40,5 +48,20 @@ def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
         lane=fields.get("lane"),
         batch_id=fields.get("batchId"),
         attempts=count_of(fields.get("attempts")),
-        update_time=snapshot.update_time,
+        update_time=update_time,
+        submitted_at=time_or_none(fields.get("submittedAt")),
+        batch_until=time_or_none(fields.get("batchUntil")),
+        next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
+        waits_for=waits_for if isinstance(waits_for, str) else None,
+        invalid_answers=count_of(fields.get("invalidAnswers")),
+        cost_usd=_usd(fields.get("costUsd", 0.0)),
     )
+
+
+def time_or_none(moment: Any) -> datetime | None:
+    """A document's field if it is a time."""
+    return moment if isinstance(moment, datetime) else None
+
+
+def _usd(cost: Any) -> float | None:
+    return float(cost) if isinstance(cost, int | float) and isfinite(cost) else None

@@ -16,7 +16,6 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
 from nightshift.model.notification import Kind, notification
-from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
 from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Commit, Undecided, attempts
@@ -33,7 +32,7 @@ _MOST_JOBS: Final = 150
 _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
-_SETTLED_BY: Final = ("userId", "type", "status", "lane", "batchId", "attempts")
+_SETTLED_BY: Final = ("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt")
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -100,9 +99,13 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
     return [
         settlement.reread(job.update_time)
         for settlement in settlements
-        if (job := jobs.get(settlement.job.job_id))
-        and (job.status, job.batch_id) == (settlement.job.status, settlement.job.batch_id)
+        if (job := jobs.get(settlement.job.job_id)) and _whose(job) == _whose(settlement.job)
     ]
+
+
+def _whose(job: Job) -> tuple[object, ...]:
+    """In whose hands a job is: a batch's, or those of who took it last to answer it in real time."""
+    return job.status, job.batch_id, job.next_attempt_at
 
 
 def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
@@ -113,8 +116,7 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
         "model": lane.model,
         "usage": done.usage.fields(),
     }
-    cost_usd = batch_cost_usd(lane.provider, lane.model, done.usage)
-    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": cost_usd, **_ENDED})
+    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_end(runtime, job)})
     writes.set(
         client.collection(CLASSIFICATIONS).document(job.job_id),
         {
@@ -157,14 +159,22 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 "errorCode": failure.error_code,
                 "errorMessage": failure.error_message,
                 "tokensSpent": 0,
-                **_ENDED,
+                **_end(runtime, failure.job),
             },
         )
         _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
     refunds.write(writes, job_ids)
 
 
-_ENDED: Final[Mapping[str, Any]] = {"completedAt": SERVER_TIMESTAMP}
+def _end(runtime: Runtime, job: Job) -> dict[str, Any]:
+    """What the end of a job writes, whatever it is."""
+    ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP}
+    if job.is_realtime:
+        ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD}
+        if job.cost_usd:
+            # On this day it counts against the budget. A batch counts its jobs itself.
+            ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
+    return ended
 
 
 def _write_job(runtime: Runtime, writes: Commit, job: Job, changes: Mapping[str, Any]) -> None:
