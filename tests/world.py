@@ -135,6 +135,11 @@ class World:
         message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "tick"}
         return await self.event("process_batch_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
 
+    async def sweep(self) -> int:
+        """Deliver a sweep; returns the function's status code."""
+        message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "instant"}
+        return await self.event("answer_instant_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
     async def calls_for_workers(self) -> list[dict[str, Any]]:
         """The messages published on `nightshift-ingest` since the last time, as Pub/Sub would push them."""
         path = f"subscriptions/{INGEST_TOPIC}:pull"

@@ -21,6 +21,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--validating", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--in-progress", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--finalizing", type=float, default=0, metavar="SECONDS")
+    parser.add_argument("--answer", type=float, default=0, metavar="SECONDS", help="of a direct chat completion")
+    parser.add_argument("--requests-per-minute", type=int, default=0, help="direct chat completions; 0 = no limit")
     parser.add_argument("--upstream", metavar="URL", help="base URL of an OpenAI-compatible server that answers")
     parser.add_argument("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's key")
     parser.add_argument("--upstream-concurrency", type=int, default=8)
@@ -41,11 +43,13 @@ async def run(arguments: argparse.Namespace) -> None:
             validating_seconds=arguments.validating,
             in_progress_seconds=arguments.in_progress,
             finalizing_seconds=arguments.finalizing,
+            answer_seconds=arguments.answer,
         ),
         arguments.upstream,
         upstream_key=os.environ[arguments.upstream_key_env] if arguments.upstream_key_env else None,
         upstream_concurrency=arguments.upstream_concurrency,
         max_requests=arguments.max_requests,
+        requests_per_minute=arguments.requests_per_minute,
         webhook_url=arguments.webhook_url,
         webhook_secret=arguments.webhook_secret,
     )

@@ -1,23 +1,34 @@
-"""`POST /v1/chat/completions`, answered by the same `Answerer` as the lines of a batch."""
+"""`POST /v1/chat/completions`, answered by the same `Answerer` as the lines of a batch, in real time."""
+
+import asyncio
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from local.openai_server.answers import Answerer
 from local.openai_server.errors import error_body
+from local.openai_server.rate_limit import RateLimit, RateLimited
 from local.openai_server.request_body import read_json
 
 
 class ChatRoutes:
     """The chat endpoint of one server."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Answerer, rate_limit: RateLimit, answer_seconds: float) -> None:
         self._answerer = answerer
+        self._rate_limit = rate_limit
+        self._answer_seconds = answer_seconds
 
     async def complete(self, request: Request) -> Response:
         """Answer one request; a scripted fate that only a batch line can have becomes a 500."""
-        answer = await self._answerer.answer(None, await read_json(request))
+        body = await read_json(request)
+        try:
+            headers = self._rate_limit.take()
+        except RateLimited as limited:
+            return JSONResponse(limited.body, 429, limited.headers)
+        await asyncio.sleep(self._answer_seconds)
+        answer = await self._answerer.answer(None, body)
         if answer.status is None:
             message = answer.error_message or "This request was scripted to get no answer."
-            return JSONResponse(error_body(message, code=answer.error_code, kind="server_error"), 500)
-        return JSONResponse(answer.body, answer.status)
+            return JSONResponse(error_body(message, code=answer.error_code, kind="server_error"), 500, headers)
+        return JSONResponse(answer.body, answer.status, headers)

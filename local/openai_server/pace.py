@@ -1,4 +1,4 @@
-"""How long a batch stays in each status.
+"""How long a batch stays in each status, and how long a direct chat completion takes.
 
 All zero means that a batch moves as fast as its lines are answered, which is what tests want. A demo gives
 each status a second, so that a person sees it.
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Least seconds in each status; the lines of a batch are spread evenly over `in_progress_seconds`."""
+    """Least seconds in each status and of an answer; the lines of a batch are spread evenly over `in_progress_seconds`."""
 
     validating_seconds: float = 0
     in_progress_seconds: float = 0
     finalizing_seconds: float = 0
+    # Of a direct chat completion.
+    answer_seconds: float = 0

@@ -18,6 +18,7 @@ from local.openai_server.faults import Faults
 from local.openai_server.file_routes import FileRoutes
 from local.openai_server.files import FileStore, StoredFile
 from local.openai_server.pace import Pace
+from local.openai_server.rate_limit import RateLimit
 from local.openai_server.routes import build_app
 from local.openai_server.script import Script
 from local.openai_server.upstream import Upstream
@@ -33,7 +34,8 @@ class OpenAIServer:
 
     `api_key=None` accepts any key. `upstream` is the base URL of a server that answers instead of the stand-in;
     a batch then has `upstream_concurrency` requests under way at once. `webhook_url` is told of every batch that has
-    ended, signed with `webhook_secret` (`whsec_…`, a new one by default).
+    ended, signed with `webhook_secret` (`whsec_…`, a new one by default). `requests_per_minute` limits direct chat
+    completions; 0 does not.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class OpenAIServer:
         upstream_concurrency: int = 8,
         max_requests: int = 50_000,
         max_batch_bytes: int = 200_000_000,
+        requests_per_minute: int = 0,
         now: Clock = time.time,
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
@@ -72,7 +75,7 @@ class OpenAIServer:
         self.app = build_app(
             FileRoutes(self._files, self.faults, max_batch_bytes),
             BatchRoutes(self._batches, self._files, self._runs, self.faults),
-            ChatRoutes(answerer),
+            ChatRoutes(answerer, RateLimit(requests_per_minute, now), pace.answer_seconds),
             ControlRoutes(
                 faults=self.faults,
                 runs=self._runs,
