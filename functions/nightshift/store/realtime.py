@@ -74,17 +74,17 @@ async def take_out(runtime: Runtime, job: Job) -> Taken | None:
 
     Its line in the batch, if it has one, comes too late from now on.
     """
+    now = runtime.now()
     changes = {
         "status": PROCESSING,
         "batchId": DELETE_FIELD,
         "batchUntil": DELETE_FIELD,
         "attempts": job.attempts + 1,
-        "submittedAt": SERVER_TIMESTAMP,
+        "submittedAt": now,
     }
     taken = await _move(runtime, job, lease_end(runtime), changes)
     if taken is None:
         return None
-    now = runtime.now()
     mine = replace(taken, status=PROCESSING, batch_id=None, attempts=job.attempts + 1, submitted_at=now)
     return Taken(job=mine)
 
