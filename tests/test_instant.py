@@ -78,7 +78,10 @@ async def test_the_request_is_that_of_a_batch_line(world: World) -> None:
 
     world.provider.script.answer = remember
     await world.give("alice", 9)
-    photo = {"type": "photo_rating", "input": {"text": "my cat", "imageUri": await world.upload("alice")}}
+    photo: dict[str, Any] = {
+        "type": "photo_rating",
+        "input": {"text": "my cat", "imageUri": await world.upload("alice")},
+    }
     await world.submit("alice", speed="instant", **photo)
     await world.submit("alice", **photo)
     await world.finish()

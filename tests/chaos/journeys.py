@@ -281,8 +281,7 @@ async def webhook(stage: Stage) -> None:
     await stage.finish()
 
 
-# In real time an attempt is a question, and a fault at the provider costs as many as it has calls; so does the taking up
-# of what a death left.
+# In real time an attempt is a question to the provider: a fault there costs one for each of its calls, and a death one.
 _MOST_QUESTIONS = 6
 
 

@@ -149,7 +149,7 @@ def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
             except ValueError:
                 yield "It is queued in no lane, so nobody submits it.", "the lane that it should be in is not known"
         case "processing":
-            if (job := job_of(seen.snapshot)).is_realtime and job.batch_id is None:
+            if (job := job_of(seen.snapshot)).is_realtime:
                 if gives_up_at(job) < scope.waited_since(scope.runtime.settings.lease_seconds):
                     since = f"{gives_up_at(job):%Y-%m-%d %H:%M} UTC"
                     yield f"It should have failed for want of an answer since {since}.", lambda: _give_up(scope, seen)

@@ -87,7 +87,7 @@ class Job:
     @property
     def is_realtime(self) -> bool:
         """Whether it is answered in real time, and by no batch."""
-        return self.next_attempt_at is not None
+        return self.next_attempt_at is not None and self.batch_id is None
 
 
 def names_a_document(name: str) -> bool:

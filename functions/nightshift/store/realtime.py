@@ -30,7 +30,8 @@ async def due(runtime: Runtime) -> AsyncIterator[Job]:
     """The jobs that anybody may take now: their wait is over, or whoever had them is dead; the longest due first."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("nextAttemptAt", "<=", runtime.now()))
     async for job in _paged(query.order_by("nextAttemptAt")):
-        yield job
+        if job.is_realtime:
+            yield job
 
 
 async def batch_until(runtime: Runtime, latest: datetime) -> AsyncIterator[Job]:
