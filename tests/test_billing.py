@@ -35,7 +35,7 @@ async def test_an_instant_job_costs_six_writes_and_two_reads() -> None:
     """Three writes to admit it, three to finish it; read are the job and the wallet; the provider is asked once."""
     (billed,) = await _instant_bill(1)
     assert (billed.writes, billed.reads, billed.refused_writes, billed.deletes) == (6, 2, 0, 0)
-    assert billed.provider_calls == {"POST chat/completions": 1}
+    assert billed.provider_calls == {"POST /chat/completions": 1}
     assert not billed.storage_calls
 
 
