@@ -1,7 +1,6 @@
 """`job`: where a job is, and all that is known of it, for each place in which it can be."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,15 +8,8 @@ from google.cloud.firestore import DELETE_FIELD
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from tests.auditing import spend_a_night
-from tests.chaos.calls import Traffic, seam
 from tests.operating import operate
 from tests.world import World
-
-
-@pytest.fixture(autouse=True)
-def _seam() -> Iterator[None]:
-    with seam():
-        yield
 
 
 async def _story(world: World, capsys: pytest.CaptureFixture[str], job_id: str, **changes: Any) -> dict[str, Any]:
@@ -249,19 +241,3 @@ async def test_a_job_that_there_is_not_is_not_found(world: World, capsys: pytest
     with pytest.raises(SystemExit) as exited:
         await operate(world, capsys, "job", "a/b")
     assert exited.value.code == 2
-
-
-async def test_a_story_takes_two_round_trips_and_eight_documents(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A queued job that was tried before takes the most: its lane besides; and nothing is written."""
-    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
-    await world.give("alice", 2)
-    await world.submit("alice", "first")
-    await world.submit("alice", "second")
-    traffic = Traffic()
-
-    await traffic.invoke(lambda: operate(world, capsys, "job", "second"))
-
-    assert [call.name for call in traffic.calls] == ["firestore.BatchGetDocuments"] * 3
-    assert not any(call.writes for call in traffic.calls)

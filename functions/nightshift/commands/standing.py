@@ -39,17 +39,15 @@ class Standing:
 def sentence(standing: Standing) -> str:
     """Where the job is, and what happens next."""
     status = standing.story.job.get("status")
-    match status:
-        case _ if status == CREATED:
-            return _created(standing)
-        case _ if status == QUEUED:
-            return _queued(standing)
-        case _ if status == PROCESSING:
-            return _processing(standing)
-        case _ if status in {COMPLETED, FAILED, CANCELLED}:
-            return _ended(standing)
-        case _:
-            return "Its status is none of ours: nothing of ours moves it."
+    if status == CREATED:
+        return _created(standing)
+    if status == QUEUED:
+        return _queued(standing)
+    if status == PROCESSING:
+        return _processing(standing)
+    if status in (COMPLETED, FAILED, CANCELLED):
+        return _ended(standing)
+    return "Its status is none of ours: nothing of ours moves it."
 
 
 def _created(standing: Standing) -> str:
