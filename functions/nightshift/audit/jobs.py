@@ -140,7 +140,8 @@ def _faults_of_documents(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
 def _may_have_expired(scope: Scope, seen: _Seen) -> bool:
     """Whether the notification of an ended job is older than notifications are kept."""
     kept_days = scope.runtime.settings.keep_notifications_days
-    return 0 < kept_days < (scope.runtime.now() - seen.snapshot.update_time) / timedelta(days=1)
+    age: timedelta = scope.runtime.now() - seen.snapshot.update_time
+    return 0 < kept_days < age / timedelta(days=1)
 
 
 def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
