@@ -95,7 +95,8 @@ def _tell_end(tell: Tell, scope: Scope, *, found: int, mended: int) -> None:
 COMMAND: Final = Command(
     name="audit",
     help="check the invariants over the live database",
-    description="Checks the invariants over the live database. A finding that was mended is one still: the next audit finds nothing.",
+    description="Checks the invariants over the live database. A finding that was mended is one still: the next audit "
+    "finds nothing.",
     example="audit --repair",
     add_arguments=_add_arguments,
     run=_run,
