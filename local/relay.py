@@ -69,6 +69,7 @@ class Relay:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._pushes: set[asyncio.Task[bool]] = set()
+        self._takes_pushes = True
         # The slots are the limit; the client's own would count across functions. Local calls know no proxy.
         unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=IN_FLIGHT)
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=unlimited, trust_env=False)
@@ -92,7 +93,8 @@ class Relay:
         task.add_done_callback(self._deliveries.discard)
 
     def drop_pushes(self) -> None:
-        """Wait for no function's answer to a push any more: the message is Pub/Sub's still."""
+        """Take no push any more, and wait for no function's answer to one: the messages are Pub/Sub's still."""
+        self._takes_pushes = False
         for push in self._pushes:
             push.cancel()
 
@@ -121,6 +123,8 @@ class Relay:
         url = self.topics.get(topic)
         if url is None:
             return Response(status_code=404)
+        if not self._takes_pushes:
+            return Response(status_code=503)
         self.counts.pending += 1
         push = asyncio.create_task(self._attempt(pubsub_event(url, self.project, topic, await request.json())))
         self._pushes.add(push)

@@ -26,7 +26,7 @@ APP = ROOT / "tests" / "javascript"
 
 
 async def test_the_demo_keeps_all_its_promises() -> None:
-    """`make demo` exits 0, and shows answers, every kind of failure, a refund, and the statistics."""
+    """`make demo` exits 0, and shows answers at both speeds, every kind of failure, a refund, and the statistics."""
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "local.demo", cwd=ROOT, stdout=PIPE, stderr=STDOUT, env=clean_environment()
     )
@@ -35,7 +35,12 @@ async def test_the_demo_keeps_all_its_promises() -> None:
     assert demo.returncode == 0, printed
     for expected in ("All kept", "unknown_job_type", "forbidden_image", "insufficient_tokens", "401", "403"):
         assert expected in printed
-    assert '"total": 28' in printed
+    assert '"total": 33' in printed
+    speeds = {
+        words[1]: words for words in map(str.split, printed.splitlines()) if words[1:2] in (["batch"], ["instant"])
+    }
+    assert [speeds[speed][3:6:2] for speed in ("batch", "instant")] == [["5", "1"], ["5", "5"]]
+    assert "Traceback" not in printed
 
 
 async def test_the_readmes_javascript_writes_a_job_and_hears_the_answer(tmp_path: Path) -> None:

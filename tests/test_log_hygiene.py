@@ -92,6 +92,10 @@ class Functions:
         """Deliver a tick."""
         return await deliver(self.client, self.urls["process_batch_jobs"], PUBSUB_EVENT)
 
+    async def sweep(self) -> int:
+        """Deliver a sweep."""
+        return await deliver(self.client, self.urls["answer_instant_jobs"], PUBSUB_EVENT)
+
     async def work(self, call: Any) -> int:
         """Deliver a call for a worker."""
         message = {"message": {"data": base64.b64encode(json.dumps(call).encode()).decode()}}
@@ -124,10 +128,11 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
     """Answers, refusals, retries, webhooks and a provider that quotes what it was sent: no word of it is printed."""
     secret = Secrets({"key": API_KEY, "signing": world.provider.webhook_secret})
     alice = secret("uid")
-    await world.give(alice, 20)
+    await world.give(alice, 40)
     await world.open_pubsub()
     photo = await world.upload(alice, f"{secret('photo')}.png")
     quote = {"error": {"message": f"cannot {secret('quote')}", "code": f"no such {secret('code')}", "type": "x"}}
+    soon = {"retry-after-ms": "1"}
     wrong_key = {"error": {"message": f"Incorrect API key provided: {API_KEY}", "code": "invalid_api_key"}}
     answer = {
         **{"itemName": secret("answer"), "category": "dry", "material": secret("answer"), "confidence": 0.5},
@@ -139,6 +144,12 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
         RequestFault("POST", "/v1/batches", status=400, body=quote),
         RequestFault("GET", "/v1/batches", status=400, body=quote, times=2),
         RequestFault("GET", "/v1/batches/[^/]+", status=404, body=quote),
+        *(
+            RequestFault("POST", "/v1/chat/completions", status=status, body=quote, headers=soon)
+            for status in (429, 500)
+        ),
+        RequestFault("POST", "/v1/chat/completions", status=401, body=wrong_key, headers=soon),
+        RequestFault("POST", "/v1/chat/completions", status=400, body=quote),
         BatchFault(fail_code=f"no such {secret('code')}", fail_message=secret("quote")),
         ReplyRule(Reply(content=answer), text="good.*", times=None),
         ReplyRule(Reply.refuses(secret("refusal")), text="rude.*", times=None),
@@ -164,6 +175,10 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
         for job_id, job_input in inputs.items():
             await world.write(alice, job_id, input=job_input)
             assert await functions.created(job_id) == 200
+        for name in ("half", "good", "rude"):
+            await world.write(alice, f"now-{name}", input=inputs[name], speed="instant")
+            assert await functions.created(f"now-{name}") == 200
+        assert await functions.sweep() == 200
         await world.write(alice, "poor", userId=secret("poor"))
         assert await functions.created("poor") == 200
         assert (
@@ -193,6 +208,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
     assert "Traceback" not in printed
     assert events(printed) >= {
         *("job_queued", "job_refused", "batch_sealed", "batch_submitted", "batch_refused", "batch_settled"),
+        *("job_started", "job_answered", "answer_delayed", "answer_refused", "answer_failed"),
         *("left_to_the_next_tick", "listing_failed", "webhook_refused", "event_unreadable"),
     }
     codes = {job_id: job.get("errorCode") for job_id, job in (await world.jobs()).items()}
@@ -200,6 +216,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
         **{"good": None, "web": None, "rude": "provider_refused", "bad": "result_invalid", "half": "result_invalid"},
         **{"invalid": "provider_rejected", "long": "invalid_input", "extra": "invalid_input"},
         **{"theirs": "forbidden_image", "missing": "invalid_input", "inside": "invalid_input"},
+        **{"now-good": None, "now-half": "provider_rejected", "now-rude": "provider_refused"},
         "poor": "insufficient_tokens",
     }
 

@@ -20,6 +20,7 @@ from local.errors import StackError
 from local.grant import grant_tokens
 from local.part import ROOT
 from local.stack import Options, running_stack
+from local.targets import TARGETS
 from local.tokens import unsigned_token
 from tests.local.test_leash import descendants, left_after, ps
 
@@ -38,6 +39,10 @@ def write_down(name, event):
 @framework.cloud_event
 async def on_ai_job_created(event):
     write_down("created", event)
+
+@framework.cloud_event
+async def answer_instant_jobs(event):
+    write_down("sweep", event)
 
 @framework.cloud_event
 async def process_batch_jobs(event):
@@ -93,7 +98,7 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         running_stack(options, say=said.append) as stack,
         httpx.AsyncClient(trust_env=False, timeout=10) as client,
     ):
-        assert sum("ready after" in line for line in said) == 9
+        assert sum("ready after" in line for line in said) == len(TARGETS) + 4
 
         await grant_tokens(stack.firestore_host, stack.project, "alice", 20)
         documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
@@ -149,7 +154,7 @@ async def test_a_function_that_does_not_import_is_a_clear_error_with_its_log(
 
     sentence = str(caught.value)
     assert re.match(
-        r"(on_ai_job_created|process_batch_jobs|ingest_batch_results|openai_webhook|get_batch_stats) stopped before",
+        rf"({'|'.join(target.name for target in TARGETS)}) stopped before",
         sentence,
     )
     assert "No module named 'a_module_that_is_not_there'" in sentence
