@@ -19,7 +19,7 @@ from rich.live import Live
 
 from local import demo_view
 from local.app_user import AppUser
-from local.demo_jobs import TOKENS, DemoJob, demo_jobs, picture
+from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds, demo_jobs, picture
 from local.demo_promises import broken_promises, look
 from local.errors import StackError
 from local.grant import grant_tokens
@@ -82,7 +82,10 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
         control = stack.openai_base_url.removesuffix("/v1") + "/control/faults"
         (await client.post(control, json=[refusal, hiccup])).raise_for_status()
     console.print(f"\n{len(users)} users upload their photos and write {len(jobs)} jobs ...")
-    await asyncio.gather(*(_write(users, job) for job in jobs))
+    # Last what is asked at both speeds: then no function has to start first.
+    last = asked_at_both_speeds(jobs)
+    await asyncio.gather(*(_write(users, job) for job in jobs if job not in last))
+    await asyncio.gather(*(_write(users, job) for job in last))
     await _watch(console, stack, users, len(jobs))
     night = await look(client, stack, users)
     demo_view.show(console, jobs, night)

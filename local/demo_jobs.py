@@ -1,6 +1,7 @@
 """What the demo's users ask: three people, two job types, both speeds, and some jobs that must fail."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -79,6 +80,12 @@ def demo_jobs(*, live: bool) -> list[DemoJob]:
             DemoJob(job_id="bruno-refused", uid="bruno", text="something unspeakable", must_fail="provider_refused")
         )
     return jobs
+
+
+def asked_at_both_speeds(jobs: Sequence[DemoJob]) -> list[DemoJob]:
+    """The jobs that ask what the same user asks at the other speed, too."""
+    at_once = {(job.uid, job.text) for job in jobs if job.speed == "instant"}
+    return [job for job in jobs if (job.uid, job.text) in at_once]
 
 
 def picture(name: str) -> bytes:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from local.demo_jobs import TOKENS, DemoJob
+from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds
 from local.demo_promises import Night
 
 _ORDER = ("created", "queued", "processing", "completed", "failed")
@@ -66,10 +66,10 @@ def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("speed", "answered", "tokens each", "first after", "median", "last after", "US$ per 1,000"):
         table.add_column(column, justify="left" if column == "speed" else "right")
-    asked_now = {(job.uid, job.text) for job in jobs if job.speed == "instant"}
+    same = asked_at_both_speeds(jobs)
     for speed in ("batch", "instant"):
-        same = (job.job_id for job in jobs if job.speed == speed and (job.uid, job.text) in asked_now)
-        answered = [night.jobs[job_id] for job_id in same if night.jobs.get(job_id, {}).get("status") == "completed"]
+        documents = (night.jobs.get(job.job_id, {}) for job in same if job.speed == speed)
+        answered = [document for document in documents if document.get("status") == "completed"]
         if answered:
             waits = sorted(_waited_seconds(job) for job in answered)
             usd = 1_000 * sum(job["costUsd"] or 0 for job in answered) / len(answered)
