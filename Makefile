@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit test chaos bench bill check lock clean
+.PHONY: help setup demo up audit deploy test chaos bench bill check lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe)
 	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(JSON),--json)
+
+deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
+	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
+	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
 
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
