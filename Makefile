@@ -67,4 +67,4 @@ lock: $(BIN)/.ready ## pin all that the requirements.in files need, with hashes,
 	@$(LOCK) requirements.in -c functions/requirements.txt -o requirements.txt
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules tests/javascript/firebase-tools

@@ -34,6 +34,8 @@ _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 # Grants and APIs are known everywhere after a few minutes at most.
 _PAUSE_SECONDS: Final = 10.0
 _PATIENCE_SECONDS: Final = 420.0
+# An index over many documents takes hours.
+_BUILD_PATIENCE_SECONDS: Final = 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,6 +80,7 @@ async def _deploy(*, project: str, region: str, email: str | None, is_plan: bool
         may_be_blind=is_plan,
         pause_seconds=_PAUSE_SECONDS,
         patience_seconds=_PATIENCE_SECONDS,
+        build_patience_seconds=_BUILD_PATIENCE_SECONDS,
     )
     await cloud.open()
     deployment = Deployment(

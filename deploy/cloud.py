@@ -6,7 +6,9 @@ planned as if nothing existed, and `blind_because` says why. A deployment does n
 
 import asyncio
 import json
+import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from deploy.command import Command
@@ -17,11 +19,15 @@ from deploy.shell import Answer, Shell
 _DISABLED: Final = ("SERVICE_DISABLED", "has not been used in project", "not enabled on project")
 _ABSENT: Final = ("NOT_FOUND", "not found", "does not exist")
 # A grant, an account or an API of a moment ago is not known everywhere yet. Google's own words for it.
-_NOT_YET: Final = (
-    *_DISABLED,
-    "while using the Eventarc Service Agent",
-    "Cannot find metric that matches type",
-    "Service account",
+_NOT_YET: Final = re.compile(
+    "|".join(
+        (
+            *_DISABLED,
+            "while using the Eventarc Service Agent",
+            "Cannot find metric that matches type",
+            "Service account .* does not exist",
+        )
+    )
 )
 _LINES_OF_AN_ERROR: Final = 6
 
@@ -38,6 +44,7 @@ class Cloud:
         may_be_blind: bool,
         pause_seconds: float,
         patience_seconds: float,
+        build_patience_seconds: float,
     ) -> None:
         self.project = project
         self.region = region
@@ -50,6 +57,7 @@ class Cloud:
         self._may_be_blind = may_be_blind
         self._pause_seconds = pause_seconds
         self._patience_seconds = patience_seconds
+        self._build_patience_seconds = build_patience_seconds
 
     def gcloud(self, *words: str) -> Command:
         """A command of gcloud. The project is always explicit: whatever gcloud is configured to is not meant."""
@@ -110,14 +118,22 @@ class Cloud:
             answer = await self._shell.run(command)
             if answer.exit_code == 0:
                 return answer.stdout
-            if not _says(answer, *_NOT_YET) or time.monotonic() >= give_up_at:
+            if not _NOT_YET.search(answer.stderr) or time.monotonic() >= give_up_at:
                 raise DeployError(f"`{command}` failed: {_words(answer)}\nTo run the deployment again is safe.")
             await asyncio.sleep(self._pause_seconds)
 
-    async def pause(self) -> None:
-        """Let some time pass, in which things may have changed."""
-        await asyncio.sleep(self._pause_seconds)
-        self._seen.clear()
+    async def wait(self, until: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Look again and again until it is so.
+
+        Raises:
+            DeployError: it takes very long.
+        """
+        give_up_at = time.monotonic() + self._build_patience_seconds
+        while not await until():
+            if time.monotonic() >= give_up_at:
+                raise DeployError(f"{what}: this takes its time. Run the deployment again later; it goes on from here.")
+            await asyncio.sleep(self._pause_seconds)
+            self._seen.clear()
 
     async def _ask(self, command: Command) -> Answer:
         if command not in self._seen:

@@ -67,6 +67,6 @@ async def _make(deployment: Deployment, change: Change, step: Step, say: Say) ->
         said = await deployment.cloud.do(command)
         if change.action == "check":
             say(said.strip())
-    while change.until and not await change.until():
-        await deployment.cloud.pause()
+    if change.until:
+        await deployment.cloud.wait(change.until, f"{step.title}: {change.what}")
     say(f"  done after {time.monotonic() - started:.0f} s")
