@@ -106,6 +106,13 @@ class Cloud:
         # The command alone: whatever else was said could quote a secret.
         raise DeployError(f"`{self.gcloud(*words)}` failed.")
 
+    async def hear(self, command: Command) -> str | None:
+        """What another program says that changes nothing; None if it cannot say."""
+        if self.blind_because:
+            return None
+        answer = await self._ask(command)
+        return answer.stdout if answer.exit_code == 0 else None
+
     async def do(self, command: Command) -> str:
         """Change something; returns what the program said. What Google does not know everywhere yet is waited for.
 

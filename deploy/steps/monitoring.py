@@ -7,6 +7,7 @@ what it was made from, since the API gives a policy back with names and defaults
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 from deploy.change import Change, same
@@ -63,28 +64,34 @@ async def alerts(deployment: Deployment) -> AsyncIterator[Change]:
         name = declared.get("userLabels", {}).get("name")
         if not name or declared["userLabels"].get("app") != _APP:
             raise DeployError(f"{path}: userLabels must hold app = {_APP} and a name.")
-        yield _alert(deployment, name, declared, live.get(name), told)
+        yield _alert(deployment, path, declared, live.get(name), told)
 
 
 def _alert(
-    deployment: Deployment, name: str, declared: dict[str, Any], live: dict[str, Any] | None, told: str | None
+    deployment: Deployment, path: Path, declared: dict[str, Any], live: dict[str, Any] | None, told: str | None
 ) -> Change:
     cloud = deployment.cloud
     digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:32]
+    labels = {**declared["userLabels"], "declared": digest}
     kept = live.get("notificationChannels", []) if live else []
     # In a plan, the channel may not exist yet.
     new = (told or "CHANNEL") if deployment.email else None
     channels = [*kept, new] if new and new not in kept else kept
-    labels = {**declared["userLabels"], "declared": digest}
-    content = json.dumps({**declared, "userLabels": labels, "notificationChannels": channels}, sort_keys=True)
+    file = f"--policy-from-file={path.relative_to(deployment.root)}"
+    named = ",".join(f"{name}={value}" for name, value in labels.items())
     policies = ("alpha", "monitoring", "policies")
     if live is None:
-        command = cloud.gcloud(*policies, "create", f"--policy={content}")
-        return Change(action="create", what=name, commands=(command,))
+        flags = (f"--user-labels={named}", *([f"--notification-channels={new}"] if new else []))
+        return Change(action="create", what=labels["name"], commands=(cloud.gcloud(*policies, "create", file, *flags),))
     if live["userLabels"].get("declared") == digest and channels == kept and live.get("enabled") is not False:
-        return same(name)
-    command = cloud.gcloud(*policies, "update", live["name"], f"--policy={content}")
-    return Change(action="change", what=name, commands=(command,))
+        return same(labels["name"])
+    # The whole policy is replaced by the file, which names no channel: those that are to stay are said again.
+    flags = (
+        f"--update-user-labels={named}",
+        *([f"--set-notification-channels={','.join(channels)}"] if channels else []),
+    )
+    command = cloud.gcloud(*policies, "update", live["name"], file, *flags)
+    return Change(action="change", what=labels["name"], commands=(command,))
 
 
 async def _channel(deployment: Deployment) -> str | None:

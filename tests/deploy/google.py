@@ -12,7 +12,7 @@ from typing import Any
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
-_LOOKS = {"list", "describe", "get-iam-policy", "access", "print-access-token"}
+_LOOKS = {"list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
 # By which API a command works; of others it does not matter here.
 _APIS = {
     "iam": "iam",
@@ -73,8 +73,7 @@ class Google:
         if arguments[0] == "npx":
             return self._firebase(arguments)
         if arguments[0] != "gcloud":
-            self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-tick"]
-            return "same  processBatchJobs"
+            return self._scheduler(arguments)
         words = [word for word in arguments[1:] if not word.startswith("--")]
         flags = dict(word.removeprefix("--").partition("=")[::2] for word in arguments[1:] if word.startswith("--"))
         if words[0] in {"alpha", "beta"}:
@@ -101,6 +100,15 @@ class Google:
         else:
             self.state["rules"] = (self._root / "firestore.rules").read_text()
         return "Deploy complete!"
+
+    def _scheduler(self, arguments: list[str]) -> str:
+        if "pubsub.googleapis.com" not in self.state["apis"]:
+            raise Refused("SERVICE_DISABLED")
+        action = "same" if self.state["topics"] else "create"
+        if "--dry-run" in arguments:
+            return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-tick"]
+        return "Done: 3 created."
 
     def _policy(self, words: list[str], flags: dict[str, str]) -> str:
         verb = next(number for number, word in enumerate(words) if word.endswith(("iam-policy", "iam-policy-binding")))
@@ -316,15 +324,22 @@ class Google:
 
     def _monitoring_policies_create(self, _: str, flags: dict[str, str], __: str) -> None:
         name = f"projects/{PROJECT}/alertPolicies/{len(self.state['alerts']) + 1}"
-        self.state["alerts"][name] = {"name": name}
-        self._monitoring_policies_update(name, flags, "")
+        self._put_alert(name, flags["policy-from-file"], flags["user-labels"], flags.get("notification-channels", ""))
 
     def _monitoring_policies_update(self, name: str, flags: dict[str, str], _: str) -> None:
-        policy = json.loads(flags["policy"])
-        known = [channel["name"] for channel in self.state["channels"]]
-        if not set(policy["notificationChannels"]) <= set(known):
+        self._there("alerts", name)
+        channels = flags.get("set-notification-channels", "")
+        self._put_alert(name, flags["policy-from-file"], flags["update-user-labels"], channels)
+
+    def _put_alert(self, name: str, file: str, labels: str, channels: str) -> None:
+        named = [channel for channel in channels.split(",") if channel]
+        if not set(named) <= {channel["name"] for channel in self.state["channels"]}:
             raise Refused("NOT_FOUND: a notification channel")
-        self.state["alerts"][name] = policy | {"name": name}
+        # The API names the policy and its conditions.
+        policy = json.loads((self._root / file).read_text()) | {"name": name, "notificationChannels": named}
+        policy["userLabels"] = dict(label.split("=") for label in labels.split(","))
+        policy["conditions"] = [{**one, "name": f"{name}/conditions/1"} for one in policy["conditions"]]
+        self.state["alerts"][name] = policy
 
     def _new(self, kind: str, name: str, content: Any = None) -> None:
         if name in self.state[kind]:

@@ -58,8 +58,9 @@ def make_deploy(
     )
 
 
+@pytest.mark.timeout(300)  # some 200 processes
 def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: Path) -> None:
-    """The functions' addresses, the webhook's endpoint, the admin; a second run finds nothing to do.
+    """The functions' addresses, the webhook's endpoint, the admin; a second plan finds nothing to do.
 
     Whoever may look at the processes' arguments and environments, or at the terminal, learns no secret.
     """
@@ -72,7 +73,7 @@ def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(pro
     state = json.loads((programs / "state.json").read_text())
     assert len(state["functions"]) == 5
     assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]
-    second = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", caller=caller)
+    second = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", "--plan", caller=caller)
     assert second.returncode == 0, second.stderr
     assert not re.search(r"^  (create|change|remove|missing)", second.stdout, flags=re.MULTILINE)
     assert json.loads((programs / "state.json").read_text()) == state
