@@ -19,6 +19,9 @@ WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
 # The variable in which a function finds a secret, and in which the caller of the deployment may give it.
 SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
 
+# The longest that Cloud Functions gives an event: https://cloud.google.com/functions/docs/configuring/timeout
+EVENT_SECONDS: Final = 540
+
 Size = Literal["512Mi", "1Gi"]
 
 
@@ -29,7 +32,6 @@ class Function:
     name: str
     target: str
     account: str
-    # For events Cloud Functions allows no more than 540 s; NIGHTSHIFT_TICK_SECONDS stays below.
     timeout_seconds: int
     concurrency: int
     most_instances: int
@@ -55,7 +57,7 @@ FUNCTIONS: Final = (
         name="ingestBatchResults",
         target="ingest_batch_results",
         account=accounts.INGEST,
-        timeout_seconds=540,
+        timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         most_instances=50,
         topic="nightshift-ingest",
@@ -64,7 +66,7 @@ FUNCTIONS: Final = (
         name="processBatchJobs",
         target="process_batch_jobs",
         account=accounts.TICK,
-        timeout_seconds=540,
+        timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
         most_instances=3,
@@ -93,7 +95,7 @@ FUNCTIONS: Final = (
         name="onAiJobCreated",
         target="on_ai_job_created",
         account=accounts.ADMIT,
-        timeout_seconds=540,
+        timeout_seconds=EVENT_SECONDS,
         concurrency=80,
         most_instances=100,
         created_document="ai_jobs/{jobId}",

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from deploy.errors import DeployError
-from deploy.functions import SECRETS
+from deploy.functions import EVENT_SECONDS, SECRETS
 from nightshift import settings
 from nightshift.model.errors import InvalidSettings
 from nightshift.settings import Settings
@@ -22,6 +22,9 @@ from nightshift.settings import Settings
 _ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
 _KEPT_ELSEWHERE: Final = "whsec_a2VwdA=="
+
+# A tick looks at its budget between two steps.
+_A_LAST_STEP_SECONDS: Final = 30
 
 
 def read_settings(path: Path) -> dict[str, str]:
@@ -73,9 +76,12 @@ def check_settings(
     as_started = {"GOOGLE_CLOUD_PROJECT": project, "FUNCTION_TARGET": "openai_webhook", "K_SERVICE": "openaiwebhook"}
     try:
         with _environment(environment | dict(variables) | as_started):
-            return settings.load()
+            checked = settings.load()
     except InvalidSettings as invalid:
         raise DeployError(f"The functions would not start: {invalid}.") from None
+    if checked.tick_seconds > EVENT_SECONDS - _A_LAST_STEP_SECONDS:
+        raise DeployError(f"NIGHTSHIFT_TICK_SECONDS: a function of events is ended after {EVENT_SECONDS} s.")
+    return checked
 
 
 @contextmanager

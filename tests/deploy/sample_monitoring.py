@@ -11,12 +11,12 @@ METRIC = {
 ALERT = {
     "displayName": "Nightshift: dead letters",
     "combiner": "OR",
-    "userLabels": {"app": "nightshift", "name": "dead-letters"},
+    "userLabels": {"app": "nightshift", "name": "sample-alert"},
     "conditions": [
         {
             "displayName": "a call that no worker could answer",
             "conditionThreshold": {
-                "filter": 'metric.type="logging.googleapis.com/user/dead_letters" resource.type="cloud_run_revision"',
+                "filter": 'metric.type="logging.googleapis.com/user/sample_metric" resource.type="cloud_run_revision"',
                 "comparison": "COMPARISON_GT",
                 "thresholdValue": 0,
                 "duration": "0s",
@@ -28,7 +28,7 @@ ALERT = {
 
 def write(root: Path) -> None:
     """Write both below `root`."""
-    for folder, name, content in (("metrics", "dead_letters", METRIC), ("alerts", "dead-letters", ALERT)):
+    for folder, name, content in (("metrics", "sample_metric", METRIC), ("alerts", "sample-alert", ALERT)):
         path = root / "monitoring" / folder / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.functions import FUNCTIONS
+from local.targets import TARGETS
 from tests.deploy.google import PROJECT
 from tests.deploy.world import SECRETS, Died, Site, copy_of, new_site
 
@@ -35,6 +36,12 @@ async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
     assert [one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters] == [5]
     (alert,) = site.state["alerts"].values()
     assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
+
+
+def test_every_target_is_deployed_as_the_local_stack_runs_it() -> None:
+    """With the same document or topic: a function that is added here is added there, too."""
+    deployed = {(function.target, function.created_document, function.topic) for function in FUNCTIONS}
+    assert deployed == {(target.name, target.created_document, target.topic) for target in TARGETS}
 
 
 async def test_a_second_run_changes_nothing(site: Site) -> None:
@@ -203,6 +210,7 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
     [
         ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
         ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
+        ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),
         ("OPENAI_API_KEY=sk-committed", "line 1"),
         ("FIREBASE_AUTH_EMULATOR_HOST=localhost:9099", "line 1"),
     ],
@@ -229,15 +237,15 @@ async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> No
     (alert,) = site.state["alerts"].values()
     site.state["channels"].append({"name": "theirs", "type": "slack", "labels": {}})
     alert["notificationChannels"] = ["theirs"]
-    path = site.root / "monitoring" / "alerts" / "dead-letters.json"
+    path = site.root / "monitoring" / "alerts" / "sample-alert.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"displayName": "Changed"}))
-    metric = site.root / "monitoring" / "metrics" / "dead_letters.json"
+    metric = site.root / "monitoring" / "metrics" / "sample_metric.json"
     metric.write_text(json.dumps(json.loads(metric.read_text()) | {"filter": "severity>=ERROR"}))
     await site.deploy(email="ops@example.com")
     (alert,) = site.state["alerts"].values()
     assert alert["displayName"] == "Changed"
     assert alert["notificationChannels"] == ["theirs", site.state["channels"][1]["name"]]
-    assert site.state["metrics"]["dead_letters"]["filter"] == "severity>=ERROR"
+    assert site.state["metrics"]["sample_metric"]["filter"] == "severity>=ERROR"
 
 
 async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> None:

@@ -20,7 +20,7 @@ def faults_of_config(config: object) -> list[str]:
 
 def fault_of_indexes(indexes: object) -> str:
     """What the CLI says to an index file; nothing if it would deploy it."""
-    command = ["node", Path(__file__).with_name("validate_indexes.js"), package()]
+    command = ("node", str(Path(__file__).with_name("validate_indexes.js")), str(package()))
     said = subprocess.run(command, input=json.dumps(indexes), capture_output=True, text=True, check=False)  # noqa: S603
     return said.stderr or ("" if said.returncode == 0 else "it failed")
 

@@ -55,11 +55,14 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     folder = tmp_path / "checkout"
     folder.mkdir()
     site = new_site(folder)
+    if (ROOT / "monitoring").exists():
+        shutil.copytree(ROOT / "monitoring", folder / "monitoring", dirs_exist_ok=True)
     terminals = [await site.deploy(plan_only=True), await site.deploy(email="ops@example.com")]
     site.state["databases"][0].pop("deleteProtectionState")
     site.state["buckets"][f"{PROJECT}-nightshift"].pop("lifecycle")
-    site.state["metrics"]["dead_letters"]["filter"] = "another"
-    next(iter(site.state["alerts"].values()))["userLabels"]["declared"] = "another"
+    site.state["metrics"]["sample_metric"]["filter"] = "another"
+    for alert in site.state["alerts"].values():
+        alert["userLabels"]["declared"] = "another"
     stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
     for policy in site.state["policies"].values():
         policy.append(["roles/viewer", stats])

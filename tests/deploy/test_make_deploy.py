@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.functions import FUNCTIONS
 from tests.deploy.google import PROJECT
 from tests.deploy.world import ROOT, SECRETS
 
@@ -71,7 +72,7 @@ def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(pro
     assert "batch.completed" in first.stdout
     assert "set_custom_user_claims" in first.stdout
     state = json.loads((programs / "state.json").read_text())
-    assert len(state["functions"]) == 5
+    assert state["functions"].keys() == {function.name for function in FUNCTIONS}
     assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]
     second = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", "--plan", caller=caller)
     assert second.returncode == 0, second.stderr
