@@ -16,6 +16,8 @@ from deploy.firebase import VERSION
 
 # As npm states it: `npm view firebase-tools@VERSION dist.integrity`.
 _SHA512: Final = "Xo010+PZAj5sL6hn33p19egXDmVlowPZknbs2Rf4nxd6Ulx6gLCd76qHd9XT2lV3B0u7yi0iO0BU5qrLeY8Y+g=="
+# Its templates hold programs that are none of ours.
+_PARTS: Final = ("package/lib/", "package/schema/", "package/package.json")
 _FOLDER: Final = Path(__file__).parents[1] / "javascript" / "firebase-tools"
 
 
@@ -37,7 +39,8 @@ def _fetch(folder: Path) -> None:
         if digest != _SHA512:
             raise AssertionError(f"firebase-tools {VERSION} is not the package that was pinned")
         with tarfile.open(archive) as content:
-            content.extractall(Path(fresh) / "unpacked", filter="data")
+            parts = [member for member in content.getmembers() if member.name.startswith(_PARTS)]
+            content.extractall(Path(fresh) / "unpacked", parts, filter="data")
         # Another process may have been faster.
         if not folder.exists():
             os.replace(Path(fresh) / "unpacked", folder)  # noqa: PTH105 - a folder

@@ -1,4 +1,4 @@
-// Has the Firebase CLI's own code check an index file: `node validate_indexes.js PACKAGE < INDEXES`. Exit code 1, and what
+// Has the Firebase CLI's own code check an index file: `node validate_indexes.js PACKAGE < INDEXES`. Exit code 3, and what
 // is wrong on the standard error, if it would not deploy it. The CLI has no JSON schema for this file.
 const Module = require("module");
 const path = require("path");
@@ -26,5 +26,5 @@ try {
   api.validateSpec(api.upgradeOldSpec({ indexes, fieldOverrides }));
 } catch (error) {
   console.error(error.message);
-  process.exit(1);
+  process.exit(3);
 }
