@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit test chaos bench bill check lock clean
+.PHONY: help setup demo up audit test chaos bench bill schedules check lock clean
 
 help: ## print what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/.ready: requirements.txt
 	@echo "Installing the Python packages into $(VENV) (once) ..."
@@ -48,6 +48,9 @@ bench: setup ## what it costs and how fast it is, against floors, into docs/BENC
 
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
+
+schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to scheduler/jobs.toml (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
+	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities
 	@$(BIN)/ruff check .
