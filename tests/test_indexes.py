@@ -15,7 +15,8 @@ import pytest
 from google.cloud.firestore import FieldFilter, Query
 
 from local.openai_server import Reply, ReplyRule, RequestFault
-from nightshift.audit import command
+from nightshift.__main__ import COMMANDS
+from nightshift.commands import running
 from tests.auditing import spend_a_night
 from tests.index_rules import Indexes, Needs
 from tests.query_recorder import QueryPlaces, recorded
@@ -83,13 +84,15 @@ async def _ask_for_statistics(world: World) -> None:
     assert (await world.stats(admin=True)).status_code == 200
 
 
-async def _audit(world: World) -> None:
-    """With a batch at the provider."""
+async def _operate(world: World) -> None:
+    """Every command that reads, with a batch at the provider and a job that waits."""
     world.provider.hold("in_progress")
     await world.submit("carol")
-    assert await command.run(world.operators_runtime(), repair=True, as_json=True) == 0
+    waiting = await world.submit("carol")
+    await world.firestore.document(f"ai_jobs/{waiting}").update({"status": "queued"})
+    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}"):
+        assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, line.split())) in {0, 1}
     world.provider.release()
-    await world.finish()
 
 
 async def _list_as_the_app_does(world: World) -> None:
@@ -117,7 +120,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_hear_from_the_provider, {}),
     (_ingest_in_shards, {"NIGHTSHIFT_SHARD_LINES": "2"}),
     (_lose_answers, {}),
-    (_audit, {}),
+    (_operate, {}),
     (_list_as_the_app_does, {}),
 )
 
