@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.model.errors import LeaseHeld, TryLater
@@ -10,14 +11,18 @@ from nightshift.model.errors import LeaseHeld, TryLater
 log = structlog.get_logger()
 
 
-async def unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> None:
-    """Await the work; its error, passing or not, ends here."""
-    try:
-        await work
-    except LeaseHeld:
-        # It is being done.
-        return
-    except TryLater as trouble:
-        left_to_the_next_tick(duty, trouble, **ids)
-    except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
-        log.error("duty_failed", duty=duty, error=type(bug).__name__, where=where_raised(bug), **ids)
+async def unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> bool:
+    """Await the work, with these ids on its events; its error ends here. Returns whether it went well."""
+    with bound_contextvars(**ids):
+        try:
+            await work
+        except LeaseHeld:
+            # It is being done.
+            return True
+        except TryLater as trouble:
+            left_to_the_next_tick(duty, trouble)
+        except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
+            log.error("duty_failed", duty=duty, error=type(bug).__name__, where=where_raised(bug))
+        else:
+            return True
+    return False
