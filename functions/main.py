@@ -43,7 +43,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
         await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
-        log.left_to_the_next_tick("submit", trouble, lane=str(lane))
+        log.left_to_the_next_tick("submit", trouble)
 
 
 @functions.http

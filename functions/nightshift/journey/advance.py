@@ -5,9 +5,7 @@ without harm, so a crash needs no repair code: the lease expires, and the next o
 step again. Nothing else moves a batch.
 """
 
-from contextlib import AbstractContextManager
-
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from nightshift.journey import assemble, ingest, poll, settle, submit
 from nightshift.journey.seen import NOTHING_SEEN, Seen
@@ -49,8 +47,8 @@ async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
         batch = await batches.read(runtime, batch_id)
         if batch is None:
             return
-        with _of(batch):
-            await settle_shard(runtime, batch, shard_id)
+        _bind(batch)
+        await settle_shard(runtime, batch, shard_id)
         if await shards.is_any_unsettled(runtime, batch_id):
             return
     await advance(runtime, batch_id, NOTHING_SEEN)
@@ -70,11 +68,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             the tick until the next day.
         TryLater: a step met a passing trouble.
     """
-    with bound_contextvars(lane=str(lane)):
-        await _submit_lane(runtime, lane, budget, coalesce=coalesce)
-
-
-async def _submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
+    bind_contextvars(lane=str(lane))
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
         return
@@ -99,15 +93,15 @@ async def _submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce
 
 
 async def _advance_held(runtime: Runtime, hold: Hold, seen: Seen) -> None:
-    with _of(batches.batch_of(hold)):
-        async with hold.released_after():
-            while await _step(runtime, hold, seen):
-                pass
+    _bind(batches.batch_of(hold))
+    async with hold.released_after():
+        while await _step(runtime, hold, seen):
+            pass
 
 
-def _of(batch: Batch) -> AbstractContextManager[None]:
-    """While a batch is worked on, each event names it."""
-    return bound_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
+def _bind(batch: Batch) -> None:
+    """From here on each event names the batch: also that of the trouble in which the call, or the duty, may end."""
+    bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
 
 
 async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:

@@ -60,7 +60,8 @@ class _Tick:
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
     async def _do(self, duty: str, work: Awaitable[None], **ids: str) -> None:
-        self._duties_failed += not await unless_trouble(duty, work, **ids)
+        if not await unless_trouble(duty, work, **ids):
+            self._duties_failed += 1
 
     async def _rescue(self) -> None:
         rescued = await admit.rescue(self._runtime, self._budget)
