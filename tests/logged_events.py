@@ -8,7 +8,7 @@ from typing import Final
 
 from local.part import ROOT
 
-_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_LEVELS: Final = {"debug", "info", "warning", "error", "critical"}
 _LOGGERS: Final = ("log", "events")
 
 
@@ -50,7 +50,6 @@ def _levels(function: ast.expr) -> set[str]:
     """`log.info`, or one of two: `(log.error if … else log.warning)`."""
     if isinstance(function, ast.IfExp):
         return _levels(function.body) | _levels(function.orelse)
-    is_level = isinstance(function, ast.Attribute) and function.attr in _LEVELS
-    if is_level and isinstance(function.value, ast.Name) and function.value.id in _LOGGERS:
-        return {function.attr}
-    return set()
+    if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
+        return set()
+    return {function.attr} & _LEVELS if function.value.id in _LOGGERS else set()
