@@ -15,11 +15,14 @@ from tests.deploy.google import PROJECT
 from tests.deploy.world import ROOT, SECRETS, new_site
 
 _PAGES = ("README.md", "SECURITY.md", "docs/OPERATIONS.md", "docs/ARCHITECTURE.md")
-# A shell's variable, and what the reader puts in itself.
-_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)")
+# A shell's variable, and what the reader puts in.
+_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b")
 
 gcloud = shutil.which("gcloud")
-pytestmark = pytest.mark.skipif(gcloud is None, reason="gcloud is not installed")
+pytestmark = [
+    pytest.mark.skipif(gcloud is None, reason="gcloud is not installed"),
+    pytest.mark.timeout(300),  # some hundred of gcloud's commands are loaded
+]
 
 
 def errors_of(commands: Sequence[Sequence[str]], folder: Path, checkout: Path = ROOT) -> list[str | None]:
