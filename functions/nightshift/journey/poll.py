@@ -71,7 +71,7 @@ async def is_stray(runtime: Runtime, remote_id: str, batch_id: str) -> bool:
 
 async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
     if await is_stray(runtime, remote_id, batch_id):
-        log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
+        log.warning("stray_batch_cancelled", batch_id=batch_id)
         await runtime.provider.cancel(remote_id)
 
 
@@ -89,24 +89,26 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     """
     batch = batches.batch_of(hold)
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
-    age = runtime.now() - _sent_at(batch)
+    age = runtime.now() - batch.sent_at
     try:
         remote = seen.remotes.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
         if age < _BATCH_PATIENCE:
             return False
-        log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        log.warning("batch_gone", remote_id=batch.remote_id)
         await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
         return True
     if remote.outcome is None and age >= _BATCH_PATIENCE and not remote.is_cancelling:
-        log.error("batch_never_ended", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        log.warning("batch_never_ended", remote_id=batch.remote_id)
         await runtime.provider.cancel(batch.remote_id)
     if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE:
         if remote.outcome and batch.output_missing_since is None:
             await hold.write({"outputMissingSince": runtime.now()})
         return False
     code = remote.error_code and one_word(remote.error_code)
-    log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=code)
+    (log.info if remote.outcome == "completed" else log.warning)(
+        "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code
+    )
     reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
     await hold.write(
         {
@@ -125,14 +127,10 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
 def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
     remote = seen.remotes.get(batch.remote_id or "")
-    if batch.status != "submitted" or remote is None or now >= _sent_at(batch) + _BATCH_PATIENCE:
+    if batch.status != "submitted" or remote is None or now >= batch.sent_at + _BATCH_PATIENCE:
         return False
     is_new = remote.outcome is not None and batch.output_missing_since is None
     return not is_new and not _is_ready(batch, remote, now)
-
-
-def _sent_at(batch: Batch) -> datetime:
-    return batch.submitted_at or batch.created_at
 
 
 def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:

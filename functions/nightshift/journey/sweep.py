@@ -61,7 +61,7 @@ class _Sweep:
         self._seen_seconds: defaultdict[Lane, list[float]] = defaultdict(list)
 
     async def run(self, budget: Budget) -> None:
-        under_way: set[asyncio.Task[None]] = set()
+        under_way: set[asyncio.Task[bool]] = set()
         try:
             async with aclosing(self._due()) as found:
                 async for due in found:

@@ -145,6 +145,11 @@ class Batch:
         """Whether it still has a step before it."""
         return self.status in OPEN
 
+    @property
+    def sent_at(self) -> datetime:
+        """When it was submitted, or as long as it is not, created."""
+        return self.submitted_at or self.created_at
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
