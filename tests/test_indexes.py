@@ -7,6 +7,7 @@ asks one is driven, and held against the file by the published rules (tests/inde
 import json
 import runpy
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -105,6 +106,21 @@ async def _list_as_the_app_does(world: World) -> None:
     await ledger.order_by("createdAt", direction=Query.DESCENDING).limit(100).get()
 
 
+async def _answer_in_real_time(world: World) -> None:
+    """A job is near its deadline; then one waits, with an answer that was none behind it. It stays so."""
+    await world.submit("carol", deadline=world.now() + timedelta(days=1))
+    world.provider.hold("in_progress")
+    await world.submit("carol", deadline=world.now() + timedelta(seconds=90))
+    assert await world.sweep() == 200
+    world.provider.faults.add(
+        ReplyRule(Reply(content="no JSON")),
+        RequestFault("POST", "/v1/chat/completions", when="before", status=None),
+        RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "600"}),
+    )
+    await world.submit("carol", speed="instant")
+    assert await world.sweep() == 200
+
+
 # Each with the settings that it needs, next to these.
 SETTINGS = {
     "NIGHTSHIFT_COALESCE_SECONDS": "0",
@@ -122,6 +138,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_lose_answers, {}),
     (_operate, {}),
     (_list_as_the_app_does, {}),
+    (_answer_in_real_time, {}),
 )
 
 

@@ -107,8 +107,11 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         await admissions.refuse(runtime, job, refusal, title)
         log.info("job_refused", job_id=job.job_id, code=refusal.code)
         return None
-    log.info("job_started" if is_instant else "job_queued", job_id=job.job_id, lane=str(lane))
-    if not (is_instant and answers):
+    if not is_instant:
+        log.info("job_queued", job_id=job.job_id, lane=str(lane))
+        return lane
+    log.info("job_started", job_id=job.job_id, lane=str(lane))
+    if not answers:
         return lane
     if taken_at is None:
         raise LeaseHeld("another delivery has admitted the job")

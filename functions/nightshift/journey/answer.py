@@ -177,8 +177,7 @@ def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
 
 
 def _log_delay(waits: _Waits, pause_seconds: float, *, is_stored: bool) -> None:
-    at_severity = log.error if waits.needs_operator else log.warning
-    at_severity(
+    (log.error if waits.needs_operator else log.warning)(
         "answer_delayed",
         job_id=waits.job.job_id,
         attempt=waits.job.attempts,
