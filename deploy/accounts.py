@@ -5,6 +5,7 @@ from typing import Final
 from deploy.cloud import Cloud
 
 ADMIT: Final = "nightshift-admit"
+ANSWER: Final = "nightshift-answer"
 TICK: Final = "nightshift-tick"
 INGEST: Final = "nightshift-ingest"
 WEBHOOK: Final = "nightshift-webhook"
@@ -16,6 +17,7 @@ BUILD: Final = "nightshift-build"
 
 ACCOUNTS: Final = {
     ADMIT: "Nightshift: onAiJobCreated",
+    ANSWER: "Nightshift: answerInstantJobs",
     TICK: "Nightshift: processBatchJobs",
     INGEST: "Nightshift: ingestBatchResults",
     WEBHOOK: "Nightshift: openaiWebhook",

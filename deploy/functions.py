@@ -1,4 +1,4 @@
-"""The five functions as they are deployed.
+"""The functions as they are deployed.
 
 Memory: a process holds 52 MB when it has started, 111 MB after its first event, and 160 MB with a batch of 50,000
 (docs/BENCHMARKS.md). What is not used of 1 GiB is the room for several batches at once.
@@ -61,6 +61,16 @@ FUNCTIONS: Final = (
         concurrency=1,
         most_instances=50,
         topic="nightshift-ingest",
+    ),
+    Function(
+        name="answerInstantJobs",
+        target="answer_instant_jobs",
+        account=accounts.ANSWER,
+        # A sweep takes jobs for 50 s, and answers each within its lease.
+        timeout_seconds=300,
+        concurrency=1,
+        most_instances=5,
+        topic="nightshift-instant",
     ),
     Function(
         name="processBatchJobs",

@@ -1,4 +1,4 @@
-"""The five functions.
+"""The functions.
 
 Each carries a label with a digest of all that it was deployed from: its sources and its flags. The same digest on an
 active function is the same function; so a second run builds nothing. What somebody changed by hand is looked at, too.

@@ -21,7 +21,7 @@ exist, and the functions could not tell the user so.
 from collections.abc import AsyncIterator
 from typing import Final
 
-from deploy.accounts import ADMIT, BUILD, EVENTS, INGEST, STATS, TICK, WEBHOOK, agent, email, member
+from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, INGEST, STATS, TICK, WEBHOOK, agent, email, member
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.functions import API_KEY, WEBHOOK_SECRET
@@ -29,6 +29,8 @@ from deploy.policies import Grant, Resource, differences
 
 # Whoever advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST, WEBHOOK)
+# Who asks the provider for answers reads and signs the images that go with a question.
+_ASK: Final = (*_ADVANCE, ANSWER)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
 
 
@@ -50,7 +52,7 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
         (
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
-                *to("roles/datastore.user", *_ADVANCE),
+                *to("roles/datastore.user", *_ASK),
                 *to("roles/datastore.viewer", STATS),
                 *to("roles/firebaseauth.viewer", STATS),
                 *to("roles/eventarc.eventReceiver", EVENTS),
@@ -70,7 +72,7 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
         ),
         (
             Resource(kind=("storage", "buckets"), name=f"gs://{settings.uploads_bucket}"),
-            to("roles/storage.objectViewer", *_ADVANCE),
+            to("roles/storage.objectViewer", *_ASK),
         ),
         (
             Resource(kind=("pubsub", "topics"), name="nightshift-ingest"),
@@ -81,11 +83,11 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
                 Resource(kind=("iam", "service-accounts"), name=email(cloud, account), has_conditions=True),
                 to("roles/iam.serviceAccountTokenCreator", account),
             )
-            for account in _ADVANCE
+            for account in _ASK
         ),
         (
             Resource(kind=("secrets",), name=API_KEY, has_conditions=True),
-            to("roles/secretmanager.secretAccessor", *_ADVANCE),
+            to("roles/secretmanager.secretAccessor", *_ASK),
         ),
         (
             Resource(kind=("secrets",), name=WEBHOOK_SECRET, has_conditions=True),

@@ -107,7 +107,7 @@ class Google:
         action = "same" if self.state["topics"] else "create"
         if "--dry-run" in arguments:
             return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
-        self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-tick"]
+        self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick"]
         return "Done: 3 created."
 
     def _policy(self, words: list[str], flags: dict[str, str]) -> str:

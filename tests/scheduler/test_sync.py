@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from tests.scheduler.conftest import Project
 
-TOPICS = {"nightshift-instant", "nightshift-tick", "nightshift-ingest", "nightshift-dead-letters"}
+TOPICS = {"nightshift-tick", "nightshift-ingest", "nightshift-dead-letters"}
 EVERY_MINUTE = """
 [[job]]
 name = "takeUpRetries"
