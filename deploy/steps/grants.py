@@ -7,6 +7,7 @@
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses: `reassemble` may happen in each of them |
 | | read `openai-api-key` | asks the provider |
+| the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret` | checks signatures |
 | the statistics' | read Firestore | counts jobs |
