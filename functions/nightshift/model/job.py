@@ -62,6 +62,8 @@ class Job:
     batch_id: str | None
     # How often it was submitted, the submission under way included.
     attempts: int
+    # The batches that it has left to be queued again: their files hold its lines, too.
+    former_batch_ids: tuple[str, ...]
     # The precondition of every write that follows from this reading.
     update_time: datetime
 

@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CREATED, FAILED
+from nightshift.model.job import CREATED, FAILED, Job
 from nightshift.model.notification import notification
 from nightshift.runtime import Runtime
 from nightshift.store import reads
 from nightshift.store.commits import READ, Commit, Undecided, attempts
-from nightshift.store.documents import JOBS, NOTIFICATIONS, jobs_where
+from nightshift.store.documents import JOBS, NOTIFICATIONS, job_from, jobs_where
 
 _PAGE: Final = 300
 
@@ -26,6 +26,11 @@ class Written:
     fields: Mapping[str, Any]
     created_at: datetime
     update_time: datetime
+
+    @property
+    def job(self) -> Job:
+        """The same as a job that was admitted; what does not fit is left empty."""
+        return job_from(self.job_id, self.fields, self.update_time)
 
     @property
     def user_id(self) -> str:
@@ -57,15 +62,17 @@ async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Wr
         last = page[-1]
 
 
-async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str) -> None:
-    """Fail a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
+async def refuse(
+    runtime: Runtime, job: Written, refusal: JobRefused, title: str, status: Literal["failed", "cancelled"] = FAILED
+) -> None:
+    """End a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
     client = runtime.firestore
     async for _ in attempts():
         commit = Commit(runtime)
         commit.update(
             client.collection(JOBS).document(job.job_id),
             {
-                "status": FAILED,
+                "status": status,
                 "errorCode": refusal.code,
                 "errorMessage": refusal.message,
                 "tokensSpent": 0,
@@ -78,7 +85,7 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
             user_id=job.user_id,
             job_id=job.job_id,
             kind="job_failed",
-            title=f"{title} failed",
+            title=f"{title} {status}",
             message=f"{refusal.message} Nothing was charged.",
         )
         commit.set(client.collection(NOTIFICATIONS).document(job.job_id), {**note, "createdAt": SERVER_TIMESTAMP})

@@ -14,7 +14,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilt
 
 from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Estimate, Usage
 from nightshift.model.errors import TryLater
-from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
+from nightshift.model.job import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
@@ -234,9 +234,9 @@ async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None)
         query = jobs_where(runtime, batchId=batch.batch_id, status=status)
         return int((await query.count().get(read_time=at, **READ))[0][0].value)
 
-    completed, failed = await asyncio.gather(count(COMPLETED), count(FAILED))
-    retried = max(0, batch.job_count - completed - failed)
-    return Counts(completed=completed, failed=failed, retried=retried)
+    completed, failed, cancelled = await asyncio.gather(count(COMPLETED), count(FAILED), count(CANCELLED))
+    retried = max(0, batch.job_count - completed - failed - cancelled)
+    return Counts(completed=completed, failed=failed, retried=retried, cancelled=cancelled)
 
 
 def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
@@ -261,6 +261,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         submitted_at=_instant_or_none(fields.get("submittedAt")),
         output_missing_since=_instant_or_none(fields.get("outputMissingSince")),
         ended_at=_instant_or_none(fields.get("endedAt")),
+        stop=fields.get("stop"),
     )
 
 

@@ -1,5 +1,7 @@
 """Where everything lies in Firestore, and how a job is read from its document."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from google.cloud.firestore import DocumentSnapshot, FieldFilter
@@ -17,6 +19,8 @@ LEDGER: Final = "ledger"
 CLASSIFICATIONS: Final = "classifications"
 NOTIFICATIONS: Final = "notifications"
 WEBHOOKS: Final = "webhooks"
+# The field of a job that names the batches which it has left.
+FORMER_BATCH_IDS: Final = "formerBatchIds"
 
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
@@ -29,10 +33,14 @@ def jobs_where(runtime: Runtime, **fields: str) -> Any:
 
 def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
     """The admitted job of a document. Whatever somebody made of it since, it can be read, and then refused."""
-    fields: dict[str, Any] = snapshot.to_dict() or {}
-    job_input = fields.get("input")
+    return job_from(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time)
+
+
+def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> Job:
+    """The same from a document's fields."""
+    job_input, former = fields.get("input"), fields.get(FORMER_BATCH_IDS)
     return Job(
-        job_id=snapshot.id,
+        job_id=job_id,
         user_id=str(fields.get("userId", "")),
         type=str(fields.get("type", "")),
         input=job_input if isinstance(job_input, dict) else {},
@@ -40,5 +48,6 @@ def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
         lane=fields.get("lane"),
         batch_id=fields.get("batchId"),
         attempts=count_of(fields.get("attempts")),
-        update_time=snapshot.update_time,
+        former_batch_ids=tuple(str(batch_id) for batch_id in former) if isinstance(former, list) else (),
+        update_time=update_time,
     )
