@@ -22,6 +22,7 @@ from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Commit, Undecided, attempts
 from nightshift.store.documents import CLASSIFICATIONS, FORMER_BATCH_IDS, JOBS, NOTIFICATIONS, job_of
 from nightshift.store.refunds import Refunds
+from nightshift.store.retention import job_expiry, notification_expiry
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed)
@@ -121,7 +122,7 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
         "usage": done.usage.fields(),
     }
     cost_usd = batch_cost_usd(lane.provider, lane.model, done.usage)
-    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": cost_usd, **_ENDED})
+    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": cost_usd, **_ended(runtime)})
     writes.set(
         client.collection(CLASSIFICATIONS).document(job.job_id),
         {
@@ -165,14 +166,15 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 "errorCode": failure.error_code,
                 "errorMessage": failure.error_message,
                 "tokensSpent": 0,
-                **_ENDED,
+                **_ended(runtime),
             },
         )
         _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
     refunds.write(writes, job_ids)
 
 
-_ENDED: Final[Mapping[str, Any]] = {"completedAt": SERVER_TIMESTAMP}
+def _ended(runtime: Runtime) -> dict[str, Any]:
+    return {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
 
 
 def _write_job(runtime: Runtime, writes: Commit, job: Job, changes: Mapping[str, Any]) -> None:
@@ -187,7 +189,7 @@ def _write_notification(runtime: Runtime, writes: Commit, job: Job, kind: Kind, 
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
     writes.set(
         runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
-        {**note, "createdAt": SERVER_TIMESTAMP},
+        {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
     )
 
 
