@@ -1,34 +1,10 @@
 """`python -m nightshift audit`, as an operator runs it: a process of its own that has the environment and no more."""
 
-import asyncio
-import os
-import sys
-from asyncio.subprocess import PIPE
-from pathlib import Path
-
 import pytest
 
 from tests.auditing import spend_a_night, told
+from tests.operating import nightshift
 from tests.world import World
-
-FUNCTIONS = Path(__file__).parent.parent / "functions"
-
-
-async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run the command; returns its exit code, what it printed, and what it complained about."""
-    # The functions of this process set the variable; an operator's shell has none.
-    inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "nightshift",
-        *arguments,
-        env=inherited | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    output, complaints = await process.communicate()
-    return process.returncode or 0, output.decode(), complaints.decode()
 
 
 async def test_a_clean_database_exits_zero(world: World) -> None:
