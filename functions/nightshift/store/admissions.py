@@ -43,7 +43,7 @@ class Written:
 async def read(runtime: Runtime, job_id: str) -> Written | None:
     """The job document, or None if there is none."""
     snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
-    return _written(snapshot) if snapshot.exists else None
+    return written(snapshot) if snapshot.exists else None
 
 
 async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Written]:
@@ -57,7 +57,7 @@ async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Wr
         page = await (query.start_after(last) if last else query).get(**READ)
         for snapshot in page:
             if snapshot.create_time <= latest:
-                yield _written(snapshot)
+                yield written(snapshot)
         if len(page) < _PAGE:
             return
         last = page[-1]
@@ -109,7 +109,8 @@ async def was_decided(runtime: Runtime, job_id: str, update_time: datetime) -> b
     return again is None or again.update_time != update_time
 
 
-def _written(snapshot: Any) -> Written:
+def written(snapshot: Any) -> Written:
+    """A job as its document was read."""
     return Written(
         job_id=snapshot.id,
         fields=snapshot.to_dict() or {},
