@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,38 @@ async def operate(
     return code, told.out, told.err
 
 
-async def nightshift(*arguments: str, stdin: int | None = None, **environment: str) -> tuple[int, str, str]:
+async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
     """Run a command as a process that has the environment and no more; returns what `operate` does."""
+    return await _ended(await _started(arguments, environment, stdin=DEVNULL))
+
+
+async def asked(answer: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a command whose standard input is a terminal, and answer its question; returns what `operate` does."""
+    keyboard, terminal = os.openpty()
+    try:
+        process = await _started(arguments, {}, stdin=terminal)
+        os.write(keyboard, f"{answer}\n".encode())
+        return await _ended(process)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+async def _started(arguments: Sequence[str], environment: Mapping[str, str], stdin: int) -> Process:
     # The functions of this process set the variable; an operator's shell has none.
     inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "nightshift",
         *arguments,
-        env=inherited | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
-        stdin=stdin if stdin is not None else asyncio.subprocess.DEVNULL,
+        env={**inherited, "PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200", **environment},
+        stdin=stdin,
         stdout=PIPE,
         stderr=PIPE,
     )
+
+
+async def _ended(process: Process) -> tuple[int, str, str]:
     output, complaints = await process.communicate()
     return process.returncode or 0, output.decode(), complaints.decode()

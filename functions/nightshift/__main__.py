@@ -4,12 +4,17 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from nightshift.commands import audit, running
+from nightshift.commands import audit, batches, bill, grant, job, running, stats
 from nightshift.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
+    job.COMMAND,
+    batches.COMMAND,
+    stats.COMMAND,
+    bill.COMMAND,
     audit.COMMAND,
-)  # fmt: skip
+    grant.COMMAND,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

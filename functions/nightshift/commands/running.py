@@ -6,6 +6,8 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from textwrap import fill
+from typing import Final
 
 import structlog
 from google.api_core import exceptions
@@ -18,7 +20,8 @@ from nightshift.log import where_raised
 from nightshift.model.errors import InvalidSettings, NightshiftError
 from nightshift.runtime import Runtime
 
-_EXIT_CODES = "Exit code: 0 done; 1 findings, not found or refused; 2 could not run."
+_WIDTH: Final = 78
+_EXIT_CODES: Final = "Exit code: 0 done; 1 findings, not found or refused; 2 could not run."
 
 
 def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
@@ -50,7 +53,7 @@ def parsed(commands: Sequence[Command], arguments: Sequence[str] | None) -> Name
         described = choices.add_parser(
             command.name,
             help=command.help,
-            description=command.description,
+            description=fill(command.description, _WIDTH),
             epilog=f"example:\n  ./nightshift {command.example}\n\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

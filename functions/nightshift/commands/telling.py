@@ -147,10 +147,13 @@ class ForPeople:
             is_number = all(isinstance(fields[names[0]], int | float | None) for fields in rows)
             table.add_column(title, justify="right" if is_number else "left", overflow="fold")
         for fields in rows:
-            cells = ([self._told(fields[name]) for name in names] for names in columns.values())
-            table.add_row(*(_text("\n".join(cell)) for cell in cells))
+            table.add_row(*(_text(self._cell([fields[name] for name in names])) for names in columns.values()))
         self._console.print()
         self._console.print(table)
+
+    def _cell(self, contents: Sequence[Any]) -> str:
+        """Contents one under the other; of several, those that are not there are left out."""
+        return "\n".join(self._told(content) for content in contents if content is not None) or plain(None)
 
     def _told(self, content: Any) -> str:
         if isinstance(content, datetime):
@@ -178,8 +181,10 @@ def plain(content: Any) -> str:
 
 
 def dollars(amount: float) -> str:
-    """An amount of US dollars, to the cent, or to two digits of what is less than a dollar."""
-    return f"US$ {amount:,.2f}" if amount >= 1 or not amount else f"US$ {amount:.2g}"
+    """An amount of US dollars: to the cent, or what is less than a dollar to two digits."""
+    if amount >= 1 or not amount:
+        return f"US$ {amount:,.2f}"
+    return "US$ " + f"{float(f'{amount:.2g}'):.10f}".rstrip("0")
 
 
 def moment(at: datetime, now: datetime) -> str:
