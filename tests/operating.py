@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -30,16 +31,25 @@ async def operate(
     return code, told.out, told.err
 
 
-async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
+async def nightshift(*arguments: str, **changes: str | None) -> tuple[int, str, str]:
     """Run a command as a process that has the environment and no more; returns what `operate` does."""
-    return await _ended(await _started(arguments, environment, stdin=DEVNULL))
+    return await _ended(await _started(arguments, changes, stdin=DEVNULL))
 
 
-async def asked(answer: str, *arguments: str) -> tuple[int, str, str]:
-    """Run a command whose standard input is a terminal, and answer its question; returns what `operate` does."""
+async def asked(answer: str | None, *arguments: str) -> tuple[int, str, str]:
+    """Run a command whose standard input is a terminal, and answer its question; returns what `operate` does.
+
+    None: the question is interrupted, as by Ctrl-C.
+    """
     keyboard, terminal = os.openpty()
     try:
         process = await _started(arguments, {}, stdin=terminal)
+        if answer is None:
+            assert process.stderr
+            question = await process.stderr.readuntil(b"[y/N]")
+            process.send_signal(signal.SIGINT)
+            code, output, complaints = await _ended(process)
+            return code, output, question.decode() + complaints
         os.write(keyboard, f"{answer}\n".encode())
         return await _ended(process)
     finally:
@@ -47,15 +57,20 @@ async def asked(answer: str, *arguments: str) -> tuple[int, str, str]:
         os.close(terminal)
 
 
-async def _started(arguments: Sequence[str], environment: Mapping[str, str], stdin: int) -> Process:
-    # The functions of this process set the variable; an operator's shell has none.
-    inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
+def environment(**changes: str | None) -> dict[str, str]:
+    """What an operator's shell has; None = not that."""
+    # The functions of this process set the variable.
+    variables = {**os.environ, "FUNCTION_TARGET": None, "PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200", **changes}
+    return {name: setting for name, setting in variables.items() if setting is not None}
+
+
+async def _started(arguments: Sequence[str], changes: Mapping[str, str | None], stdin: int) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "nightshift",
         *arguments,
-        env={**inherited, "PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200", **environment},
+        env=environment(**changes),
         stdin=stdin,
         stdout=PIPE,
         stderr=PIPE,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from nightshift.commands.command import Command, ExitCode
 from nightshift.commands.lanes import tell_lanes
-from nightshift.commands.telling import Tell, Usd, duration
+from nightshift.commands.telling import Tell, duration
 from nightshift.model.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.store import batches
@@ -41,7 +41,7 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
         reading(runtime, options.limit), batches.count_open(runtime), backlogs(runtime)
     )
     tell.table("batch", [_row(runtime, one) for one in found], _COLUMNS)
-    tell_lanes(tell, lanes)
+    tell_lanes(runtime, tell, lanes)
     tell.line({"summary": {"openBatches": number_open, "told": len(found)}})
     tell.say("")
     if not options.all and number_open > len(found):
@@ -70,7 +70,7 @@ def _row(runtime: Runtime, found: batches.Found) -> dict[str, Any]:
         "submittedAt": batch.submitted_at,
         "endedAt": batch.ended_at,
         "counts": None if batch.is_open else batch.counts.fields(),
-        "costUsd": Usd(cost_usd) if isinstance(cost_usd, int | float) else None,
+        "costUsd": cost_usd if isinstance(cost_usd, int | float) else None,
         "heldUntil": held_until,
         "held": f"held for {duration(held_until - now)} more" if held_until else None,
     }

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from nightshift.commands.command import Command, ExitCode
-from nightshift.commands.telling import Tell, Usd
+from nightshift.commands.telling import Tell
 from nightshift.model.bill import Bill
 from nightshift.runtime import Runtime
 from nightshift.store import costs
@@ -33,7 +33,7 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
             whole = whole.with_batch(batch)
             by_day[batch.day] = by_day[batch.day].with_batch(batch)
             by_lane[batch.lane] = by_lane[batch.lane].with_batch(batch)
-    tell.record("bill", {"month": month, **_sums(whole), "usdPerCompletedJob": _usd(whole.usd_per_completed_job)})
+    tell.record("bill", {"month": month, **_sums(whole), "perCompletedJobUsd": whole.usd_per_completed_job})
     _tell_sums(tell, "day", by_day)
     _tell_sums(tell, "lane", by_lane)
     tell.say("")
@@ -48,9 +48,7 @@ def _tell_sums(tell: Tell, kind: str, sums: Mapping[str, Bill]) -> None:
         rows,
         {
             kind.capitalize(): [kind],
-            "Batches": ["batches"],
-            "Done": ["completed"],
-            "Failed": ["failed"],
+            "Jobs": ["jobs"],
             "Cost": ["costUsd"],
             "Saved": ["savedUsd"],
         },
@@ -62,16 +60,11 @@ def _sums(bill: Bill) -> dict[str, Any]:
         "batches": bill.batches,
         "openBatches": bill.open_batches,
         "unpricedBatches": bill.unpriced_batches,
-        "completed": bill.completed,
-        "failed": bill.failed,
-        "costUsd": Usd(bill.cost_usd),
-        "realtimeCostUsd": Usd(bill.realtime_cost_usd),
-        "savedUsd": Usd(bill.saved_usd),
+        "jobs": {"completed": bill.completed, "failed": bill.failed},
+        "costUsd": bill.cost_usd,
+        "realtimeCostUsd": bill.realtime_cost_usd,
+        "savedUsd": bill.saved_usd,
     }
-
-
-def _usd(amount: float | None) -> Usd | None:
-    return None if amount is None else Usd(amount)
 
 
 def _what_is_left_out(bill: Bill) -> str:

@@ -81,8 +81,8 @@ def _entry_id(text: str) -> str:
 COMMAND: Final = Command(
     name="grant",
     help="give a user tokens: wallet and ledger entry in one commit",
-    description="Gives a user tokens, in one commit of wallet and ledger entry. Under one entry id a user is given tokens "
-    "once: to repeat it with the same amount changes nothing (exit code 0), with another is refused (1).",
+    description="Gives a user tokens, in one commit of wallet and ledger entry. Under one entry id a user is given "
+    "tokens once: to repeat it with the same amount changes nothing (exit code 0), with another is refused (1).",
     example="grant kX3vQ9aBcD 50 --entry-id refund-ticket-4711",
     add_arguments=_add_arguments,
     run=_run,

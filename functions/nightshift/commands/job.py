@@ -121,7 +121,7 @@ def _told_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _tell_batch(runtime: Runtime, tell: Tell, story: Story) -> None:
     batch_id = story.job.get("batchId")
     if story.batch is None:
-        tell.record("batch", {"batchId": batch_id, "status": "there is no such batch" if batch_id else None})
+        tell.record("batch", {"batchId": batch_id, "status": "there is no such batch (any more)"} if batch_id else {})
         return
     lease = Lease.read(story.batch.get("lease"))
     held_until = lease.expires_at if lease and lease.is_live(runtime.now()) else None

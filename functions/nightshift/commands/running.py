@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -30,6 +31,8 @@ def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
     log.configure()
     # Standard output is the command's own.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # What a library warns of comes to nothing, or to an error that is told in a sentence.
+    logging.getLogger().setLevel(logging.ERROR)
     try:
         runtime = Runtime(settings.load())
     except InvalidSettings as wrong:

@@ -39,29 +39,29 @@ class Standing:
 def sentence(standing: Standing) -> str:
     """Where the job is, and what happens next."""
     status = standing.story.job.get("status")
-    match status:
-        case _ if status == CREATED:
-            return _created(standing)
-        case _ if status == QUEUED:
-            return _queued(standing)
-        case _ if status == PROCESSING:
-            return _processing(standing)
-        case _ if status in {COMPLETED, FAILED, CANCELLED}:
-            return _ended(standing)
-        case _:
-            return "Its status is none of ours: nothing of ours moves it."
+    if status == CREATED:
+        return _created(standing)
+    if status == QUEUED:
+        return _queued(standing)
+    if status == PROCESSING:
+        return _processing(standing)
+    if status in (COMPLETED, FAILED, CANCELLED):
+        return _ended(standing)
+    return "Its status is none of ours: nothing of ours moves it."
 
 
 def _created(standing: Standing) -> str:
+    told = f"It has been waiting to be admitted {_since(standing, 'createdAt')}."
+    if hint := _too_long(standing, "createdAt"):
+        return f"{told} {hint}"
     rescue = timedelta(seconds=standing.settings.rescue_seconds)
-    next_step = f"Its event admits it, or, {duration(rescue)} after its creation, the next tick."
-    return f"It is not admitted yet, {_since(standing, 'createdAt')}. {next_step}"
+    return f"{told} Its event admits it, or, {duration(rescue)} after its creation, the next tick."
 
 
 def _queued(standing: Standing) -> str:
     job, now, lane = standing.story.job, standing.now, standing.lane
     attempts = tokens_of(job.get("attempts"))
-    told = f"It is queued {_since(standing, 'queuedAt')} in lane {job.get('lane')}."
+    told = f"It has been queued {_since(standing, 'queuedAt')} in lane {job.get('lane')}."
     if attempts:
         told += f" It was submitted {attempts} of {standing.settings.max_attempts} times before."
     if lane and lane.backs_off_until:
@@ -72,15 +72,19 @@ def _queued(standing: Standing) -> str:
         told += f" {spent}: should the rest not reach for it, it waits for the next day in UTC."
     if lane and lane.held_until:
         return f"{told} Somebody is submitting the lane just now."
-    queued_at = job.get("queuedAt")
-    if isinstance(queued_at, datetime) and now - queued_at > _TWO_TICKS:
-        return f"{told} That is longer than two ticks: do they run? Look into the log of processBatchJobs."
-    return f"{told} The next tick submits it."
+    return f"{told} {_too_long(standing, 'queuedAt') or 'The next tick submits it.'}"
+
+
+def _too_long(standing: Standing, field: str) -> str | None:
+    """Whom to ask about a job that waits longer than it should."""
+    at: Any = standing.story.job.get(field)
+    is_overdue = isinstance(at, datetime) and standing.now - at > _TWO_TICKS
+    return "That is longer than two ticks: do they run? Look into the log of processBatchJobs." if is_overdue else None
 
 
 def _processing(standing: Standing) -> str:
     story = standing.story
-    told = f"It is in batch {story.job.get('batchId')}, {_since(standing, 'submittedAt')}."
+    told = f"It has been in batch {story.job.get('batchId')}, {_since(standing, 'submittedAt')}."
     if story.batch is None:
         return f"{told} There is no such batch (any more): the tick recovers it."
     status = story.batch.get("status")

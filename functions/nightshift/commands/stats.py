@@ -10,7 +10,7 @@ from typing import Final
 
 from nightshift.commands.command import Command, ExitCode
 from nightshift.commands.lanes import tell_lanes
-from nightshift.commands.telling import Tell, Usd
+from nightshift.commands.telling import Tell
 from nightshift.model.job import CREATED
 from nightshift.runtime import Runtime
 from nightshift.store import batches, stats
@@ -27,15 +27,15 @@ async def _run(runtime: Runtime, _: Namespace, tell: Tell) -> ExitCode:
     budget_usd = runtime.settings.daily_budget_usd
     oldest = min((lane.oldest_queued_at for lane in lanes if lane.oldest_queued_at), default=None)
     tell.record("jobs", {**stats.summary(counts), "notAdmittedYet": counts[CREATED], "oldestQueuedAt": oldest})
-    tell_lanes(tell, lanes)
+    tell_lanes(runtime, tell, lanes)
     tell.record("batches", {"open": open_batches})
     tell.record(
         "today",
         {
             "day": runtime.today,
-            "spentUsd": Usd(spent_usd),
-            "budgetUsd": Usd(budget_usd) if budget_usd else None,
-            "leftUsd": Usd(max(0.0, budget_usd - spent_usd)) if budget_usd else None,
+            "spentUsd": spent_usd,
+            "budgetUsd": budget_usd if budget_usd else None,
+            "leftUsd": max(0.0, budget_usd - spent_usd) if budget_usd else None,
         },
     )
     return ExitCode.DONE

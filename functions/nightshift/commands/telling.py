@@ -1,15 +1,15 @@
 """How a command tells what it found: as tables of 80 columns for people, or as JSON, one object a line, for programs.
 
-Both are told from the same fields, named as in the documents: `createdAt` is the column "Created". Their content is
-typed, and the form follows from the type:
+Both are told from the same fields, named as in the documents: `createdAt` is the column "Created". The form of their
+content follows from its type:
 
 | type | people | programs |
 |---|---|---|
 | datetime | `2026-11-22 10:53 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
 | timedelta | `12 min` | seconds |
-| Usd | `US$ 0.0123` | a number |
-| mapping | `3 completed, 1 failed` | an object |
-| None | `-` | `null` |
+| number in a field `…Usd` | `US$ 0.0123` | a number |
+| mapping | `3 completed, 1 failed`: what is not zero | an object |
+| None | `-` in a table, nothing in a record | `null` |
 """
 
 import json
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Sequence[str]]
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-
-
-class Usd(float):
-    """An amount of US dollars."""
+_LONGEST_ID: Final = 40
 
 
 class Tell(Protocol):
@@ -128,11 +125,14 @@ class ForPeople:
 
     def record(self, kind: str, fields: Mapping[str, Any]) -> None:
         """See `Tell`."""
+        there = {name: content for name, content in fields.items() if content is not None}
+        if not there:
+            return
         table = _table(show_header=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
-        for name, content in fields.items():
-            table.add_row(_title(name), _text(self._told(content)))
+        for name, content in there.items():
+            table.add_row(_title(name), _text(self._told(name, content)))
         self._console.print()
         self._console.print(_title(kind), style="bold underline", markup=False)
         self._console.print(table)
@@ -143,35 +143,44 @@ class ForPeople:
             return
         columns = columns or {_title(name): [name] for name in rows[0]}
         table = _table(show_header=True)
+        columns = {
+            title: names
+            for title, names in columns.items()
+            if any(fields[name] is not None for fields in rows for name in names)
+        }
         for title, names in columns.items():
             is_number = all(isinstance(fields[names[0]], int | float | None) for fields in rows)
-            table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+            widest = max(len(str(fields[name])) for fields in rows for name in names)
+            # An id is easier to copy from one line; what is too long for that is folded, never cut.
+            is_id = isinstance(rows[0][names[0]], str) and widest <= _LONGEST_ID
+            table.add_column(
+                title, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number or is_id
+            )
         for fields in rows:
-            table.add_row(*(_text(self._cell([fields[name] for name in names])) for names in columns.values()))
+            table.add_row(*(_text(self._cell({name: fields[name] for name in names})) for names in columns.values()))
         self._console.print()
         self._console.print(table)
 
-    def _cell(self, contents: Sequence[Any]) -> str:
-        """Contents one under the other; of several, those that are not there are left out."""
-        return "\n".join(self._told(content) for content in contents if content is not None) or plain(None)
+    def _cell(self, fields: Mapping[str, Any]) -> str:
+        """Fields one under the other; those that are not there are left out."""
+        there = (self._told(name, content) for name, content in fields.items() if content is not None)
+        return "\n".join(there) or "-"
 
-    def _told(self, content: Any) -> str:
+    def _told(self, name: str, content: Any) -> str:
         if isinstance(content, datetime):
             return moment(content, self._now())
         if isinstance(content, Mapping):
-            return ", ".join(f"{self._told(inner)} {_words(name)}" for name, inner in content.items()) or "-"
-        return plain(content)
+            parts = [f"{self._told(key, inner)} {_words(key)}" for key, inner in content.items() if inner]
+            return ", ".join(parts) or "none"
+        if name.endswith("Usd") and isinstance(content, int | float):
+            return dollars(content)
+        return _plain(content)
 
 
-def plain(content: Any) -> str:
-    """What a field that is neither a time nor a mapping says to a person."""
+def _plain(content: Any) -> str:
     match content:
-        case None:
-            return "-"
         case bool():
             return "yes" if content else "no"
-        case Usd():
-            return dollars(content)
         case float() | int():
             return f"{content:,}"
         case timedelta():
@@ -182,7 +191,7 @@ def plain(content: Any) -> str:
 
 def dollars(amount: float) -> str:
     """An amount of US dollars: to the cent, or what is less than a dollar to two digits."""
-    if amount >= 1 or not amount:
+    if amount >= 0.995 or not amount:
         return f"US$ {amount:,.2f}"
     return "US$ " + f"{float(f'{amount:.2g}'):.10f}".rstrip("0")
 
