@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.openai_server import RequestFault
 from nightshift.journey.cancel import cancel
 from nightshift.model.settlement import Settlement
 from nightshift.store import settlements
@@ -152,3 +153,22 @@ async def test_a_queued_job_that_lies_in_no_lane_can_be_cancelled(world: World) 
     assert await cancel(world.operators_runtime(), job_id) == "cancelled"
 
     assert (await world.read("wallets/alice"))["balance"] == 1
+
+
+async def test_a_job_that_is_cancelled_before_its_batch_is_written_anew_is_counted(world: World) -> None:
+    """The assembler died with two jobs claimed; one is cancelled, and the file is written from the other."""
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    await world.give("alice", 2)
+    jobs = [await world.write("alice"), await world.write("alice")]
+    world.pass_time(minutes=3)
+    assert await world.tick() == 200
+    (batch,) = await world.batches()
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "assembling"})
+
+    assert await cancel(world.operators_runtime(), jobs[0]) == "cancelled"
+    await world.finish()
+
+    (batch,) = await world.batches()
+    assert batch["counts"] == {"completed": 1, "failed": 0, "retried": 0, "cancelled": 1}
+    assert (await world.artifact(batch["id"], "input.jsonl")).count(b"\n") == 1
+    await assert_promises_kept(world)

@@ -1,6 +1,6 @@
 """`cancel`: end a job, or a batch, without an answer.
 
-Of a job it reads some 4 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
+Of a job it reads 6 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,6 +1,7 @@
 """`retry`: run a job again that failed or was cancelled, or send a batch's jobs again in another one.
 
-Of a job it reads some 6 documents and writes 3, in one commit; of a batch it writes the wish, and what that leads to.
+Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+leads to.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -246,6 +246,11 @@ async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
 
 
+async def count_claimed(runtime: Runtime, batch_id: str) -> int:
+    """How many jobs are in a batch that was not sent yet, those that have ended included, counted by the database."""
+    return int((await jobs_where(runtime, batchId=batch_id).count().get(**READ))[0][0].value)
+
+
 async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> Counts:
     """The `counts` of a batch whose jobs are all dealt with, counted by the database.
 
