@@ -27,7 +27,9 @@ class Told:
 
 async def run_audit(world: World, capsys: pytest.CaptureFixture[str], *, repair: bool = False, **changes: Any) -> Told:
     """Run the command in this process, so that it has the functions' clock; `changes` are of its settings."""
-    code, output, _ = await operate(world, capsys, "audit", "--json", *(["--repair"] if repair else []), **changes)
+    code, output, _ = await operate(
+        world, capsys, "audit", "--json", *(["--repair", "--yes"] if repair else []), **changes
+    )
     return told(code, output)
 
 

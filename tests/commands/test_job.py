@@ -189,6 +189,23 @@ async def test_a_job_in_a_batch_says_how_far_that_is(
     assert ("provider" in told) == (changes is not None)
 
 
+async def test_a_batch_that_the_provider_does_not_take_says_what_to_ask(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Out of credit for more than two ticks."""
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=429, times=None))
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+
+    assert "out of credit" not in (await _story(world, capsys, job_id))["standing"]
+    world.pass_time(minutes=21)
+    assert await world.tick() == 200
+
+    assert (await _story(world, capsys, job_id))["standing"].endswith(
+        "processBatchJobs. Is the provider down, or out of credit?"
+    )
+
+
 async def test_a_provider_that_cannot_be_asked_is_told_and_the_rest_too(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

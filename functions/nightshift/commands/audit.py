@@ -10,14 +10,21 @@ from nightshift.audit.audit import audit
 from nightshift.audit.finding import Finding, LeftAlone
 from nightshift.audit.scope import Scope
 from nightshift.commands.command import Command, ExitCode
+from nightshift.commands.confirmation import confirm
 from nightshift.commands.telling import Tell
 from nightshift.runtime import Runtime
 
 _WIDTHS: Final = {"check": 8, "where": 36}
+_MENDS: Final = (
+    "Mends what is certain, each as it is found: missing notifications, classifications and refunds, wallets that are "
+    "not the sum of their ledgers, wrong counts, stray batches and files at the provider, stuck jobs and batches."
+)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--repair", action="store_true", help="mend what can be mended safely, and say what was done")
+    parser.add_argument(
+        "--repair", action="store_true", help="mend what can be mended safely, once confirmed, and say what was done"
+    )
 
 
 async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
@@ -25,6 +32,8 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
 
     A finding that was mended is a finding still: the next audit is the one that finds nothing.
     """
+    if options.repair:
+        await confirm(options, _MENDS)
     scope = Scope(runtime=runtime)
     found = mended = 0
     async for finding in audit(scope):
@@ -86,8 +95,10 @@ def _tell_end(tell: Tell, scope: Scope, *, found: int, mended: int) -> None:
 COMMAND: Final = Command(
     name="audit",
     help="check the invariants over the live database",
-    description="Checks the invariants over the live database. Exit code: 0 all hold, 1 findings, 2 could not run.",
+    description="Checks the invariants over the live database. A finding that was mended is one still: the next audit "
+    "finds nothing.",
     example="audit --repair",
     add_arguments=_add_arguments,
     run=_run,
+    changes=True,
 )

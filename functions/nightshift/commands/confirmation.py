@@ -19,6 +19,7 @@ async def confirm(options: Namespace, change: str, typed: str = "") -> None:
     """
     if options.yes:
         return
+    change = f"In {options.project}: {change}"
     if not sys.stdin.isatty():
         raise CouldNotRun(f"{change} Nobody is there to confirm it, so nothing was changed; --yes confirms it.")
     sys.stderr.write(f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}")

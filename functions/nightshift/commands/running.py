@@ -71,6 +71,8 @@ def parsed(commands: Sequence[Command], arguments: Sequence[str] | None) -> Name
 async def run(runtime: Runtime, options: Namespace) -> ExitCode:
     """Run a command, and say what kept it from its work."""
     command: Command = options.command
+    # A question names it: many an operator has two projects.
+    options.project = runtime.settings.project
     try:
         return await command.run(runtime, options, telling(runtime, as_json=options.as_json))
     except Refused as refusal:

@@ -23,6 +23,8 @@ _OF_BATCHES: Final[Mapping[str, str]] = {
     "settling": "The answers are in, and what they left out is being dealt with.",
 }
 
+_BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -90,7 +92,9 @@ def _processing(standing: Standing) -> str:
     status = story.batch.get("status")
     if status not in OPEN:
         return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
-    return f"{told} {_OF_BATCHES[status]}"
+    told = f"{told} {_OF_BATCHES[status]}"
+    hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
+    return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 
 
 def _ended(standing: Standing) -> str:

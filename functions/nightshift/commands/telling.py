@@ -154,7 +154,11 @@ class ForPeople:
             # An id is easier to copy from one line; what is too long for that is folded, never cut.
             is_id = isinstance(rows[0][names[0]], str) and widest <= _LONGEST_ID
             table.add_column(
-                title, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number or is_id
+                title,
+                justify="right" if is_number else "left",
+                overflow="fold",
+                no_wrap=is_number or is_id,
+                min_width=len(title),
             )
         for fields in rows:
             table.add_row(*(_text(self._cell({name: fields[name] for name in names})) for names in columns.values()))
