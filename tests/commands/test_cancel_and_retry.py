@@ -86,7 +86,7 @@ async def test_the_question_about_a_batch_names_what_becomes_of_its_jobs(world: 
     code, _, complaints = await asked("n", "retry", "batch", batch_id)
 
     assert code == 1
-    assert f"Stops batch {batch_id} (submitted, 1 jobs, openai:/v1/chat/completions:gpt-5-mini)." in complaints
+    assert f"Stops batch {batch_id} (submitted, openai:/v1/chat/completions:gpt-5-mini, jobs: 1)." in complaints
     assert "all its other jobs are sent again, without an attempt spent." in complaints
     assert "stop" not in (await world.batches())[0]
 

@@ -27,7 +27,7 @@ async def stop_batch(runtime: Runtime, options: Namespace, tell: Tell, wish: Sto
     batch = await _stoppable(runtime, options.id)
     await confirm(
         options,
-        f"Stops batch {batch.batch_id} ({batch.status}, {batch.job_count:,} jobs, {batch.lane}). What is answered by "
+        f"Stops batch {batch.batch_id} ({batch.status}, {batch.lane}, jobs: {batch.job_count:,}). What is answered by "
         f"then is kept and paid for; all its other jobs are {_THE_REST[wish]}.",
     )
     later = await _stopped(runtime, batch.batch_id, wish)
