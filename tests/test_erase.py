@@ -71,11 +71,11 @@ async def left_of(world: World, uid: str) -> list[str]:
 async def stored(world: World) -> list[str]:
     """The names of all objects in both buckets."""
     runtime = world.operators_runtime()
-    names = [
-        await asyncio.to_thread(lambda b=b: [o.name for o in b.list_blobs()])
-        for b in (runtime.artifacts, runtime.uploads)
-    ]
-    return [name for some in names for name in some]
+
+    def names() -> list[str]:
+        return [blob.name for bucket in (runtime.artifacts, runtime.uploads) for blob in bucket.list_blobs()]
+
+    return await asyncio.to_thread(names)
 
 
 async def test_everything_of_one_user_goes_and_nothing_of_another(

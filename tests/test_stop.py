@@ -186,7 +186,7 @@ async def test_the_provider_is_told_until_it_shows_it(world: World) -> None:
 
     with pytest.raises(TryLater):
         await stop(world.operators_runtime(), batch_id, "cancel")
-    assert remote.status == "in_progress"
+    assert remote.cancelling_at is None
     assert await world.tick() == 200
     assert remote.status == "cancelling"
     told = len(world.provider.calls)

@@ -27,6 +27,7 @@ from nightshift.model.lane import Lane
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
 # An operator's wish for an open batch: it is stopped, and its jobs without an answer are cancelled, or sent again.
 Stop = Literal["cancel", "retry"]
+STOPS: Final[tuple[Stop, ...]] = ("cancel", "retry")
 BatchStatus = Literal[
     "assembling",
     "sealed",

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
 
-from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Estimate, Usage
+from nightshift.model.batch import NOTHING_SETTLED, OPEN, STOPS, Batch, Counts, Estimate, Usage
 from nightshift.model.errors import TryLater
 from nightshift.model.job import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
@@ -289,7 +289,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         submitted_at=_instant_or_none(fields.get("submittedAt")),
         output_missing_since=_instant_or_none(fields.get("outputMissingSince")),
         ended_at=_instant_or_none(fields.get("endedAt")),
-        stop=fields.get("stop"),
+        stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
     )
 
 
