@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit test chaos bench bill check lock clean
+.PHONY: help setup demo up audit deploy test chaos bench bill schedules check lock clean
 
 help: ## print what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/.ready: requirements.txt
 	@echo "Installing the Python packages into $(VENV) (once) ..."
@@ -35,6 +35,10 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
+deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
+	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
+	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
+
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -48,6 +52,9 @@ bench: setup ## what it costs and how fast it is, against floors, into docs/BENC
 
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
+
+schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to scheduler/jobs.toml (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
+	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities
 	@$(BIN)/ruff check .
@@ -63,4 +70,4 @@ lock: $(BIN)/.ready ## pin all that the requirements.in files need, with hashes,
 	@$(LOCK) requirements.in -c functions/requirements.txt -o requirements.txt
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules tests/javascript/firebase-tools

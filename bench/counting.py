@@ -25,6 +25,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from bench.billed import Billed
+from bench.channels import intercepted, method_of
 
 # An aggregation is billed one read per so many index entries.
 _ENTRIES_PER_READ = 1000
@@ -55,7 +56,7 @@ def bill() -> Iterator[Billed]:
 def counter(account: Account = _account.get) -> Iterator[None]:
     """Lay the counter into the transports. Only channels that are created inside are counted."""
     with (
-        patch.object(grpc.aio, "insecure_channel", _counted_channel(account)),
+        intercepted(_Unary(account), _Stream(account)),
         patch.object(httpx2.AsyncHTTPTransport, "handle_async_request", _counted_provider(account)),
         patch.object(HTTPAdapter, "send", _counted_storage(account)),
     ):
@@ -63,16 +64,6 @@ def counter(account: Account = _account.get) -> Iterator[None]:
 
 
 # Firestore and Pub/Sub
-
-
-def _counted_channel(account: Account) -> Callable[..., grpc.aio.Channel]:
-    real = grpc.aio.insecure_channel
-
-    def insecure_channel(*args: Any, interceptors: Any = (), **kwargs: Any) -> grpc.aio.Channel:
-        counting = (_Unary(account), _Stream(account))
-        return real(*args, interceptors=[*(interceptors or ()), *counting], **kwargs)
-
-    return insecure_channel
 
 
 class _Unary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grpc ships no types
@@ -146,8 +137,7 @@ def _reads(method: str, answer: Any) -> int:
 
 
 def _method(details: grpc.aio.ClientCallDetails) -> str:
-    path = details.method.decode() if isinstance(details.method, bytes) else details.method
-    return str(path).rpartition("/")[2]
+    return method_of(details).rpartition("/")[2]
 
 
 # The provider

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from local.pubsub import Topics
+from local.schedules import read_schedules
 from local.stack import Options, Stack, running_stack
-from local.targets import TOPICS, Target
+from local.targets import Target
 from nightshift import settings
 from nightshift.runtime import Runtime
 
@@ -46,8 +47,8 @@ class Workbench:
         """A new project in the emulators; `changes` are of the settings. The buckets are the stack's."""
         project = f"bench-{secrets.token_hex(6)}"
         topics = Topics(self.http, self.stack.pubsub_host, project)
-        for topic in TOPICS:
-            await topics.create(topic)
+        for topic in read_schedules().topics:
+            await topics.create(topic.name)
         runtime = Runtime(settings.load().model_copy(update={"project": project, **changes}))
         try:
             yield runtime

@@ -1,7 +1,7 @@
 """Nightshift's functions, in the order of a job's journey. Each parses, calls, and maps the error; nothing else.
 
 A function answers 2xx when the event is dealt with for good, and 5xx (by raising) when it must be delivered again.
-Whatever it raises ends in `guarded`, which logs it without its text.
+Whatever it raises ends in `guarded`, which logs it without its text. What is bound here is on every event of the call.
 """
 
 import functions_framework.aio as functions
@@ -9,20 +9,22 @@ import structlog
 from cloudevents.http import CloudEvent
 from starlette.requests import Request
 from starlette.responses import Response
+from structlog.contextvars import bind_contextvars
 
 from nightshift import log, settings
-from nightshift.entry import guarded
+from nightshift.entry import guarded, takes_event
 from nightshift.model.errors import EventUnreadable, TryLater
 from nightshift.model.job import names_a_document
 from nightshift.runtime import Runtime
 
-log.configure()
 events = structlog.get_logger()
 runtime = Runtime(settings.load())
+log.configure(runtime.settings.project)
 
 
-@functions.cloud_event
+@functions.http
 @guarded
+@takes_event
 async def on_ai_job_created(event: CloudEvent) -> None:
     """A client wrote a job: admit it, and submit its lane if the coalescing window allows."""
     from nightshift.journey.admit import admit
@@ -33,6 +35,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
+    bind_contextvars(job_id=job_id)
     lane = await admit(runtime, job_id)
     if lane is None:
         return
@@ -40,11 +43,12 @@ async def on_ai_job_created(event: CloudEvent) -> None:
         await submit_lane(runtime, lane, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
-        log.left_to_the_next_tick("submit", trouble, job_id=job_id)
+        log.left_to_the_next_tick("submit", trouble)
 
 
-@functions.cloud_event
+@functions.http
 @guarded
+@takes_event
 async def process_batch_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's tick, every ten minutes."""
     from nightshift.journey.tick import tick
@@ -62,8 +66,9 @@ async def openai_webhook(request: Request) -> Response:
     return await respond(runtime, request, take_event, method="POST")
 
 
-@functions.cloud_event
+@functions.http
 @guarded
+@takes_event
 async def ingest_batch_results(event: CloudEvent) -> None:
     """A worker was called: settle one shard of a large batch's output, or advance a batch."""
     from nightshift.journey.advance import work
@@ -74,6 +79,7 @@ async def ingest_batch_results(event: CloudEvent) -> None:
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
+    bind_contextvars(batch_id=batch_id, **({"shard_id": shard_id} if shard_id else {}))
     await work(runtime, batch_id, shard_id)
 
 

@@ -14,9 +14,7 @@ from datetime import UTC, datetime, timedelta
 from croniter import croniter
 
 from local.errors import StackError
-from local.schedules import ScheduledJob, Schedules
-
-_MESSAGE = b"{}"  # what is due is in Firestore; the message only says "now"
+from scheduler.declared import MESSAGE, Declared, ScheduledJob
 
 
 class Clock:
@@ -24,7 +22,7 @@ class Clock:
 
     def __init__(
         self,
-        schedules: Schedules,
+        schedules: Declared,
         publish: Callable[[str, bytes], Awaitable[None]],
         *,
         speed: float = 1.0,
@@ -62,7 +60,7 @@ class Clock:
         while True:
             await self._reach(due)
             try:
-                await self._publish(job.topic, _MESSAGE)
+                await self._publish(job.topic, MESSAGE)
             except StackError as error:
                 self._say(f"{job.name} was due and could not be published. {error}")
             due = self.next_fire(job, max(due, self.now()))

@@ -34,7 +34,8 @@ from local.pubsub import Topics
 from local.relay import Relay, running_relay
 from local.schedules import read_schedules
 from local.setup import find_toolchain
-from local.targets import DEAD_LETTERS, TARGETS, TOPICS, Target
+from local.targets import TARGETS, Target
+from scheduler.declared import JOBS_FILE
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
@@ -58,7 +59,7 @@ class Options:
     source: Path = ROOT / "functions" / "main.py"
     targets: Sequence[Target] = TARGETS
     framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
-    jobs_file: Path = ROOT / "scheduler" / "jobs.toml"
+    jobs_file: Path = JOBS_FILE
     rules: Path = RULES  # without the file, everybody may do everything
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -188,13 +189,14 @@ class Stack:
 
     async def _join(self, client: httpx.AsyncClient) -> None:
         topics = Topics(client, self.pubsub_host, self.project)
-        names = {*TOPICS, *(target.topic for target in self.options.targets if target.topic)}
+        declared = {topic.name for topic in self._schedules.topics}
+        names = declared | {target.topic for target in self.options.targets if target.topic}
         await _all(
             *(topics.create(name) for name in names),
             *(create_bucket(client, self._cloud.storage, self.project, bucket) for bucket in self.buckets),
         )
         await _all(
-            topics.keep(DEAD_LETTERS),
+            *(topics.keep(topic.name) for topic in self._schedules.topics if topic.kept),
             *(
                 topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", t.dead_letter_topic)
                 for t in self.options.targets

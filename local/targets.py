@@ -24,6 +24,3 @@ TARGETS = (
     Target(name="openai_webhook"),
     Target(name="get_batch_stats", reads_id_tokens=True),
 )
-
-# Topics that exist whether or not a target above listens.
-TOPICS = ("nightshift-tick", "nightshift-ingest", DEAD_LETTERS)

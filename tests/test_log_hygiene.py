@@ -19,6 +19,8 @@ import grpc
 import httpx
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.ports import free_ports
@@ -274,11 +276,11 @@ async def test_the_way_out_of_a_function_is_a_plain_500(
     """Whatever a function raises, its caller and the log learn the kind of the error; our own troubles say more."""
     log.configure()
 
-    async def function(_: object) -> None:
+    async def function(_: Request) -> Response:
         raise error
 
     with pytest.raises(HTTPException) as raised:
-        await guarded(function)(object())
+        await guarded(function)(Request({"type": "http", "headers": []}))
 
     printed = json.loads(capsys.readouterr().out)
     assert raised.value.status_code == 500

@@ -1,34 +1,68 @@
-"""The way into a function: whatever was not foreseen is logged by its type and place, and answered 500.
+"""The way into a function: each call's events carry its function and its trace, and no error's text gets out.
 
-functions-framework would print the whole traceback, whose text may quote a job's input or a user's id.
+Whatever was not foreseen is logged by its type and place, and answered 500: functions-framework would print the whole
+traceback, whose text may quote a job's input or a user's id. It would also hand an event over without the headers of
+its request, which name the trace (https://github.com/GoogleCloudPlatform/functions-framework-python/issues/79): so to
+the framework every function is one of HTTP, and `takes_event` reads the event.
 """
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 
 import structlog
+from cloudevents.http import CloudEvent, from_http
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from nightshift.log import left_to_redelivery, where_raised
 from nightshift.model.errors import TryLater
+from nightshift.trace import trace_of
 
 log = structlog.get_logger()
 
-Answer = TypeVar("Answer")
+Function = Callable[[Request], Awaitable[Response]]
 
 
-def guarded(function: Callable[[Any], Awaitable[Answer]]) -> Callable[[Any], Awaitable[Answer]]:
-    """Let no error out of a function but a plain 500, upon which its event is delivered again."""
+def guarded(function: Function) -> Function:
+    """Let no error out of a function but a plain 500, upon which its event is delivered again.
+
+    What is bound to the events of a call ends with it; calls that run at once share nothing, each being a task.
+    """
 
     @functools.wraps(function)
-    async def guard(call: Any) -> Answer:
+    async def guard(request: Request) -> Response:
+        clear_contextvars()
+        bind_contextvars(function=function.__name__, **trace_of(request.headers))
         try:
-            return await function(call)
+            return await function(request)
         except TryLater as trouble:
-            left_to_redelivery(function.__name__, trouble)
+            left_to_redelivery(trouble)
         except Exception as bug:  # noqa: BLE001 - whatever it is, its text is not printed
-            log.error("event_failed", function=function.__name__, error=type(bug).__name__, where=where_raised(bug))
+            log.error("event_failed", error=type(bug).__name__, where=where_raised(bug))
+        finally:
+            clear_contextvars()
         raise HTTPException(500)
 
     return guard
+
+
+def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
+    """Hand a function the CloudEvent of its request; what is none is answered 400."""
+
+    @functools.wraps(function)
+    async def take(request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            raise TryLater("the event broke off") from None
+        try:
+            event = from_http(dict(request.headers), body)
+        except Exception:  # noqa: BLE001 - the library raises whatever the event makes it stumble over
+            log.error("event_unreadable", reason="it is no CloudEvent")
+            return Response(status_code=400)
+        await function(event)
+        return Response("OK")
+
+    return take

@@ -38,6 +38,7 @@ import httpx2
 import requests
 from requests.adapters import HTTPAdapter
 
+from bench.channels import intercepted, method_of
 from tests.chaos.faults import Answer, Broken, Dies, Fault, Reply, Rpc, Service
 
 Result = TypeVar("Result")
@@ -205,7 +206,7 @@ _running: ContextVar[_Process | None] = ContextVar("_running", default=None)
 def seam() -> Iterator[None]:
     """Lay the seam into the transports. Only channels that are created inside are covered."""
     with (
-        patch.object(grpc.aio, "insecure_channel", _insecure_channel),
+        intercepted(_Unary(), _Stream()),
         patch.object(httpx2.AsyncHTTPTransport, "handle_async_request", _handle_async_request),
         patch.object(HTTPAdapter, "send", _send),
     ):
@@ -223,17 +224,11 @@ async def _carry_out(process: _Process, fault: Fault, send: Sending) -> None:
 
 # What goes over gRPC: Firestore and Pub/Sub
 
-_real_insecure_channel = grpc.aio.insecure_channel
 _WRITING_RPCS = {"Commit", "BatchWrite", "Publish"}
 
 
-def _insecure_channel(*args: Any, **kwargs: Any) -> grpc.aio.Channel:
-    return _real_insecure_channel(*args, **kwargs, interceptors=[_Unary(), _Stream()])
-
-
 def _rpc(details: grpc.aio.ClientCallDetails) -> tuple[Service, str]:
-    path = details.method.decode() if isinstance(details.method, bytes) else details.method
-    package, method = path.strip("/").split("/")
+    package, method = method_of(details).strip("/").split("/")
     return ("pubsub" if ".pubsub." in package else "firestore"), method
 
 

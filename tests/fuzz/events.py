@@ -1,7 +1,7 @@
 """Arbitrary CloudEvents: the trigger's attributes and bodies, and Pub/Sub messages to the tick and the workers.
 
-What is no CloudEvent is refused by functions-framework with 400, which is not ours to change. Everything else is dealt
-with: a 5xx would bring the same event again, for a day.
+What is no CloudEvent is refused with 400. Everything else is dealt with: a 5xx would bring the same event again, for a
+day.
 """
 
 import base64

@@ -11,7 +11,8 @@ import pytest
 from local.clock import Clock
 from local.errors import StackError
 from local.part import ROOT
-from local.schedules import ScheduledJob, read_schedules
+from local.schedules import read_schedules
+from scheduler.declared import ScheduledJob
 
 EVERY_TEN_MINUTES = """
 time_zone = "Asia/Kolkata"

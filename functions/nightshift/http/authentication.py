@@ -15,9 +15,9 @@ from typing import Any, Final
 import firebase_admin
 import structlog
 from firebase_admin import auth, credentials
-from firebase_admin.exceptions import FirebaseError
+from firebase_admin.exceptions import FirebaseError, PermissionDeniedError, UnauthenticatedError
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from starlette.datastructures import Headers
 
 from nightshift.model.errors import HttpError
@@ -112,5 +112,8 @@ def _unauthenticated() -> HttpError:
 
 
 def _unavailable(error: Exception) -> HttpError:
-    log.error("token_not_verifiable", error=type(error).__name__)
+    # Without a credential, or the permission to ask, no later request fares better.
+    is_locked_out = isinstance(error, GoogleAuthError | PermissionDeniedError | UnauthenticatedError)
+    passes = not is_locked_out or isinstance(error, TransportError)
+    (log.warning if passes else log.error)("token_not_verifiable", error=type(error).__name__)
     return HttpError(503, "unavailable", "Firebase Auth cannot be asked about the token now; try again.")

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from structlog.contextvars import bind_contextvars
 
 from nightshift.http.limits import check_is_json, read_body
 from nightshift.journey.advance import advance
@@ -45,10 +46,11 @@ async def take_event(runtime: Runtime, request: Request) -> Response:
     event = _event(runtime, await read_body(request, _MOST_BYTES), request)
     if event.remote_id is None or await webhooks.was_dealt_with(runtime, event.event_id):
         return _dealt_with()
+    bind_contextvars(remote_id=event.remote_id)
     try:
         await _look_at(runtime, event.remote_id)
     except TryLater as trouble:
-        left_to_the_next_tick("webhook", trouble, remote_id=event.remote_id)
+        left_to_the_next_tick("webhook", trouble)
         raise HttpError(503, "unavailable", "Send the event again.") from trouble
     await webhooks.record(runtime, event.event_id)
     return _dealt_with()
@@ -74,8 +76,9 @@ async def _look_at(runtime: Runtime, remote_id: str) -> None:
     if remote and remote.batch_id:
         batch = await _without_remote_id(runtime, remote.batch_id)
     if batch is None:
-        log.info("webhook_for_unknown_batch", remote_id=remote_id)
+        log.info("webhook_for_unknown_batch")
         return
+    bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
     if batch.job_count > _MOST_JOBS_IN_PLACE and await messages.call_workers(runtime, batch.batch_id):
         return
     try:

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from nightshift import job_types
 from nightshift.job_types.base import JobType, reasons
-from nightshift.model.errors import JobRefused
+from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.model.errors import JobRefused, TryLater
 from nightshift.model.job import JobRequest, check_job_id
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
@@ -54,8 +55,11 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
         outcomes = await asyncio.gather(*(_admit(runtime, job) for job in jobs), return_exceptions=True)
         for job, outcome in zip(jobs, outcomes, strict=True):
             # One job that cannot be admitted now must not keep the others waiting.
-            if isinstance(outcome, BaseException):
-                log.error("rescue_failed", job_id=job.job_id, error=type(outcome).__name__)
+            if isinstance(outcome, TryLater):
+                left_to_the_next_tick("rescue", outcome, job_id=job.job_id)
+            elif isinstance(outcome, BaseException):
+                where = where_raised(outcome)
+                log.error("rescue_failed", job_id=job.job_id, error=type(outcome).__name__, where=where)
         rescued += sum(isinstance(outcome, Lane) for outcome in outcomes)
         if budget.is_spent:
             break

@@ -5,10 +5,12 @@ without harm, so a crash needs no repair code: the lease expires, and the next o
 step again. Nothing else moves a batch.
 """
 
+from structlog.contextvars import bind_contextvars
+
 from nightshift.journey import assemble, ingest, poll, settle, submit
 from nightshift.journey.seen import NOTHING_SEEN, Seen
 from nightshift.journey.shard import settle_shard
-from nightshift.model.batch import Stop
+from nightshift.model.batch import Batch, Stop
 from nightshift.model.errors import BudgetSpent, LeaseHeld
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
@@ -66,6 +68,7 @@ async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
         batch = await batches.read(runtime, batch_id)
         if batch is None:
             return
+        _bind(batch)
         await settle_shard(runtime, batch, shard_id)
         if await shards.is_any_unsettled(runtime, batch_id):
             return
@@ -86,6 +89,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             the tick until the next day.
         TryLater: a step met a passing trouble.
     """
+    bind_contextvars(lane=str(lane))
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
         return
@@ -110,9 +114,15 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
 
 
 async def _advance_held(runtime: Runtime, hold: Hold, seen: Seen) -> None:
+    _bind(batches.batch_of(hold))
     async with hold.released_after():
         while await _step(runtime, hold, seen):
             pass
+
+
+def _bind(batch: Batch) -> None:
+    """From here on each event names the batch: also that of the trouble in which the call, or the duty, may end."""
+    bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
 
 
 async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:

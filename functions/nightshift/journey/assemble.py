@@ -78,7 +78,7 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
                 await reassemble(runtime, hold)
             else:
                 hold.put_off({"status": "sealed"})
-    log.info("batch_sealed", batch_id=hold.ref.id, lane=str(lane), jobs=assembly.room.requests)
+                log.info("batch_sealed", batch_id=hold.ref.id, jobs=assembly.room.requests)
     return Assembled(hold=hold, is_full=assembly.is_full)
 
 
@@ -101,6 +101,7 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
     claimed = {"jobCount": await batches.count_claimed(runtime, batch.batch_id)}
     if written:
         await hold.write({"status": "sealed", **claimed})
+        log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
     else:
         await hold.write({"status": "settling", "outcome": "cancelled", **claimed})
 
@@ -194,7 +195,7 @@ async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
     told = runtime.kept(_unpriced)
     if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
         told.add(lane)
-        log.error("price_unknown", lane=str(lane))
+        log.error("price_unknown")
     return await batches.spent_usd(runtime, runtime.today)
 
 
@@ -231,9 +232,10 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
             async with at_once:
                 return await _request_line(runtime, lane, job)
         except JobRefused as refusal:
+            log.info("job_refused", job_id=job.job_id, code=refusal.code)
             return failure(job, refusal.code, refusal.message)
         except TryLater as trouble:
-            log.warning("image_unreachable", job_id=job.job_id, error=str(trouble))
+            log.warning("image_unreachable", job_id=job.job_id, reason=str(trouble))
             return None
 
     built = await asyncio.gather(*(line_of(job) for job in jobs))

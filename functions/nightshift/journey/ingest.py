@@ -86,7 +86,7 @@ async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) 
         patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
         if runtime.now() < (batch.ended_at or batch.created_at) + patience:
             raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
-        log.error("result_file_given_up", batch_id=batch.batch_id, file=file, error=type(trouble).__name__)
+        log.warning("result_file_given_up", file=file, error=type(trouble).__name__)
         return []
     return cutter.stretches()
 
@@ -100,7 +100,7 @@ async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterato
 async def _cut(runtime: Runtime, hold: Hold, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
     if not stretches:
         return []
-    log.info("batch_cut", batch_id=hold.ref.id, file=file, shards=len(stretches))
+    log.info("batch_cut", file=file, shards=len(stretches))
     return await shards.create(runtime, hold, file, stretches)
 
 
@@ -120,7 +120,7 @@ async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
     batch = batches.batch_of(hold)
     cut, of_shards = await shards.of_batch(runtime, batch.batch_id) if batch.is_cut else ([], Tally())
     tally = in_place + of_shards
-    log.info("batch_ingested", batch_id=batch.batch_id, **tally.counts())
+    log.info("batch_ingested", **tally.counts())
     summed_up = {
         "status": "settling",
         # The provider's own sum counts; where it gives none, ours does.

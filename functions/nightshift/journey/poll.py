@@ -74,7 +74,7 @@ async def is_stray(runtime: Runtime, remote_id: str, batch_id: str) -> bool:
 
 async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
     if await is_stray(runtime, remote_id, batch_id):
-        log.warning("stray_batch_cancelled", batch_id=batch_id, remote_id=remote_id)
+        log.warning("stray_batch_cancelled", batch_id=batch_id)
         await runtime.provider.cancel(remote_id)
 
 
@@ -92,27 +92,29 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     """
     batch = batches.batch_of(hold)
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
-    age = runtime.now() - _sent_at(batch)
+    age = runtime.now() - batch.sent_at
     try:
         remote = seen.remotes.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
         if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE):
             return False
-        log.error("batch_gone", batch_id=batch.batch_id, remote_id=batch.remote_id)
+        log.warning("batch_gone", remote_id=batch.remote_id)
         await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
         return True
     if _is_to_be_told_to_stop(batch, remote, runtime.now()):
         if batch.stop:
-            log.info("batch_stopped", batch_id=batch.batch_id, remote_id=batch.remote_id)
+            log.info("batch_stopped", remote_id=batch.remote_id)
         else:
-            log.error("batch_never_ended", batch_id=batch.batch_id, remote_id=batch.remote_id)
+            log.warning("batch_never_ended", remote_id=batch.remote_id)
         await runtime.provider.cancel(batch.remote_id)
     if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE:
         if remote.outcome and batch.output_missing_since is None:
             await hold.write({"outputMissingSince": runtime.now()})
         return False
     code = remote.error_code and one_word(remote.error_code)
-    log.info("batch_ended", batch_id=batch.batch_id, outcome=remote.outcome, code=code)
+    (log.info if remote.outcome == "completed" else log.warning)(
+        "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code
+    )
     reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
     await hold.write(
         {
@@ -131,7 +133,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
 def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
     remote = seen.remotes.get(batch.remote_id or "")
-    if batch.status != "submitted" or remote is None or now >= _sent_at(batch) + _BATCH_PATIENCE:
+    if batch.status != "submitted" or remote is None or now >= batch.sent_at + _BATCH_PATIENCE:
         return False
     if _is_to_be_told_to_stop(batch, remote, now):
         return False
@@ -141,12 +143,8 @@ def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
 
 def _is_to_be_told_to_stop(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
     """Whether somebody wishes a batch to stop, or it never ends by itself; as long as it does not show it, anew."""
-    is_meant_to = batch.stop is not None or now >= _sent_at(batch) + _BATCH_PATIENCE
+    is_meant_to = batch.stop is not None or now >= batch.sent_at + _BATCH_PATIENCE
     return is_meant_to and remote.outcome is None and not remote.is_cancelling
-
-
-def _sent_at(batch: Batch) -> datetime:
-    return batch.submitted_at or batch.created_at
 
 
 def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:

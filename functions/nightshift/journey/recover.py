@@ -28,7 +28,7 @@ async def recover(runtime: Runtime) -> None:
     """Send stranded jobs again, or fail them."""
     for job in await batches.processing_since(runtime, runtime.now() - _STRANDED_AFTER):
         if not await _is_in_open_batch(runtime, job):
-            log.error("job_recovered", job_id=job.job_id, batch_id=job.batch_id)
+            log.warning("job_recovered", job_id=job.job_id, batch_id=job.batch_id)
             await send_again_or_fail(runtime, job)
 
 

@@ -68,7 +68,7 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
         },
         release=True,
     )
-    log.info("batch_settled", batch_id=batch.batch_id, outcome=outcome, **counts)
+    log.info("batch_settled", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts)
 
 
 async def _delete_files(runtime: Runtime, batch: Batch) -> None:
@@ -80,7 +80,7 @@ async def _delete_files(runtime: Runtime, batch: Batch) -> None:
             except (ProviderRefusal, ProviderTrouble) as trouble:
                 if isinstance(trouble, ProviderTrouble) and not is_overdue:
                     raise
-                log.error("file_not_deleted", batch_id=batch.batch_id, file_id=file_id, reason=str(trouble))
+                log.error("file_not_deleted", file_id=file_id, reason=str(trouble))
 
 
 def _settlement(runtime: Runtime, batch: Batch, outcome: Outcome, job: Job) -> Settlement:

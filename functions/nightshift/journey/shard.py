@@ -19,4 +19,4 @@ async def settle_shard(runtime: Runtime, batch: Batch, shard_id: str) -> None:
     async with hold.released_after():
         tally = await settle_lines(runtime, batch, shard.file, shard.stretch)
         await shards.note_settled(hold, tally)
-    log.info("shard_settled", batch_id=batch.batch_id, shard_id=shard_id, **tally.counts())
+    log.info("shard_settled", shard_id=shard_id, **tally.counts())

@@ -54,7 +54,7 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
             return
         remote = adopted or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
-        log.error("batch_refused", batch_id=batch.batch_id, code=one_word(refusal.code))
+        log.error("batch_refused", code=one_word(refusal.code))
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message}
         await hold.write({"status": "settling", "outcome": "failed", **reason})
         return
@@ -66,7 +66,7 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
         {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP},
         release=adopted is None or (adopted.outcome is None and batch.stop is None),
     )
-    log.info("batch_submitted", batch_id=batch.batch_id, remote_id=remote.remote_id, jobs=batch.job_count)
+    log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
 
 
 async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:
@@ -80,7 +80,7 @@ async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | 
         raise ProviderTrouble("a create may still be on its way")
     if not found:
         return None
-    log.warning("batch_adopted", batch_id=batch.batch_id, found=len(found))
+    log.warning("batch_adopted", found=len(found))
     # Of several, one that works, or has worked, is worth more than one that failed.
     return min(found, key=lambda remote: remote.outcome in {"failed", "cancelled"})
 

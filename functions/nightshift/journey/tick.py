@@ -1,11 +1,14 @@
 """A tick: whatever the triggers left, lost or could not do is taken up here. Safe to run twice at once: every duty is.
 
 The duties are independent. What goes wrong in one, or in one batch, is logged and left to the next tick; the
-others go on.
+others go on. The last event of a tick, `tick_done`, says how the night goes, for the alerts: what is still queued when
+all is done, and the open batches as the tick found them. What could not be looked at is left out of it.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any, Final
 
 import structlog
 
@@ -17,7 +20,7 @@ from nightshift.model.errors import BudgetSpent
 from nightshift.model.lane import Lane
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.runtime import Runtime
-from nightshift.store import batches, lanes
+from nightshift.store import backlog, batches, lanes
 from nightshift.store.batches import Found
 
 log = structlog.get_logger()
@@ -36,6 +39,12 @@ class _Tick:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._budget = runtime.budget(runtime.settings.tick_seconds)
+        self._began_at = runtime.now()
+        # The lanes with queued jobs, once they are known.
+        self._lanes: list[Lane] | None = None
+        self._duties_failed = 0
+        # What is known of the night's health.
+        self._health: dict[str, Any] = {}
         # The provider's files that open batches have on record: no stray is among them.
         self._owned_files: set[str | None] = set()
 
@@ -43,9 +52,16 @@ class _Tick:
         duties = (self._rescue, self._advance_open_batches, self._recover, self._submit_lanes, self._delete_stray_files)
         for duty in duties:
             if self._budget.is_spent:
-                log.warning("tick_out_of_time", duty=duty.__name__)
-                return
-            await unless_trouble(duty.__name__.strip("_"), duty())
+                log.warning("tick_out_of_time", duty=duty.__name__.strip("_"))
+                break
+            await self._do(duty.__name__.strip("_"), duty())
+        await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        seconds = _seconds(self._runtime.now(), self._began_at)
+        log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
+
+    async def _do(self, duty: str, work: Awaitable[None], **ids: str) -> None:
+        if not await unless_trouble(duty, work, **ids):
+            self._duties_failed += 1
 
     async def _rescue(self) -> None:
         rescued = await admit.rescue(self._runtime, self._budget)
@@ -55,6 +71,9 @@ class _Tick:
     async def _advance_open_batches(self) -> None:
         open_batches = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
+        oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
+        self._health["open_batches"] = len(open_batches)
+        self._health["oldest_batch_seconds"] = _seconds(self._began_at, oldest)
         seen = NOTHING_SEEN
         try:
             seen = await poll.look(self._runtime, [found.batch for found in open_batches])
@@ -67,7 +86,8 @@ class _Tick:
             async with at_once:
                 if not self._budget.is_spent:
                     advancing = advance_found(self._runtime, found, seen)
-                    await unless_trouble("advance", advancing, batch_id=found.batch.batch_id)
+                    ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
+                    await self._do("advance", advancing, **ids)
 
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen, now)]
@@ -85,9 +105,10 @@ class _Tick:
             except BudgetSpent as spent:
                 waiting.append(spent)
 
-        for lane in await lanes.with_queued_jobs(self._runtime):
+        self._lanes = await lanes.with_queued_jobs(self._runtime)
+        for lane in self._lanes:
             if not self._budget.is_spent:
-                await unless_trouble("submit", submit(lane), lane=str(lane))
+                await self._do("submit", submit(lane), lane=str(lane))
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
@@ -96,12 +117,26 @@ class _Tick:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
         async for file in self._runtime.provider.input_files():
             if not self._budget.is_spent and file.file_id not in self._owned_files:
-                await unless_trouble("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
+                await self._do("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
+
+    async def _look_at_the_backlog(self) -> None:
+        """Where no lane had a queued job a moment ago, nothing is read."""
+        if self._lanes is None:
+            self._lanes = await lanes.with_queued_jobs(self._runtime)
+        queued = await backlog.count(self._runtime) if self._lanes else 0
+        oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
+        now = self._runtime.now()
+        self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _seconds(until: datetime, since: datetime) -> float:
+    """Two clocks need not agree: at least none."""
+    return round(max(0.0, (until - since).total_seconds()), 3)
 
 
 async def _delete_if_stray(runtime: Runtime, file: RemoteFile) -> None:
     if await is_stray_file(runtime, file):
-        log.warning("stray_file_deleted", file=file.name, file_id=file.file_id)
+        log.warning("stray_file_deleted", batch_id=file.name.removesuffix(".jsonl"))
         await runtime.provider.delete_file(file.file_id)
 
 

@@ -160,6 +160,11 @@ class Batch:
         """Whether the provider has not ended it yet, as far as is known."""
         return self.status in {"assembling", "sealed", "submitted"}
 
+    @property
+    def sent_at(self) -> datetime:
+        """When it was submitted, or as long as it is not, created."""
+        return self.submitted_at or self.created_at
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:

@@ -1,11 +1,11 @@
-"""What waits, and where: the queued jobs of each lane, and when the lane goes on."""
+"""What waits, and where: the queued jobs, those of each lane, since when, and when the lane goes on."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from google.cloud.firestore import FieldFilter
+from google.cloud.firestore import Query
 
 from nightshift.model.job import QUEUED
 from nightshift.model.lane import Lane
@@ -14,8 +14,6 @@ from nightshift.runtime import Runtime
 from nightshift.store.commits import READ
 from nightshift.store.documents import LANES, jobs_where
 from nightshift.store.lanes import with_queued_jobs
-
-_PRIORITIES: Final = range(1, 11)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +38,32 @@ class LaneBacklog:
     state: LaneState
 
 
+async def count(runtime: Runtime) -> int:
+    """The number of queued jobs, counted by the database. Billed as one read per 1,000 of them, and at least one."""
+    return int((await jobs_where(runtime, status=QUEUED).count().get(**READ))[0][0].value)
+
+
+async def oldest_queued_at(runtime: Runtime, lanes: Sequence[Lane]) -> datetime | None:
+    """When the oldest queued job of these lanes was first queued; None if none of them waits.
+
+    The index in which a lane is submitted has the oldest first within each priority: it is found by skipping from each
+    priority to the next, one read each. An index in the order of time would bound the writes of all lanes together.
+    """
+    oldest: list[datetime] = []
+    for lane in lanes:
+        query = jobs_where(runtime, status=QUEUED, lane=str(lane))
+        query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(1)
+        page = await query.get(**READ)
+        while page:
+            priority, queued_at = page[0].get("priority"), page[0].get("queuedAt")
+            if isinstance(queued_at, datetime):
+                oldest.append(queued_at)
+            page = await query.start_after({"priority": priority}).get(**READ)
+    return min(oldest, default=None)
+
+
 async def backlogs(runtime: Runtime) -> list[LaneBacklog]:
-    """Each lane in which jobs are queued. Some 13 reads a lane, and one per 1,000 queued jobs."""
+    """Each lane in which jobs are queued. Some four reads a lane, one per 1,000 queued jobs, one a priority."""
     return list(await asyncio.gather(*(_backlog(runtime, lane) for lane in await with_queued_jobs(runtime))))
 
 
@@ -61,24 +83,14 @@ async def lane_state(runtime: Runtime, lane: Lane) -> LaneState:
 
 
 async def _backlog(runtime: Runtime, lane: Lane) -> LaneBacklog:
-    counted, state, *oldest = await asyncio.gather(
+    counted, state, oldest = await asyncio.gather(
         jobs_where(runtime, status=QUEUED, lane=str(lane)).count().get(**READ),
         lane_state(runtime, lane),
-        *(_oldest(runtime, lane, priority) for priority in _PRIORITIES),
+        oldest_queued_at(runtime, [lane]),
     )
     return LaneBacklog(
         lane=lane,
         jobs=int(counted[0][0].value),
-        oldest_queued_at=min((at for at in oldest if at), default=None),
+        oldest_queued_at=oldest,
         state=state,
     )
-
-
-async def _oldest(runtime: Runtime, lane: Lane, priority: int) -> datetime | None:
-    """When the oldest of one priority was queued: by the index in which they are submitted, so none more is kept."""
-    of_priority = jobs_where(runtime, status=QUEUED, lane=str(lane)).where(
-        filter=FieldFilter("priority", "==", priority)
-    )
-    found = await of_priority.order_by("queuedAt").limit(1).select(["queuedAt"]).get(**READ)
-    queued_at = found[0].get("queuedAt") if found else None
-    return queued_at if isinstance(queued_at, datetime) else None

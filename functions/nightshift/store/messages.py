@@ -44,7 +44,7 @@ async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]
             **_PUBLISH,
         )
     except (GoogleAPIError, GoogleAuthError) as error:
-        log.warning("workers_not_called", batch_id=batch_id, error=type(error).__name__)
+        log.warning("workers_not_called", error=type(error).__name__)
         return False
     return True
 

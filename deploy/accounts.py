@@ -1,0 +1,40 @@
+"""Who does what: one service account for each function, one that delivers events, one that builds."""
+
+from typing import Final
+
+from deploy.cloud import Cloud
+
+ADMIT: Final = "nightshift-admit"
+TICK: Final = "nightshift-tick"
+INGEST: Final = "nightshift-ingest"
+WEBHOOK: Final = "nightshift-webhook"
+STATS: Final = "nightshift-stats"
+# Eventarc calls the event functions by it. No function runs by it, so no function may call another.
+EVENTS: Final = "nightshift-events"
+# Cloud Build's default differs between old and new projects, and may have no rights at all.
+BUILD: Final = "nightshift-build"
+
+ACCOUNTS: Final = {
+    ADMIT: "Nightshift: onAiJobCreated",
+    TICK: "Nightshift: processBatchJobs",
+    INGEST: "Nightshift: ingestBatchResults",
+    WEBHOOK: "Nightshift: openaiWebhook",
+    STATS: "Nightshift: getBatchStats",
+    EVENTS: "Nightshift: delivers events to the functions",
+    BUILD: "Nightshift: builds the functions",
+}
+
+
+def email(cloud: Cloud, account: str) -> str:
+    """The account's address."""
+    return f"{account}@{cloud.project}.iam.gserviceaccount.com"
+
+
+def member(cloud: Cloud, account: str) -> str:
+    """The account as a policy names it."""
+    return f"serviceAccount:{email(cloud, account)}"
+
+
+def agent(cloud: Cloud, service: str) -> str:
+    """Google's own account for a service in this project, as a policy names it."""
+    return f"serviceAccount:service-{cloud.project_number}@gcp-sa-{service}.iam.gserviceaccount.com"

@@ -1,0 +1,32 @@
+"""What a step finds: one line of the plan, with the commands that would bring it about."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.command import Command
+
+# "check": only the program that is called can tell what there is to do; it compares, and does what is missing.
+# "missing": a person has to bring it first; nothing is changed until then.
+Action = Literal["create", "change", "remove", "same", "check", "wait", "left out", "missing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing, and what becomes of it."""
+
+    action: Action
+    what: str
+    commands: tuple[Command, ...] = ()
+    # Asked after the commands, again and again, until it says yes.
+    until: Callable[[], Awaitable[bool]] | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is something to do."""
+        return bool(self.commands) or self.until is not None
+
+
+def same(what: str) -> Change:
+    """It is as it is declared."""
+    return Change(action="same", what=what)

@@ -1,0 +1,20 @@
+"""One command of another program, as it is shown and as it is run."""
+
+import shlex
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A program and its arguments. A secret is never among them: other users of the computer can read those."""
+
+    arguments: tuple[str, ...]
+    # What it reads from its standard input.
+    stdin: SecretStr | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """As a person would type it."""
+        typed = shlex.join(self.arguments)
+        return f"{typed}  # reads the secret from its standard input" if self.stdin else typed

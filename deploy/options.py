@@ -1,0 +1,97 @@
+"""The settings that a deployment gives the functions.
+
+They live in `deploy/settings/PROJECT.env`, `NAME=value` a line, and are committed: nothing about production may live in
+somebody's memory, or in a terminal that has been closed since. So a `NIGHTSHIFT_…` variable in the caller's environment
+is refused, not taken.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from deploy.errors import DeployError
+from deploy.functions import EVENT_SECONDS, SECRETS
+from nightshift import settings
+from nightshift.model.errors import InvalidSettings
+from nightshift.settings import Settings
+
+_ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")
+# Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
+_KEPT_ELSEWHERE: Final = "whsec_a2VwdA=="
+
+# A tick looks at its budget between two steps.
+_A_LAST_STEP_SECONDS: Final = 30
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """The file's variables; none if there is no file.
+
+    Raises:
+        DeployError: a line is no setting, or a secret.
+    """
+    if not path.exists():
+        return {}
+    variables = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip().startswith(_ALLOWED):
+            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_… and OPENAI_BASE_URL are set there.")
+        variables[name.strip()] = value.strip()
+    return variables
+
+
+def given_secrets(caller: Mapping[str, str]) -> dict[str, SecretStr]:
+    """The values that the caller's environment gives, by the secret's name."""
+    return {
+        secret: SecretStr(caller[variable].strip())
+        for secret, variable in SECRETS.items()
+        if caller.get(variable, "").strip()
+    }
+
+
+def check_settings(
+    project: str, variables: Mapping[str, str], secrets: Mapping[str, SecretStr], caller: Mapping[str, str]
+) -> Settings:
+    """The settings as the functions will read them, by the very code that reads them at their start.
+
+    Raises:
+        DeployError: one is wrong, and is named.
+    """
+    elsewhere = sorted(name for name in caller if name.startswith("NIGHTSHIFT_"))
+    if elsewhere:
+        raise DeployError(
+            f"{', '.join(elsewhere)}: the settings of a deployment stand in deploy/settings/{project}.env."
+        )
+    environment = {
+        variable: secrets[secret].get_secret_value() if secret in secrets else _KEPT_ELSEWHERE
+        for secret, variable in SECRETS.items()
+    }
+    # The webhook's function needs all that any of them does.
+    as_started = {"GOOGLE_CLOUD_PROJECT": project, "FUNCTION_TARGET": "openai_webhook", "K_SERVICE": "openaiwebhook"}
+    try:
+        with _environment(environment | dict(variables) | as_started):
+            checked = settings.load()
+    except InvalidSettings as invalid:
+        raise DeployError(f"The functions would not start: {invalid}.") from None
+    if checked.tick_seconds > EVENT_SECONDS - _A_LAST_STEP_SECONDS:
+        raise DeployError(f"NIGHTSHIFT_TICK_SECONDS: a function of events is ended after {EVENT_SECONDS} s.")
+    return checked
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These variables and no others, as in a deployed function."""
+    kept = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)

@@ -1,0 +1,72 @@
+"""Plans all steps, and then takes them: what is missing is found before anything is changed."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from deploy.change import Change
+from deploy.deployment import Deployment
+from deploy.errors import DeployError
+from deploy.steps import STEPS, Step
+
+Say = Callable[[str], None]
+
+
+async def plan(deployment: Deployment, say: Say, *, with_commands: bool) -> list[Change]:
+    """Say what there is to do; nothing is changed.
+
+    Args:
+        with_commands: say by which commands, too.
+    """
+    cloud = deployment.cloud
+    if cloud.blind_because:
+        say(f"gcloud cannot ask: {cloud.blind_because}\nSo all is shown as if nothing existed.\n")
+    planned: list[Change] = []
+    for step in STEPS:
+        say(step.title)
+        changes = await _changes(deployment, step)
+        for change in changes:
+            is_unknown = cloud.blind_because and change.action in {"create", "change"}
+            say(f"  {'unknown, would create' if is_unknown else change.action:<9} {change.what}")
+            for command in change.commands if with_commands else ():
+                say(f"            {command}")
+        planned += changes
+    return planned
+
+
+async def take(deployment: Deployment, say: Say) -> None:
+    """Take every step; each looks again at what there is, since what came before may have brought it.
+
+    Raises:
+        DeployError: something failed, or is missing. What was done so far is found done by the next run.
+    """
+    for step in STEPS:
+        for change in await _changes(deployment, step):
+            if change.is_needed:
+                await _make(deployment, change, step, say)
+
+
+def refuse_if_missing(planned: Sequence[Change]) -> None:
+    """Stop while nothing is changed.
+
+    Raises:
+        DeployError: a person has to bring something first.
+    """
+    missing = [change.what for change in planned if change.action == "missing"]
+    if missing:
+        raise DeployError("\n".join(["Nothing was changed, since this is missing:", *missing]))
+
+
+async def _changes(deployment: Deployment, step: Step) -> list[Change]:
+    return [change async for change in step.changes(deployment)]
+
+
+async def _make(deployment: Deployment, change: Change, step: Step, say: Say) -> None:
+    say(f"{step.title}: {change.action} {change.what} ...")
+    started = time.monotonic()
+    for command in change.commands:
+        said = await deployment.cloud.do(command)
+        if change.action == "check":
+            say(said.strip())
+    if change.until:
+        await deployment.cloud.wait(change.until, f"{step.title}: {change.what}")
+    say(f"  done after {time.monotonic() - started:.0f} s")

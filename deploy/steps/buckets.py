@@ -1,0 +1,53 @@
+"""The bucket of batch inputs and outputs, which nobody but the functions reaches; and whether the app's own is there.
+
+What is in it can be made again from the database and the provider, until the batch is closed. So nothing is kept after
+its deletion: a soft-deleted object costs as much as one that is there.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from deploy.change import Change, same
+from deploy.deployment import Deployment
+
+_LIFECYCLE: Final = "deploy/lifecycle.json"
+_FLAGS: Final = (
+    "--uniform-bucket-level-access",
+    "--public-access-prevention",
+    "--soft-delete-duration=0",
+    f"--lifecycle-file={_LIFECYCLE}",
+)
+
+
+async def changes(deployment: Deployment) -> AsyncIterator[Change]:
+    """Create the private bucket, or close it; name the app's bucket if it is missing."""
+    cloud, settings = deployment.cloud, deployment.settings
+    buckets = {bucket["name"]: bucket for bucket in await cloud.look("storage", "buckets", "list", "--raw") or []}
+    lifecycle = json.loads((deployment.root / _LIFECYCLE).read_text())
+    address = f"gs://{settings.bucket}"
+    if settings.bucket not in buckets:
+        create = cloud.gcloud("storage", "buckets", "create", address, f"--location={cloud.region}", *_FLAGS)
+        yield Change(action="create", what=address, commands=(create,))
+    elif _is_as_declared(buckets[settings.bucket], lifecycle):
+        yield same(address)
+    else:
+        yield Change(
+            action="change", what=address, commands=(cloud.gcloud("storage", "buckets", "update", address, *_FLAGS),)
+        )
+    if settings.uploads_bucket in buckets:
+        yield same(f"gs://{settings.uploads_bucket}, the app's")
+    elif not cloud.blind_because:
+        console = f"https://console.firebase.google.com/project/{cloud.project}/storage"
+        do_it = f"add Firebase to the project, and under {console} press Get started"
+        yield Change(action="missing", what=f"gs://{settings.uploads_bucket}, the app's: {do_it}")
+
+
+def _is_as_declared(bucket: dict[str, Any], lifecycle: dict[str, Any]) -> bool:
+    access = bucket.get("iamConfiguration", {})
+    return (
+        access.get("uniformBucketLevelAccess", {}).get("enabled") is True
+        and access.get("publicAccessPrevention") == "enforced"
+        and int(bucket.get("softDeletePolicy", {}).get("retentionDurationSeconds", 0)) == 0
+        and bucket.get("lifecycle", {}).get("rule") == lifecycle["rule"]
+    )

@@ -1,0 +1,65 @@
+"""Where a call goes that no worker could answer in five deliveries; and how long Pub/Sub waits between two.
+
+The subscription belongs to Eventarc, which made it together with the function and leaves these of its settings alone.
+Five deliveries take about two and a half minutes at least, longer than a dead worker's lease.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from deploy.accounts import agent
+from deploy.change import Change, same
+from deploy.deployment import Deployment
+from deploy.policies import Grant, Resource, differences
+
+_FUNCTION: Final = "ingestBatchResults"
+_TOPIC: Final = "nightshift-dead-letters"
+_DELIVERIES: Final = 5
+_LEAST_SECONDS: Final = 10
+_MOST_SECONDS: Final = 600
+
+
+async def changes(deployment: Deployment) -> AsyncIterator[Change]:
+    """Let Pub/Sub put dead letters away: it needs the right to publish there, and to take them off the subscription."""
+    cloud = deployment.cloud
+    pubsub = agent(cloud, "pubsub")
+    subscription = await _subscription(deployment)
+    name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{_FUNCTION}"
+    for resource, role in (
+        (Resource(kind=("pubsub", "topics"), name=_TOPIC), "roles/pubsub.publisher"),
+        (Resource(kind=("pubsub", "subscriptions"), name=name), "roles/pubsub.subscriber"),
+    ):
+        async for change in differences(cloud, resource, [Grant(role=role, member=pubsub)]):
+            yield change
+    if subscription and _is_as_declared(subscription):
+        yield same(name)
+        return
+    update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={_TOPIC}")
+    delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
+    command = cloud.gcloud(*update, f"--max-delivery-attempts={_DELIVERIES}", *delays)
+    yield Change(action="change", what=name, commands=(command,))
+
+
+async def _subscription(deployment: Deployment) -> dict[str, Any] | None:
+    cloud = deployment.cloud
+    function: dict[str, Any] = (await deployment.live_functions()).get(_FUNCTION, {})
+    trigger = function.get("eventTrigger", {}).get("trigger")
+    if not trigger:
+        return None
+    found = await cloud.look(
+        "eventarc", "triggers", "describe", trigger.rpartition("/")[2], f"--location={cloud.region}"
+    )
+    if not found:
+        return None
+    subscription = found["transport"]["pubsub"]["subscription"].rpartition("/")[2]
+    described: dict[str, Any] | None = await cloud.look("pubsub", "subscriptions", "describe", subscription)
+    return described
+
+
+def _is_as_declared(subscription: dict[str, Any]) -> bool:
+    letters, retry = subscription.get("deadLetterPolicy", {}), subscription.get("retryPolicy", {})
+    return (
+        str(letters.get("deadLetterTopic")).endswith(f"/topics/{_TOPIC}")
+        and letters.get("maxDeliveryAttempts") == _DELIVERIES
+        and retry == {"minimumBackoff": f"{_LEAST_SECONDS}s", "maximumBackoff": f"{_MOST_SECONDS}s"}
+    )

@@ -1,0 +1,118 @@
+"""The five functions.
+
+Each carries a label with a digest of all that it was deployed from: its sources and its flags. The same digest on an
+active function is the same function; so a second run builds nothing. What somebody changed by hand is looked at, too.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.accounts import BUILD, EVENTS, email
+from deploy.change import Change, same
+from deploy.deployment import Deployment
+from deploy.functions import SECRETS, Function
+from deploy.steps import database
+
+_SOURCES: Final = "functions"
+_RUNTIME: Final = "python312"
+_LABEL: Final = "nightshift-declared"
+# gcloud reads a list of variables with another delimiter than a comma, which stands in some values, as ^:^A=1:B=2.
+_DELIMITERS: Final = ("|", "#", ";", "~")
+
+
+async def changes(deployment: Deployment) -> AsyncIterator[Change]:
+    """Deploy those that are not as they are declared."""
+    live = await deployment.live_functions()
+    sources = digest_of_sources(deployment.root / _SOURCES)
+    location = await database.location(deployment)
+    versions = {secret: (await deployment.version(secret))[0] for secret in SECRETS}
+    for function in await deployment.functions():
+        words = declared(deployment, function, location, versions)
+        digest = hashlib.sha256("\0".join([sources, *words]).encode()).hexdigest()[:32]
+        command = deployment.cloud.gcloud(*words, f"--update-labels={_LABEL}={digest}")
+        found = live.get(function.name)
+        if found is None:
+            yield Change(action="create", what=function.name, commands=(command,))
+        elif reason := _difference(deployment, function, found, digest):
+            yield Change(action="change", what=f"{function.name}: {reason}", commands=(command,))
+        else:
+            yield same(function.name)
+
+
+def declared(deployment: Deployment, function: Function, location: str, versions: Mapping[str, int]) -> tuple[str, ...]:
+    """The words by which it is deployed, but for its label."""
+    cloud = deployment.cloud
+    build = f"projects/{cloud.project}/serviceAccounts/{email(cloud, BUILD)}"
+    secrets = [f"{SECRETS[secret]}={secret}:{versions[secret] or 1}" for secret in function.secrets]
+    return (
+        *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={_RUNTIME}"),
+        *(f"--source={_SOURCES}", f"--entry-point={function.target}"),
+        *(f"--memory={function.memory}", "--cpu=1", f"--timeout={function.timeout_seconds}s"),
+        *(f"--concurrency={function.concurrency}", "--min-instances=0", f"--max-instances={function.most_instances}"),
+        *(f"--service-account={email(cloud, function.account)}", f"--build-service-account={build}"),
+        # After a rollback by hand, too.
+        "--serve-all-traffic-latest-revision",
+        f"--set-env-vars={_joined(variables(deployment))}",
+        f"--set-secrets={','.join(secrets)}" if secrets else "--clear-secrets",
+        *_trigger(deployment, function, location),
+    )
+
+
+def variables(deployment: Deployment) -> dict[str, str]:
+    """What the functions find in their environment, but for the secrets."""
+    return {"GOOGLE_CLOUD_PROJECT": deployment.cloud.project, **deployment.variables}
+
+
+def digest_of_sources(folder: Path) -> str:
+    """A digest of every file that is deployed, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _trigger(deployment: Deployment, function: Function, location: str) -> tuple[str, ...]:
+    if not function.takes_events:
+        return ("--trigger-http", "--allow-unauthenticated", "--ingress-settings=all")
+    if function.topic:
+        source: tuple[str, ...] = (f"--trigger-topic={function.topic}",)
+    else:
+        source = (
+            "--trigger-event-filters=type=google.cloud.firestore.document.v1.created,database=(default)",
+            f"--trigger-event-filters-path-pattern=document={function.created_document}",
+            f"--trigger-location={location}",
+        )
+    # --retry: without it, an event that fails is lost. Eventarc's calls count as internal.
+    events = f"--trigger-service-account={email(deployment.cloud, EVENTS)}"
+    return (*source, events, "--retry", "--no-allow-unauthenticated", "--ingress-settings=internal-only")
+
+
+def _joined(variables: Mapping[str, str]) -> str:
+    pairs = [f"{name}={value}" for name, value in sorted(variables.items())]
+    delimiter = next(one for one in _DELIMITERS if not any(one in pair for pair in pairs))
+    return f"^{delimiter}^{delimiter.join(pairs)}"
+
+
+def _difference(deployment: Deployment, function: Function, live: Mapping[str, Any], digest: str) -> str | None:
+    """Why the function has to be deployed again, if it has to."""
+    if live.get("labels", {}).get(_LABEL) != digest:
+        return "other sources or settings"
+    if live.get("state") != "ACTIVE":
+        return f"it is {live.get('state')}"
+    config, trigger = live["serviceConfig"], live.get("eventTrigger", {})
+    found = {
+        "memory": config.get("availableMemory") == function.memory,
+        "timeout": config.get("timeoutSeconds") == function.timeout_seconds,
+        "concurrency": config.get("maxInstanceRequestConcurrency", 1) == function.concurrency,
+        "instances": config.get("maxInstanceCount") == function.most_instances,
+        "service account": config.get("serviceAccountEmail") == email(deployment.cloud, function.account),
+        "variables": variables(deployment).items() <= config.get("environmentVariables", {}).items(),
+        "ingress": config.get("ingressSettings") == ("ALLOW_INTERNAL_ONLY" if function.takes_events else "ALLOW_ALL"),
+        "retry": not function.takes_events or trigger.get("retryPolicy") == "RETRY_POLICY_RETRY",
+    }
+    changed = [name for name, is_as_declared in found.items() if not is_as_declared]
+    return f"somebody changed its {', '.join(changed)}" if changed else None

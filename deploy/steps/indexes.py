@@ -1,0 +1,91 @@
+"""The indexes, the fields that have none, and the TTL policies of firestore.indexes.json."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from deploy import firebase
+from deploy.change import Change, same
+from deploy.deployment import Deployment
+
+_DATABASE: Final = "--database=(default)"
+# What an index is, apart from its name and state.
+_Index = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+async def changes(deployment: Deployment) -> AsyncIterator[Change]:
+    """Create what is missing, and wait until every index is built. What the file does not name stays."""
+    cloud = deployment.cloud
+    declared = json.loads((deployment.root / "firestore.indexes.json").read_text())
+    composite = await _composite(deployment)
+    fields = {_field(found["name"]): found for found in await cloud.look(*_FIELDS, _DATABASE) or []}
+    existing = {_live_index(index) for index in composite}
+    missing = [index for index in declared["indexes"] if _declared_index(index) not in existing]
+    missing_fields = [
+        field
+        for field in declared["fieldOverrides"]
+        if not _is_as_declared(field, fields.get((field["collectionGroup"], field["fieldPath"])))
+    ]
+    what = f"{len(declared['indexes'])} indexes, {len(declared['fieldOverrides'])} fields"
+
+    async def are_built() -> bool:
+        return all(index["state"] == "READY" for index in await _composite(deployment))
+
+    if missing or missing_fields:
+        names = [_name(index["collectionGroup"], *(f["fieldPath"] for f in index["fields"])) for index in missing]
+        names += [_name(field["collectionGroup"], field["fieldPath"]) for field in missing_fields]
+        command = firebase.deploy(cloud, only="firestore:indexes")
+        yield Change(action="create", what=", ".join(names), commands=(command,), until=are_built)
+    elif not all(index["state"] == "READY" for index in composite):
+        yield Change(action="wait", what=f"{what}: some are being built", until=are_built)
+    else:
+        yield same(what)
+
+
+_COMPOSITE: Final = ("firestore", "indexes", "composite", "list")
+_FIELDS: Final = ("firestore", "indexes", "fields", "list")
+
+
+async def _composite(deployment: Deployment) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await deployment.cloud.look(*_COMPOSITE, _DATABASE) or []
+    return found
+
+
+def _declared_index(index: dict[str, Any]) -> _Index:
+    return index["collectionGroup"], index["queryScope"], _ordered(index["fields"])
+
+
+def _live_index(index: dict[str, Any]) -> _Index:
+    group = index["name"].split("/collectionGroups/")[1].split("/")[0]
+    return group, index["queryScope"], _ordered(index["fields"])
+
+
+def _ordered(fields: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
+    # The database ends every index with the document's name.
+    named = [field for field in fields if field["fieldPath"] != "__name__"]
+    return tuple((field["fieldPath"], field.get("order") or field["arrayConfig"]) for field in named)
+
+
+def _field(name: str) -> tuple[str, str]:
+    group, _, field = name.split("/collectionGroups/")[1].partition("/fields/")
+    return group, field
+
+
+def _is_as_declared(declared: dict[str, Any], live: dict[str, Any] | None) -> bool:
+    if live is None or bool(declared.get("ttl")) != ("ttlConfig" in live):
+        return False
+    kept = {
+        (index["queryScope"], *_ordered(index["fields"])) for index in live.get("indexConfig", {}).get("indexes", [])
+    }
+    wanted = {
+        (
+            index.get("queryScope", "COLLECTION"),
+            (declared["fieldPath"], index.get("order") or index["arrayConfig"]),
+        )
+        for index in declared["indexes"]
+    }
+    return kept == wanted
+
+
+def _name(group: str, *fields: str) -> str:
+    return f"{group}({', '.join(fields)})"

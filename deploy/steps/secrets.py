@@ -1,0 +1,39 @@
+"""The provider's key and the webhook's secret, in Secret Manager.
+
+A value comes from the caller's environment, goes to gcloud's standard input, and is shown nowhere. The functions are
+given a version by its number, not `latest`: they read it when an instance starts, so a new value would reach some
+instances and not others. A new version is a new deployment, and rolling back brings the old key with it.
+"""
+
+from collections.abc import AsyncIterator
+
+from deploy.change import Change, same
+from deploy.command import Command
+from deploy.deployment import Deployment
+from deploy.functions import API_KEY, SECRETS
+
+
+async def changes(deployment: Deployment) -> AsyncIterator[Change]:
+    """Create the secrets, and add the values that are new."""
+    cloud = deployment.cloud
+    existing = {secret["name"].rpartition("/")[2] for secret in await cloud.look("secrets", "list") or []}
+    for secret, variable in SECRETS.items():
+        value = deployment.secrets.get(secret)
+        version, is_there = await deployment.version(secret)
+        create = cloud.gcloud("secrets", "create", secret, "--replication-policy=automatic")
+        commands: tuple[Command, ...] = () if secret in existing else (create,)
+        if is_there:
+            yield same(f"{secret}, version {version}")
+        elif value:
+            add = cloud.gcloud("secrets", "versions", "add", secret, "--data-file=-")
+            commands += (Command(arguments=add.arguments, stdin=value),)
+            yield Change(
+                action="create" if version == 1 else "change", what=f"{secret}, version {version}", commands=commands
+            )
+        elif cloud.blind_because:
+            yield Change(action="create", what=secret, commands=commands)
+        elif secret == API_KEY:
+            yield Change(action="missing", what=f"{secret}: give the key in the variable {variable}")
+        else:
+            what = f"openaiWebhook, which needs {secret}: give it in the variable {variable}, and deploy again"
+            yield Change(action="left out", what=what, commands=commands)

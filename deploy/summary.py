@@ -1,0 +1,34 @@
+"""What a deployment says at its end: where the functions are, and what a person has yet to do."""
+
+from deploy.deployment import Deployment
+from deploy.functions import FUNCTIONS, SECRETS, WEBHOOK_SECRET
+
+_WEBHOOK = "openaiWebhook"
+_EVENTS = "batch.completed, batch.failed, batch.expired and batch.cancelled"
+
+
+async def summary(deployment: Deployment) -> list[str]:
+    """The lines."""
+    project = deployment.cloud.project
+    live = await deployment.live_functions()
+    lines = ["", "Deployed:"]
+    for function in FUNCTIONS:
+        if function.name in live:
+            address = live[function.name].get("serviceConfig", {}).get("uri", "")
+            lines.append(f"  {function.name:<20} {'takes events' if function.takes_events else address}")
+    lines += ["", "By hand, once:"]
+    if _WEBHOOK in live:
+        lines.append(f"  OpenAI's settings, Webhooks: the address of {_WEBHOOK}, for {_EVENTS}.")
+    else:
+        lines += [
+            f"  {_WEBHOOK} is left out: without it the tick finds an ended batch, up to ten minutes later. To have it,",
+            "  create an endpoint in OpenAI's settings, Webhooks, with the address",
+            f"  https://{deployment.cloud.region}-{project}.cloudfunctions.net/{_WEBHOOK}",
+            f"  for {_EVENTS};",
+            f"  put its secret into {SECRETS[WEBHOOK_SECRET]}, and deploy again.",
+        ]
+    claim = (
+        "import firebase_admin as f; from firebase_admin import auth; "
+        f"f.initialize_app(options={{'projectId': '{project}'}}); auth.set_custom_user_claims('UID', {{'admin': True}})"
+    )
+    return [*lines, "  An admin, who may read getBatchStats:", f'    .venv/bin/python -c "{claim}"']

@@ -1,0 +1,381 @@
+"""A stand-in for what gcloud, the Firebase CLI and `scheduler/` talk to: one project, in memory.
+
+No emulator of these services exists. It keeps what the commands make, answers in the JSON shapes of gcloud, and is
+strict about order: what does not exist, or whose API is not enabled, cannot be used. Whether gcloud knows a command
+at all is not its business: `test_gcloud.py` asks gcloud's own parser.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+PROJECT = "night-shift-test"
+_NUMBER = "123456789"
+_LOOKS = {"list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
+# By which API a command works; of others it does not matter here.
+_APIS = {
+    "iam": "iam",
+    "firestore": "firestore",
+    "secrets": "secretmanager",
+    "functions": "cloudfunctions",
+    "run": "run",
+    "pubsub": "pubsub",
+    "eventarc": "eventarc",
+    "logging": "logging",
+    "monitoring": "monitoring",
+}
+
+
+class Refused(Exception):
+    """What the service says instead of doing it."""
+
+
+def changes_something(arguments: Sequence[str]) -> bool:
+    """Whether a command is more than a look."""
+    return not _LOOKS & set(arguments)
+
+
+class Google:
+    """The project. `state` is JSON all through, so that it can be kept in a file and compared."""
+
+    def __init__(self, root: Path, state: dict[str, Any] | None = None) -> None:
+        self._root = root
+        self.state: dict[str, Any] = state or {
+            "apis": [],
+            "accounts": [],
+            "agents": [],
+            "databases": [],
+            "backups": [],
+            "indexes": [],
+            "fields": [],
+            # As Firebase makes it when Storage is set up.
+            "buckets": {f"{PROJECT}.firebasestorage.app": {"name": f"{PROJECT}.firebasestorage.app"}},
+            "secrets": {},
+            "topics": [],
+            "policies": {},
+            "functions": {},
+            "subscriptions": {},
+            "metrics": {},
+            "alerts": {},
+            "channels": [],
+            "rules": None,
+        }
+
+    def answer(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
+        """Do what a command says; returns its exit code and what it prints, as output and as errors."""
+        try:
+            return 0, self._do(list(arguments), stdin), ""
+        except Refused as refused:
+            return 1, "", f"ERROR: {refused}"
+
+    def _do(self, arguments: list[str], stdin: str) -> str:
+        if arguments[0] == "npx":
+            return self._firebase(arguments)
+        if arguments[0] != "gcloud":
+            return self._scheduler(arguments)
+        words = [word for word in arguments[1:] if not word.startswith("--")]
+        flags = dict(word.removeprefix("--").partition("=")[::2] for word in arguments[1:] if word.startswith("--"))
+        if words[0] in {"alpha", "beta"}:
+            words = words[1:]
+        api = _APIS.get(words[0])
+        if api and f"{api}.googleapis.com" not in self.state["apis"]:
+            raise Refused(f"SERVICE_DISABLED: {api} has not been used in project {PROJECT} before or it is disabled.")
+        if "iam-policy" in " ".join(words):
+            return self._policy(words, flags)
+        if words[:2] == ["services", "enable"]:
+            self.state["apis"] = sorted({*self.state["apis"], *words[2:]})
+            return ""
+        verb: Callable[..., Any] = getattr(self, "_" + "_".join(_verb(words)).replace("-", "_"))
+        answer = verb(words[-1], flags, stdin)
+        return answer if isinstance(answer, str) else json.dumps(answer)
+
+    def _firebase(self, arguments: list[str]) -> str:
+        if "--only=firestore:indexes" in arguments:
+            if not self.state["databases"]:
+                raise Refused("the database (default) does not exist")
+            declared = json.loads((self._root / "firestore.indexes.json").read_text())
+            self.state["indexes"] = [_live_index(index) for index in declared["indexes"]]
+            self.state["fields"] = [_live_field(field) for field in declared["fieldOverrides"]]
+        else:
+            self.state["rules"] = (self._root / "firestore.rules").read_text()
+        return "Deploy complete!"
+
+    def _scheduler(self, arguments: list[str]) -> str:
+        if "pubsub.googleapis.com" not in self.state["apis"]:
+            raise Refused("SERVICE_DISABLED")
+        action = "same" if self.state["topics"] else "create"
+        if "--dry-run" in arguments:
+            return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-tick"]
+        return "Done: 3 created."
+
+    def _policy(self, words: list[str], flags: dict[str, str]) -> str:
+        verb = next(number for number, word in enumerate(words) if word.endswith(("iam-policy", "iam-policy-binding")))
+        kind, name = " ".join(words[:verb]), words[verb + 1]
+        there = {
+            "projects": [PROJECT],
+            "storage buckets": [f"gs://{bucket}" for bucket in self.state["buckets"]],
+            "pubsub topics": self.state["topics"],
+            "pubsub subscriptions": self.state["subscriptions"],
+            "iam service-accounts": self.state["accounts"],
+            "secrets": self.state["secrets"],
+            "run services": [function.lower() for function in self.state["functions"]],
+        }[kind]
+        if name not in there:
+            raise Refused(f"NOT_FOUND: {kind} {name}")
+        policy: list[list[str]] = self.state["policies"].get(f"{kind} {name}", [])
+        if words[verb] != "get-iam-policy":
+            who = flags["member"].removeprefix("serviceAccount:")
+            if who not in {*self.state["accounts"], *self.state["agents"], "allUsers"}:
+                raise Refused(f"Service account {who} does not exist.")
+            grant = [flags["role"], flags["member"]]
+            added = [grant] if words[verb].startswith("add") else []
+            policy = sorted([*(one for one in policy if one != grant), *added])
+            self.state["policies"][f"{kind} {name}"] = policy
+        return json.dumps({"bindings": [{"role": role, "members": [who]} for role, who in policy]})
+
+    def _projects_describe(self, *_: Any) -> Any:
+        return {"projectId": PROJECT, "projectNumber": _NUMBER}
+
+    def _auth_application_default_print_access_token(self, *_: Any) -> str:
+        return "token"
+
+    def _services_list(self, *_: Any) -> Any:
+        return [{"config": {"name": api}, "state": "ENABLED"} for api in self.state["apis"]]
+
+    def _services_identity_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        agent = f"service-{_NUMBER}@gcp-sa-{flags['service'].partition('.')[0]}.iam.gserviceaccount.com"
+        self.state["agents"] = sorted({*self.state["agents"], agent})
+
+    def _iam_service_accounts_list(self, *_: Any) -> Any:
+        return [{"email": account} for account in self.state["accounts"]]
+
+    def _iam_service_accounts_create(self, name: str, *_: Any) -> None:
+        self._new("accounts", f"{name}@{PROJECT}.iam.gserviceaccount.com")
+
+    def _firestore_databases_list(self, *_: Any) -> Any:
+        return self.state["databases"]
+
+    def _firestore_databases_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        if self.state["databases"]:
+            raise Refused("ALREADY_EXISTS")
+        name = f"projects/{PROJECT}/databases/(default)"
+        database = {"name": name, "locationId": flags["location"], "type": "FIRESTORE_NATIVE"}
+        self.state["databases"] = [database]
+        self._firestore_databases_update("", flags, "")
+
+    def _firestore_databases_update(self, _: str, flags: dict[str, str], __: str) -> None:
+        if "delete-protection" in flags:
+            self.state["databases"][0]["deleteProtectionState"] = "DELETE_PROTECTION_ENABLED"
+        if "enable-pitr" in flags:
+            self.state["databases"][0]["pointInTimeRecoveryEnablement"] = "POINT_IN_TIME_RECOVERY_ENABLED"
+
+    def _firestore_backups_schedules_list(self, *_: Any) -> Any:
+        if not self.state["databases"]:
+            raise Refused("NOT_FOUND: the database")
+        return self.state["backups"]
+
+    def _firestore_backups_schedules_create(self, *_: Any) -> None:
+        self.state["backups"].append({"dailyRecurrence": {}, "retention": "604800s"})
+
+    def _firestore_indexes_composite_list(self, *_: Any) -> Any:
+        return self.state["indexes"]
+
+    def _firestore_indexes_fields_list(self, *_: Any) -> Any:
+        return self.state["fields"]
+
+    def _storage_buckets_list(self, *_: Any) -> Any:
+        return list(self.state["buckets"].values())
+
+    def _storage_buckets_create(self, url: str, flags: dict[str, str], _: str) -> None:
+        self._new("buckets", url.removeprefix("gs://"), {"name": url.removeprefix("gs://")})
+        self._storage_buckets_update(url, flags, "")
+
+    def _storage_buckets_update(self, url: str, flags: dict[str, str], _: str) -> None:
+        prevented = "enforced" if "public-access-prevention" in flags else "inherited"
+        access = {"enabled": "uniform-bucket-level-access" in flags}
+        self.state["buckets"][url.removeprefix("gs://")] |= {
+            "iamConfiguration": {"uniformBucketLevelAccess": access, "publicAccessPrevention": prevented},
+            "softDeletePolicy": {"retentionDurationSeconds": flags["soft-delete-duration"]},
+            "lifecycle": json.loads((self._root / flags["lifecycle-file"]).read_text()),
+        }
+
+    def _secrets_list(self, *_: Any) -> Any:
+        return [{"name": f"projects/{_NUMBER}/secrets/{secret}"} for secret in self.state["secrets"]]
+
+    def _secrets_create(self, name: str, *_: Any) -> None:
+        self._new("secrets", name, [])
+
+    def _secrets_versions_list(self, name: str, *_: Any) -> Any:
+        values = self._there("secrets", name)
+        versions = range(len(values), 0, -1)
+        return [{"name": f"projects/{_NUMBER}/secrets/{name}/versions/{v}", "state": "ENABLED"} for v in versions]
+
+    def _secrets_versions_add(self, name: str, flags: dict[str, str], stdin: str) -> None:
+        if flags["data-file"] != "-" or not stdin:
+            raise Refused("no payload")
+        self._there("secrets", name).append(stdin)
+
+    def _secrets_versions_access(self, version: str, flags: dict[str, str], _: str) -> str:
+        return str(self._there("secrets", flags["secret"])[int(version) - 1])
+
+    def _functions_list(self, *_: Any) -> Any:
+        return list(self.state["functions"].values())
+
+    def _functions_deploy(self, name: str, flags: dict[str, str], _: str) -> None:
+        account = flags["service-account"]
+        for needed in (account, flags["build-service-account"].rpartition("/")[2]):
+            if needed not in self.state["accounts"]:
+                raise Refused(f"Service account {needed} does not exist.")
+        for pair in filter(None, flags.get("set-secrets", "").split(",")):
+            secret, _, version = pair.partition("=")[2].partition(":")
+            grants = self.state["policies"].get(f"secrets {secret}", [])
+            readers = [who for role, who in grants if role == "roles/secretmanager.secretAccessor"]
+            if f"serviceAccount:{account}" not in readers:
+                raise Refused(f"{account} may not read {secret}")
+            if len(self._there("secrets", secret)) < int(version):
+                raise Refused(f"NOT_FOUND: {secret} version {version}")
+        region = flags["region"]
+        delimiter = flags["set-env-vars"][1]
+        variables = flags["set-env-vars"].removeprefix(f"^{delimiter}^").split(delimiter)
+        function: dict[str, Any] = {
+            "name": f"projects/{PROJECT}/locations/{region}/functions/{name}",
+            "state": "ACTIVE",
+            "labels": dict([flags["update-labels"].split("=")]),
+            "serviceConfig": {
+                "uri": f"https://{name.lower()}-abc-el.a.run.app",
+                "availableMemory": flags["memory"],
+                "timeoutSeconds": int(flags["timeout"].removesuffix("s")),
+                "maxInstanceRequestConcurrency": int(flags["concurrency"]),
+                "maxInstanceCount": int(flags["max-instances"]),
+                "serviceAccountEmail": account,
+                "ingressSettings": "ALLOW_ALL" if flags["ingress-settings"] == "all" else "ALLOW_INTERNAL_ONLY",
+                "environmentVariables": dict(pair.split("=", 1) for pair in variables) | {"LOG_EXECUTION_ID": "true"},
+                "secretEnvironmentVariables": flags.get("set-secrets", ""),
+            },
+        }
+        if "trigger-http" not in flags:
+            self._trigger(name, function, flags)
+        self.state["functions"][name] = function
+        if "allow-unauthenticated" in flags:
+            public = ["roles/run.invoker", "allUsers"]
+            self.state["policies"][f"run services {name.lower()}"] = [public]
+
+    def _trigger(self, name: str, function: dict[str, Any], flags: dict[str, str]) -> None:
+        location = flags.get("trigger-location", flags["region"])
+        topic = flags.get("trigger-topic")
+        if topic and topic not in self.state["topics"]:
+            raise Refused(f"NOT_FOUND: topic {topic}")
+        if not topic and location != self.state["databases"][0]["locationId"]:
+            raise Refused("the trigger is not where the database is")
+        agents = [who for role, who in self.state["policies"][f"projects {PROJECT}"] if role.endswith("serviceAgent")]
+        if not any("gcp-sa-eventarc" in agent for agent in agents):
+            raise Refused("Permission denied while using the Eventarc Service Agent.")
+        trigger = f"{name.lower()}-000001"
+        retry = "RETRY_POLICY_RETRY" if "retry" in flags else "RETRY_POLICY_DO_NOT_RETRY"
+        full = f"projects/{PROJECT}/locations/{location}/triggers/{trigger}"
+        function["eventTrigger"] = {"trigger": full, "retryPolicy": retry}
+        subscription = f"eventarc-{location}-{trigger}-sub"
+        kept = {"name": f"projects/{PROJECT}/subscriptions/{subscription}"}
+        self.state["subscriptions"].setdefault(subscription, kept)
+
+    def _eventarc_triggers_describe(self, trigger: str, flags: dict[str, str], _: str) -> Any:
+        subscription = f"projects/{PROJECT}/subscriptions/eventarc-{flags['location']}-{trigger}-sub"
+        return {"transport": {"pubsub": {"subscription": subscription}}}
+
+    def _pubsub_subscriptions_describe(self, name: str, *_: Any) -> Any:
+        return self._there("subscriptions", name)
+
+    def _pubsub_subscriptions_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        topic = flags["dead-letter-topic"]
+        if topic not in self.state["topics"]:
+            raise Refused(f"NOT_FOUND: topic {topic}")
+        self._there("subscriptions", name).update(
+            deadLetterPolicy={
+                "deadLetterTopic": f"projects/{PROJECT}/topics/{topic}",
+                "maxDeliveryAttempts": int(flags["max-delivery-attempts"]),
+            },
+            retryPolicy={"minimumBackoff": flags["min-retry-delay"], "maximumBackoff": flags["max-retry-delay"]},
+        )
+
+    def _logging_metrics_list(self, *_: Any) -> Any:
+        return list(self.state["metrics"].values())
+
+    def _logging_metrics_create(self, name: str, flags: dict[str, str], _: str) -> None:
+        self._new("metrics", name, {})
+        self._logging_metrics_update(name, flags, "")
+
+    def _logging_metrics_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        content = json.loads((self._root / flags["config-from-file"]).read_text())
+        # The API adds what was not said.
+        self.state["metrics"][name] = content | {"name": name, "version": "V2", "createTime": "2026-01-01T00:00:00Z"}
+
+    def _monitoring_channels_list(self, *_: Any) -> Any:
+        return self.state["channels"]
+
+    def _monitoring_channels_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        address = flags["channel-labels"].removeprefix("email_address=")
+        name = f"projects/{PROJECT}/notificationChannels/{len(self.state['channels']) + 1}"
+        self.state["channels"].append({"name": name, "type": "email", "labels": {"email_address": address}})
+
+    def _monitoring_policies_list(self, *_: Any) -> Any:
+        return list(self.state["alerts"].values())
+
+    def _monitoring_policies_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        name = f"projects/{PROJECT}/alertPolicies/{len(self.state['alerts']) + 1}"
+        self._put_alert(name, flags["policy-from-file"], flags["user-labels"], flags.get("notification-channels", ""))
+
+    def _monitoring_policies_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        self._there("alerts", name)
+        channels = flags.get("set-notification-channels", "")
+        self._put_alert(name, flags["policy-from-file"], flags["update-user-labels"], channels)
+
+    def _put_alert(self, name: str, file: str, labels: str, channels: str) -> None:
+        named = [channel for channel in channels.split(",") if channel]
+        if not set(named) <= {channel["name"] for channel in self.state["channels"]}:
+            raise Refused("NOT_FOUND: a notification channel")
+        # The API names the policy and its conditions.
+        policy = json.loads((self._root / file).read_text()) | {"name": name, "notificationChannels": named}
+        policy["userLabels"] = dict(label.split("=") for label in labels.split(","))
+        policy["conditions"] = [{**one, "name": f"{name}/conditions/1"} for one in policy["conditions"]]
+        self.state["alerts"][name] = policy
+
+    def _new(self, kind: str, name: str, content: Any = None) -> None:
+        if name in self.state[kind]:
+            raise Refused(f"ALREADY_EXISTS: {name}")
+        if isinstance(self.state[kind], list):
+            self.state[kind].append(name)
+        else:
+            self.state[kind][name] = content
+
+    def _there(self, kind: str, name: str) -> Any:
+        if name not in self.state[kind]:
+            raise Refused(f"NOT_FOUND: {name}")
+        return self.state[kind][name]
+
+
+def _verb(words: list[str]) -> list[str]:
+    verbs = {"create", "update", "deploy", "enable", "add"} | _LOOKS
+    end = next(number for number, word in enumerate(words) if word in verbs)
+    return words[: end + 1]
+
+
+def _live_index(index: dict[str, Any]) -> dict[str, Any]:
+    group = index["collectionGroup"]
+    fields = [*index["fields"], {"fieldPath": "__name__", "order": index["fields"][-1]["order"]}]
+    name = f"projects/{PROJECT}/databases/(default)/collectionGroups/{group}/indexes/CICAgJ"
+    return {"name": name, "queryScope": index["queryScope"], "fields": fields, "state": "READY"}
+
+
+def _live_field(field: dict[str, Any]) -> dict[str, Any]:
+    group, path = field["collectionGroup"], field["fieldPath"]
+    indexes = [
+        {"queryScope": index.get("queryScope", "COLLECTION"), "fields": [{"fieldPath": path, "order": index["order"]}]}
+        for index in field["indexes"]
+    ]
+    live: dict[str, Any] = {
+        "name": f"projects/{PROJECT}/databases/(default)/collectionGroups/{group}/fields/{path}",
+        "indexConfig": {"indexes": indexes} if indexes else {},
+    }
+    return live | ({"ttlConfig": {"state": "ACTIVE"}} if field.get("ttl") else {})

@@ -1,0 +1,34 @@
+"""A metric and an alert as `monitoring/` holds them, so that these tests do not hang on which ones there are."""
+
+import json
+from pathlib import Path
+
+METRIC = {
+    "description": "Dead letters.",
+    "filter": 'jsonPayload.event="dead_letter"',
+    "metricDescriptor": {"metricKind": "DELTA", "valueType": "INT64"},
+}
+ALERT = {
+    "displayName": "Nightshift: dead letters",
+    "combiner": "OR",
+    "userLabels": {"app": "nightshift", "name": "sample-alert"},
+    "conditions": [
+        {
+            "displayName": "a call that no worker could answer",
+            "conditionThreshold": {
+                "filter": 'metric.type="logging.googleapis.com/user/sample_metric" resource.type="cloud_run_revision"',
+                "comparison": "COMPARISON_GT",
+                "thresholdValue": 0,
+                "duration": "0s",
+            },
+        }
+    ],
+}
+
+
+def write(root: Path) -> None:
+    """Write both below `root`."""
+    for folder, name, content in (("metrics", "sample_metric", METRIC), ("alerts", "sample-alert", ALERT)):
+        path = root / "monitoring" / folder / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))

@@ -1,0 +1,260 @@
+"""What a deployment brings up, and that it may be repeated, broken off and rolled back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.functions import FUNCTIONS
+from local.targets import TARGETS
+from tests.deploy.google import PROJECT
+from tests.deploy.world import SECRETS, Died, Site, copy_of, new_site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A new project."""
+    return new_site(tmp_path)
+
+
+async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
+    """Five active functions with retry, and all that they need; the stand-in refuses what comes before its time."""
+    await site.deploy(email="ops@example.com")
+    functions = site.state["functions"]
+    assert functions.keys() == {function.name for function in FUNCTIONS}
+    assert all(function["state"] == "ACTIVE" for function in functions.values())
+    events = [functions[function.name] for function in FUNCTIONS if function.takes_events]
+    assert {function["eventTrigger"]["retryPolicy"] for function in events} == {"RETRY_POLICY_RETRY"}
+    assert site.state["databases"][0]["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
+    assert site.state["backups"]
+    assert site.state["rules"]
+    bucket = site.state["buckets"][f"{PROJECT}-nightshift"]
+    assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    letters = [one for one in site.state["subscriptions"].values() if "deadLetterPolicy" in one]
+    assert [one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters] == [5]
+    (alert,) = site.state["alerts"].values()
+    assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
+
+
+def test_every_target_is_deployed_as_the_local_stack_runs_it() -> None:
+    """With the same document or topic: a function that is added here is added there, too."""
+    deployed = {(function.target, function.created_document, function.topic) for function in FUNCTIONS}
+    assert deployed == {(target.name, target.created_document, target.topic) for target in TARGETS}
+
+
+async def test_a_second_run_changes_nothing(site: Site) -> None:
+    """All is `same`; only the Firebase CLI is asked to release the rules, since it alone can compare them."""
+    await site.deploy(email="ops@example.com")
+    before = copy_of(site.state)
+    terminal = await site.deploy({}, email="ops@example.com")
+    assert site.actions() == {"same", "check"}
+    assert [command[0] for command in terminal.made] == ["npx"]
+    assert site.state == before
+
+
+async def test_a_plan_changes_nothing(site: Site) -> None:
+    """It says every command, and runs none but looks."""
+    before = copy_of(site.state)
+    terminal = await site.deploy(plan_only=True)
+    assert terminal.made == []
+    assert site.state == before
+    assert any("gcloud functions deploy onAiJobCreated" in line for line in site.said)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_run_that_is_broken_off_anywhere_is_mended_by_the_next(site: Site, when: Any, tmp_path: Path) -> None:
+    """At each command that changes something, before and after it took effect: the end is always the same."""
+    complete = await site.deploy(email="ops@example.com")
+    wanted = copy_of(site.state)
+    for number in range(1, len(complete.made) + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        broken = new_site(folder)
+        with pytest.raises(Died):
+            await broken.deploy(email="ops@example.com", dies_at=number, when=when)
+        await broken.deploy(email="ops@example.com")
+        assert broken.state == wanted, complete.made[number - 1]
+    assert len(complete.made) > 50
+
+
+async def test_no_secret_is_ever_an_argument_or_printed(site: Site) -> None:
+    """Neither when it is new, nor when it is compared, nor when it is replaced."""
+    terminals = [
+        await site.deploy(),
+        await site.deploy(),
+        await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-marked-key-2"}),
+    ]
+    assert site.state["secrets"]["openai-api-key"] == ["sk-marked-key-1", "sk-marked-key-2"]
+    everything = [str(command) + repr(command) for terminal in terminals for command in terminal.commands]
+    everything += [*site.said, *(word for t in terminals for c in t.commands for word in c.arguments)]
+    assert not any("sk-marked" in text or "bWFya2Vk" in text for text in everything)
+
+
+async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it(site: Site) -> None:
+    """Those that have no key are left as they are."""
+    await site.deploy()
+    terminal = await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-marked-key-2"})
+    deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
+    assert deployed == [function.name for function in FUNCTIONS if function.secrets]
+    config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
+    assert config["secretEnvironmentVariables"] == "OPENAI_API_KEY=openai-api-key:2"
+
+
+async def test_without_the_key_nothing_is_begun(site: Site) -> None:
+    """The sentence names the variable that was missing."""
+    with pytest.raises(DeployError, match="OPENAI_API_KEY"):
+        await site.deploy({})
+    assert site.state["apis"] == []
+
+
+async def test_without_the_apps_bucket_nothing_is_begun(site: Site) -> None:
+    """Only Firebase can make it; the sentence says where."""
+    site.state["buckets"].clear()
+    with pytest.raises(DeployError, match=r"console\.firebase\.google\.com"):
+        await site.deploy()
+    assert site.state["apis"] == []
+
+
+async def test_without_the_webhooks_secret_its_function_is_left_out_and_can_come_later(site: Site) -> None:
+    """The plan says so both times, and the others are deployed."""
+    key = {"OPENAI_API_KEY": "sk-marked-key-1"}
+    await site.deploy(key)
+    assert "openaiWebhook" not in site.state["functions"]
+    assert any(line.strip().startswith("left out") for line in site.said)
+    terminal = await site.deploy(SECRETS)
+    assert "openaiWebhook" in site.state["functions"]
+    deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
+    assert deployed == ["openaiWebhook"]
+
+
+async def test_an_older_checkout_is_deployed_like_any_other(site: Site) -> None:
+    """Its sources come back; an index that it does not know stays, since nothing removes one."""
+    await site.deploy()
+    labels = site.state["functions"]["onAiJobCreated"]["labels"]
+    source = site.root / "functions" / "main.py"
+    old = source.read_text()
+    source.write_text("# newer\n")
+    await site.deploy()
+    assert site.state["functions"]["onAiJobCreated"]["labels"] != labels
+    source.write_text(old)
+    await site.deploy()
+    assert site.state["functions"]["onAiJobCreated"]["labels"] == labels
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("availableMemory", "256Mi"),
+        ("maxInstanceRequestConcurrency", 1),
+        ("ingressSettings", "ALLOW_ALL"),
+        ("serviceAccountEmail", "someone@example.com"),
+    ],
+)
+async def test_what_somebody_changed_by_hand_is_changed_back(site: Site, field: str, value: object) -> None:
+    """Though its label still says that it is as declared."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    site.state["functions"]["onAiJobCreated"]["serviceConfig"][field] = value
+    terminal = await site.deploy()
+    assert [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")] == ["onAiJobCreated"]
+    assert site.state == wanted
+
+
+async def test_a_function_that_failed_to_deploy_is_deployed_again(site: Site) -> None:
+    """Whatever its label says."""
+    await site.deploy()
+    site.state["functions"]["getBatchStats"]["state"] = "FAILED"
+    await site.deploy()
+    assert site.state["functions"]["getBatchStats"]["state"] == "ACTIVE"
+
+
+async def test_a_right_too_much_is_taken_away(site: Site) -> None:
+    """From our own accounts, and from anybody who could call a function that takes events; nobody else's is touched."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
+    site.state["policies"][f"projects {PROJECT}"].append(["roles/owner", stats])
+    site.state["policies"]["run services processbatchjobs"].append(["roles/run.invoker", "allUsers"])
+    await site.deploy()
+    assert site.state["policies"] == wanted["policies"]
+    site.state["policies"][f"projects {PROJECT}"].append(["roles/owner", "user:boss@example.com"])
+    await site.deploy()
+    assert ["roles/owner", "user:boss@example.com"] in site.state["policies"][f"projects {PROJECT}"]
+
+
+@pytest.mark.parametrize("location", ["nam5", "us-central1"])
+async def test_the_trigger_stands_where_the_database_is(site: Site, location: str) -> None:
+    """A database of several regions gives the trigger its name; the functions stay in their region."""
+    name = f"projects/{PROJECT}/databases/(default)"
+    site.state["databases"] = [{"name": name, "locationId": location, "type": "FIRESTORE_NATIVE"}]
+    await site.deploy(region="us-central1")
+    function = site.state["functions"]["onAiJobCreated"]
+    assert function["eventTrigger"]["trigger"].split("/")[3] == location
+    assert function["name"].split("/")[3] == "us-central1"
+    assert site.state["databases"][0]["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
+
+
+async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> None:
+    """It has no listeners for the app, and is left as it is."""
+    name = f"projects/{PROJECT}/databases/(default)"
+    site.state["apis"] = ["firestore.googleapis.com"]
+    site.state["databases"] = [{"name": name, "locationId": "nam5", "type": "DATASTORE_MODE"}]
+    with pytest.raises(DeployError, match="DATASTORE_MODE"):
+        await site.deploy()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
+        ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
+        ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),
+        ("OPENAI_API_KEY=sk-committed", "line 1"),
+        ("FIREBASE_AUTH_EMULATOR_HOST=localhost:9099", "line 1"),
+    ],
+)
+async def test_a_wrong_setting_stops_the_deployment_and_names_itself(site: Site, settings: str, named: str) -> None:
+    """Before anything is changed; and no value is shown."""
+    with pytest.raises(DeployError, match=named) as stopped:
+        await site.deploy(settings=settings)
+    assert "sk-committed" not in str(stopped.value)
+    assert site.state["apis"] == []
+
+
+async def test_settings_reach_the_functions_as_they_stand(site: Site) -> None:
+    """Commas are part of some values."""
+    await site.deploy(settings="# a comment\n\nNIGHTSHIFT_IMAGE_HOSTS=a.example.com,b.example.com\n")
+    variables = site.state["functions"]["onAiJobCreated"]["serviceConfig"]["environmentVariables"]
+    assert variables["NIGHTSHIFT_IMAGE_HOSTS"] == "a.example.com,b.example.com"
+    assert variables["GOOGLE_CLOUD_PROJECT"] == PROJECT
+
+
+async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> None:
+    """By their names; channels that somebody attached stay."""
+    await site.deploy()
+    (alert,) = site.state["alerts"].values()
+    site.state["channels"].append({"name": "theirs", "type": "slack", "labels": {}})
+    alert["notificationChannels"] = ["theirs"]
+    path = site.root / "monitoring" / "alerts" / "sample-alert.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"displayName": "Changed"}))
+    metric = site.root / "monitoring" / "metrics" / "sample_metric.json"
+    metric.write_text(json.dumps(json.loads(metric.read_text()) | {"filter": "severity>=ERROR"}))
+    await site.deploy(email="ops@example.com")
+    (alert,) = site.state["alerts"].values()
+    assert alert["displayName"] == "Changed"
+    assert alert["notificationChannels"] == ["theirs", site.state["channels"][1]["name"]]
+    assert site.state["metrics"]["sample_metric"]["filter"] == "severity>=ERROR"
+
+
+async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> None:
+    """A run that finds them so goes on when they are ready, and not before."""
+    await site.deploy()
+    site.state["indexes"][0]["state"] = "CREATING"
+    with pytest.raises(DeployError, match="being built"):
+        await site.deploy()
+    assert "wait" in site.actions()
+    site.state["indexes"][0]["state"] = "READY"
+    await site.deploy()
+    assert site.actions() == {"same", "check"}

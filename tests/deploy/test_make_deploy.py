@@ -1,0 +1,139 @@
+"""`make deploy` as a person runs it: real processes, with stand-ins for the programs that talk to Google."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from deploy.functions import FUNCTIONS
+from tests.deploy.google import PROJECT
+from tests.deploy.world import ROOT, SECRETS
+
+_PLAIN = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
+
+
+def stand_ins(folder: Path) -> Path:
+    """Make the stand-ins there: programs `gcloud` and `npx`, and a module `scheduler`."""
+    (folder / "scheduler").mkdir(parents=True)
+    program = Path(__file__).with_name("program.py")
+    for name in ("gcloud", "npx"):
+        # -S: some 150 of them are started, and need none of the installed packages.
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{program}" {name} "$@"\n')
+        (folder / name).chmod(0o755)
+    (folder / "scheduler" / "__init__.py").touch()
+    main = "import sys\nfrom tests.deploy.program import main\nsys.exit(main(['scheduler', *sys.argv[1:]]))\n"
+    (folder / "scheduler" / "__main__.py").write_text(main)
+    return folder
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """The stand-ins, and a new project behind them."""
+    return stand_ins(tmp_path / "bin")
+
+
+def make_deploy(
+    programs: Path, *arguments: str, caller: Mapping[str, str] = SECRETS
+) -> subprocess.CompletedProcess[str]:
+    """Run the command that the target `deploy` runs, with nothing else on the path than what is given."""
+    path = [str(programs), "/usr/bin", "/bin"]
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "deploy", *arguments],
+        cwd=ROOT,
+        env={
+            **{name: value for name, value in _PLAIN.items() if not name.startswith(("NIGHTSHIFT_", "OPENAI_"))},
+            "PATH": os.pathsep.join(path),
+            "PYTHONPATH": os.pathsep.join([str(programs), str(ROOT / "functions"), str(ROOT)]),
+            "STAND_IN_STATE": str(programs / "state.json"),
+            **caller,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(300)  # some 200 processes
+def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: Path) -> None:
+    """The functions' addresses, the webhook's endpoint, the admin; a second plan finds nothing to do.
+
+    Whoever may look at the processes' arguments and environments, or at the terminal, learns no secret.
+    """
+    caller = {**SECRETS, "PUBSUB_EMULATOR_HOST": "localhost:1"}
+    first = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", caller=caller)
+    assert first.returncode == 0, first.stderr
+    assert "https://getbatchstats-abc-el.a.run.app" in first.stdout
+    assert "batch.completed" in first.stdout
+    assert "set_custom_user_claims" in first.stdout
+    state = json.loads((programs / "state.json").read_text())
+    assert state["functions"].keys() == {function.name for function in FUNCTIONS}
+    assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]
+    second = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", "--plan", caller=caller)
+    assert second.returncode == 0, second.stderr
+    assert not re.search(r"^  (create|change|remove|missing)", second.stdout, flags=re.MULTILINE)
+    assert json.loads((programs / "state.json").read_text()) == state
+    log = (programs / "state.log").read_text()
+    assert "openai-api-key" in log
+    assert "PUBSUB_EMULATOR_HOST" not in log
+    for secret in SECRETS.values():
+        assert secret not in log + first.stdout + first.stderr + second.stdout + second.stderr
+
+
+def test_a_plan_needs_no_credentials(programs: Path) -> None:
+    """gcloud says why it cannot ask; all is planned as unknown, and nothing is called that could change anything."""
+    (programs / "gcloud").write_text(
+        "#!/bin/sh\necho 'ERROR: You do not currently have an active account' >&2\nexit 1\n"
+    )
+    plan = make_deploy(programs, "--project", PROJECT, "--plan", caller={})
+    assert plan.returncode == 0, plan.stderr
+    assert "You do not currently have an active account" in plan.stdout
+    assert "unknown, would create onAiJobCreated" in plan.stdout
+    assert "firebase-tools@" in plan.stdout
+    assert not (programs / "state.log").exists()
+    deployed = make_deploy(programs, "--project", PROJECT)
+    assert deployed.returncode == 1
+    assert "You do not currently have an active account" in deployed.stderr
+
+
+@pytest.mark.parametrize(("program", "named"), [("gcloud", "cloud.google.com/sdk"), ("npx", "nodejs.org")])
+def test_a_program_that_is_not_installed_is_named(programs: Path, program: str, named: str) -> None:
+    """With the place where it is to be had."""
+    (programs / program).unlink()
+    only = programs / "only"
+    only.mkdir()
+    for name in {"gcloud", "npx"} - {program}:
+        shutil.move(programs / name, only / name)
+    deployed = make_deploy(programs, "--project", PROJECT, "--plan", caller={"PATH": str(only)})
+    assert deployed.returncode == 1
+    assert named in deployed.stderr
+
+
+@pytest.mark.parametrize("project", ["Night Shift", "x", "night-shift;reboot"])
+def test_what_is_no_project_is_refused(programs: Path, project: str) -> None:
+    """Before any program is called."""
+    deployed = make_deploy(programs, "--project", project)
+    assert deployed.returncode == 1
+    assert "is no id of a project" in deployed.stderr
+    assert not (programs / "state.log").exists()
+
+
+def test_a_setting_in_the_callers_environment_is_refused(programs: Path) -> None:
+    """It would be gone with the terminal; the sentence says where it belongs."""
+    deployed = make_deploy(programs, "--project", PROJECT, caller={**SECRETS, "NIGHTSHIFT_MODEL": "gpt-5"})
+    assert deployed.returncode == 1
+    assert f"deploy/settings/{PROJECT}.env" in deployed.stderr
+
+
+def test_make_deploy_asks_for_the_project() -> None:
+    """In a sentence, and does nothing."""
+    make = shutil.which("make")
+    assert make
+    said = subprocess.run([make, "deploy"], cwd=ROOT, env=_PLAIN, capture_output=True, text=True, check=False)  # noqa: S603
+    assert said.returncode != 0
+    assert "make deploy PROJECT=my-project" in said.stdout
