@@ -24,8 +24,8 @@ APP_READS: Final = 4
 PROVIDER_HOURS: Final = 2
 # Documents, batch files and photos are kept so long; the bill is that of a month in which as many go as come.
 KEPT_MONTHS: Final = 12
-# As the README deploys the functions.
-CONCURRENCY: Final = 20
+# As deploy/functions.py has it.
+CONCURRENCY: Final = 80
 MEMORY_GIB: Final = 1
 # A request is billed at least so long, and in such steps (https://cloud.google.com/run/pricing).
 _BILLED_STEP_SECONDS: Final = 0.1

@@ -8,7 +8,7 @@ import httpx
 
 from local.errors import StackError
 
-# As many as Pub/Sub allows at least, and as the README deploys it.
+# As many as Pub/Sub allows at least, and as `deploy/steps/dead_letters.py` has it.
 DELIVERY_ATTEMPTS = 5
 # Here nobody wants to wait for a retry; deployed, it is 10 s to 10 min.
 _RETRY_POLICY = {"minimumBackoff": "0.1s", "maximumBackoff": "1s"}

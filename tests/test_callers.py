@@ -124,7 +124,7 @@ async def test_a_user_who_is_no_admin_is_refused_and_costs_no_call(deployed: Dep
         {"iat": []},
     ],
     # By name alone: two workers that collect the tests in different seconds must find the same ones.
-    ids=lambda claims: "-".join(claims),
+    ids="-".join,
 )
 async def test_a_token_that_google_signed_for_something_else_is_refused(
     deployed: Deployed, claims: dict[str, Any]
