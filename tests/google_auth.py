@@ -129,6 +129,7 @@ class GoogleAuth:
         routes = [
             Route(_KEYS_PATH, self._keys),
             Route(f"/v1/projects/{self.project}/accounts:lookup", self._lookup, methods=["POST"]),
+            Route(f"/v1/projects/{self.project}/accounts:delete", self._delete, methods=["POST"]),
             Route(f"{_METADATA}/{{path:path}}", self._metadata),
             Route("/", self._metadata),
         ]
@@ -183,6 +184,15 @@ class GoogleAuth:
         asked = (await request.json())["localId"]
         found = [self.users[uid] for uid in asked if uid in self.users]
         return JSONResponse({"kind": "identitytoolkit#GetAccountInfoResponse"} | ({"users": found} if found else {}))
+
+    async def _delete(self, request: Request) -> Response:
+        """https://cloud.google.com/identity-platform/docs/reference/rest/v1/projects.accounts/delete"""
+        self.asked.append(ACCOUNTS)
+        if request.headers.get("authorization") != "Bearer of-the-function":
+            return PlainTextResponse("who are you?", 401)
+        if self.users.pop((await request.json())["localId"], None) is None:
+            return JSONResponse({"error": {"code": 400, "message": "USER_NOT_FOUND"}}, 400)
+        return JSONResponse({"kind": "identitytoolkit#DeleteAccountResponse"})
 
     async def _metadata(self, request: Request) -> Response:
         """The metadata server (https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys)."""

@@ -350,6 +350,7 @@ def test_six_hours_are_counted_from_when_it_was_first_asked_for() -> None:
         lane=None,
         batch_id=None,
         attempts=9,
+        former_batch_ids=(),
         update_time=began + timedelta(hours=5),
         submitted_at=began,
     )

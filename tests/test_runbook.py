@@ -44,6 +44,7 @@ async def test_an_operators_command_does_what_it_is_for(
 ) -> None:
     """After a night with every kind of end, while one batch is at the provider."""
     await spend_a_night(world)
+    world.provider.hold("in_progress")
     job_id = await world.submit("alice", "under-way")
     batch = str((await world.job(job_id))["batchId"])
     job = "declined" if command.startswith("retry job") else job_id

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from nightshift.commands import audit, batches, bill, grant, job, running, stats
+from nightshift.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
 from nightshift.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -14,6 +14,9 @@ COMMANDS: Final[Sequence[Command]] = (
     bill.COMMAND,
     audit.COMMAND,
     grant.COMMAND,
+    retry.COMMAND,
+    cancel.COMMAND,
+    erase.COMMAND,
 )
 
 

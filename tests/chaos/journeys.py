@@ -21,6 +21,8 @@ from typing import Any
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import TERMINAL, Batch
+from nightshift.__main__ import COMMANDS
+from nightshift.commands import running
 from tests.chaos.calls import Traffic
 from tests.world import World
 
@@ -82,6 +84,23 @@ class Stage:
                 return (await self.world.webhook(remote_id)).status_code
 
             await self._invoke(deliver)
+
+    async def operate(self, *arguments: str) -> int:
+        """Let an operator run a command that changes something; returns its exit code, 2 if its process died."""
+        options = running.parsed(COMMANDS, [*arguments, "--yes", "--json"])
+        code = await self.traffic.invoke(lambda: running.run(self.world.operators_runtime(), options))
+        if code is None:
+            self.world.set_env()
+        await self._assert_no_job_is_live_twice()
+        return 2 if code is None else int(code)
+
+    async def gather_in_one_batch(self, *jobs: tuple[str, str]) -> list[str]:
+        """Write jobs, each a user and an id, whose events are lost, and let a tick submit them; returns the batches."""
+        for uid, job_id in jobs:
+            await self.world.write(uid, job_id)
+        self.world.pass_time(minutes=_TICK_MINUTES)
+        await self.tick()
+        return [batch["id"] for batch in await self.world.batches()]
 
     async def finish(self) -> None:
         """Let ticks go on until nothing is under way, nor on its way. Raises NotFinished."""
@@ -325,3 +344,113 @@ async def deadline(stage: Stage) -> None:
     await stage.sweep()
     world.provider.release()
     await stage.finish()
+
+
+@journey()
+async def cancel_job(stage: Stage) -> None:
+    """Two jobs, one of them cancelled by an operator while its line is ingested, and once more after that."""
+    await stage.world.give("alice", 2)
+    await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"))
+    await stage.world.provider.settled()
+    await asyncio.gather(stage.tick(), stage.operate("cancel", "job", "alice-1"))
+    await stage.operate("cancel", "job", "alice-1")
+    await stage.finish()
+
+
+@journey()
+async def cancel_waiting(stage: Stage) -> None:
+    """Three jobs that lie in no batch are cancelled: one is created, one queued, and one's event comes meanwhile."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 4)
+    await stage.write("alice", "alice-1")
+    await world.write("alice", "alice-2")
+    await stage.write("alice", "alice-3")
+    await world.write("alice", "alice-4")
+    for job_id in ("alice-2", "alice-3"):
+        await stage.operate("cancel", "job", job_id)
+    await asyncio.gather(stage.trigger("alice-4"), stage.operate("cancel", "job", "alice-4"))
+    await stage.finish()
+
+
+@journey()
+async def retry_job(stage: Stage) -> None:
+    """Two jobs that failed are run again: one was rejected and refunded, one was refused for want of tokens."""
+    world = stage.world
+    world.provider.faults.add(ReplyRule(reply=Reply.http_error(400), custom_id="job-alice-1", times=1))
+    await world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    await stage.write("bob", "bob-1")
+    await stage.tick()
+    await world.give("bob", 1)
+    for job_id in ("alice-1", "bob-1"):
+        await stage.operate("retry", "job", job_id)
+    await stage.finish()
+
+
+@journey()
+async def cancel_batch(stage: Stage) -> None:
+    """Three jobs of two users; their batch is cancelled by an operator with one answered, and two are refunded."""
+    await _stop_batch(stage, "cancel")
+
+
+@journey()
+async def retry_batch(stage: Stage) -> None:
+    """Three jobs of two users; their batch is stopped by an operator with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+async def _stop_batch(stage: Stage, command: str) -> None:
+    world = stage.world
+    world.provider.hold("in_progress", answered=1)
+    await world.give("alice", 2)
+    await world.give("bob", 1)
+    for batch_id in await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1")):
+        await stage.operate(command, "batch", batch_id)
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def cancel_unsent(stage: Stage) -> None:
+    """One job, whose batch the provider does not take in now; an operator cancels it before it ever gets there."""
+    world = stage.world
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    await world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    for batch in await world.batches():
+        await stage.operate("cancel", "batch", batch["id"])
+    await stage.finish()
+
+
+@journey()
+async def erase(stage: Stage) -> None:
+    """Of two users in a live batch one is erased, with an upload, and a job that was answered before."""
+    world = stage.world
+    await world.give("alice", 4)
+    await world.give("bob", 1)
+    await world.upload("alice")
+    await stage.write("alice", "alice-1")
+    await stage.tick()
+    world.provider.hold("in_progress")
+    await stage.gather_in_one_batch(("alice", "alice-2"), ("bob", "bob-1"))
+    await world.write("alice", "alice-3")
+    await stage.operate("erase", "alice", "--keep-account")
+    world.provider.release()
+    for _ in range(_TICKS):
+        await stage.tick()
+        world.pass_time(minutes=_TICK_MINUTES)
+        if await stage.operate("erase", "alice", "--keep-account") == 0:
+            break
+    await stage.finish()
+    await _assert_erased(world, "alice")
+
+
+async def _assert_erased(world: World, uid: str) -> None:
+    for collection in ("ai_jobs", "classifications", "notifications"):
+        owners = {fields["userId"] for fields in (await world.documents(collection)).values()}
+        assert uid not in owners, f"{collection} hold nothing of {uid}"
+    assert not await world.read(f"wallets/{uid}")
+    assert not await world.documents(f"wallets/{uid}/ledger")
+    runtime = world.operators_runtime()
+    assert not await asyncio.to_thread(lambda: list(runtime.uploads.list_blobs(prefix=f"users/{uid}/")))

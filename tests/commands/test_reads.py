@@ -31,13 +31,17 @@ def _counter() -> Iterator[None]:
         # A read each of five batches.
         (["bill"], 5, 0),
         (["grant", "alice", "5", "--yes"], 4, 2),
+        (["cancel", "job", "queued", "--yes"], 6, 4),
+        (["cancel", "job", "answered", "--yes"], 1, 0),
+        (["retry", "job", "declined", "--yes"], 10, 2),
+        (["cancel", "batch", "nobody", "--yes"], 1, 0),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )
 async def test_a_command_costs_no_more_than_it_says(
     world: World, capsys: pytest.CaptureFixture[str], arguments: list[str], most_reads: int, writes: int
 ) -> None:
-    """After a night, with two batches open and three jobs queued; and only a grant writes."""
+    """After a night, with two batches open and three jobs queued; and only what changes something writes."""
     await spend_a_night(world)
     world.provider.hold("in_progress")
     await world.submit("alice", "sent")

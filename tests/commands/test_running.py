@@ -26,6 +26,10 @@ ONE_OF_EACH = [
     ["bill"],
     ["audit"],
     ["grant", "alice", "5", "--yes"],
+    ["cancel", "job", "answered", "--yes"],
+    ["cancel", "batch", "ns-1", "--yes"],
+    ["retry", "job", "answered", "--yes"],
+    ["erase", "alice", "--yes"],
 ]
 
 

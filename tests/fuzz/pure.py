@@ -60,6 +60,7 @@ def _judge_line(line: bytes) -> None:
             lane=str(_LANE),
             batch_id="one",
             attempts=2,
+            former_batch_ids=(),
             update_time=_NOW,
         )
         settlement = settlement_of(job, _LANE, result, 2)

@@ -1,6 +1,6 @@
 """Batches: none stands still, the counts of a closed one agree with a recount, and each can be read.
 
-A recount that finds fewer jobs than were counted is no finding: jobs may have been deleted since.
+A recount that finds fewer jobs than were counted is no finding: jobs may have been deleted since, or run again by hand.
 """
 
 import asyncio
@@ -75,15 +75,14 @@ async def _miscounted(runtime: Runtime, batch: Batch, counts: Any, snapshot: "Sn
 
 
 def _agree(counts: Any, recount: Mapping[str, int], job_count: int) -> bool:
-    """Whether the counts are the recount, or could have been before some of the jobs were deleted."""
+    """Whether the counts are the recount, or could have been before some jobs were deleted, or run again by hand."""
     if counts == recount:
         return True
     if not isinstance(counts, Mapping) or counts.keys() != recount.keys():
         return False
-    completed, failed = count_of(counts["completed"]), count_of(counts["failed"])
-    ended = completed + failed
-    adds_up = ended <= job_count and counts == {**recount, **counts, "retried": job_count - ended, "cancelled": 0}
-    return adds_up and completed >= recount["completed"] and failed >= recount["failed"]
+    ended = {name: count_of(counts[name]) for name in ("completed", "failed", "cancelled")}
+    left = job_count - sum(ended.values())
+    return left >= 0 and counts == {**ended, "retried": left} and all(ended[name] >= recount[name] for name in ended)
 
 
 def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:

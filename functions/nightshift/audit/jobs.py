@@ -115,11 +115,13 @@ def _faults_of_money(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
         if seen.is_paid and seen.refund is None and tokens_of((seen.charge or {}).get("amount")) < 0:
             yield "It did not succeed, and its tokens were not returned.", lambda: _refund(scope, seen)
         return
+    cost = tokens_of(seen.job.get("tokensSpent"))
     if seen.charge is None:
         yield "It is completed, and was never charged.", "what it should have cost is not known"
-    elif tokens_of(seen.charge.get("amount")) != -tokens_of(seen.job.get("tokensSpent")):
+    elif seen.refund is None and tokens_of(seen.charge.get("amount")) != -cost:
         yield "It is completed, and its charge is not what it says it cost.", "which is right is not known"
-    if seen.refund is not None:
+    # One that an operator ran again says that it cost nothing.
+    if seen.refund is not None and cost:
         yield "It is completed, and its tokens were returned.", "taking them back is for a person to decide"
 
 

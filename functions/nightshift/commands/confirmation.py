@@ -7,8 +7,11 @@ from argparse import Namespace
 from nightshift.commands.command import CouldNotRun, Refused
 
 
-async def confirm(options: Namespace, change: str) -> None:
+async def confirm(options: Namespace, change: str, typed: str = "") -> None:
     """Ask whether `change`, a sentence that names exactly what will be changed, may be done.
+
+    Args:
+        typed: what has to be typed for it in place of a yes, where nothing brings back what was changed.
 
     Raises:
         Refused: it may not.
@@ -19,9 +22,10 @@ async def confirm(options: Namespace, change: str) -> None:
     change = f"In {options.project}: {change}"
     if not sys.stdin.isatty():
         raise CouldNotRun(f"{change} Nobody is there to confirm it, so nothing was changed; --yes confirms it.")
-    sys.stderr.write(f"{change}\nGo on? [y/N] ")
+    sys.stderr.write(f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}")
     sys.stderr.flush()
-    if (await _line()).strip().lower() not in {"y", "yes"}:
+    answer = (await _line()).strip()
+    if answer != typed if typed else answer.lower() not in {"y", "yes"}:
         raise Refused("Nothing was changed.")
 
 

@@ -10,18 +10,18 @@ from typing import Final
 
 from google.api_core.exceptions import GoogleAPIError
 
+from nightshift.commands.arguments import user_id
 from nightshift.commands.command import Command, CouldNotRun, ExitCode, Refused
 from nightshift.commands.confirmation import confirm
 from nightshift.commands.telling import Tell
 from nightshift.model.errors import TryLater
-from nightshift.model.job import is_user_id
 from nightshift.model.ledger import MOST_GRANTED, names_a_grant
 from nightshift.runtime import Runtime
 from nightshift.store import grants
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("uid", type=_uid, metavar="UID", help="the user's uid in Firebase Auth")
+    parser.add_argument("uid", type=user_id, metavar="UID", help="the user's uid in Firebase Auth")
     parser.add_argument("tokens", type=_tokens, metavar="TOKENS", help=f"how many, 1 to {MOST_GRANTED:,}")
     parser.add_argument(
         "--entry-id",
@@ -64,12 +64,6 @@ def _tell(tell: Tell, uid: str, tokens: int, entry_id: str, grant: grants.Grant)
 
 def _told(tokens: int) -> str:
     return "1 token" if tokens == 1 else f"{tokens:,} tokens"
-
-
-def _uid(text: str) -> str:
-    if not is_user_id(text):
-        raise ArgumentTypeError("it is no user's uid")
-    return text
 
 
 def _tokens(text: str) -> int:

@@ -5,16 +5,17 @@ job the lane (with a daily budget, the day's sum besides); and it asks the provi
 and got is not told unless asked for: terminals are logs too.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from nightshift.commands.arguments import document_id
 from nightshift.commands.command import Command, ExitCode, Refused
 from nightshift.commands.standing import Standing, sentence
 from nightshift.commands.telling import Tell
-from nightshift.model.job import QUEUED, names_a_document
+from nightshift.model.job import QUEUED
 from nightshift.model.lane import Lane
 from nightshift.model.lease import Lease
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
@@ -41,7 +42,7 @@ _OF_BATCH: Final = (
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("job_id", type=_job_id, metavar="JOB_ID", help="the id of its document in ai_jobs")
+    parser.add_argument("job_id", type=document_id, metavar="JOB_ID", help="the id of its document in ai_jobs")
     parser.add_argument("--content", action="store_true", help="tell also what the user wrote and got")
 
 
@@ -160,12 +161,6 @@ async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
 def _place(name: str) -> tuple[bool, str]:
     """Times last."""
     return name.endswith("At"), name
-
-
-def _job_id(text: str) -> str:
-    if not names_a_document(text):
-        raise ArgumentTypeError("no document can have this id")
-    return text
 
 
 COMMAND: Final = Command(

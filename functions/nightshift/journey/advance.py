@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 from nightshift.journey import assemble, ingest, poll, settle, submit
 from nightshift.journey.seen import NOTHING_SEEN, Seen
 from nightshift.journey.shard import settle_shard
-from nightshift.model.batch import Batch
+from nightshift.model.batch import Batch, Stop
 from nightshift.model.errors import BudgetSpent, LeaseHeld
 from nightshift.model.lane import Lane
 from nightshift.runtime import Budget, Runtime
@@ -34,6 +34,27 @@ async def advance_found(runtime: Runtime, found: Found, seen: Seen) -> None:
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
     await _advance_held(runtime, batches.take(runtime, found), seen)
+
+
+async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
+    """Record the wish that a batch stops, and bring it as far as it goes now; then it is anybody's to carry out.
+
+    What the provider has answered by then is answered. Everything else is cancelled, or sent again, as is wished.
+
+    Returns:
+        The batch as it was found; None if it is closed, or none. At one that the provider is done with already nothing
+        is wished, since its jobs are being settled.
+
+    Raises:
+        LeaseHeld: somebody else is at it, and nothing is wished yet.
+        TryLater: the wish is on record, and a step met a passing trouble.
+    """
+    found = await batches.find(runtime, batch_id)
+    if found and found.batch.is_stoppable:
+        hold = batches.take(runtime, found)
+        await hold.write({"stop": wish})
+        await _advance_held(runtime, hold, NOTHING_SEEN)
+    return found
 
 
 async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
@@ -112,6 +133,9 @@ async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
         return await poll.note_outcome(runtime, hold, seen)
     await hold.on_record()
     match status:
+        case "assembling" if batches.batch_of(hold).stop:
+            # Whether there is anything to stop at the provider is the next step's to find out.
+            hold.put_off({"status": "sealed"})
         case "assembling":
             await assemble.reassemble(runtime, hold)
         case "sealed":

@@ -97,11 +97,13 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
             yield _joined(page.lines)
 
     await artifacts.write(runtime, batch.batch_id, "input", pages())
+    # Those that ended meanwhile, since they can never be sent or somebody cancelled them, are its jobs, too.
+    claimed = {"jobCount": await batches.count_claimed(runtime, batch.batch_id)}
     if written:
-        await hold.write({"status": "sealed", "jobCount": written})
+        await hold.write({"status": "sealed", **claimed})
         log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
     else:
-        await hold.write({"status": "settling", "outcome": "cancelled", "jobCount": 0})
+        await hold.write({"status": "settling", "outcome": "cancelled", **claimed})
 
 
 class _Assembly:

@@ -5,11 +5,12 @@ now, finds it no longer `processing` in this batch and is passed over.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from nightshift.model.batch import Batch, Counts, Usage
-from nightshift.model.job import PROCESSING
+from nightshift.model.job import CANCELLED, FAILED, PROCESSING
 from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
 from nightshift.model.settlement import Completed, Failed, Settlement, settlement_of
 from nightshift.model.shard import ResultFile, Stretch
@@ -74,12 +75,14 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
         elif job.status != PROCESSING or job.batch_id is None:
             duplicate += 1
         else:
-            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts))
-    await settlements.settle(runtime, judged)
-    return Tally(settled=_counted(judged), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
+            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
+    # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
+    settled = await settlements.settle(runtime, judged)
+    return Tally(settled=_counted(settled), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
 
 
 def _counted(settlements: Sequence[Settlement]) -> Counts:
     completed = sum(isinstance(settlement, Completed) for settlement in settlements)
-    failed = sum(isinstance(settlement, Failed) for settlement in settlements)
-    return Counts(completed=completed, failed=failed, retried=len(settlements) - completed - failed)
+    ended = Counter(settlement.status for settlement in settlements if isinstance(settlement, Failed))
+    retried = len(settlements) - completed - ended.total()
+    return Counts(completed=completed, failed=ended[FAILED], retried=retried, cancelled=ended[CANCELLED])

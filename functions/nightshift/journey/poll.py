@@ -31,6 +31,9 @@ _OUTPUT_PATIENCE: Final = timedelta(hours=1)
 # cancelled, and given up if that does not end it either.
 _BATCH_PATIENCE: Final = timedelta(hours=48)
 _CANCEL_PATIENCE: Final = timedelta(hours=72)
+# One that somebody wishes to stop, and that the provider does not know, is given up earlier: a new batch may not be
+# known everywhere at once, but soon.
+_STOP_PATIENCE: Final = timedelta(hours=1)
 
 
 async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> Seen:
@@ -93,13 +96,16 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     try:
         remote = seen.remotes.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
     except ProviderGone:
-        if age < _BATCH_PATIENCE:
+        if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE):
             return False
         log.warning("batch_gone", remote_id=batch.remote_id)
         await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
         return True
-    if remote.outcome is None and age >= _BATCH_PATIENCE and not remote.is_cancelling:
-        log.warning("batch_never_ended", remote_id=batch.remote_id)
+    if _is_to_be_told_to_stop(batch, remote, runtime.now()):
+        if batch.stop:
+            log.info("batch_stopped", remote_id=batch.remote_id)
+        else:
+            log.warning("batch_never_ended", remote_id=batch.remote_id)
         await runtime.provider.cancel(batch.remote_id)
     if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE:
         if remote.outcome and batch.output_missing_since is None:
@@ -129,8 +135,16 @@ def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     remote = seen.remotes.get(batch.remote_id or "")
     if batch.status != "submitted" or remote is None or now >= batch.sent_at + _BATCH_PATIENCE:
         return False
+    if _is_to_be_told_to_stop(batch, remote, now):
+        return False
     is_new = remote.outcome is not None and batch.output_missing_since is None
     return not is_new and not _is_ready(batch, remote, now)
+
+
+def _is_to_be_told_to_stop(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
+    """Whether somebody wishes a batch to stop, or it never ends by itself; as long as it does not show it, anew."""
+    is_meant_to = batch.stop is not None or now >= batch.sent_at + _BATCH_PATIENCE
+    return is_meant_to and remote.outcome is None and not remote.is_cancelling
 
 
 def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:

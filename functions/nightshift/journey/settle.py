@@ -84,6 +84,6 @@ async def _delete_files(runtime: Runtime, batch: Batch) -> None:
 
 
 def _settlement(runtime: Runtime, batch: Batch, outcome: Outcome, job: Job) -> Settlement:
-    if batch.error_code == _QUEUE_IS_FULL:
+    if batch.error_code == _QUEUE_IS_FULL and batch.stop != "cancel":
         return Requeued(job=job, attempts=job.attempts - 1)
-    return retry_or_failure(job, _LEFT_OUT[outcome], runtime.settings.max_attempts)
+    return retry_or_failure(job, _LEFT_OUT[outcome], runtime.settings.max_attempts, batch.stop)

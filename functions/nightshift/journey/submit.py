@@ -37,7 +37,8 @@ _CLOCK_SLACK: Final = timedelta(hours=1)
 async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
 
-    The lease of a batch that is found there, and has ended already, is kept: there is a next step.
+    The lease of a batch that is found there, and has ended already or is to be stopped, is kept: there is a next step.
+    One that is to be stopped, and that the provider never had, is not brought there any more.
 
     Args:
         seen: provider batches that were seen a moment ago; a listing of our own may not show them yet.
@@ -48,6 +49,9 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
     batch = batches.batch_of(hold)
     try:
         adopted = await _adopted(runtime, batch, seen)
+        if adopted is None and batch.stop:
+            await hold.write({"status": "settling", "outcome": "cancelled"})
+            return
         remote = adopted or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
         log.error("batch_refused", code=one_word(refusal.code))
@@ -60,7 +64,7 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
         return
     await hold.write(
         {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP},
-        release=adopted is None or adopted.outcome is None,
+        release=adopted is None or (adopted.outcome is None and batch.stop is None),
     )
     log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
 

@@ -3,7 +3,8 @@
 How many were admitted today is counted there exactly. How many are in flight is not: each admission adds one to
 `inFlightAtMost`, and no end takes one away, or every answer would write a wallet. So it is a bound, and as long as it
 is below the limit nothing more needs to be known. Where it is not, the database counts the jobs, and the bound goes on
-from there. A retry adds nothing: from `processing` back to `queued` a job stays in flight, however long it takes.
+from there. A retry adds nothing: from `processing` back to `queued` a job stays in flight, however long it takes. One
+that an operator runs again after its end adds one.
 """
 
 from collections.abc import Mapping
@@ -77,6 +78,10 @@ class Admissions:
     def with_one_more(self) -> "Admissions":
         """The same after an admission."""
         return replace(self, on_day=self.on_day + 1, in_flight_at_most=self.in_flight_at_most + 1)
+
+    def with_one_again(self) -> "Admissions":
+        """The same once a job that had ended is in flight again: it was admitted before."""
+        return replace(self, in_flight_at_most=self.in_flight_at_most + 1)
 
     def fields(self) -> dict[str, Any]:
         """The wallet's field."""

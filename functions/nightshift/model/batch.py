@@ -12,16 +12,22 @@
 
 The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
 A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
+
+An operator's wish to stop a batch is recorded on it first, and then carried out by whoever advances it: one that the
+provider never had is settled as it is, one that it has is cancelled there, and what was answered by then is answered.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from nightshift.model.lane import Lane
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
+# An operator's wish for an open batch: it is stopped, and its jobs without an answer are cancelled, or sent again.
+Stop = Literal["cancel", "retry"]
+STOPS: Final[tuple[Stop, ...]] = ("cancel", "retry")
 BatchStatus = Literal[
     "assembling",
     "sealed",
@@ -82,28 +88,30 @@ class Counts:
     failed: int = 0
     # Queued again.
     retried: int = 0
+    cancelled: int = 0
 
     @property
     def total(self) -> int:
         """The jobs that have left it."""
-        return self.completed + self.failed + self.retried
+        return self.completed + self.failed + self.retried + self.cancelled
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             completed=self.completed + other.completed,
             failed=self.failed + other.failed,
             retried=self.retried + other.retried,
+            cancelled=self.cancelled + other.cancelled,
         )
 
     def fields(self) -> dict[str, int]:
         """The `counts` field of a document."""
-        return {"completed": self.completed, "failed": self.failed, "retried": self.retried, "cancelled": 0}
+        return asdict(self)
 
     @classmethod
     def read(cls, fields: Any) -> "Counts":
         """The counts in a document's `counts` field."""
         fields = fields if isinstance(fields, Mapping) else {}
-        return cls(**{name: count_of(fields.get(name)) for name in ("completed", "failed", "retried")})
+        return cls(**{name: count_of(fields.get(name)) for name in NOTHING_SETTLED.fields()})
 
 
 NOTHING_SETTLED: Final = Counts()
@@ -139,11 +147,18 @@ class Batch:
     output_missing_since: datetime | None
     # When we learned of the provider's outcome.
     ended_at: datetime | None
+    # None while nobody wishes it to stop.
+    stop: Stop | None
 
     @property
     def is_open(self) -> bool:
         """Whether it still has a step before it."""
         return self.status in OPEN
+
+    @property
+    def is_stoppable(self) -> bool:
+        """Whether the provider has not ended it yet, as far as is known."""
+        return self.status in {"assembling", "sealed", "submitted"}
 
     @property
     def sent_at(self) -> datetime:

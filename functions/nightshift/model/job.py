@@ -70,6 +70,8 @@ class Job:
     batch_id: str | None
     # How often it was submitted, the submission under way included; in real time, how often the provider was asked.
     attempts: int
+    # The batches that it has left to be queued again: their files hold its lines, too.
+    former_batch_ids: tuple[str, ...]
     # The precondition of every write that follows from this reading.
     update_time: datetime
     submitted_at: datetime | None = None

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
-from nightshift.model.batch import Usage
+from nightshift.model.batch import Stop, Usage
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import Job
+from nightshift.model.job import CANCELLED, FAILED, Job
 from nightshift.model.lane import Lane
 from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
+
+WAS_CANCELLED: Final = "The request was cancelled."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,9 @@ class Requeued(_OfJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(_OfJob):
-    """It fails for good, and its tokens come back."""
+    """It ends for good without an answer, and its tokens come back."""
 
+    status: Literal["failed", "cancelled"] = FAILED
     error_code: str
     error_message: str
     title: str
@@ -55,8 +58,8 @@ class Failed(_OfJob):
 Settlement = Completed | Requeued | Failed
 
 
-def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int) -> Settlement:
-    """Judge a job by its result line."""
+def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
+    """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
     try:
         job_type = find(job.type)
     except JobRefused as unknown:
@@ -64,7 +67,7 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int) -> 
     answer = answer_of(line, job_type)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, batch_cost_usd(lane.provider, lane.model, answer.usage))
-    return retry_or_failure(job, answer, max_attempts)
+    return retry_or_failure(job, answer, max_attempts, stop)
 
 
 def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cost_usd: float | None) -> Completed:
@@ -80,8 +83,17 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
     )
 
 
-def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int) -> Requeued | Failed:
-    """Queue a job again if that may help and it has an attempt left, else fail it."""
+def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
+    """Queue a job again if that may help and it has an attempt left, else fail it.
+
+    Args:
+        stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
+            that was cut short for its sake is not spent.
+    """
+    if no_answer.retryable and stop == "cancel":
+        return cancellation(job)
+    if no_answer.retryable and stop == "retry":
+        return Requeued(job=job, attempts=job.attempts - 1)
     if no_answer.retryable and job.attempts < max_attempts:
         return Requeued(job=job, attempts=job.attempts)
     return failure(job, no_answer.error_code, no_answer.message)
@@ -89,8 +101,19 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int) -> Requeu
 
 def failure(job: Job, error_code: str, error_message: str) -> Failed:
     """Fail a job."""
+    title = f"{title_of(job.type)} failed"
+    return Failed(job=job, error_code=error_code, error_message=error_message, title=title)
+
+
+def cancellation(job: Job) -> Failed:
+    """Cancel a job that was charged."""
+    title = f"{title_of(job.type)} cancelled"
+    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=WAS_CANCELLED, title=title)
+
+
+def title_of(job_type: str) -> str:
+    """How a job of this type is called before a person; of an unknown one, too."""
     try:
-        title = find(job.type).title
+        return find(job_type).title
     except JobRefused:
-        title = "Your request"
-    return Failed(job=job, error_code=error_code, error_message=error_message, title=f"{title} failed")
+        return "Your request"

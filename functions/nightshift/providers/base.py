@@ -194,8 +194,8 @@ class BatchProvider(Protocol):
         """All input files of the account, page by page as they are asked for."""
         ...
 
-    async def delete_file(self, file_id: str) -> None:
-        """Delete a file; one that is gone is left so."""
+    async def delete_file(self, file_id: str) -> bool:
+        """Delete a file. Returns False if there was none any more."""
         ...
 
     def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:

@@ -206,14 +206,15 @@ class OpenAIProvider:
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
                 yield RemoteFile(file_id=_id_of(file), name=_text(file.filename) or "")
 
-    async def delete_file(self, file_id: str) -> None:
+    async def delete_file(self, file_id: str) -> bool:
         try:
             with _translated_errors():
                 # What it says is not read: a server that deleted a file may as well say nothing (204).
                 answer = await self._client.files.with_raw_response.delete(file_id)
                 _refuse_web_page(answer.headers)
         except ProviderGone:
-            return
+            return False
+        return True
 
     def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         try:

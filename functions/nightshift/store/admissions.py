@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CREATED, FAILED
+from nightshift.model.job import CREATED, FAILED, Job
 from nightshift.model.notification import notification
 from nightshift.runtime import Runtime
 from nightshift.store import reads
 from nightshift.store.commits import READ, Commit, Undecided, attempts
-from nightshift.store.documents import JOBS, NOTIFICATIONS, jobs_where
+from nightshift.store.documents import JOBS, NOTIFICATIONS, job_from, jobs_where
 from nightshift.store.retention import job_expiry, notification_expiry
 
 _PAGE: Final = 300
@@ -29,6 +29,11 @@ class Written:
     update_time: datetime
 
     @property
+    def job(self) -> Job:
+        """The same as a job that was admitted; what does not fit is left empty."""
+        return job_from(self.job_id, self.fields, self.update_time)
+
+    @property
     def user_id(self) -> str:
         """The uid that the document names; empty if it names none."""
         user_id = self.fields.get("userId")
@@ -38,7 +43,7 @@ class Written:
 async def read(runtime: Runtime, job_id: str) -> Written | None:
     """The job document, or None if there is none."""
     snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
-    return _written(snapshot) if snapshot.exists else None
+    return written(snapshot) if snapshot.exists else None
 
 
 async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Written]:
@@ -52,21 +57,23 @@ async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Wr
         page = await (query.start_after(last) if last else query).get(**READ)
         for snapshot in page:
             if snapshot.create_time <= latest:
-                yield _written(snapshot)
+                yield written(snapshot)
         if len(page) < _PAGE:
             return
         last = page[-1]
 
 
-async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str) -> None:
-    """Fail a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
+async def refuse(
+    runtime: Runtime, job: Written, refusal: JobRefused, title: str, status: Literal["failed", "cancelled"] = FAILED
+) -> None:
+    """End a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
     client = runtime.firestore
     async for _ in attempts():
         commit = Commit(runtime)
         commit.update(
             client.collection(JOBS).document(job.job_id),
             {
-                "status": FAILED,
+                "status": status,
                 "errorCode": refusal.code,
                 "errorMessage": refusal.message,
                 "tokensSpent": 0,
@@ -80,7 +87,7 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
             user_id=job.user_id,
             job_id=job.job_id,
             kind="job_failed",
-            title=f"{title} failed",
+            title=f"{title} {status}",
             message=f"{refusal.message} Nothing was charged.",
         )
         commit.set(
@@ -102,7 +109,8 @@ async def was_decided(runtime: Runtime, job_id: str, update_time: datetime) -> b
     return again is None or again.update_time != update_time
 
 
-def _written(snapshot: Any) -> Written:
+def written(snapshot: Any) -> Written:
+    """A job as its document was read."""
     return Written(
         job_id=snapshot.id,
         fields=snapshot.to_dict() or {},

@@ -11,12 +11,17 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from typing import IO, Any, Final, Literal
 
+from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.fileio import BlobWriter
+from requests import RequestException
 
+from nightshift.model.errors import TryLater
 from nightshift.model.shard import ResultFile, Stretch
 from nightshift.runtime import Runtime
 
 Name = Literal["input"] | ResultFile
+_NAMES: Final[tuple[Name, ...]] = ("input", "output", "errors")
 
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 # A multiple of 256 KiB, as resumable uploads want it: https://cloud.google.com/storage/docs/resumable-uploads
@@ -83,6 +88,22 @@ async def lines(
         gathered.append(rest)
     if gathered:
         yield gathered
+
+
+async def delete_all(runtime: Runtime, batch_id: str) -> list[str]:
+    """Delete a batch's files; returns the paths of those that there were. Raises TryLater."""
+
+    def delete(path: str) -> bool:
+        try:
+            runtime.artifacts.blob(path).delete()
+        except NotFound:
+            return False
+        except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+            raise TryLater(f"Cloud Storage did not answer: {type(error).__name__}") from error
+        return True
+
+    paths = [_path(batch_id, name) for name in _NAMES]
+    return [path for path in paths if await asyncio.to_thread(delete, path)]
 
 
 async def _chunks(runtime: Runtime, batch_id: str, name: Name, stretch: Stretch) -> AsyncIterator[bytes]:

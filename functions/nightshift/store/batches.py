@@ -12,9 +12,9 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
 
-from nightshift.model.batch import NOTHING_SETTLED, OPEN, Batch, Counts, Estimate, Usage
+from nightshift.model.batch import NOTHING_SETTLED, OPEN, STOPS, Batch, Counts, Estimate, Usage
 from nightshift.model.errors import TryLater
-from nightshift.model.job import COMPLETED, FAILED, PROCESSING, QUEUED, Job
+from nightshift.model.job import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
@@ -246,6 +246,11 @@ async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
 
 
+async def count_claimed(runtime: Runtime, batch_id: str) -> int:
+    """How many jobs are in a batch that was not sent yet, those that have ended included, counted by the database."""
+    return int((await jobs_where(runtime, batchId=batch_id).count().get(**READ))[0][0].value)
+
+
 async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> Counts:
     """The `counts` of a batch whose jobs are all dealt with, counted by the database.
 
@@ -257,9 +262,9 @@ async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None)
         query = jobs_where(runtime, batchId=batch.batch_id, status=status)
         return int((await query.count().get(read_time=at, **READ))[0][0].value)
 
-    completed, failed = await asyncio.gather(count(COMPLETED), count(FAILED))
-    retried = max(0, batch.job_count - completed - failed)
-    return Counts(completed=completed, failed=failed, retried=retried)
+    completed, failed, cancelled = await asyncio.gather(count(COMPLETED), count(FAILED), count(CANCELLED))
+    retried = max(0, batch.job_count - completed - failed - cancelled)
+    return Counts(completed=completed, failed=failed, retried=retried, cancelled=cancelled)
 
 
 def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
@@ -284,6 +289,7 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         submitted_at=time_or_none(fields.get("submittedAt")),
         output_missing_since=time_or_none(fields.get("outputMissingSince")),
         ended_at=time_or_none(fields.get("endedAt")),
+        stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
     )
 
 

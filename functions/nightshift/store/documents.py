@@ -21,6 +21,8 @@ CLASSIFICATIONS: Final = "classifications"
 NOTIFICATIONS: Final = "notifications"
 WEBHOOKS: Final = "webhooks"
 LATENCIES: Final = "latencies"
+# The field of a job that names the batches which it has left.
+FORMER_BATCH_IDS: Final = "formerBatchIds"
 
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
@@ -39,6 +41,7 @@ def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
 def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> Job:
     """The same of a document's fields, as they were at `update_time`."""
     job_input, waits_for = fields.get("input"), fields.get("waitsFor")
+    former = fields.get(FORMER_BATCH_IDS)
     return Job(
         job_id=job_id,
         user_id=str(fields.get("userId", "")),
@@ -48,6 +51,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         lane=fields.get("lane"),
         batch_id=fields.get("batchId"),
         attempts=count_of(fields.get("attempts")),
+        former_batch_ids=tuple(str(batch_id) for batch_id in former) if isinstance(former, list) else (),
         update_time=update_time,
         submitted_at=time_or_none(fields.get("submittedAt")),
         batch_until=time_or_none(fields.get("batchUntil")),

@@ -16,7 +16,8 @@ from nightshift.model.job import PROCESSING, QUEUED, Job
 from nightshift.model.realtime import Taken, WaitsFor
 from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Commit, Undecided, attempts
-from nightshift.store.documents import JOBS, job_of, jobs_where, time_or_none
+from nightshift.store.documents import FORMER_BATCH_IDS, JOBS, job_of, jobs_where, time_or_none
+from nightshift.store.settlements import batches_left
 
 _PAGE: Final = 300
 
@@ -80,6 +81,7 @@ async def take_out(runtime: Runtime, job: Job) -> Taken | None:
         "status": PROCESSING,
         "batchId": DELETE_FIELD,
         "batchUntil": DELETE_FIELD,
+        FORMER_BATCH_IDS: batches_left(job),
         "attempts": job.attempts + 1,
         "submittedAt": now,
     }

@@ -119,9 +119,9 @@ def _told(job: Written) -> tuple[Kind, str, str]:
         job_type = find(str(job.fields.get("type")))
     except JobRefused:
         job_type = None
-    title = job_type.title if job_type else "Your request"
-    if job.fields["status"] != COMPLETED:
-        return "job_failed", f"{title} failed", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
+    title, status = job_type.title if job_type else "Your request", job.fields["status"]
+    if status != COMPLETED:
+        return "job_failed", f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
     try:
         result = job_type.result_model.model_validate(job.fields.get("result")) if job_type else None
     except ValidationError:

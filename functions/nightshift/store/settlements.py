@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
-from nightshift.model.job import COMPLETED, FAILED, QUEUED, Job
+from nightshift.model.job import COMPLETED, QUEUED, Job
 from nightshift.model.notification import Kind, notification
 from nightshift.model.settlement import Completed, Failed, Requeued, Settlement
 from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Commit, Undecided, attempts
-from nightshift.store.documents import CLASSIFICATIONS, JOBS, NOTIFICATIONS, job_of
+from nightshift.store.documents import CLASSIFICATIONS, FORMER_BATCH_IDS, JOBS, NOTIFICATIONS, job_of
 from nightshift.store.refunds import Refunds
 from nightshift.store.retention import job_expiry, notification_expiry
 
@@ -33,7 +33,10 @@ _MOST_JOBS: Final = 150
 _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
-_SETTLED_BY: Final = ("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt")
+_SETTLED_BY: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt"),
+    FORMER_BATCH_IDS,
+)
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -44,8 +47,13 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     return {job.job_id: job for job in jobs if job.lane}
 
 
-async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
-    """Settle jobs, each at most once however often this is called."""
+async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Settle jobs, each at most once however often this is called.
+
+    Returns:
+        Those that this call is known to have settled. The others were settled or cancelled by somebody else, or by a
+        commit of ours whose answer was lost.
+    """
 
     async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued]) -> None:
         for settlement in shared:
@@ -60,22 +68,24 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> None:
     shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
     of_users = (list(failures) for _, failures in groupby(failed, key=lambda failure: failure.job.user_id))
-    commits = [
+    commits: list[Awaitable[Sequence[Settlement]]] = [
         *(_commit_all(runtime, chunk, write_shared) for chunk in shared),
         *(_commit_all(runtime, failures, write_failures) for failures in of_users),
     ]
     # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
     troubles = []
+    settled: list[Settlement] = []
     for settling in commits:
         try:
-            await settling
+            settled += await settling
         except Exception as trouble:  # noqa: BLE001 - raised below
             troubles.append(trouble)
     if troubles:
         raise troubles[0]
+    return settled
 
 
-async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> None:
+async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> list["Kept"]:
     rest = list(settlements)
     async for _ in attempts():
         writes = Commit(runtime)
@@ -86,13 +96,13 @@ async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "W
             tried, rest = rest, await _still_to_settle(runtime, rest)
             if len(rest) == len(tried) > 1:
                 middle = len(rest) // 2
-                await _commit_all(runtime, rest[:middle], write)
-                await _commit_all(runtime, rest[middle:], write)
-                return
+                first = await _commit_all(runtime, rest[:middle], write)
+                return first + await _commit_all(runtime, rest[middle:], write)
             if not rest:
-                return
+                return []
         else:
-            return
+            return rest
+    return []
 
 
 async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> list["Kept"]:
@@ -133,16 +143,17 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
 
 def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
-    _write_job(
-        runtime,
-        writes,
-        again.job,
-        {"status": QUEUED, "batchId": DELETE_FIELD, "attempts": again.attempts, "submittedAt": DELETE_FIELD},
-    )
+    left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
+    _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
+
+
+def batches_left(job: Job) -> list[str]:
+    """All batches in which a job has been, once it leaves the present one."""
+    return [*job.former_batch_ids, *([job.batch_id] if job.batch_id else [])]
 
 
 async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> None:
-    """Write the failures of one user's jobs.
+    """Write the failures and cancellations of one user's jobs.
 
     What comes back is what the ledger says was charged and not refunded yet.
     """
@@ -156,7 +167,7 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
             writes,
             failure.job,
             {
-                "status": FAILED,
+                "status": failure.status,
                 "errorCode": failure.error_code,
                 "errorMessage": failure.error_message,
                 "tokensSpent": 0,

@@ -8,9 +8,10 @@ Nothing here, or anywhere else, fetches an address that a client wrote.
 
 import asyncio
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
@@ -27,6 +28,7 @@ from nightshift.runtime import Runtime
 # The batch window is 24 h, counted from a submission that may come hours after the signing; V4 allows 7 days:
 # https://cloud.google.com/storage/docs/access-control/signed-urls
 _URL_LIFETIME: Final = timedelta(hours=72)
+_DELETED_AT_ONCE: Final = 16
 
 
 async def check_image(runtime: Runtime, user_id: str, uri: str) -> None:
@@ -53,6 +55,24 @@ async def image_url(runtime: Runtime, user_id: str, uri: str) -> str:
     blob = _own_blob(runtime, user_id, uri)
     with _translated_errors():
         return await asyncio.to_thread(_data_url if runtime.settings.storage_emulator else _signed_url, blob)
+
+
+async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
+    """Delete all that lies in a user's folder; yields each name once it is deleted. Raises TryLater."""
+
+    def delete(blob: Any) -> None:
+        # Somebody else may have been faster.
+        with suppress(NotFound):
+            blob.delete()
+
+    try:
+        listed = iter(runtime.uploads.list_blobs(prefix=f"users/{user_id}/"))
+        while blobs := await asyncio.to_thread(lambda: list(islice(listed, _DELETED_AT_ONCE))):
+            await asyncio.gather(*(asyncio.to_thread(delete, blob) for blob in blobs))
+            for blob in blobs:
+                yield blob.name
+    except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+        raise TryLater(f"Cloud Storage did not answer: {type(error).__name__}") from error
 
 
 def _own_blob(runtime: Runtime, user_id: str, uri: str) -> Any:

@@ -1,0 +1,19 @@
+"""What commands take: ids, checked as far as they can be before anything is asked."""
+
+from argparse import ArgumentTypeError
+
+from nightshift.model.job import is_user_id, names_a_document
+
+
+def user_id(text: str) -> str:
+    """The uid of a user."""
+    if not is_user_id(text):
+        raise ArgumentTypeError("it is no user's uid")
+    return text
+
+
+def document_id(text: str) -> str:
+    """The id of a job's or a batch's document."""
+    if not names_a_document(text):
+        raise ArgumentTypeError("no document can have this id")
+    return text

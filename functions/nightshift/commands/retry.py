@@ -1,0 +1,60 @@
+"""`retry`: run a job again that failed or was cancelled, or send a batch's jobs again in another one.
+
+Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+leads to.
+"""
+
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+from nightshift.commands.arguments import document_id
+from nightshift.commands.command import Command, ExitCode, Refused
+from nightshift.commands.confirmation import confirm
+from nightshift.commands.stopping import stop_batch
+from nightshift.commands.telling import Tell
+from nightshift.journey.retry import retry
+from nightshift.model.errors import JobRefused
+from nightshift.model.job import FAILED
+from nightshift.runtime import Runtime
+from nightshift.store import admissions
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("job", "batch"), help="what is run again")
+    parser.add_argument("id", type=document_id, metavar="ID", help="its id")
+
+
+async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+    if options.kind == "batch":
+        return await stop_batch(runtime, options, tell, "retry")
+    job = await admissions.read(runtime, options.id)
+    if job:
+        price = "its tokens were returned, and it costs nothing" if job.job.lane else "it is charged if it is admitted"
+        await confirm(
+            options,
+            f"Runs job {job.job_id} of {job.user_id} again, which is {job.fields.get('status')}: {price}. "
+            "Its notification is deleted.",
+        )
+    try:
+        status = await retry(runtime, options.id)
+    except JobRefused as refusal:
+        raise Refused(f"Job {options.id} is not run again. {refusal.message}") from refusal
+    now = await admissions.read(runtime, options.id)
+    code = now.fields.get("errorCode") if now else None
+    tell.line({"job": {"jobId": options.id, "status": status, "errorCode": code}})
+    if status == FAILED:
+        raise Refused(f"Job {options.id} was refused again: {code}.")
+    tell.say(f"Job {options.id} is {status}; the next tick submits it, if no trigger does.", style="green")
+    return ExitCode.DONE
+
+
+COMMAND: Final = Command(
+    name="retry",
+    help="run a failed or cancelled job again, or send a batch's unanswered jobs again",
+    description="Runs a job again that failed or was cancelled: on the house, if it was charged and refunded; else it "
+    "is admitted anew. Or stops a batch: what the provider answered by then is kept, the rest is sent again at once.",
+    example="retry batch ns-3kQd9xW2mB7vLr5TzY1c",
+    add_arguments=_add_arguments,
+    run=_run,
+    changes=True,
+)

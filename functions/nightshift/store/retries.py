@@ -1,0 +1,63 @@
+"""A job that has ended is run again, on an operator's wish. Each function is one commit under preconditions.
+
+It is not finished any more, so its notification goes in the same commit. What its first end cost stays refunded: the
+second run is on the house, and a second failure finds in the ledger that everything came back already.
+"""
+
+from typing import Any, Final
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.model.admissions import Admissions
+from nightshift.model.errors import JobRefused
+from nightshift.model.job import CREATED, QUEUED, names_a_document
+from nightshift.runtime import Runtime
+from nightshift.store.admissions import Written
+from nightshift.store.commits import READ, Commit
+from nightshift.store.documents import FORMER_BATCH_IDS, JOBS, NOTIFICATIONS, WALLETS
+from nightshift.store.refunds import Refunds
+from nightshift.store.settlements import batches_left
+
+# What tells of an end. `expireAt` does: a job in flight is not to be deleted by its age.
+_NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
+
+
+async def queue(runtime: Runtime, job: Written) -> None:
+    """`failed` or `cancelled` → `queued`, for a job that was charged. No attempt is spent, and nothing is charged.
+
+    It gets into flight, so its user's wallet is written, for the sake of those who count what is in flight.
+
+    Raises:
+        JobRefused: there is no wallet, or the tokens of its first end are still to be returned.
+        Undecided: the job or the wallet changed meanwhile.
+    """
+    if not names_a_document(job.user_id):
+        raise JobRefused("cannot_retry", "Its document names no user.")
+    wallet_ref = runtime.firestore.collection(WALLETS).document(job.user_id)
+    refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
+    wallet = await wallet_ref.get(**READ)
+    if not wallet.exists:
+        raise JobRefused("cannot_retry", "Its user has no wallet.")
+    if refunds.tokens(job.job_id):
+        raise JobRefused("cannot_retry", "Its tokens were not returned; run the audit with --repair first.")
+    writes = Commit(runtime)
+    left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(job.job)}
+    again = {"status": QUEUED, "attempts": 0, "tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left}
+    _run_again(runtime, writes, job, again)
+    in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
+    writes.update(wallet_ref, {**in_flight.fields(), "updatedAt": SERVER_TIMESTAMP}, read_as_of=wallet.update_time)
+    await writes.send()
+
+
+async def create(runtime: Runtime, job: Written) -> None:
+    """`failed` or `cancelled` → `created`, for a job that was never charged. Raises Undecided if it changed."""
+    writes = Commit(runtime)
+    _run_again(runtime, writes, job, {"status": CREATED, "tokensSpent": DELETE_FIELD})
+    await writes.send()
+
+
+def _run_again(runtime: Runtime, writes: Commit, job: Written, changes: dict[str, Any]) -> None:
+    client = runtime.firestore
+    fields = {**changes, **_NO_END, "updatedAt": SERVER_TIMESTAMP}
+    writes.update(client.collection(JOBS).document(job.job_id), fields, read_as_of=job.update_time)
+    writes.delete(client.collection(NOTIFICATIONS).document(job.job_id))
