@@ -13,13 +13,13 @@ allow. From that, three rules, each of which may hold a call back:
 - **A gate.** `Retry-After`, or an allowance of nothing until a reset, closes it for everybody.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
   more, and so runs dry only as it is renewed; on a bucket that is refilled all the time, this settles at a third of the
-  bucket and exactly its rate. And once it was held back for the first time, a limit's worth of calls is
-  spread over the time that a call takes: who waited behind a gate does not rush through it, and a limit may be a
-  fraction. A provider of one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight,
-  and nineteen parts of twenty waited.
+  bucket and exactly its rate. And once anything was held back, a limit's worth of calls is spread over the time
+  that a call takes: who waited behind a gate does not rush through it, and a limit may be a fraction. A provider of
+  one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and nineteen parts of
+  twenty waited.
 
-An allowance that an answer reports is as old as its call, so one whose reset has passed in the meantime says nothing. More
-than is counted down here is believed once a round, less at once.
+An allowance that an answer reports is as old as its call, so one whose reset has passed in the meantime says nothing.
+Less than is counted down here is believed at once, more only once a round.
 
 The state knows no clock and wakes nobody. Times are seconds of any steady clock.
 """
@@ -36,14 +36,17 @@ _SAFE_SHARE: Final = 0.95
 # The growth of a round beyond that; it takes some twenty rounds to where it was refused.
 _CREEP: Final = 1 / 400
 # Below, a round is still so many answers, or a small limit would be refused too often.
-_LEAST_ROUND: Final = 2
+_LEAST_ROUND: Final = 4
 # How much faster than evenly a limit's worth of calls is spread: else jitter alone would keep it from being used.
 _PACE_GAIN: Final = 1.25
 # How much faster than evenly an allowance is used: the first in a burst should not wait for the last.
 _ALLOWANCE_GAIN: Final = 2.0
 # Calls that are late may catch up so far: a timer is never exact.
 _SLACK_SECONDS: Final = 0.05
-_SLOWEST_SECONDS: Final = 60.0
+# A provider that refuses everything is asked about as often.
+_SLOWEST_SECONDS: Final = 15.0
+# Whatever a provider says, it is asked again after so long.
+_LONGEST_CLOSED_SECONDS: Final = 900.0
 _SMOOTHING: Final = 1 / 16
 _LATENCY_UNTIL_KNOWN_SECONDS: Final = 1.0
 
@@ -95,21 +98,22 @@ class _Countdown:
         """Take over what this call's answer says, if it is news."""
         if now - call.started_at >= reset_seconds:
             return
-        if now < self._resets_at and calls > self._remaining:
-            if call.number <= self._known_by:
-                return
-            # Half of what is more: what is old by a call's length, and believed whole, makes the pace swing.
-            calls = (calls + max(0.0, self._remaining)) / 2
+        is_more = now < self._resets_at and calls > self._remaining
+        if is_more and call.number <= self._known_by:
+            return
         self._remaining, self._resets_at, self._known_by = calls, now + reset_seconds, last_number
 
-    def spacing(self, now: float) -> float:
-        """The seconds from one call to the next."""
+    def spacing(self, now: float, latency_seconds: float) -> float:
+        """The seconds from one call to the next.
+
+        What is known is as old as a call; spread over that time too, it does not make the pace swing.
+        """
         left = self._resets_at - now
         if left <= 0:
             return 0.0
         if self._remaining <= 0:
             return left
-        return min(left, left / (_ALLOWANCE_GAIN * self._remaining))
+        return min(left, (left + latency_seconds) / (_ALLOWANCE_GAIN * self._remaining))
 
     def opens_at(self, now: float) -> float:
         """When a call may start: where nothing remains, not before the reset."""
@@ -158,6 +162,7 @@ class Concurrency:
         if self.opens_at(now) > now:
             if self._is_limit_slowest(now):
                 self._short_at = now
+            self._is_paced = True
             return None
         self._last_due = max(self._last_due + self._spacing(now), now - _SLACK_SECONDS)
         self._in_flight += 1
@@ -180,7 +185,7 @@ class Concurrency:
         self._in_flight -= 1
         self._read_allowances(call, now, report)
         if report.retry_after_seconds is not None:
-            self._close_until(now + report.retry_after_seconds)
+            self._closed_until = max(self._closed_until, now + _bounded(report.retry_after_seconds))
         is_of_this_round = call.number > self._halved_by
         if report.verdict == "busy":
             self._is_paced = True
@@ -216,21 +221,17 @@ class Concurrency:
     def _shrink_to(self, limit: float) -> None:
         self._limit = max(limit, self._latency_seconds / (_PACE_GAIN * _SLOWEST_SECONDS))
 
-    def _close_until(self, at: float) -> None:
-        self._is_paced = True
-        self._closed_until = max(self._closed_until, at)
-
     def _read_allowances(self, call: Call, now: float, report: Report) -> None:
         if report.tokens_used:
             known = self._tokens_per_call or report.tokens_used
             self._tokens_per_call = known + (report.tokens_used - known) * _SMOOTHING
         if report.requests is not None:
-            self._requests.read(
-                call, report.requests.remaining, report.requests.reset_seconds, now, self._last_number
-            )
+            self._read(self._requests, call, now, report.requests, 1.0)
         if report.tokens is not None and (self._tokens_per_call or not report.tokens.remaining):
-            calls = report.tokens.remaining / (self._tokens_per_call or 1)
-            self._tokens.read(call, calls, report.tokens.reset_seconds, now, self._last_number)
+            self._read(self._tokens, call, now, report.tokens, self._tokens_per_call or 1.0)
+
+    def _read(self, known: _Countdown, call: Call, now: float, told: Allowance, per_call: float) -> None:
+        known.read(call, told.remaining / per_call, _bounded(told.reset_seconds), now, self._last_number)
 
     def _learn_latency(self, seconds: float) -> None:
         known = self._latency_seconds if self._knows_latency else seconds
@@ -243,8 +244,13 @@ class Concurrency:
         return min(_SLOWEST_SECONDS, self._latency_seconds / (_PACE_GAIN * self._limit))
 
     def _spacing(self, now: float) -> float:
-        return max(self._limit_spacing(), self._requests.spacing(now), self._tokens.spacing(now))
+        latency = self._latency_seconds
+        return max(self._limit_spacing(), self._requests.spacing(now, latency), self._tokens.spacing(now, latency))
 
     def _is_limit_slowest(self, now: float) -> bool:
         """Whether it is the limit's own pace that holds the next call back."""
         return self.opens_at(now) == self._last_due + self._limit_spacing()
+
+
+def _bounded(seconds: float) -> float:
+    return min(seconds, _LONGEST_CLOSED_SECONDS)
