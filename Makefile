@@ -32,8 +32,8 @@ demo: setup ## the main job for real on the local stack: write jobs, watch them,
 up: setup ## keep the local stack running, and print how to write a job and follow it
 	@$(BIN)/python -m local.up
 
-audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe)
-	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(JSON),--json)
+audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
+	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

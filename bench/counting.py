@@ -167,7 +167,8 @@ def _counted_provider(account: Account) -> Any:
 def _provider_call(request: httpx2.Request) -> str:
     """The method and the path below `/v1`, the id of what it names left out: `GET /batches/ID`."""
     parts = request.url.path.partition("/v1/")[2].split("/")
-    return f"{request.method} /" + "/".join("ID" if place == 1 else part for place, part in enumerate(parts))
+    named = [parts[0], *("ID" if place == 0 else part for place, part in enumerate(parts[1:]))]
+    return f"{request.method} /" + "/".join(parts if parts[0] == "chat" else named)
 
 
 # Cloud Storage

@@ -57,9 +57,9 @@ class AppUser:
         )
         answer.raise_for_status()
 
-    async def write_job(self, job_id: str, job_type: str, job_input: Mapping[str, str]) -> None:
+    async def write_job(self, job_id: str, job_type: str, job_input: Mapping[str, str], speed: str = "batch") -> None:
         """Write a job document. Raises httpx.HTTPStatusError if the rules deny it."""
-        fields = {"userId": self.uid, "type": job_type, "speed": "batch", "status": "created", "input": job_input}
+        fields = {"userId": self.uid, "type": job_type, "speed": speed, "status": "created", "input": job_input}
         write = {
             "update": {"name": f"{self._name}/ai_jobs/{job_id}", "fields": to_fields(fields)},
             "updateTransforms": [{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}],

@@ -58,7 +58,13 @@ def _console() -> Console:
 
 async def _run(console: Console, *, live: bool) -> int:
     console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
-    options = Options(speed=_LIVE_SPEED if live else _SPEED, live=live, validating_seconds=0.2, finalizing_seconds=0.2)
+    options = Options(
+        speed=_LIVE_SPEED if live else _SPEED,
+        live=live,
+        validating_seconds=0.2,
+        finalizing_seconds=0.2,
+        answer_seconds=0.5,
+    )
     async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
         if not live:
             console.print("No model is asked: a stand-in answers, and says so. LIVE=1 asks OpenAI itself.")
@@ -97,7 +103,7 @@ async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:
     if job.image:
         owner = users[job.image_owner or job.uid]
         job_input["imageUri"] = await owner.upload(job.image, picture(job.image))
-    await users[job.uid].write_job(job.job_id, job.type, job_input)
+    await users[job.uid].write_job(job.job_id, job.type, job_input, job.speed)
 
 
 async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], total: int) -> None:

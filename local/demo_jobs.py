@@ -1,4 +1,4 @@
-"""What the demo's users ask: three people, two job types, and some jobs that must fail."""
+"""What the demo's users ask: three people, two job types, both speeds, and some jobs that must fail."""
 
 import io
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image, ImageDraw
 
-TOKENS = {"asha": 20, "bruno": 12, "chen": 3}
+TOKENS = {"asha": 40, "bruno": 12, "chen": 3}
 
 # Descriptions of household things, as people type them.
 _THINGS = (
@@ -32,6 +32,7 @@ class DemoJob:
     text: str | None = None
     image: str | None = None
     image_owner: str | None = None
+    speed: str = "batch"
     # The error code with which it must fail; None = it must be answered.
     must_fail: str | None = None
     # Written once the user's tokens are spent.
@@ -53,6 +54,11 @@ def demo_jobs(*, live: bool) -> list[DemoJob]:
     ]
     jobs += [
         DemoJob(job_id=f"bruno-photo-{n}", uid="bruno", type="photo_rating", image=f"shot-{n}.png") for n in range(1, 4)
+    ]
+    # The same questions as by batch.
+    jobs += [
+        DemoJob(job_id=f"asha-now-{n}", uid="asha", text=thing, speed="instant")
+        for n, thing in enumerate(_THINGS[:5], 1)
     ]
     jobs += [DemoJob(job_id=f"chen-thing-{n}", uid="chen", text=_THINGS[n]) for n in range(1, 4)]
     jobs += [

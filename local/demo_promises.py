@@ -74,6 +74,8 @@ def _jobs(jobs: Sequence[DemoJob], night: Night) -> list[str]:
         found = (document.get("status"), document.get("errorCode"))
         if found != wanted:
             broken.append(f"{job.job_id} should have ended as {wanted}, and is {found}.")
+        if job.must_fail is None and ("batchId" in document) != (job.speed == "batch"):
+            broken.append(f"{job.job_id} was to be answered at the speed {job.speed}, and was not.")
     return broken
 
 

@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -30,6 +32,7 @@ def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) 
 def show(console: Console, jobs: Sequence[DemoJob], night: Night) -> None:
     """All the tables."""
     console.print(_results(jobs, night))
+    console.print(_speeds(jobs, night))
     console.print(_wallets(night))
     console.print("\n[bold]GET getBatchStats[/bold]")
     for who, (status, body) in night.stats.items():
@@ -55,6 +58,29 @@ def _results(jobs: Sequence[DemoJob], night: Night) -> Table:
             str(told.get("message", "none")),
         )
     return table
+
+
+def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
+    """The same questions at both speeds: what a user waits and pays, and what the provider is paid."""
+    title = "\nThe same questions at both speeds"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("speed", "answered", "tokens each", "first after", "median", "last after", "US$ per 1,000"):
+        table.add_column(column, justify="left" if column == "speed" else "right")
+    asked_now = {(job.uid, job.text) for job in jobs if job.speed == "instant"}
+    for speed in ("batch", "instant"):
+        same = (job.job_id for job in jobs if job.speed == speed and (job.uid, job.text) in asked_now)
+        answered = [night.jobs[job_id] for job_id in same if night.jobs.get(job_id, {}).get("status") == "completed"]
+        if answered:
+            waits = sorted(_waited_seconds(job) for job in answered)
+            usd = 1_000 * sum(job["costUsd"] or 0 for job in answered) / len(answered)
+            times = (f"{seconds:.1f} s" for seconds in (waits[0], median(waits), waits[-1]))
+            table.add_row(speed, str(len(answered)), str(answered[0]["tokensSpent"]), *times, f"{usd:.2f}")
+    return table
+
+
+def _waited_seconds(document: Mapping[str, Any]) -> float:
+    written, answered = (datetime.fromisoformat(document[name]) for name in ("createdAt", "completedAt"))
+    return (answered - written).total_seconds()
 
 
 def _outcome(document: Mapping[str, Any]) -> str:

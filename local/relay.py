@@ -68,6 +68,7 @@ class Relay:
     def __post_init__(self) -> None:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._pushes: set[asyncio.Task[bool]] = set()
         # The slots are the limit; the client's own would count across functions. Local calls know no proxy.
         unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=IN_FLIGHT)
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=unlimited, trust_env=False)
@@ -89,6 +90,11 @@ class Relay:
         task = asyncio.create_task(self._deliver(event))
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
+
+    def drop_pushes(self) -> None:
+        """Wait for no function's answer to a push any more: the message is Pub/Sub's still."""
+        for push in self._pushes:
+            push.cancel()
 
     async def close(self, drain_seconds: float = 0.5) -> None:
         """Give what is on its way a moment to arrive, and drop the rest."""
@@ -116,8 +122,15 @@ class Relay:
         if url is None:
             return Response(status_code=404)
         self.counts.pending += 1
-        is_taken = await self._attempt(pubsub_event(url, self.project, topic, await request.json()))
-        self.counts.pending -= 1
+        push = asyncio.create_task(self._attempt(pubsub_event(url, self.project, topic, await request.json())))
+        self._pushes.add(push)
+        try:
+            is_taken = await push
+        except asyncio.CancelledError:
+            is_taken = False
+        finally:
+            self._pushes.discard(push)
+            self.counts.pending -= 1
         if is_taken:
             self.counts.delivered += 1
             return Response(status_code=204)
@@ -189,4 +202,7 @@ async def running_relay(relay: Relay, host: str = "127.0.0.1") -> AsyncIterator[
     """Serve the relay on a free port of `host`; yields its HOST:PORT."""
     async with AsyncExitStack() as closing:
         closing.push_async_callback(relay.close)
-        yield await closing.enter_async_context(serving(relay.app, host))
+        address = await closing.enter_async_context(serving(relay.app, host))
+        # First in the order of closing: a schedule of every minute on a fast clock has always a push on its way.
+        closing.callback(relay.drop_pushes)
+        yield address

@@ -54,6 +54,7 @@ class Options:
     validating_seconds: float = 0.5  # how long the local server keeps a batch in each status
     in_progress_seconds: float = 1.0
     finalizing_seconds: float = 0.5
+    answer_seconds: float = 0.0  # how long it takes for an answer in real time
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
     targets: Sequence[Target] = TARGETS
@@ -246,6 +247,8 @@ class Stack:
                 str(options.in_progress_seconds),
                 "--finalizing",
                 str(options.finalizing_seconds),
+                "--answer",
+                str(options.answer_seconds),
             ),
         ]
         if options.upstream:

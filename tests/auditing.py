@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.openai_server import Reply, ReplyRule
-from nightshift.audit import command
+from tests.operating import operate
 from tests.world import World
 
 
@@ -27,9 +27,10 @@ class Told:
 
 async def run_audit(world: World, capsys: pytest.CaptureFixture[str], *, repair: bool = False, **changes: Any) -> Told:
     """Run the command in this process, so that it has the functions' clock; `changes` are of its settings."""
-    capsys.readouterr()
-    code = await command.run(world.operators_runtime(**changes), repair=repair, as_json=True)
-    return told(code, capsys.readouterr().out)
+    code, output, _ = await operate(
+        world, capsys, "audit", "--json", *(["--repair", "--yes"] if repair else []), **changes
+    )
+    return told(code, output)
 
 
 def told(code: int, output: str) -> Told:

@@ -298,6 +298,9 @@ def lists() -> Iterator[Case]:
     yield Case("Alice lists all wallets", ALICE, List(collection="wallets"))
 
 
+_LATER = {"deadline": "2120-01-01T00:00:00Z"}
+
+
 def well_formed_jobs() -> Iterator[Case]:
     """Jobs at the edges of what is allowed."""
     edges: dict[str, dict[str, Any]] = {
@@ -313,6 +316,8 @@ def well_formed_jobs() -> Iterator[Case]:
     }
     for name, fields in edges.items():
         yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields), True)
+    later = Write(path="ai_jobs/new", fields=JOB, server_time="createdAt", times=_LATER)
+    yield Case("Alice creates a job with a deadline", ALICE, later, True)
     for name, job_id in {"the longest id": "x" * 60, "every kind of character in its id": "aZ09_-"}.items():
         yield Case(f"Alice creates a job with {name}", ALICE, new_job(job_id=job_id), True)
 
@@ -362,6 +367,14 @@ def malformed_jobs() -> Iterator[Case]:
         "a batch": {"batchId": "one"},
         "attempts": {"attempts": -1},
         "an unknown field": {"note": "x"},
+        "a deadline that is a text": {"deadline": "2120-01-01T00:00:00Z"},
+        "a deadline that is a number": {"deadline": 4_733_510_400},
+        "a deadline of null": {"deadline": None},
+        "its own lease": {"nextAttemptAt": 0},
+        "its own reason to wait": {"waitsFor": "rescue"},
+        "its own end of the batch lane": {"batchUntil": 0},
+        "a cost": {"costUsd": -1},
+        "a day of the budget": {"budgetDay": "2025-06-19"},
     }
     for name, fields in wrong.items():
         yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields))
@@ -379,6 +392,10 @@ def malformed_jobs() -> Iterator[Case]:
     for name, time in {"past": "2020-01-01T00:00:00Z", "future": "2120-01-01T00:00:00Z"}.items():
         ask = Write(path=job.path, fields=JOB, times={"createdAt": time})
         yield Case(f"Alice creates a job of the {name}", ALICE, ask)
+    over = Write(path=job.path, fields=JOB, server_time="createdAt", times={"deadline": "2020-01-01T00:00:00Z"})
+    yield Case("Alice creates a job whose deadline is over", ALICE, over)
+    at_once = Write(path=job.path, fields={**JOB, "speed": "instant"}, server_time="createdAt", times=_LATER)
+    yield Case("Alice creates an instant job with a deadline", ALICE, at_once)
     text = Write(path=job.path, fields={**JOB, "createdAt": "2020-01-01T00:00:00Z"})
     yield Case("Alice creates a job whose createdAt is a text", ALICE, text)
     updated = Write(path=job.path, fields={**JOB, "createdAt": 0}, server_time="updatedAt")

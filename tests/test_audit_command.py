@@ -1,34 +1,10 @@
 """`python -m nightshift audit`, as an operator runs it: a process of its own that has the environment and no more."""
 
-import asyncio
-import os
-import sys
-from asyncio.subprocess import PIPE
-from pathlib import Path
-
 import pytest
 
 from tests.auditing import spend_a_night, told
+from tests.operating import asked, nightshift
 from tests.world import World
-
-FUNCTIONS = Path(__file__).parent.parent / "functions"
-
-
-async def nightshift(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run the command; returns its exit code, what it printed, and what it complained about."""
-    # The functions of this process set the variable; an operator's shell has none.
-    inherited = {name: setting for name, setting in os.environ.items() if name != "FUNCTION_TARGET"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "nightshift",
-        *arguments,
-        env=inherited | {"PYTHONPATH": str(FUNCTIONS), "COLUMNS": "200"} | environment,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    output, complaints = await process.communicate()
-    return process.returncode or 0, output.decode(), complaints.decode()
 
 
 async def test_a_clean_database_exits_zero(world: World) -> None:
@@ -58,7 +34,7 @@ async def test_findings_are_a_table_and_exit_one(world: World) -> None:
     assert "ai_jobs/answered" in output
     assert "2 findings, 0 mended." in output
 
-    code, output, _ = await nightshift("audit", "--repair")
+    code, output, _ = await nightshift("audit", "--repair", "--yes")
     assert code == 1
     assert "Mended: Its notification was written" in output
     assert "Left alone: the user may have read it." in output
@@ -69,7 +45,7 @@ async def test_json_is_one_object_a_line_for_programs(world: World) -> None:
     await spend_a_night(world)
     await world.firestore.document("wallets/alice").update({"balance": 0})
 
-    code, output, _ = await nightshift("audit", "--json", "--repair")
+    code, output, _ = await nightshift("audit", "--json", "--repair", "--yes")
 
     mended = told(code, output)
     assert len(output.splitlines()) == 2
@@ -94,3 +70,19 @@ async def test_a_wrong_setting_is_one_sentence_and_exits_two(
     assert (code, output) == (2, "")
     assert named in complaints
     assert len(complaints.splitlines()) == 1
+
+
+async def test_it_asks_before_it_mends_anything(world: World) -> None:
+    """A no changes nothing, and without a terminal there is no yes but --yes."""
+    await spend_a_night(world)
+    await world.firestore.document("wallets/alice").update({"balance": 0})
+
+    refused = await asked("n", "audit", "--repair")
+    unasked = await nightshift("audit", "--repair")
+
+    assert (refused[0], refused[1], unasked[0], unasked[1]) == (1, "", 2, "")
+    for complaints in (refused[2], unasked[2]):
+        assert f"In {world.project}: Mends what is certain, each as it is found: " in complaints
+    assert (await world.read("wallets/alice"))["balance"] == 0
+    assert (await asked("yes", "audit", "--repair"))[0] == 1
+    assert (await world.read("wallets/alice"))["balance"] == 7

@@ -141,7 +141,7 @@ async def test_what_was_mended_says_what_it_would_have_said(world: World, capsys
     for path in paths:
         after = await world.read(path)
         differing = {name for name in before[path] | after if before[path].get(name) != after.get(name)}
-        assert differing <= {"createdAt", "message"}
+        assert differing <= {"createdAt", "expireAt", "message"}
     assert (await world.read(paths[0]))["message"] == before[paths[0]]["message"]
     assert "cost you nothing" in (await world.read(paths[2]))["message"]
 

@@ -248,21 +248,6 @@ async def test_a_tick_stops_when_its_time_is_up(world: World) -> None:
     assert (await world.job(job_id))["status"] == "completed"
 
 
-async def test_an_instant_job_costs_five_tokens(world: World) -> None:
-    """It is charged its price and answered; it waits for company like any other job of its lane."""
-    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
-    await world.give("alice", 10)
-    await world.submit("alice")
-
-    job_id = await world.submit("alice", speed="instant")
-
-    assert (await world.job(job_id))["tokensSpent"] == 5
-    assert [batch["jobCount"] for batch in await world.batches()] == [1]
-    await world.finish()
-    assert (await world.read("wallets/alice"))["balance"] == 4
-    await assert_promises_kept(world)
-
-
 async def test_what_comes_while_a_leader_submits_waits_for_the_next(world: World) -> None:
     """In a burst of simultaneous triggers one batch goes out; the rest gathers until the window is over."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from local.openai_server import Reply, ReplyRule, RequestFault
 from nightshift.model.batch import Usage
 from nightshift.model.pricing import realtime_cost_usd
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS, Dies
+from tests.events import logged, of
 from tests.pause import pause_provider
 from tests.promises import assert_promises_kept
 from tests.test_sleepers import everything
@@ -78,7 +78,10 @@ async def test_the_request_is_that_of_a_batch_line(world: World) -> None:
 
     world.provider.script.answer = remember
     await world.give("alice", 9)
-    photo = {"type": "photo_rating", "input": {"text": "my cat", "imageUri": await world.upload("alice")}}
+    photo: dict[str, Any] = {
+        "type": "photo_rating",
+        "input": {"text": "my cat", "imageUri": await world.upload("alice")},
+    }
     await world.submit("alice", speed="instant", **photo)
     await world.submit("alice", **photo)
     await world.finish()
@@ -174,12 +177,12 @@ async def test_after_a_crash_the_redelivery_takes_the_job_when_the_lease_is_over
 
         assert await world.trigger(job_id) == 500
         world.pass_time(seconds=121)
-        with capture_logs() as events:
+        with logged() as events:
             assert await world.trigger(job_id) == 200
 
     job = await world.job(job_id)
     assert (job["status"], job["attempts"]) == ("completed", 2)
-    (repeated,) = [event for event in events if event["event"] == "answer_repeated"]
+    (repeated,) = of(events, "answer_repeated")
     assert (repeated["job_id"], repeated["attempt"], repeated["log_level"]) == (job_id, 2, "warning")
     assert 0 < repeated["estimated_usd"] < 0.01
     assert (await world.read("wallets/alice"))["balance"] == 0
@@ -263,12 +266,12 @@ async def test_a_job_whose_event_was_lost_is_rescued_and_answered_by_one_tick(wo
     job_id = await world.write("alice", speed="instant")
     world.pass_time(seconds=121)
 
-    with capture_logs() as events:
+    with logged() as events:
         assert await world.tick() == 200
 
     job = await world.job(job_id)
     assert (job["status"], job["attempts"], job["tokensSpent"]) == ("completed", 1, 5)
-    assert not [event for event in events if event["event"] == "answer_repeated"]
+    assert not of(events, "answer_repeated")
     assert not await world.batches()
     await assert_promises_kept(world)
 

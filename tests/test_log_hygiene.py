@@ -55,7 +55,7 @@ class Secrets:
 
 
 class Functions:
-    """All five functions, each in a process of its own."""
+    """All functions, each in a process of its own."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
@@ -217,6 +217,7 @@ async def test_an_error_that_nobody_foresaw_is_printed_without_its_text(world: W
         headers, body = world.provider.webhook("batch_1")
         statuses = {
             "on_ai_job_created": await functions.created("one"),
+            "answer_instant_jobs": await functions.sweep(),
             "process_batch_jobs": await functions.tick(),
             "ingest_batch_results": await functions.work({"batchId": "one"}),
             "openai_webhook": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Least seconds in each status and of an answer; the lines of a batch are spread evenly over `in_progress_seconds`."""
+    """Least seconds of each; the lines of a batch are spread evenly over `in_progress_seconds`."""
 
     validating_seconds: float = 0
     in_progress_seconds: float = 0

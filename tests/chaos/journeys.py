@@ -16,9 +16,10 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from local.openai_server import BatchFault, Reply, ReplyRule
+from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import TERMINAL, Batch
 from tests.chaos.calls import Traffic
 from tests.world import World
@@ -62,6 +63,10 @@ class Stage:
         """Let the provider work, and deliver a tick."""
         await self.world.provider.settled()
         await self._invoke(self.world.tick)
+
+    async def sweep(self) -> None:
+        """Deliver a sweep."""
+        await self._invoke(self.world.sweep)
 
     async def work(self) -> None:
         """Deliver the calls for workers."""
@@ -273,4 +278,50 @@ async def webhook(stage: Stage) -> None:
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
     await stage.announce()
+    await stage.finish()
+
+
+# In real time an attempt is a question to the provider: a fault there costs one for each of its calls, and a death one.
+_MOST_QUESTIONS = 6
+
+
+@journey(submissions=_MOST_QUESTIONS)
+async def instant(stage: Stage) -> None:
+    """One instant job, answered by its own event."""
+    await stage.world.give("alice", 5)
+    await stage.write("alice", "alice-1", speed="instant")
+    await stage.finish()
+
+
+@journey(submissions=_MOST_QUESTIONS)
+async def instant_retry(stage: Stage) -> None:
+    """Three instant jobs of two users: one is put off and swept up, one is declined, one was written unheard."""
+    world = stage.world
+    limited = RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "30"})
+    world.provider.faults.add(limited, ReplyRule(reply=Reply.refuses("No."), text="unspeakable", times=None))
+    await world.give("alice", 10)
+    await world.give("bob", 5)
+    await stage.write("alice", "alice-1", speed="instant")
+    await stage.write("bob", "bob-1", speed="instant", input={"text": "unspeakable"})
+    await world.write("alice", "alice-2", speed="instant")
+    await stage.sweep()
+    world.pass_time(minutes=3)
+    await asyncio.gather(stage.sweep(), stage.sweep())
+    await stage.finish()
+
+
+@journey(submissions=_MOST_QUESTIONS)
+async def deadline(stage: Stage) -> None:
+    """Three jobs; two have a deadline, one in a batch that the provider holds, one queued; then the batch is late."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 5)
+    world.provider.hold("in_progress")
+    soon = world.now() + timedelta(minutes=30)
+    await stage.write("alice", "alice-1", deadline=soon)
+    await stage.write("alice", "alice-2", deadline=soon)
+    await stage.write("alice", "alice-3")
+    world.pass_time(minutes=29)
+    await stage.sweep()
+    world.provider.release()
     await stage.finish()

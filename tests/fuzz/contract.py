@@ -25,7 +25,7 @@ ERROR_CODES = frozenset(
         *("too_many_jobs", "daily_limit"),
     }
 )
-_NOTIFICATION = {"userId", "jobId", "type", "title", "message", "read", "createdAt"}
+_NOTIFICATION = {"userId", "jobId", "type", "title", "message", "read", "createdAt", "expireAt"}
 _CLASSIFICATION = {"userId", "jobId", "type", "result", "model", "provider", "usage", "createdAt"}
 
 

@@ -7,6 +7,7 @@ where it is, but holds nobody up.
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from google.api_core.exceptions import InvalidArgument
@@ -30,7 +31,9 @@ _JOB = {
 }
 _STATUSES = ["created", "queued", "processing", "completed", "failed", "cancelled"]
 _OF_THE_FUNCTIONS = ["lane", "batchId", "attempts", "tokensSpent", "queuedAt", "submittedAt", "result", "errorCode"]
+_OF_THE_FUNCTIONS += ["nextAttemptAt", "waitsFor", "batchUntil", "invalidAnswers", "costUsd", "budgetDay"]
 WALLET = {"balance": 3, "totalEarned": 3, "totalSpent": 0}
+_DEADLINES = [datetime(year, 1, 1, tzinfo=UTC) for year in (1, 2000, 9999)]
 _ADDRESSES = st.sampled_from(
     ["gs://b/users/mallory/a.png", "https://127.0.0.1/a", "https://example.com/a.png", "http:", "gs://"]
 )
@@ -57,6 +60,10 @@ def _documents(draw: st.DrawFn) -> dict[str, Any]:
         inputs = {"text": draw(TEXTS), "imageUri": draw(_ADDRESSES), draw(FIELD_NAMES): draw(ANY_FIRESTORE)}
         chosen = draw(st.sets(st.sampled_from(sorted(inputs)), min_size=1))
         fields = {**fields, "input": {name: inputs[name] for name in sorted(chosen)}}
+    if draw(st.integers(0, 5)) == 0:
+        fields = {**fields, "speed": "instant"}
+    if draw(st.integers(0, 7)) == 0:
+        fields = {**fields, "deadline": draw(ANY_FIRESTORE | st.sampled_from(_DEADLINES))}
     if draw(st.integers(0, 5)) == 0:
         fields = {**fields, "status": draw(st.sampled_from(_STATUSES))}
     return fields

@@ -6,6 +6,7 @@ a refund that contradicts its job is found here, too. One without a job is no fi
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.audit.finding import Finding, LeftAlone
@@ -131,9 +132,17 @@ def _faults_of_documents(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
     elif not is_completed and seen.classification is not None:
         yield "It did not succeed, and has a classification.", "which is right is not known"
     if seen.notification is None:
-        yield "It has ended, and has no notification.", lambda: _notify(scope, seen)
+        if not _may_have_expired(scope, seen):
+            yield "It has ended, and has no notification.", lambda: _notify(scope, seen)
     elif seen.notification.get("type") != ("job_completed" if is_completed else "job_failed"):
         yield "Its notification tells another end.", "the user may have read it"
+
+
+def _may_have_expired(scope: Scope, seen: _Seen) -> bool:
+    """Whether the notification of an ended job is older than notifications are kept."""
+    kept_days = scope.runtime.settings.keep_notifications_days
+    age: timedelta = scope.runtime.now() - seen.snapshot.update_time
+    return 0 < kept_days < age / timedelta(days=1)
 
 
 def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
@@ -149,7 +158,7 @@ def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
             except ValueError:
                 yield "It is queued in no lane, so nobody submits it.", "the lane that it should be in is not known"
         case "processing":
-            if (job := job_of(seen.snapshot)).is_realtime and job.batch_id is None:
+            if (job := job_of(seen.snapshot)).is_realtime:
                 if gives_up_at(job) < scope.waited_since(scope.runtime.settings.lease_seconds):
                     since = f"{gives_up_at(job):%Y-%m-%d %H:%M} UTC"
                     yield f"It should have failed for want of an answer since {since}.", lambda: _give_up(scope, seen)

@@ -7,7 +7,6 @@ from starlette.responses import JSONResponse, Response
 from nightshift.http.authentication import require_admin
 from nightshift.http.limits import read_body
 from nightshift.model.errors import HttpError, TryLater
-from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
 from nightshift.runtime import Runtime
 from nightshift.store import stats
 
@@ -28,14 +27,5 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
     except TryLater as trouble:
         log.warning("jobs_not_counted", reason=str(trouble))
         raise HttpError(503, "unavailable", "The jobs cannot be counted now.") from trouble
-    return JSONResponse(
-        {
-            "queued": counts[CREATED] + counts[QUEUED],
-            "processing": counts[PROCESSING],
-            "completed": counts[COMPLETED],
-            "failed": counts[FAILED],
-            "cancelled": counts[CANCELLED],
-            "total": sum(counts.values()),
-            "timestamp": runtime.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }
-    )
+    timestamp = runtime.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return JSONResponse({**stats.summary(counts), "timestamp": timestamp})

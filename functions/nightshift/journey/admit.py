@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from nightshift import job_types
 from nightshift.job_types.base import JobType, reasons
 from nightshift.model.errors import JobRefused, LeaseHeld
-from nightshift.model.job import PROCESSING, JobRequest, check_job_id
+from nightshift.model.job import JobRequest, check_job_id
 from nightshift.model.lane import Lane
 from nightshift.model.realtime import Taken, is_due, is_under_way
 from nightshift.runtime import Budget, Runtime
@@ -108,8 +108,8 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         return lane
     if taken_at is None:
         raise LeaseHeld("another delivery has admitted the job")
-    now_in = {"lane": str(lane), "attempts": 1, "submittedAt": runtime.now(), "nextAttemptAt": start.next_attempt_at}
-    return Taken(job=job_from(job.job_id, {**job.fields, "status": PROCESSING, **now_in}, taken_at))
+    started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
+    return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:

@@ -35,7 +35,7 @@ async def recover(runtime: Runtime) -> None:
 
 async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
     """Queue a job whose batch is none any more, or fail and refund it; one that was asked for in real time fails."""
-    if job.is_realtime and job.batch_id is None:
+    if job.is_realtime:
         settlement: Settlement = failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
     else:
         settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)

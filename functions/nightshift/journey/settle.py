@@ -21,6 +21,7 @@ from nightshift.providers.base import ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
 from nightshift.store import batches, lanes, settlements
 from nightshift.store.leases import Hold
+from nightshift.store.retention import batch_expiry
 
 log = structlog.get_logger()
 
@@ -63,6 +64,7 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
             "budgetUsd": cost_usd or 0.0,
             "realtimeCostUsd": realtime_cost_usd(provider, model, batch.usage),
             "completedAt": SERVER_TIMESTAMP,
+            **batch_expiry(runtime),
         },
         release=True,
     )

@@ -31,7 +31,7 @@ _RESERVED_BY_FIRESTORE = re.compile(r"\.|\.\.|__.*__", re.DOTALL)
 
 def _uid(uid: str) -> str:
     """A uid as Firebase Auth gives it, and one that can name a wallet's document."""
-    if len(uid) > 128 or not names_a_document(uid):
+    if not is_user_id(uid):
         raise ValueError("it is no user's id")
     return uid
 
@@ -87,7 +87,7 @@ class Job:
     @property
     def is_realtime(self) -> bool:
         """Whether it is answered in real time, and by no batch."""
-        return self.next_attempt_at is not None
+        return self.next_attempt_at is not None and self.batch_id is None
 
 
 def names_a_document(name: str) -> bool:
@@ -100,9 +100,14 @@ def names_a_document(name: str) -> bool:
     return fits and "/" not in name and not _RESERVED_BY_FIRESTORE.fullmatch(name)
 
 
+def is_user_id(uid: str) -> bool:
+    """Whether Firebase Auth can give this uid, and a wallet's document be named after it."""
+    return len(uid) <= 128 and names_a_document(uid)
+
+
 def check_job_id(job_id: str) -> None:
     """Raise JobRefused unless the id is one that a provider's custom_id can carry."""
-    if not _is_job_id(job_id):
+    if not is_job_id(job_id):
         raise JobRefused("invalid_input", "The job's id may hold 1 to 60 letters, digits, hyphens and underscores.")
 
 
@@ -114,8 +119,9 @@ def custom_id_of(job_id: str) -> str:
 def job_id_of(custom_id: str) -> str | None:
     """The job that a `custom_id` names, or None when it is not one of ours."""
     job_id = custom_id.removeprefix("job-")
-    return job_id if job_id != custom_id and _is_job_id(job_id) else None
+    return job_id if job_id != custom_id and is_job_id(job_id) else None
 
 
-def _is_job_id(job_id: str) -> bool:
+def is_job_id(job_id: str) -> bool:
+    """Whether a job can have this id."""
     return bool(_JOB_ID.fullmatch(job_id)) and names_a_document(job_id)

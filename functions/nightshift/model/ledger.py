@@ -4,6 +4,7 @@ The balance is the sum of the entries. An entry's id is derived from the job tha
 never set: the same charge, or the same refund, cannot be written twice.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -11,6 +12,10 @@ from typing import Any, Final
 
 # Far below what a document's integer can hold, so a sum never overflows.
 _MOST_TOKENS: Final = 2**53
+# What one grant may add: a slip of the finger makes nobody rich.
+MOST_GRANTED: Final = 1_000_000
+# A job's entries have a full stop in their ids, and a grant's has none.
+_GRANT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,14 @@ class Wallet:
             total_earned=self.total_earned,
         )
 
+    def granted(self, tokens: int) -> "Wallet":
+        """The wallet after a grant."""
+        return Wallet(
+            balance=self.balance + tokens,
+            total_spent=self.total_spent,
+            total_earned=self.total_earned + tokens,
+        )
+
     def refunded(self, tokens: int) -> "Wallet":
         """The wallet after a refund: what is given back was never spent."""
         return self.charged(-tokens)
@@ -64,3 +77,8 @@ def charge_id(job_id: str) -> str:
 def refund_id(job_id: str) -> str:
     """The id of the ledger entry by which a job's tokens came back."""
     return f"{job_id}.refund"
+
+
+def names_a_grant(entry_id: str) -> bool:
+    """Whether a ledger entry of this id is a grant's, and no job's whatever the job's id."""
+    return bool(_GRANT_ID.fullmatch(entry_id)) and not entry_id.startswith("__")

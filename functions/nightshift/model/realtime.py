@@ -64,9 +64,9 @@ def gives_up_at(job: Job) -> datetime:
 
 def is_under_way(job: Job, now: datetime) -> bool:
     """Whether an instance answers for the job: it is not to be taken from it yet."""
-    return job.waits_for is None and job.next_attempt_at is not None and now < job.next_attempt_at
+    return job.is_realtime and job.waits_for is None and not is_due(job, now)
 
 
 def is_due(job: Job, now: datetime) -> bool:
     """Whether the job is anybody's who comes."""
-    return job.next_attempt_at is not None and job.next_attempt_at <= now
+    return job.is_realtime and job.next_attempt_at is not None and job.next_attempt_at <= now

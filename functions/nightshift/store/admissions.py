@@ -14,6 +14,7 @@ from nightshift.runtime import Runtime
 from nightshift.store import reads
 from nightshift.store.commits import READ, Commit, Undecided, attempts
 from nightshift.store.documents import JOBS, NOTIFICATIONS, jobs_where
+from nightshift.store.retention import job_expiry, notification_expiry
 
 _PAGE: Final = 300
 
@@ -71,6 +72,7 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
                 "tokensSpent": 0,
                 "completedAt": SERVER_TIMESTAMP,
                 "updatedAt": SERVER_TIMESTAMP,
+                **job_expiry(runtime),
             },
             read_as_of=job.update_time,
         )
@@ -81,7 +83,10 @@ async def refuse(runtime: Runtime, job: Written, refusal: JobRefused, title: str
             title=f"{title} failed",
             message=f"{refusal.message} Nothing was charged.",
         )
-        commit.set(client.collection(NOTIFICATIONS).document(job.job_id), {**note, "createdAt": SERVER_TIMESTAMP})
+        commit.set(
+            client.collection(NOTIFICATIONS).document(job.job_id),
+            {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
+        )
         try:
             await commit.send()
         except Undecided:

@@ -59,7 +59,7 @@ async def with_remote_id(runtime: Runtime, remote_id: str) -> Batch | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """An open batch, and its document as it was read."""
+    """A batch, and its document as it was read."""
 
     batch: Batch
     snapshot: "DocumentSnapshot[Any]"
@@ -79,10 +79,33 @@ def take(runtime: Runtime, found: Found) -> Hold:
 
 async def open_batches(runtime: Runtime) -> list[Found]:
     """Every batch that still has a step before it."""
-    query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
+    return await _found(_open(runtime))
+
+
+def _open(runtime: Runtime) -> Any:
+    return runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
+
+
+async def _found(query: Any) -> list[Found]:
     snapshots = await query.get(**READ)
     read = ((snapshot, readable(snapshot.id, snapshot.to_dict() or {})) for snapshot in snapshots)
     return [Found(batch=batch, snapshot=snapshot) for snapshot, batch in read if batch]
+
+
+async def count_open(runtime: Runtime) -> int:
+    """How many batches still have a step before them. Billed as one read per 1,000."""
+    return int((await _open(runtime).count().get(**READ))[0][0].value)
+
+
+async def oldest_open(runtime: Runtime, limit: int) -> list[Found]:
+    """Batches that still have a step before them, the oldest first; one that cannot be read is left out."""
+    return await _found(_open(runtime).order_by("createdAt").limit(limit))
+
+
+async def newest(runtime: Runtime, limit: int) -> list[Found]:
+    """Batches, open and closed, the newest first; one that cannot be read is left out."""
+    every = runtime.firestore.collection(BATCHES)
+    return await _found(every.order_by("createdAt", direction=Query.DESCENDING).limit(limit))
 
 
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:

@@ -35,7 +35,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from google.cloud.firestore import SERVER_TIMESTAMP, FieldFilter
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP, FieldFilter
 
 from nightshift.model.admissions import Admissions, UserLimits
 from nightshift.model.errors import JobRefused
@@ -73,9 +73,15 @@ class Start:
         if self.next_attempt_at is None:
             until = {"batchUntil": self.batch_until} if self.batch_until else {}
             return {"status": QUEUED, "attempts": 0, **until}
-        waits = {"attempts": 1} if self.is_taken else {"attempts": 0, "waitsFor": "rescue"}
-        realtime = {"nextAttemptAt": self.next_attempt_at, "submittedAt": SERVER_TIMESTAMP}
-        return {"status": PROCESSING, **waits, **realtime}
+        return {
+            "status": PROCESSING,
+            "attempts": 1 if self.is_taken else 0,
+            "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
+            "nextAttemptAt": self.next_attempt_at,
+            "submittedAt": SERVER_TIMESTAMP,
+            # What decides who answers it is never a client's.
+            "batchId": DELETE_FIELD,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

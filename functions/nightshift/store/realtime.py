@@ -30,7 +30,8 @@ async def due(runtime: Runtime) -> AsyncIterator[Job]:
     """The jobs that anybody may take now: their wait is over, or whoever had them is dead; the longest due first."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("nextAttemptAt", "<=", runtime.now()))
     async for job in _paged(query.order_by("nextAttemptAt")):
-        yield job
+        if job.is_realtime:
+            yield job
 
 
 async def batch_until(runtime: Runtime, latest: datetime) -> AsyncIterator[Job]:
@@ -74,17 +75,17 @@ async def take_out(runtime: Runtime, job: Job) -> Taken | None:
 
     Its line in the batch, if it has one, comes too late from now on.
     """
+    now = runtime.now()
     changes = {
         "status": PROCESSING,
         "batchId": DELETE_FIELD,
         "batchUntil": DELETE_FIELD,
         "attempts": job.attempts + 1,
-        "submittedAt": SERVER_TIMESTAMP,
+        "submittedAt": now,
     }
     taken = await _move(runtime, job, lease_end(runtime), changes)
     if taken is None:
         return None
-    now = runtime.now()
     mine = replace(taken, status=PROCESSING, batch_id=None, attempts=job.attempts + 1, submitted_at=now)
     return Taken(job=mine)
 

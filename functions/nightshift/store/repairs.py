@@ -23,6 +23,7 @@ from nightshift.store.admissions import Written
 from nightshift.store.commits import Commit, Undecided, attempts
 from nightshift.store.documents import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS, WALLETS
 from nightshift.store.refunds import Refunds
+from nightshift.store.retention import notification_expiry
 
 _ANSWER = ("type", "result", "provider", "model", "usage")
 
@@ -37,7 +38,7 @@ async def notify(runtime: Runtime, job_id: str) -> bool:
         return False
     kind, title, message = _told(job)
     note = notification(user_id=job.user_id, job_id=job_id, kind=kind, title=title, message=message)
-    await _create_beside(runtime, job, NOTIFICATIONS, note)
+    await _create_beside(runtime, job, NOTIFICATIONS, {**note, **notification_expiry(runtime)})
     return True
 
 

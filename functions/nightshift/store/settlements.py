@@ -21,6 +21,7 @@ from nightshift.runtime import Runtime
 from nightshift.store.commits import READ, Commit, Undecided, attempts
 from nightshift.store.documents import CLASSIFICATIONS, JOBS, NOTIFICATIONS, job_of
 from nightshift.store.refunds import Refunds
+from nightshift.store.retention import job_expiry, notification_expiry
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed)
@@ -116,7 +117,7 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
         "model": lane.model,
         "usage": done.usage.fields(),
     }
-    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_end(runtime, job)})
+    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)})
     writes.set(
         client.collection(CLASSIFICATIONS).document(job.job_id),
         {
@@ -159,16 +160,16 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 "errorCode": failure.error_code,
                 "errorMessage": failure.error_message,
                 "tokensSpent": 0,
-                **_end(runtime, failure.job),
+                **_ended(runtime, failure.job),
             },
         )
         _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
     refunds.write(writes, job_ids)
 
 
-def _end(runtime: Runtime, job: Job) -> dict[str, Any]:
+def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     """What the end of a job writes, whatever it is."""
-    ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP}
+    ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
     if job.is_realtime:
         ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD}
         if job.cost_usd:
@@ -189,7 +190,7 @@ def _write_notification(runtime: Runtime, writes: Commit, job: Job, kind: Kind, 
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
     writes.set(
         runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
-        {**note, "createdAt": SERVER_TIMESTAMP},
+        {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
     )
 
 

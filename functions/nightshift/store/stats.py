@@ -1,10 +1,11 @@
 """How many jobs there are in each status, counted by the database: no job document is read."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 from nightshift.model.errors import TryLater
-from nightshift.model.job import STATUSES
+from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED, STATUSES
 from nightshift.runtime import Runtime
 from nightshift.store.commits import PASSING
 from nightshift.store.documents import jobs_where
@@ -25,3 +26,15 @@ async def count_by_status(runtime: Runtime) -> dict[str, int]:
     except PASSING as error:
         raise TryLater(f"the jobs could not be counted: {type(error).__name__}") from error
     return dict(zip(STATUSES, counts, strict=True))
+
+
+def summary(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts as the outside knows them: `queued` counts those that are not admitted yet, too."""
+    return {
+        "queued": counts[CREATED] + counts[QUEUED],
+        "processing": counts[PROCESSING],
+        "completed": counts[COMPLETED],
+        "failed": counts[FAILED],
+        "cancelled": counts[CANCELLED],
+        "total": sum(counts.values()),
+    }

@@ -1,0 +1,52 @@
+"""`stats`: how the night goes.
+
+Jobs and open batches are counted by the database, one read per 1,000; a lane with queued jobs takes some 13 reads, and
+the day's spending one per 1,000 batches.
+"""
+
+import asyncio
+from argparse import Namespace
+from typing import Final
+
+from nightshift.commands.command import Command, ExitCode
+from nightshift.commands.lanes import tell_lanes
+from nightshift.commands.telling import Tell
+from nightshift.model.job import CREATED
+from nightshift.runtime import Runtime
+from nightshift.store import batches, stats
+from nightshift.store.backlog import backlogs
+
+
+async def _run(runtime: Runtime, _: Namespace, tell: Tell) -> ExitCode:
+    counts, lanes, open_batches, spent_usd = await asyncio.gather(
+        stats.count_by_status(runtime),
+        backlogs(runtime),
+        batches.count_open(runtime),
+        batches.spent_usd(runtime, runtime.today),
+    )
+    budget_usd = runtime.settings.daily_budget_usd
+    oldest = min((lane.oldest_queued_at for lane in lanes if lane.oldest_queued_at), default=None)
+    tell.record("jobs", {**stats.summary(counts), "notAdmittedYet": counts[CREATED], "oldestQueuedAt": oldest})
+    tell_lanes(runtime, tell, lanes)
+    tell.record("batches", {"open": open_batches})
+    tell.record(
+        "today",
+        {
+            "day": runtime.today,
+            "spentUsd": spent_usd,
+            "budgetUsd": budget_usd if budget_usd else None,
+            "leftUsd": max(0.0, budget_usd - spent_usd) if budget_usd else None,
+        },
+    )
+    return ExitCode.DONE
+
+
+COMMAND: Final = Command(
+    name="stats",
+    help="jobs by status, what waits in each lane, open batches, today's spending",
+    description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
+    "since when, how many batches are open, and what today's batches cost or are estimated to cost, against "
+    "NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
+    example="stats",
+    run=_run,
+)

@@ -1,0 +1,241 @@
+"""How a command tells what it found: as tables of 80 columns for people, or as JSON, one object a line, for programs.
+
+Both are told from the same fields, named as in the documents: `createdAt` is the column "Created". The form of their
+content follows from its type:
+
+| type | people | programs |
+|---|---|---|
+| datetime | `2026-11-22 10:53 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
+| timedelta | `12 min` | seconds |
+| number in a field `…Usd` | `US$ 0.0123` | a number |
+| mapping | `3 completed, 1 failed`: what is not zero | an object |
+| None | `-` in a table, nothing in a record | `null` |
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nightshift.runtime import Runtime
+
+# Which fields are in which column, one under the other.
+Columns = Mapping[str, Sequence[str]]
+
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_LONGEST_ID: Final = 40
+
+
+class Tell(Protocol):
+    """Where a command tells."""
+
+    def say(self, sentence: str, *, style: str = "") -> None:
+        """A sentence for people; programs read it from the fields."""
+        ...
+
+    def line(self, fields: Mapping[str, Any]) -> None:
+        """One object for programs."""
+        ...
+
+    def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
+        """One row, for people, of a table that grows as it is told; the column without a width gets what is left."""
+        ...
+
+    def record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """One thing and its fields: for people one under the other, for programs `{kind: fields}`."""
+        ...
+
+    def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
+        """Things of one kind: for people a table, for programs `{kind: fields}` each.
+
+        Args:
+            columns: for people; None = each field of the first row is one.
+        """
+        ...
+
+
+def telling(runtime: "Runtime", *, as_json: bool) -> Tell:
+    """Where to tell, on standard output."""
+    return ForPrograms() if as_json else ForPeople(runtime)
+
+
+class ForPrograms:
+    """JSON, one object a line, each as soon as it is known."""
+
+    def say(self, sentence: str, *, style: str = "") -> None:
+        """See `Tell`."""
+
+    def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
+        """See `Tell`."""
+
+    def line(self, fields: Mapping[str, Any]) -> None:
+        """See `Tell`."""
+        sys.stdout.write(json.dumps(fields, default=_for_programs) + "\n")
+        sys.stdout.flush()
+
+    def record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """See `Tell`."""
+        self.line({kind: fields})
+
+    def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
+        """See `Tell`."""
+        for fields in rows:
+            self.line({kind: fields})
+
+
+def _for_programs(content: Any) -> Any:
+    if isinstance(content, datetime):
+        return content.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(content, timedelta):
+        return round(content.total_seconds(), 3)
+    # What a user wrote into a document may be anything.
+    return str(content)
+
+
+class ForPeople:
+    """Tables and sentences, as wide as the terminal, or 80 columns."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        from rich.console import Console
+
+        self._now = runtime.now
+        self._console = Console(highlight=False)
+
+    def say(self, sentence: str, *, style: str = "") -> None:
+        """See `Tell`."""
+        self._console.print(sentence, style=style, markup=False)
+
+    def line(self, fields: Mapping[str, Any]) -> None:
+        """See `Tell`."""
+
+    def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
+        """See `Tell`."""
+        # A table of its own, so that it can be printed at once; fixed widths keep the rows in line.
+        table = _table(show_header=is_first, expand=True)
+        for name in cells:
+            table.add_column(_title(name), width=widths.get(name), ratio=None if name in widths else 1, overflow="fold")
+        table.add_row(*map(_text, cells.values()))
+        self._console.print(table)
+
+    def record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """See `Tell`."""
+        there = {name: content for name, content in fields.items() if content is not None}
+        if not there:
+            return
+        table = _table(show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, content in there.items():
+            table.add_row(_title(name), _text(self._told(name, content)))
+        self._console.print()
+        self._console.print(_title(kind), style="bold underline", markup=False)
+        self._console.print(table)
+
+    def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
+        """See `Tell`."""
+        if not rows:
+            return
+        columns = columns or {_title(name): [name] for name in rows[0]}
+        table = _table(show_header=True)
+        columns = {
+            title: names
+            for title, names in columns.items()
+            if any(fields[name] is not None for fields in rows for name in names)
+        }
+        for title, names in columns.items():
+            is_number = all(isinstance(fields[names[0]], int | float | None) for fields in rows)
+            widest = max(len(str(fields[name])) for fields in rows for name in names)
+            # An id is easier to copy from one line; what is too long for that is folded, never cut.
+            is_id = isinstance(rows[0][names[0]], str) and widest <= _LONGEST_ID
+            table.add_column(
+                title,
+                justify="right" if is_number else "left",
+                overflow="fold",
+                no_wrap=is_number or is_id,
+                min_width=len(title),
+            )
+        for fields in rows:
+            table.add_row(*(_text(self._cell({name: fields[name] for name in names})) for names in columns.values()))
+        self._console.print()
+        self._console.print(table)
+
+    def _cell(self, fields: Mapping[str, Any]) -> str:
+        """Fields one under the other; those that are not there are left out."""
+        there = (self._told(name, content) for name, content in fields.items() if content is not None)
+        return "\n".join(there) or "-"
+
+    def _told(self, name: str, content: Any) -> str:
+        if isinstance(content, datetime):
+            return moment(content, self._now())
+        if isinstance(content, Mapping):
+            parts = [f"{self._told(key, inner)} {_words(key)}" for key, inner in content.items() if inner]
+            return ", ".join(parts) or "none"
+        if name.endswith("Usd") and isinstance(content, int | float):
+            return dollars(content)
+        return _plain(content)
+
+
+def _plain(content: Any) -> str:
+    match content:
+        case bool():
+            return "yes" if content else "no"
+        case float() | int():
+            return f"{content:,}"
+        case timedelta():
+            return duration(content)
+        case _:
+            return str(content)
+
+
+def dollars(amount: float) -> str:
+    """An amount of US dollars: to the cent, or what is less than a dollar to two digits."""
+    if amount >= 0.995 or not amount:
+        return f"US$ {amount:,.2f}"
+    return "US$ " + f"{float(f'{amount:.2g}'):.10f}".rstrip("0")
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """A time in UTC, and how long ago it was, or how long it still is until then."""
+    ago = now - at
+    told = f"in {duration(-ago)}" if ago < timedelta() else f"{duration(ago)} ago"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({told})"
+
+
+def duration(long: timedelta) -> str:
+    """How long something takes, in its largest unit, and below three of those in the next one too."""
+    seconds = max(0, round(long.total_seconds()))
+    for (unit, length), (smaller, smaller_length) in pairwise(_UNITS):
+        if seconds >= length:
+            rest = seconds % length // smaller_length
+            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest and seconds < 3 * length else "")
+    return f"{seconds} s"
+
+
+def _words(name: str) -> str:
+    """A field's name as words: `oldestQueuedAt` is "oldest queued"; `costUsd`, "cost"."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return re.sub(r" (at|usd)$", "", words)
+
+
+def _title(name: str) -> str:
+    words = _words(name)
+    return words[:1].upper() + words[1:]
+
+
+def _table(*, show_header: bool, expand: bool = False) -> "Table":
+    from rich.table import Table
+
+    return Table(box=None, show_header=show_header, expand=expand, padding=(0, 1))
+
+
+def _text(cell: str) -> Any:
+    from rich.text import Text
+
+    # What stands in brackets is no markup, and what a user wrote moves no cursor.
+    return Text("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in cell))
