@@ -67,7 +67,7 @@ async def ask() -> Answer:
         ],
         notes=[
             f"The floor is the bare SDK (AsyncOpenAI, no retries) with the best of {_LIMITED_CALLERS} callers (limit) "
-            f"and {_UNLIMITED_CALLERS} (no limit): {limited_floor[0]} and {floor[0]}. Rates are means of {_ROUNDS} rounds.",
+            f"and {_UNLIMITED_CALLERS} (no limit): {limited_floor[0]} and {floor[0]}.",
             "The server, the emulator and the measured process share this machine's cores: without a limit it is the "
             "server's processor time as much as ours that decides. The CPU per call is that of the measured process "
             "alone.",

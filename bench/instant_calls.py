@@ -1,9 +1,9 @@
 """Many calls for an answer in real time, by one instance of ours or by the bare SDK, each in a process of its own.
 
 Both ask the same server for the same answers to the same jobs, as many times as it takes. The bare SDK has a fixed
-number of callers; one that is refused waits as long as the provider says and asks again. Ours is the code that answers a job,
-from its request to its validated result, and, where the database belongs to the question, from its trigger to its
-notification.
+number of callers; one that is refused waits as long as the provider says and asks again. Ours is the code that answers
+a job, from its request to its validated result, and, where the database belongs to the question, from its trigger to
+its notification.
 """
 
 import asyncio
