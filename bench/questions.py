@@ -32,6 +32,7 @@ QUESTIONS = (
     Question(name="polling"),
     Question(name="stats", has_emulators=False),
     Question(name="cold_start", has_emulators=False),
+    Question(name="instant"),
     Question(name="per_job"),
 )
 

@@ -23,6 +23,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--finalizing", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--answer", type=float, default=0, metavar="SECONDS", help="of a direct chat completion")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="direct chat completions; 0 = no limit")
+    parser.add_argument("--requests-burst", type=int, default=0, help="of these, at once; 0 = those of a minute")
     parser.add_argument("--upstream", metavar="URL", help="base URL of an OpenAI-compatible server that answers")
     parser.add_argument("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's key")
     parser.add_argument("--upstream-concurrency", type=int, default=8)
@@ -50,6 +51,7 @@ async def run(arguments: argparse.Namespace) -> None:
         upstream_concurrency=arguments.upstream_concurrency,
         max_requests=arguments.max_requests,
         requests_per_minute=arguments.requests_per_minute,
+        requests_burst=arguments.requests_burst,
         webhook_url=arguments.webhook_url,
         webhook_secret=arguments.webhook_secret,
     )

@@ -1,7 +1,8 @@
 """A limit of requests a minute for direct chat completions, told in the headers that the API has for it.
 
 https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers. What is taken comes back evenly: at 600 a
-minute, one every tenth of a second. Tokens are not limited.
+minute, one every tenth of a second. A provider may enforce a minute's limit over shorter times: then fewer than a
+minute's may come at once. Tokens are not limited.
 """
 
 import math
@@ -22,12 +23,13 @@ class RateLimited(Exception):
 
 
 class RateLimit:
-    """The requests of one account; `requests_per_minute=0` is no limit, and no header."""
+    """The requests of one account; `requests_per_minute=0` is no limit, and no header; `burst=0` is a minute's."""
 
-    def __init__(self, requests_per_minute: int, now: Clock) -> None:
+    def __init__(self, requests_per_minute: int, burst: int, now: Clock) -> None:
         self._per_minute = requests_per_minute
+        self._burst = burst or requests_per_minute
         self._now = now
-        self._left = float(requests_per_minute)
+        self._left = float(self._burst)
         self._counted_at: float | None = None
 
     def take(self) -> dict[str, str]:
@@ -37,7 +39,7 @@ class RateLimit:
         now = self._now()
         per_second = self._per_minute / 60
         back = (now - (self._counted_at or now)) * per_second
-        self._left = min(self._per_minute, self._left + back)
+        self._left = min(self._burst, self._left + back)
         self._counted_at = now
         if self._left < 1:
             wait_seconds = (1 - self._left) / per_second
@@ -47,7 +49,7 @@ class RateLimit:
         return self._headers(per_second)
 
     def _headers(self, per_second: float) -> dict[str, str]:
-        reset_ms = math.ceil((self._per_minute - self._left) / per_second * 1000)
+        reset_ms = math.ceil((self._burst - self._left) / per_second * 1000)
         return {
             "x-ratelimit-limit-requests": str(self._per_minute),
             "x-ratelimit-remaining-requests": str(int(self._left)),

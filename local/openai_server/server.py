@@ -35,7 +35,7 @@ class OpenAIServer:
     `api_key=None` accepts any key. `upstream` is the base URL of a server that answers instead of the stand-in;
     a batch then has `upstream_concurrency` requests under way at once. `webhook_url` is told of every batch that has
     ended, signed with `webhook_secret` (`whsec_…`, a new one by default). `requests_per_minute` limits direct chat
-    completions; 0 does not.
+    completions, 0 does not; of these `requests_burst` may come at once, 0 is a minute's.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class OpenAIServer:
         max_requests: int = 50_000,
         max_batch_bytes: int = 200_000_000,
         requests_per_minute: int = 0,
+        requests_burst: int = 0,
         now: Clock = time.time,
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
@@ -75,7 +76,7 @@ class OpenAIServer:
         self.app = build_app(
             FileRoutes(self._files, self.faults, max_batch_bytes),
             BatchRoutes(self._batches, self._files, self._runs, self.faults),
-            ChatRoutes(answerer, RateLimit(requests_per_minute, now), pace.answer_seconds),
+            ChatRoutes(answerer, RateLimit(requests_per_minute, requests_burst, now), pace.answer_seconds),
             ControlRoutes(
                 faults=self.faults,
                 runs=self._runs,

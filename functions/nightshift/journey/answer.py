@@ -34,7 +34,7 @@ from nightshift.model.lane import Lane
 from nightshift.model.pricing import realtime_cost_usd
 from nightshift.model.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.model.request_line import RequestLine
-from nightshift.model.result_line import Answer, ResultLine, answer_of
+from nightshift.model.result_line import Answer, ResultLine, answer_of, usage_of
 from nightshift.model.settlement import Completed, Failed, completion, failure
 from nightshift.providers.base import ProviderGone, ProviderRateLimited, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
@@ -125,11 +125,13 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, line: RequestLine) -> Com
             slot.limited(limited.retry_after_seconds, limited.limits)
             return _waits(job, "rate_limit", limited)
         except ProviderTrouble as trouble:
+            slot.failed(trouble.retry_after_seconds)
             return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
         except (ProviderRefusal, ProviderGone) as refusal:
             log.error("answer_refused", job_id=job.job_id, code=str(refusal))
             return failure(job, "provider_rejected", "The provider rejected the request.")
-        slot.answered(answered.limits)
+        used = usage_of(answered.line)
+        slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
 
 

@@ -1,0 +1,199 @@
+"""How fast does one instance answer in real time, compared with the bare SDK at its best fixed concurrency?
+
+Three times against the same kind of server, which is a process of its own: with a rate limit, where it matters how many
+calls are under way; without one, where the processor decides; and from a job's trigger to its notification, with the
+database. Each contestant is a new process, and they take turns.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any, Final
+
+import httpx
+from google.cloud.firestore import AsyncClient
+
+from bench import instant_calls
+from bench.answer import Aim, Answer, Measurement, check
+from bench.instant_calls import Calls, busy_seconds
+from bench.seeding import Write, commit_all, number_of
+from local.environment import basic_environment
+from local.part import Part, stop
+from local.ports import HOST, free_ports
+
+_AIM: Final = Aim(sign="≥", bound=0.8)
+_TARGET_PER_MINUTE: Final = 30_000
+# A provider that answers in a second and takes sixty requests in one: sixty under way use it to the full.
+_LIMITED: Final = ("--answer", "1.0", "--requests-per-minute", "3600", "--requests-burst", "120")
+_LIMITED_PER_SECOND: Final = 60
+_LIMITED_JOBS: Final = 900
+_LIMITED_CALLERS: Final = (32, 64, 128)
+_UNLIMITED: Final = ("--answer", "0.2")
+_UNLIMITED_JOBS: Final = 1_000
+_UNLIMITED_CALLERS: Final = (32, 128, 512)
+_ROUNDS: Final = 1
+_END_TO_END_JOBS: Final = 400
+_WARM_UP: Final = 8
+_USERS: Final = 100
+
+
+async def ask() -> Answer:
+    """Let them take turns."""
+    limited_floor, limited = await _turns(_LIMITED, _LIMITED_JOBS, _LIMITED_CALLERS)
+    floor, ours = await _turns(_UNLIMITED, _UNLIMITED_JOBS, _UNLIMITED_CALLERS)
+    end_to_end, emulator_seconds = await _end_to_end()
+    needed = _TARGET_PER_MINUTE / 60
+    return Answer(
+        question="How fast does one instance answer in real time, compared with the bare SDK?",
+        measurements=[
+            *_rows(f"limit of {_LIMITED_PER_SECOND}/s", limited_floor, limited),
+            *_rows("no limit", floor, ours),
+            _throughput("no limit, from trigger to notification", floor, [end_to_end], None),
+            Measurement(name="… CPU of ours per job", measured=_milliseconds(end_to_end.cpu_seconds / end_to_end.jobs)),
+            Measurement(
+                name="… CPU of Firestore's emulator per job", measured=_milliseconds(emulator_seconds / end_to_end.jobs)
+            ),
+            Measurement(name="… memory of ours at its peak", measured=_megabytes(end_to_end)),
+        ],
+        notes=[
+            f"The floor is the bare SDK (AsyncOpenAI, no retries) with the best of {_LIMITED_CALLERS} callers (limit) "
+            f"and {_UNLIMITED_CALLERS} (no limit): {limited_floor[0]} and {floor[0]}.",
+            "The server, the emulator and the measured process share this machine's cores: without a limit it is the "
+            "server's processor time as much as ours that decides. The CPU per call is that of the measured process "
+            "alone.",
+            f"{_TARGET_PER_MINUTE:,} answers a minute are {needed:.0f} a second: by the CPU of ours from trigger to "
+            f"notification, {needed * end_to_end.cpu_seconds / end_to_end.jobs:.1f} busy cores (Python uses one an "
+            "instance), if the provider and Firestore keep up.",
+        ],
+    )
+
+
+Floor = tuple[int, list[Calls]]
+
+
+def _rows(regime: str, floor: Floor, ours: list[Calls]) -> Iterator[Measurement]:
+    _, bare = floor
+    yield _throughput(regime, floor, ours, _AIM)
+    for share, name in ((0.5, "p50"), (0.99, "p99")):
+        mine, theirs = (mean(calls.latency(share) for calls in those) for those in (ours, bare))
+        yield Measurement(
+            name=f"… a call's {name}", measured=f"{mine:.2f} s", floor=f"{theirs:.2f} s", number=mine / theirs
+        )
+    refused, refused_bare = (mean(calls.refused / calls.jobs for calls in those) for those in (ours, bare))
+    yield Measurement(name="… refused calls per job", measured=f"{refused:.3f}", floor=f"{refused_bare:.3f}")
+    cpu, cpu_bare = (mean(calls.cpu_seconds / calls.jobs for calls in those) for those in (ours, bare))
+    yield Measurement(
+        name="… CPU per job", measured=_milliseconds(cpu), floor=_milliseconds(cpu_bare), number=cpu / cpu_bare
+    )
+    yield Measurement(name="… memory at its peak", measured=_megabytes(ours[-1]), floor=_megabytes(bare[-1]))
+
+
+def _throughput(name: str, floor: Floor, ours: list[Calls], aim: Aim | None) -> Measurement:
+    mine, theirs = (mean(calls.per_second for calls in those) for those in (ours, floor[1]))
+    return Measurement(
+        name=f"answers per second: {name}",
+        measured=f"{mine:,.0f}/s",
+        floor=f"{theirs:,.0f}/s",
+        number=mine / theirs,
+        aim=aim,
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _megabytes(calls: Calls) -> str:
+    return f"{calls.peak_bytes / 1e6:.0f} MB"
+
+
+async def _turns(provider: tuple[str, ...], jobs: int, callers: tuple[int, ...]) -> tuple[Floor, list[Calls]]:
+    """The bare SDK's calls, with the best number of callers, and ours."""
+    ours: list[Calls] = []
+    bare: dict[int, list[Calls]] = {number: [] for number in callers}
+    for _ in range(_ROUNDS):
+        for number, calls in bare.items():
+            calls.append(await _against(provider, partial(instant_calls.bare, jobs=jobs, callers=number)))
+        ours.append(await _against(provider, partial(instant_calls.ours, jobs=jobs)))
+    best = max(callers, key=lambda number: mean(calls.per_second for calls in bare[number]))
+    return (best, bare[best]), ours
+
+
+async def _end_to_end() -> tuple[Calls, float]:
+    """Ours with the database, and for how long that kept the emulator busy."""
+    project = f"bench-{secrets.token_hex(6)}"
+    client = AsyncClient(project=project)
+    job_ids = [f"job{number:017}" for number in range(_END_TO_END_JOBS + _WARM_UP)]
+    await commit_all(client, _as_the_app_writes_them(client, job_ids))
+    port = os.environ["FIRESTORE_EMULATOR_HOST"].rpartition(":")[2]
+    busy_before = busy_seconds(port)
+    work = partial(instant_calls.ours_end_to_end, project=project, job_ids=job_ids)
+    calls = await _against(_UNLIMITED, work)
+    busy = busy_seconds(port) - busy_before
+    completed = await number_of(client, "ai_jobs", status="completed")
+    check(completed == len(job_ids), f"Of {len(job_ids)} jobs {completed} are completed.")
+    for collection in ("classifications", "notifications"):
+        found = await number_of(client, collection)
+        check(found == len(job_ids), f"There are {found} {collection} of {len(job_ids)} jobs.")
+    client.close()
+    return calls, busy
+
+
+def _as_the_app_writes_them(client: AsyncClient, job_ids: list[str]) -> Iterator[Write]:
+    now = datetime.now(UTC)
+    for number, job_id in enumerate(job_ids):
+        job: dict[str, Any] = {
+            "userId": f"user{number % _USERS}",
+            "type": "waste_classification",
+            "speed": "instant",
+            "input": {"text": "an empty glass bottle"},
+            "status": "created",
+            "createdAt": now,
+        }
+        yield lambda batch, job=job, job_id=job_id: batch.set(client.document(f"ai_jobs/{job_id}"), job)  # type: ignore[misc]
+    tokens = 10 * len(job_ids)
+    for number in range(_USERS):
+        wallet = client.document(f"wallets/user{number}")
+        fields = {"balance": tokens, "totalEarned": tokens, "totalSpent": 0, "updatedAt": now}
+        grant = {"amount": tokens, "kind": "grant", "createdAt": now}
+        yield lambda batch, wallet=wallet, grant=grant: batch.set(  # type: ignore[misc]
+            wallet.collection("ledger").document("welcome"), grant
+        )
+        yield lambda batch, wallet=wallet, fields=fields: batch.set(wallet, fields)  # type: ignore[misc]
+
+
+async def _against(provider: tuple[str, ...], work: Callable[[str], Calls]) -> Calls:
+    """Run a contestant in a new process, against a new server."""
+    async with _server(provider) as base_url:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
+            return await asyncio.get_running_loop().run_in_executor(process, work, base_url)
+
+
+@asynccontextmanager
+async def _server(arguments: tuple[str, ...]) -> AsyncIterator[str]:
+    (port,) = free_ports(1)
+    with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as folder:
+        part = Part(
+            name="OpenAI server",
+            address=f"{HOST}:{port}",
+            command=[sys.executable, "-m", "local.openai_server", "--port", str(port), *arguments],
+            environment=basic_environment(os.environ) | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+            log_dir=Path(folder),
+        )
+        try:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                await part.ready(http)
+            yield f"http://{HOST}:{port}/v1"
+        finally:
+            stop([part])

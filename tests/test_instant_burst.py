@@ -1,0 +1,28 @@
+"""A burst of instant jobs against a provider that takes few: it drains, and the provider is not stormed."""
+
+import asyncio
+
+from local.openai_server import OpenAIServer, Pace
+from tests.promises import assert_promises_kept
+from tests.world import API_KEY, World
+
+JOBS = 300
+
+
+async def test_a_burst_drains_at_the_providers_rate_with_few_refusals(world: World) -> None:
+    """Forty a second, twenty of them at once: all are answered, and few calls are refused for as many jobs."""
+    provider = OpenAIServer(
+        api_key=API_KEY, pace=Pace(answer_seconds=0.2), requests_per_minute=40 * 60, requests_burst=20
+    )
+    async with provider.serve() as base_url:
+        world.set_env(OPENAI_BASE_URL=base_url)
+        await world.give("alice", 5 * JOBS)
+        job_ids = [await world.write("alice", speed="instant") for _ in range(JOBS)]
+
+        codes = await asyncio.gather(*(world.trigger(job_id) for job_id in job_ids))
+
+        assert set(codes) == {200}
+        assert len(await world.jobs("completed")) == JOBS
+        refused = sum(call.status == 429 for call in provider.calls)
+        assert refused <= JOBS / 5, f"{refused} of {len(provider.calls)} calls were refused"
+        await assert_promises_kept(world)
