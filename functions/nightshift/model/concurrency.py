@@ -12,14 +12,18 @@ allow. From that, three rules, each of which may hold a call back:
   limit each round, so a provider that falls over is left alone, and it is trusted again as soon as it answers.
 - **A gate.** `Retry-After`, or an allowance of nothing until a reset, closes it for everybody.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
-  more, and so runs dry only as it is renewed; on a bucket that is refilled all the time, this settles at a third of the
-  bucket and exactly its rate. And once anything was held back, a limit's worth of calls is spread over the time
-  that a call takes: who waited behind a gate does not rush through it, and a limit may be a fraction. A provider of
-  one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and nineteen parts of
-  twenty waited.
+  more, and so runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
+  the time that a call takes: who waited behind a gate does not rush through it, and a limit may be a fraction. A
+  provider of one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and
+  nineteen parts of twenty waited.
 
-An allowance that an answer reports is as old as its call, so one whose reset has passed in the meantime says nothing.
-Less than is counted down here is believed at once, more only once a round.
+An allowance that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset
+is the time until it is full: two reports tell how fast. Then the calls that were started since are taken off, and what
+came back in the meantime is added, so the first answers of a burst bound it before anything is refused. The pace
+settles at exactly the refill, with a ninth of the bucket left; several instances share one fairly, without knowing of
+each other, and the more they are, the less is left. Where all is renewed at once, or reports contradict each other, a
+report whose reset has passed in the meantime says nothing. Less than is counted down here is believed at once, more
+only once a round.
 
 The state knows no clock and wakes nobody. Times are seconds of any steady clock.
 """
@@ -41,6 +45,11 @@ _LEAST_ROUND: Final = 4
 _PACE_GAIN: Final = 1.25
 # How much faster than evenly an allowance is used: the first in a burst should not wait for the last.
 _ALLOWANCE_GAIN: Final = 2.0
+# The same for a bucket that is refilled all the time: one instance leaves a ninth of it, ten leave an eightieth.
+_REFILL_GAIN: Final = 8.0
+# Remains are told in whole numbers, and times in milliseconds: reports that differ by less say too little of a refill.
+_LEAST_DIFFERENCE: Final = 8
+_LEAST_DIFFERENCE_SECONDS: Final = 0.01
 # Calls that are late may catch up so far: a timer is never exact.
 _SLACK_SECONDS: Final = 0.05
 # A provider that refuses everything is asked about as often.
@@ -82,42 +91,95 @@ class Call:
 
 
 class _Countdown:
-    """An allowance as it is used up here, between two reports of it. In calls."""
+    """An allowance as it is used up here, and refilled there, between two reports of it; in requests or tokens."""
 
-    def __init__(self) -> None:
-        self._remaining = 0.0
+    def __init__(self, per_call: float) -> None:
+        # 0: not known yet.
+        self.per_call = per_call
+        self._left = 0.0
+        self._counted_at = -math.inf
+        self._full = 0.0
         self._resets_at = -math.inf
+        # What comes back each second; 0 if that is not known, or all comes back at once.
+        self._per_second = 0.0
+        self._fullest: Allowance | None = None
         # Reports of calls up to this one, if they say more, are older than what is known.
         self._known_by = 0
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         """Count one call."""
-        self._remaining -= 1
+        self._left, self._counted_at = self._left_at(now) - self.per_call, now
 
-    def read(self, call: Call, calls: float, reset_seconds: float, now: float, last_number: int) -> None:
+    def read(self, call: Call, told: Allowance, now: float, last_number: int) -> None:
         """Take over what this call's answer says, if it is news."""
-        if now - call.started_at >= reset_seconds:
+        known, was_refilled = self._left_at(now), self._per_second > 0
+        self._learn_refill(told)
+        age, since = now - call.started_at, last_number - call.number
+        if self._per_second:
+            full = told.remaining + self._per_second * told.reset_seconds
+            left = min(full, max(0.0, told.remaining - since * self.per_call + age * self._per_second))
+        elif age < told.reset_seconds or was_refilled:
+            full = left = told.remaining
+        else:
             return
-        is_more = now < self._resets_at and calls > self._remaining
-        if is_more and call.number <= self._known_by:
+        is_more = now < self._resets_at and left > known
+        is_comparable = was_refilled == (self._per_second > 0)
+        if is_more and is_comparable and call.number <= self._known_by:
             return
-        self._remaining, self._resets_at, self._known_by = calls, now + reset_seconds, last_number
+        self._left, self._full, self._counted_at, self._known_by = left, full, now, last_number
+        self._resets_at = now + ((full - left) / self._per_second if self._per_second else told.reset_seconds)
 
-    def spacing(self, now: float, latency_seconds: float) -> float:
-        """The seconds from one call to the next.
+    def forget_refill(self) -> None:
+        """What was learned was wrong, or is so now."""
+        self._fullest = None
 
-        What is known is as old as a call; spread over that time too, it does not make the pace swing.
-        """
-        left = self._resets_at - now
-        if left <= 0:
+    def opens_at(self, last_due: float, now: float) -> float:
+        """When the next call may start, if none does before."""
+        if not self._per_second:
+            return max(self._resets_at if self._left <= 0 else now, last_due + self._spacing_to_reset(now))
+        # The spacing shrinks while one waits: where the time since the last call and the spacing meet. In calls.
+        refill = self._per_second / self.per_call
+        left, full = self._left_at(now) / self.per_call, self._full / self.per_call
+        if left >= min(1.0, full) and now - last_due >= self.spacing(now):
+            return now
+        since = refill * max(0.0, now - last_due)
+        half = (left + since + 1 / _REFILL_GAIN) / 2
+        rest = left * since - (full - left) / _REFILL_GAIN
+        meeting = math.sqrt(max(0.0, half * half - rest)) - half
+        # A bucket may be too small for a call as they usually are.
+        return now + max(meeting, min(1.0, full) - left, 0.0) / refill
+
+    def spacing(self, now: float) -> float:
+        """The seconds from one call to the next."""
+        if not self._per_second:
+            return self._spacing_to_reset(now)
+        left = max(self._left_at(now), self.per_call)
+        return max(0.0, self._full - left) / self._per_second * self.per_call / (_REFILL_GAIN * left)
+
+    def _spacing_to_reset(self, now: float) -> float:
+        left_seconds = self._resets_at - now
+        if left_seconds <= 0:
             return 0.0
-        if self._remaining <= 0:
-            return left
-        return min(left, (left + latency_seconds) / (_ALLOWANCE_GAIN * self._remaining))
+        if self._left <= 0:
+            return left_seconds
+        return min(left_seconds, left_seconds * self.per_call / (_ALLOWANCE_GAIN * self._left))
 
-    def opens_at(self, now: float) -> float:
-        """When a call may start: where nothing remains, not before the reset."""
-        return self._resets_at if self._remaining <= 0 else now
+    def _left_at(self, now: float) -> float:
+        if not self._per_second:
+            return self._left
+        return min(self._full, self._left + (now - self._counted_at) * self._per_second)
+
+    def _learn_refill(self, told: Allowance) -> None:
+        """Of a bucket that is refilled all the time, it takes the longer to be full the less is in it."""
+        if self._fullest is None or told.remaining > self._fullest.remaining:
+            self._fullest = told
+            return
+        less, longer = self._fullest.remaining - told.remaining, told.reset_seconds - self._fullest.reset_seconds
+        if less < _LEAST_DIFFERENCE or abs(longer) < _LEAST_DIFFERENCE_SECONDS:
+            return
+        # One that took longer to be filled than anything is waited for is not counted on.
+        is_believed = longer > 0 and told.reset_seconds + told.remaining * longer / less <= _LONGEST_CLOSED_SECONDS
+        self._per_second = less / longer if is_believed else 0.0
 
 
 class Concurrency:
@@ -141,8 +203,7 @@ class Concurrency:
         self._last_due = -math.inf
         self._latency_seconds = _LATENCY_UNTIL_KNOWN_SECONDS
         self._knows_latency = False
-        self._tokens_per_call = 0.0
-        self._requests, self._tokens = _Countdown(), _Countdown()
+        self._requests, self._tokens = _Countdown(1.0), _Countdown(0.0)
 
     @property
     def limit(self) -> int:
@@ -167,14 +228,15 @@ class Concurrency:
         self._last_due = max(self._last_due + self._spacing(now), now - _SLACK_SECONDS)
         self._in_flight += 1
         self._last_number += 1
-        self._requests.start()
-        self._tokens.start()
+        self._requests.start(now)
+        self._tokens.start(now)
         return Call(self._last_number, now)
 
     def opens_at(self, now: float) -> float:
         """When the gate and the pace let the next call through."""
-        gate = max(self._closed_until, self._requests.opens_at(now), self._tokens.opens_at(now))
-        return max(gate, self._last_due + self._spacing(now))
+        due = self._last_due
+        allowed = max(self._requests.opens_at(due, now), self._tokens.opens_at(due, now))
+        return max(self._closed_until, allowed, due + self._limit_spacing())
 
     def give_back(self, call: Call) -> None:
         """Undo the start of a call that was not made."""
@@ -189,6 +251,8 @@ class Concurrency:
         is_of_this_round = call.number > self._halved_by
         if report.verdict == "busy":
             self._is_paced = True
+            self._requests.forget_refill()
+            self._tokens.forget_refill()
             if is_of_this_round:
                 self._halve()
         elif report.verdict == "broken":
@@ -223,15 +287,12 @@ class Concurrency:
 
     def _read_allowances(self, call: Call, now: float, report: Report) -> None:
         if report.tokens_used:
-            known = self._tokens_per_call or report.tokens_used
-            self._tokens_per_call = known + (report.tokens_used - known) * _SMOOTHING
-        if report.requests is not None:
-            self._read(self._requests, call, now, report.requests, 1.0)
-        if report.tokens is not None and (self._tokens_per_call or not report.tokens.remaining):
-            self._read(self._tokens, call, now, report.tokens, self._tokens_per_call or 1.0)
-
-    def _read(self, known: _Countdown, call: Call, now: float, told: Allowance, per_call: float) -> None:
-        known.read(call, told.remaining / per_call, _bounded(told.reset_seconds), now, self._last_number)
+            known = self._tokens.per_call or report.tokens_used
+            self._tokens.per_call = known + (report.tokens_used - known) * _SMOOTHING
+        for known_allowance, told in ((self._requests, report.requests), (self._tokens, report.tokens)):
+            if told is not None and (known_allowance.per_call or not told.remaining):
+                bounded = Allowance(remaining=told.remaining, reset_seconds=_bounded(told.reset_seconds))
+                known_allowance.read(call, bounded, now, self._last_number)
 
     def _learn_latency(self, seconds: float) -> None:
         known = self._latency_seconds if self._knows_latency else seconds
@@ -244,8 +305,7 @@ class Concurrency:
         return min(_SLOWEST_SECONDS, self._latency_seconds / (_PACE_GAIN * self._limit))
 
     def _spacing(self, now: float) -> float:
-        latency = self._latency_seconds
-        return max(self._limit_spacing(), self._requests.spacing(now, latency), self._tokens.spacing(now, latency))
+        return max(self._limit_spacing(), self._requests.spacing(now), self._tokens.spacing(now))
 
     def _is_limit_slowest(self, now: float) -> bool:
         """Whether it is the limit's own pace that holds the next call back."""
