@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from nightshift.journey.pace import Pace
+from nightshift.journey.pace import GateClosed, Pace
 from nightshift.model.concurrency import Concurrency
 from nightshift.providers.base import NOTHING_SAID, RateLimits
 
@@ -113,6 +113,56 @@ async def test_behind_a_closed_gate_all_wait_and_none_is_woken_before_it_opens(m
     assert asked_while_closed <= 2
     assert asked <= 200
     assert pace._alarm is None
+
+
+async def test_a_waiter_cancelled_just_before_its_turn_is_passed_over() -> None:
+    """Its task has not noticed yet when the call before it ends in the same step of the loop."""
+    pace = Pace(Concurrency(first=1, most=1))
+    may_end = asyncio.Event()
+    ended: list[int] = []
+
+    async def call(number: int) -> None:
+        async with pace.slot():
+            await may_end.wait()
+        ended.append(number)
+
+    first, second, third = [asyncio.create_task(call(number)) for number in range(3)]
+    await settled()
+    may_end.set()
+    second.cancel()
+    await asyncio.gather(first, second, third, return_exceptions=True)
+
+    assert ended == [0, 2]
+    assert (pace.state.in_flight, len(pace._waiting), pace._alarm) == (0, 0, None)
+
+
+@pytest.mark.parametrize("limits", [None, RateLimits(remaining_requests=0, requests_reset_seconds=60)])
+async def test_behind_a_gate_that_stays_closed_for_long_nobody_waits(limits: RateLimits | None) -> None:
+    """Neither who waited when it closed nor who comes later; each is told for how long, and no timer is left."""
+    pace = Pace(Concurrency(first=1, most=1))
+    may_end = asyncio.Event()
+
+    async def call() -> None:
+        async with pace.slot() as slot:
+            await may_end.wait()
+            if limits:
+                slot.answered(limits, 0)
+            else:
+                slot.limited(60, NOTHING_SAID)
+
+    calls = [asyncio.create_task(call()) for _ in range(3)]
+    await settled()
+    may_end.set()
+    first, *waited = await asyncio.gather(*calls, return_exceptions=True)
+    with pytest.raises(GateClosed) as late:
+        async with pace.slot():
+            pass
+
+    assert first is None
+    for closed in (*waited, late.value):
+        assert isinstance(closed, GateClosed)
+        assert 55 < closed.seconds <= 60
+    assert (pace.state.in_flight, len(pace._waiting), pace._alarm) == (0, 0, None)
 
 
 async def test_what_the_headers_say_holds_the_next_call_back() -> None:

@@ -25,7 +25,7 @@ from typing import Final
 import structlog
 
 from nightshift import job_types
-from nightshift.journey.pace import pace_of
+from nightshift.journey.pace import LONGEST_PAUSE_SECONDS, GateClosed, pace_of
 from nightshift.journey.request import request_line
 from nightshift.model.batch import Usage
 from nightshift.model.errors import BudgetSpent, JobRefused, LeaseHeld, TryLater
@@ -43,8 +43,6 @@ from nightshift.store.spending import Allowance
 
 log = structlog.get_logger()
 
-# A longer wait is not worth an instance.
-_LONGEST_PAUSE_SECONDS: Final = 10.0
 # An answer takes seconds. Whoever waits longer had better ask again.
 _ANSWER_SECONDS: Final = 60.0
 # What of a lease an answer may take, and what is kept for writing it down.
@@ -84,7 +82,7 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
             outcome.retry_after_seconds,
             random.random(),  # noqa: S311 - jitter is no secret
         )
-        is_stored = pause_seconds > _LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
+        is_stored = pause_seconds > LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
         _log_delay(outcome, pause_seconds, is_stored=is_stored)
         if is_stored:
             until = runtime.now() + timedelta(seconds=pause_seconds)
@@ -112,7 +110,10 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
         usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
         estimated_usd = realtime_cost_usd(lane.provider, lane.model, usage)
         log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
-    return await _ask(runtime, lane, job, line)
+    try:
+        return await _ask(runtime, lane, job, line)
+    except GateClosed as closed:
+        return _Waits(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
 
 
 async def _ask(runtime: Runtime, lane: Lane, job: Job, line: RequestLine) -> Completed | Failed | _Waits:

@@ -15,7 +15,8 @@ Every call for an answer in real time goes through the pace of its lane, which i
 
 From a call that it is told nothing of, it learns nothing. What is learned, and when the next call may start, is decided
 in `model/concurrency.py`; here are the waiting and its one timer. Who waits is let in in the order of asking. A waiter
-that is cancelled leaves the queue, and a turn that came too late for it goes to the next.
+that is cancelled leaves the queue, and a turn that came too late for it goes to the next. Behind a gate that stays
+closed for long nobody waits: who is there, and who comes, gets `GateClosed`.
 """
 
 import asyncio
@@ -31,7 +32,17 @@ from nightshift.runtime import Runtime
 
 # More than this is as good as no limit, and a number of any length may stand in a header.
 _ENOUGH: Final = 10**9
+# A longer wait is not worth an instance.
+LONGEST_PAUSE_SECONDS: Final = 10.0
 _NOTHING_KNOWN: Final = Report(verdict="unknown")
+
+
+class GateClosed(Exception):
+    """The provider is not to be asked for so many seconds, which are too many to wait for."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the provider wants to be left alone")
+        self.seconds = seconds
 
 
 class Slot:
@@ -69,8 +80,10 @@ class Pace:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
-        """Wait for the right to make a call, in the order of asking."""
+        """Wait for the right to make a call, in the order of asking. Raises GateClosed."""
         loop = asyncio.get_running_loop()
+        if (closed_seconds := self.state.closed_seconds(loop.time())) > LONGEST_PAUSE_SECONDS:
+            raise GateClosed(closed_seconds)
         call = None if self._waiting else self.state.start(loop.time())
         if call is None:
             call = await self._turn(loop)
@@ -91,18 +104,26 @@ class Pace:
             return await turn
         except asyncio.CancelledError:
             self._waiting.pop(turn, None)
-            if not turn.cancelled():
+            if not turn.cancelled() and turn.exception() is None:
                 self.state.give_back(turn.result())
             self._let_in(loop)
             raise
 
     def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        closed_seconds = self.state.closed_seconds(now)
         while self._waiting:
-            call = self.state.start(now)
-            if call is None:
+            turn = next(iter(self._waiting))
+            if turn.cancelled():
+                # Its waiter has not noticed yet.
+                pass
+            elif closed_seconds > LONGEST_PAUSE_SECONDS:
+                turn.set_exception(GateClosed(closed_seconds))
+            elif call := self.state.start(now):
+                turn.set_result(call)
+            else:
                 break
-            self._waiting.popitem(last=False)[0].set_result(call)
+            del self._waiting[turn]
         self._set_alarm(loop, now)
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop, now: float) -> None:

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 _FIRST: Final = 16
-# A connection each; more than that are not worth their memory in one instance.
-_MOST: Final = 1_000
+# A connection each, and each request looks at all of them (httpcore). An instance is given eighty jobs at a time.
+_MOST: Final = 256
 # Up to here of what was refused, growth is fast.
 _SAFE_SHARE: Final = 0.95
 # The growth of a round beyond that; it takes some twenty rounds to where it was refused.
@@ -133,10 +133,15 @@ class _Countdown:
         """What was learned was wrong, or is so now."""
         self._fullest = None
 
+    @property
+    def closed_until(self) -> float:
+        """The reset, where nothing remains and all is renewed at once."""
+        return -math.inf if self._per_second or self._left > 0 else self._resets_at
+
     def opens_at(self, last_due: float, now: float) -> float:
         """When the next call may start, if none does before."""
         if not self._per_second:
-            return max(self._resets_at if self._left <= 0 else now, last_due + self._spacing_to_reset(now))
+            return max(self.closed_until, last_due + self._spacing_to_reset(now))
         # The spacing shrinks while one waits: where the time since the last call and the spacing meet. In calls.
         refill = self._per_second / self.per_call
         left, full = self._left_at(now) / self.per_call, self._full / self.per_call
@@ -237,6 +242,10 @@ class Concurrency:
         due = self._last_due
         allowed = max(self._requests.opens_at(due, now), self._tokens.opens_at(due, now))
         return max(self._closed_until, allowed, due + self._limit_spacing())
+
+    def closed_seconds(self, now: float) -> float:
+        """For how long the gate is closed for everybody; 0 if it is open, whatever the pace."""
+        return max(0.0, max(self._closed_until, self._requests.closed_until, self._tokens.closed_until) - now)
 
     def give_back(self, call: Call) -> None:
         """Undo the start of a call that was not made."""

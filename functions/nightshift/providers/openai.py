@@ -84,7 +84,7 @@ _CHUNK_BYTES: Final = 256 * 1024
 _FRUITLESS_RESUMES: Final = 5
 _LONGEST_TEXT: Final = 500
 # The SDK would close what is beyond a hundred after each call, and open it again for the next.
-_CONNECTIONS: Final = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000)
+_CONNECTIONS: Final = httpx2.Limits(max_connections=1_000, max_keepalive_connections=256)
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
