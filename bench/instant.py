@@ -181,8 +181,12 @@ def _as_the_app_writes_them(client: AsyncClient, job_ids: list[str]) -> Iterator
 
 async def _in_a_new_process(work: Callable[[], Calls]) -> Calls:
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn, initializer=_without_log) as process:
         return await asyncio.get_running_loop().run_in_executor(process, work)
+
+
+def _without_log() -> None:
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
 
 
 @asynccontextmanager

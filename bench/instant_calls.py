@@ -142,11 +142,15 @@ async def _measured(calls: Calls, work: Callable[[], Awaitable[None]]) -> Calls:
     await work()
     calls.seconds = time.perf_counter() - begun_at
     calls.cpu_seconds = time.process_time() - cpu_before
-    status = Path("/proc/self/status").read_text()
-    # The peak that getrusage() knows is also that of the process from which this one was started.
-    calls.peak_bytes = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    calls.peak_bytes = _peak_bytes()
     check(len(calls.latencies) == calls.jobs, f"{len(calls.latencies)} answers for {calls.jobs} jobs.")
     return calls
+
+
+def _peak_bytes() -> int:
+    """This process's own; what getrusage() says may be that of the process from which it was started."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def _runtime(base_url: str, project: str) -> Runtime:

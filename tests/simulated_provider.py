@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from nightshift.model.concurrency import Allowance, Call, Concurrency, Report
 
-_REFUSED_AFTER_SECONDS = 0.02
-
 
 @dataclass(kw_only=True)
 class SimulatedProvider:
@@ -22,6 +20,7 @@ class SimulatedProvider:
     per_second: float
     latency_seconds: float
     burst: float
+    refused_after_seconds: float = 0.02
     says_allowance: bool = True
     says_retry_after: bool = True
     # While it holds, every request is refused, or fails.
@@ -40,11 +39,11 @@ class SimulatedProvider:
         if self.trouble == "broken":
             return self.latency_seconds, Report(verdict="broken")
         if self.trouble == "busy":
-            return _REFUSED_AFTER_SECONDS, Report(verdict="busy")
+            return self.refused_after_seconds, Report(verdict="busy")
         if self.left < 1 - 1e-9:
             wait = (1 - self.left) / self.per_second if self.says_retry_after else None
             refused = Report(verdict="busy", retry_after_seconds=wait, requests=self._allowance())
-            return min(_REFUSED_AFTER_SECONDS, self.latency_seconds), refused
+            return self.refused_after_seconds, refused
         self.left -= 1
         seconds = self.latency_seconds * self._random.uniform(0.7, 1.3)
         return seconds, Report(verdict="answered", requests=self._allowance())
@@ -72,7 +71,7 @@ class SimulatedInstance:
         self.state = state or Concurrency()
         self.now = 0.0
         self.most_in_flight = 0
-        self._jobs = jobs
+        self.jobs = jobs
         self._order = itertools.count()
         self._under_way: list[tuple[float, int, Call, Report]] = []
 
@@ -81,7 +80,7 @@ class SimulatedInstance:
         while True:
             self._start_calls()
             at = self._under_way[0][0] if self._under_way else until
-            if self.state.in_flight < min(self.state.limit, self._jobs):
+            if self.state.in_flight < min(self.state.limit, self.jobs):
                 # A little later than asked for, as a timer is.
                 at = min(at, max(self.state.opens_at(self.now), self.now) + 1e-6)
             if at >= until:
@@ -94,7 +93,7 @@ class SimulatedInstance:
                 yield Ended(at=self.now, verdict=report.verdict)
 
     def _start_calls(self) -> None:
-        while self.state.in_flight < self._jobs and (call := self.state.start(self.now)):
+        while self.state.in_flight < self.jobs and (call := self.state.start(self.now)):
             assert self.state.in_flight <= self.state.limit
             self.most_in_flight = max(self.most_in_flight, self.state.in_flight)
             seconds, report = self.provider.take(self.now)

@@ -1,6 +1,7 @@
 """How the number of calls in flight follows what a provider can take: the pure state, in simulated time."""
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from nightshift.model.concurrency import Allowance, Call, Concurrency, Report
 from tests.simulated_provider import SimulatedInstance, SimulatedProvider
 
+MOST = 256
 ANSWERED = Report(verdict="answered")
 BUSY = Report(verdict="busy")
 BROKEN = Report(verdict="broken")
@@ -206,7 +208,7 @@ def test_nothing_but_failures_shrinks_it_to_one_call_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["busy", "broken"])
-@pytest.mark.parametrize(("per_second", "latency"), [(2, 0.5), (20, 2), (200, 2)])
+@pytest.mark.parametrize(("per_second", "latency"), [(2, 0.5), (20, 2), (100, 2)])
 def test_after_trouble_it_regains_nine_tenths_within_forty_rounds(
     per_second: float, latency: float, trouble: str
 ) -> None:
@@ -223,26 +225,26 @@ def test_after_trouble_it_regains_nine_tenths_within_forty_rounds(
     list(instance.run(180 + 30 + 40 * latency))
 
     begun_at = instance.now
-    seconds = 20 * max(latency, 10 / per_second)
+    seconds = 12 * max(latency, 10 / per_second)
     answered = sum(call.verdict == "answered" for call in instance.run(begun_at + seconds))
 
     assert answered >= 0.9 * per_second * seconds
 
 
 @pytest.mark.parametrize("says_allowance", [True, False], ids=["with headers", "without headers"])
-@pytest.mark.parametrize("latency", [0.05, 0.5, 4, 20])
-@pytest.mark.parametrize("per_second", [1, 10, 100, 1000])
+@pytest.mark.parametrize("latency", [0.05, 0.5, 8])
+@pytest.mark.parametrize("per_second", [1, 10, 200])
 def test_a_provider_is_used_to_nine_tenths_and_refuses_few(
     per_second: float, latency: float, says_allowance: bool
 ) -> None:
-    """Limits are stated by the minute; an instance has at most a thousand calls in flight, and none more."""
+    """Limits are stated by the minute; an instance has at most so many calls in flight, whatever the limit."""
     provider = SimulatedProvider(
         per_second=per_second, latency_seconds=latency, burst=60 * per_second, says_allowance=says_allowance
     )
     instance = SimulatedInstance(provider)
     # As a bucket is left by whoever was busy before. A full one would be a gift.
     provider.left = provider.burst / 3 if says_allowance else 0
-    rounds = 40 if latency * per_second < 1_000 else 8
+    rounds = 40 if latency * per_second < MOST else 8
     for _ in instance.run(rounds * latency + 60 / per_second + 2):
         pass
     begun_at = instance.now
@@ -251,8 +253,61 @@ def test_a_provider_is_used_to_nine_tenths_and_refuses_few(
     ended = list(instance.run(begun_at + seconds))
 
     answered = sum(call.verdict == "answered" for call in ended)
-    assert answered >= 0.9 * min(per_second, 1000 / latency) * seconds
+    assert answered >= 0.9 * min(per_second, MOST / latency) * seconds
     assert len(ended) - answered < 0.05 * len(ended)
+
+
+@pytest.mark.parametrize(
+    ("per_second", "latency", "burst"), [(60, 1, 120), (40, 0.2, 20), (200, 0.2, 200), (8, 2, 100)], ids=str
+)
+def test_a_burst_is_bounded_by_the_first_answers_before_anything_is_refused(
+    per_second: float, latency: float, burst: float
+) -> None:
+    """Refusals come late, and what is sent until the first of them would be a storm; yet no time is wasted."""
+    provider = SimulatedProvider(
+        per_second=per_second, latency_seconds=latency, burst=burst, refused_after_seconds=2 * latency
+    )
+    jobs = int(burst + 12 * per_second)
+    instance = SimulatedInstance(provider, jobs=jobs)
+    ended: Counter[str] = Counter()
+    for call in instance.run(1_000):
+        ended[call.verdict] += 1
+        instance.jobs = jobs - ended["answered"]
+        if not instance.jobs:
+            break
+
+    assert ended["answered"] == jobs
+    assert ended["busy"] <= 0.01 * jobs
+    # The bucket at once, then its refill.
+    assert instance.now <= (latency + (jobs - burst) / per_second) / 0.8
+
+
+def test_instances_share_a_bucket_without_knowing_of_each_other() -> None:
+    """Ten get together what one would get, none is left with little, and few of their calls are refused."""
+    provider = SimulatedProvider(per_second=100, latency_seconds=2, burst=200)
+    instances = [SimulatedInstance(provider, jobs=80) for _ in range(10)]
+    answered, refused = [0] * 10, 0
+    for step in range(1, 1_500):
+        for place, instance in enumerate(instances):
+            for call in instance.run(step / 50):
+                answered[place] += call.verdict == "answered"
+                refused += call.verdict == "busy"
+
+    assert sum(answered) >= 0.9 * (200 + 28 * 100)
+    assert min(answered) >= 0.25 * sum(answered) / 10
+    assert refused <= 0.05 * sum(answered)
+
+
+def test_a_window_that_is_renewed_at_once_is_no_bucket() -> None:
+    """The less remains the nearer is its end: where nothing does, no call starts before it."""
+    state = Concurrency(first=100)
+    calls = start_all(state, 0)
+    for remaining, call in enumerate(reversed(calls)):
+        told = Allowance(remaining=99 - remaining, reset_seconds=10 - remaining / 100)
+        state.end(call, remaining / 100, Report(verdict="answered", requests=told))
+
+    assert state.start(9.9) is None
+    assert state.start(10.1)
 
 
 reports = st.builds(
@@ -296,5 +351,5 @@ def test_whatever_comes_the_limit_holds_and_a_round_is_halved_once(
                 assert call.number > halved_by
                 assert state.limit >= before // 2
                 halved_by = last_number
-            assert 1 <= state.limit <= 1_000
+            assert 1 <= state.limit <= MOST
         assert state.opens_at(now) <= now + 2 * 900

@@ -255,6 +255,8 @@ async def test_a_sleeper_whose_job_somebody_else_has_taken_writes_nothing(
 
     assert await world.job(job_id) == before
     world.pass_time(seconds=80)
+    # Another instance: to this one the provider has said that it wants no call for a minute, and that is a real one.
+    world.set_env()
     assert await world.sweep() == 200
     assert (await world.job(job_id))["status"] == "completed"
     await assert_promises_kept(world)

@@ -20,8 +20,8 @@ allow. From that, three rules, each of which may hold a call back:
 An allowance that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset
 is the time until it is full: two reports tell how fast. Then the calls that were started since are taken off, and what
 came back in the meantime is added, so the first answers of a burst bound it before anything is refused. The pace
-settles at exactly the refill, with a ninth of the bucket left; several instances share one fairly, without knowing of
-each other, and the more they are, the less is left. Where all is renewed at once, or reports contradict each other, a
+settles at exactly the refill, with a ninth of the bucket left; several instances share one without knowing of each
+other, and the more they are, the less is left. Where all is renewed at once, or reports contradict each other, a
 report whose reset has passed in the meantime says nothing. Less than is counted down here is believed at once, more
 only once a round.
 
