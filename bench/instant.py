@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final
@@ -28,12 +29,16 @@ from bench import instant_calls
 from bench.answer import Aim, Answer, Measurement, check
 from bench.instant_calls import Calls, busy_seconds
 from bench.seeding import Write, commit_all, number_of
+from deploy.functions import FUNCTIONS
 from local.environment import basic_environment
 from local.part import Part, stop
 from local.ports import HOST, free_ports
 
 _AIM: Final = Aim(sign="≥", bound=0.8)
 _TARGET_PER_MINUTE: Final = 30_000
+_JOBS_AT_ONCE, _MOST_INSTANCES = next(
+    (function.concurrency, function.most_instances) for function in FUNCTIONS if function.name == "onAiJobCreated"
+)
 # A provider that answers in a second and takes sixty requests in one: sixty under way use it to the full.
 _LIMITED: Final = ("--answer", "1.0", "--requests-per-minute", "3600", "--requests-burst", "120")
 _LIMITED_PER_SECOND: Final = 60
@@ -73,9 +78,13 @@ async def ask() -> Answer:
             "The server, the emulator and the measured process share this machine's cores: without a limit it is the "
             "server's processor time as much as ours that decides. The CPU per call is that of the measured process "
             "alone.",
-            f"{_TARGET_PER_MINUTE:,} answers a minute are {needed:.0f} a second: by the CPU of ours from trigger to "
-            f"notification, {needed * end_to_end.cpu_seconds / end_to_end.jobs:.1f} busy cores (Python uses one an "
-            "instance), if the provider and Firestore keep up.",
+            "The time of a call is that of one that was answered: neither refusals before it nor the wait for its turn "
+            "are part of it.",
+            f"{_TARGET_PER_MINUTE:,} answers a minute are {needed:.0f} a second. An instance is given "
+            f"{_JOBS_AT_ONCE} jobs at once: where an answer takes two seconds, {ceil(2 * needed / _JOBS_AT_ONCE)} "
+            f"instances are needed ({_MOST_INSTANCES} are allowed), if the provider and Firestore keep up. By the "
+            "CPU of ours from trigger to notification these are "
+            f"{needed * end_to_end.cpu_seconds / end_to_end.jobs:.1f} busy cores.",
         ],
     )
 
