@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -334,21 +333,33 @@ async def test_an_answer_that_is_written_first_wins(world: World, monkeypatch: p
 
 
 async def test_of_cancellations_and_answers_at_the_same_moment_one_wins_each(world: World) -> None:
-    """Eight jobs, each cancelled by two operators while two sweeps are at it: each ends once, and is paid so."""
-    world.provider.faults.add(replace(LATER, times=8))
+    """Eight jobs, each cancelled by two operators while its answer comes: each ends once, and is paid for so."""
+    together = asyncio.Barrier(1 + 8)
+
+    async def answer_together(*_: Any) -> None:
+        await together.wait()
+        await together.wait()
+
+    async def let_them_answer() -> None:
+        # A cancellation is written after two readings.
+        for _ in range(3):
+            await world.job(jobs[0])
+        await together.wait()
+
+    world.provider.script.answer = answer_together
     await world.give("alice", 40)
-    jobs = [await world.submit("alice", speed="instant") for _ in range(8)]
-    world.pass_time(seconds=40)
+    jobs = [await world.write("alice", speed="instant") for _ in range(8)]
+    triggers = asyncio.gather(*(world.trigger(job_id) for job_id in jobs))
     runtime = world.operators_runtime()
 
-    sweeps = [world.sweep(), world.sweep()]
-    told = await asyncio.gather(*sweeps, *(cancel(runtime, job_id) for job_id in jobs + jobs))
-    await world.finish()
+    await together.wait()
+    told = await asyncio.gather(*(cancel(runtime, job_id) for job_id in jobs + jobs), let_them_answer())
+    assert set(await triggers) == {200}
 
     ended = [await world.job(job_id) for job_id in jobs]
     ends = [job["status"] for job in ended]
     assert set(ends) <= {"completed", "cancelled"}
-    assert told[2:] == [*ends, *ends], "who cancelled is told the truth"
+    assert told[:-1] == [*ends, *ends], "who cancelled is told the truth"
     assert (await world.read("wallets/alice"))["balance"] == 40 - 5 * ends.count("completed")
     assert not any(OF_A_RUN & job.keys() for job in ended)
     await assert_promises_kept(world)
