@@ -178,6 +178,7 @@ def _job(number: int) -> Job:
         lane=str(LANE),
         batch_id=None,
         attempts=1,
+        former_batch_ids=(),
         update_time=now,
         submitted_at=now,
         next_attempt_at=now + timedelta(hours=1),
