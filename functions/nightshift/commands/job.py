@@ -1,8 +1,8 @@
 """`job`: the whole story of one job.
 
 Reads at most 8 documents: the job, its charge and refund, wallet, batch, classification, notification, and of a queued
-job the lane (with a daily budget, the day's two sums besides); and it asks the provider for one batch. What the user wrote
-and got is not told unless asked for: terminals are logs too.
+job the lane (with a daily budget, the day's two sums besides); and it asks the provider for one batch. What the user
+wrote and got is not told unless asked for: terminals are logs too.
 """
 
 from argparse import ArgumentParser, Namespace
