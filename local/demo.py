@@ -19,6 +19,7 @@ from rich.live import Live
 
 from local import demo_view
 from local.app_user import AppUser
+from local.demo_batches import ended_batches
 from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds, demo_jobs, picture
 from local.demo_promises import broken_promises, look
 from local.errors import StackError
@@ -26,8 +27,8 @@ from local.grant import grant_tokens
 from local.stack import Options, Stack, running_stack
 
 _LOOK_EVERY_SECONDS = 0.4
-# A tick every ten minutes comes every two seconds; against OpenAI every minute, since its batches take their time.
-_SPEED, _LIVE_SPEED = 300.0, 10.0
+# A tick every ten minutes comes every five seconds; against OpenAI every minute, since its batches take their time.
+_SPEED, _LIVE_SPEED = 120.0, 10.0
 _PATIENCE_SECONDS, _LIVE_PATIENCE_SECONDS = 50.0, 25 * 3600.0
 
 _KEPT = (
@@ -88,7 +89,7 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     await asyncio.gather(*(_write(users, job) for job in last))
     await _watch(console, stack, users, len(jobs))
     night = await look(client, stack, users)
-    demo_view.show(console, jobs, night)
+    demo_view.show(console, jobs, night, ended_batches(stack.log_dir, stack.options.speed))
     broken = broken_promises(jobs, night)
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from local.demo_batches import Ended
 from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds
 from local.demo_promises import Night
 
@@ -29,10 +30,11 @@ def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) 
     return line.append("█" * done, "green").append("░" * (width - done), "dim")
 
 
-def show(console: Console, jobs: Sequence[DemoJob], night: Night) -> None:
+def show(console: Console, jobs: Sequence[DemoJob], night: Night, batches: Sequence[Ended]) -> None:
     """All the tables."""
     console.print(_results(jobs, night))
     console.print(_speeds(jobs, night))
+    console.print(_batches(batches))
     console.print(_wallets(night))
     console.print("\n[bold]GET getBatchStats[/bold]")
     for who, (status, body) in night.stats.items():
@@ -75,6 +77,19 @@ def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
             usd = 1_000 * sum(job["costUsd"] or 0 for job in answered) / len(answered)
             times = (f"{seconds:.1f} s" for seconds in (waits[0], median(waits), waits[-1]))
             table.add_row(speed, str(len(answered)), str(answered[0]["tokensSpent"]), *times, f"{usd:.2f}")
+    return table
+
+
+def _batches(batches: Sequence[Ended]) -> Table:
+    """Who saw that a batch had ended: without the provider's webhook its users wait for the next tick."""
+    table = Table(title="\nWho saw that a batch had ended", title_justify="left", title_style="bold")
+    for column in ("batch", "jobs", "seen by", "answers there after", "the next tick, in a real night"):
+        table.add_column(column, justify="left" if column in {"batch", "seen by"} else "right")
+    for batch in batches:
+        ahead = batch.ahead_of_tick
+        later = "" if ahead is None else f"{ahead.total_seconds() / 60:.1f} minutes later"
+        closed_after = f"{batch.closed_after.total_seconds():.1f} s"
+        table.add_row(batch.batch_id, str(batch.jobs), batch.seen_by, closed_after, later)
     return table
 
 

@@ -1,0 +1,65 @@
+"""Who saw that a batch had ended, and how long before the next tick would have: told by the functions' own logs."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+# As scheduler/jobs.toml has it.
+_TICK_EVERY: Final = timedelta(minutes=10)
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A batch that the provider had ended."""
+
+    batch_id: str
+    jobs: int
+    # The function that saw it.
+    seen_by: str
+    # From then until its answers were there and it was closed.
+    closed_after: timedelta
+    # How much later the next tick came, in the time of a real night; None = a tick saw it, or none had come yet.
+    ahead_of_tick: timedelta | None
+
+
+def ended_batches(log_dir: Path, speed: float) -> list[Ended]:
+    """The batches that were closed, in the order in which they ended. The ticks' clock ran `speed` times as fast."""
+    events = list(_events(log_dir.glob("*.log")))
+    ticks = sorted(_time(event) - timedelta(seconds=event["seconds"]) for event in events if _is(event, "tick_done"))
+    closed = {event["batch_id"]: event for event in events if _is(event, "batch_settled")}
+    return [
+        Ended(
+            batch_id=event["batch_id"],
+            jobs=closed[event["batch_id"]]["jobs"],
+            seen_by=event["function"],
+            closed_after=_time(closed[event["batch_id"]]) - _time(event),
+            ahead_of_tick=None if event["function"] == "process_batch_jobs" else _until_tick(event, ticks, speed),
+        )
+        for event in sorted(events, key=_time)
+        if _is(event, "batch_ended") and event["batch_id"] in closed
+    ]
+
+
+def _until_tick(event: Event, ticks: Iterable[datetime], speed: float) -> timedelta | None:
+    last = max((tick for tick in ticks if tick <= _time(event)), default=None)
+    return None if last is None else max(timedelta(), _TICK_EVERY - speed * (_time(event) - last))
+
+
+def _events(logs: Iterable[Path]) -> Iterator[Event]:
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+
+def _is(event: Event, name: str) -> bool:
+    return bool(event.get("message") == name)
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromisoformat(event.get("time", "1970-01-01T00:00:00Z"))
