@@ -84,6 +84,7 @@ def page(counts: Counts) -> str:
         stats_reads=f"{stats_reads:,.0f}",
         stats_usd=usd(stats_reads * reads.usd / reads.per),
         stored=f"{stored:,}",
+        batch_bytes=f"{left.batch_bytes:,}",
         by_indexes=left.index_bytes / stored,
         storage_usd=usd(invoice(counts, text, most, "batch").google_usd["Firestore storage"]),
         ticks=f"{TICKS:,}",
