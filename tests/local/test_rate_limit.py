@@ -13,7 +13,7 @@ from nightshift.providers.openai import OpenAIProvider
 def test_what_is_taken_comes_back_evenly() -> None:
     """Of 60 a minute one comes back each second; the headers say what is left, and when all are back."""
     clock = [100.0]
-    limit = RateLimit(60, lambda: clock[0])
+    limit = RateLimit(60, 0, lambda: clock[0])
     first = limit.take()
     assert first["x-ratelimit-limit-requests"] == "60"
     assert first["x-ratelimit-remaining-requests"] == "59"
@@ -34,7 +34,7 @@ def test_what_is_taken_comes_back_evenly() -> None:
 
 def test_no_limit_says_nothing() -> None:
     """As a server without one does."""
-    assert RateLimit(0, lambda: 0.0).take() == {}
+    assert RateLimit(0, 0, lambda: 0.0).take() == {}
 
 
 def _line() -> RequestLine:
