@@ -138,17 +138,20 @@ def counts_of(
 ) -> Counts:
     """The slope between two batches is what one more job costs, the rest what a batch costs.
 
+    One tick submits it, one settles it, and both sweep, too: that is no cost of the batch's.
+
     Times are no exact counts, and their differences would say nothing: they are means.
     """
     less, more = _whole(small), _whole(large)
     job = {name: (more[name] - less[name]) / (large.jobs - small.jobs) for name in more}
-    batch = {name: less[name] - job[name] * small.jobs for name in less}
+    sweep = _units(instant.sweep)
+    batch = {name: less[name] - job[name] * small.jobs - 2 * sweep[name] for name in less}
     return Counts(
         job=Amount(**job),
         batch=Amount(**batch),
         tick=Amount(**_units(large.unchanged)),
         instant=Amount(**{name: units / instant.jobs for name, units in _units(instant.triggers).items()}),
-        sweep=Amount(**_units(instant.sweep)),
+        sweep=Amount(**sweep),
         seconds=Seconds(
             trigger=large.triggers.wall_seconds / large.jobs,
             ticks_per_job=(large.submitting.wall_seconds + large.settling.wall_seconds) / large.jobs,

@@ -191,6 +191,7 @@ def test_the_rest_of_two_nights_is_the_batchs_own() -> None:
 
     counts = counts_of(night(1), night(90), night(190), instant, {})
     assert (counts.job.writes, counts.batch.writes) == pytest.approx((7, 10))
+    assert counts.batch.reads == pytest.approx(17 - 2 * 2), "both of its ticks sweep"
     assert (counts.batch.class_a, counts.batch.class_b, counts.tick.reads) == pytest.approx((2, 6, 5))
     assert (counts.seconds.trigger, counts.seconds.cpu_per_job) == pytest.approx((0.03, 0.01))
     assert (counts.instant, counts.sweep) == (Amount(writes=6, reads=2), Amount(reads=2))
