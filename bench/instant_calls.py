@@ -177,6 +177,7 @@ def _job(number: int) -> Job:
         status=PROCESSING,
         lane=str(LANE),
         batch_id=None,
+        former_batch_ids=(),
         attempts=1,
         former_batch_ids=(),
         update_time=now,
