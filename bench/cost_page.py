@@ -8,26 +8,30 @@ from bench.cost_tables import VOLUMES, CostTable, model_table, month_table, plac
 from bench.counts import COUNTS, EXAMPLES, Counts
 from bench.invoice import invoice
 from bench.month import (
+    ANSWER_SECONDS,
     APP_READS,
     APP_WRITES,
     COALESCE_SECONDS,
-    CONCURRENCY,
     DAYS,
-    INSTANT_READS,
-    INSTANT_WAIT_SECONDS,
-    INSTANT_WRITES,
+    FILES_KEPT_DAYS,
+    INSTANT_APP_READS,
     KEPT_MONTHS,
     MONTH_SECONDS,
     PROVIDER_HOURS,
+    SCHEDULES,
+    SWEEPS,
     TICKS,
+    TRIGGER,
     batches_of,
 )
 from bench.prices import DEFAULT_REGION, PRICES, READ_ON
+from deploy.functions import FUNCTIONS
+from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
-# A count is billed one read per so many index entries; `getBatchStats` counts all jobs, and then by status.
+# A count is billed one read per so many index entries; `getBatchStats` counts all jobs, by status.
 _ENTRIES_PER_READ: Final = 1_000
-_COUNTED: Final = 2
+_WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
 
 
 def page(counts: Counts) -> str:
@@ -38,7 +42,7 @@ def page(counts: Counts) -> str:
     most = VOLUMES[-1]
     left = counts.footprints[text.title]
     stored = left.document_bytes + left.index_bytes
-    stats_reads = _COUNTED * most * KEPT_MONTHS / _ENTRIES_PER_READ
+    stats_reads = most * KEPT_MONTHS / _ENTRIES_PER_READ
     reads = prices["Firestore reads"]
     return _WORDS.read_text().format(
         batch_usd=usd(batch.total_usd),
@@ -52,28 +56,42 @@ def page(counts: Counts) -> str:
         batches=_listed([f"{batches_of(jobs):,.0f}" for jobs in VOLUMES]),
         app_writes=APP_WRITES,
         app_reads=APP_READS,
+        instant_app_reads=INSTANT_APP_READS,
         provider_hours=PROVIDER_HOURS,
+        answer_seconds=ANSWER_SECONDS,
         kept_months=KEPT_MONTHS,
+        jobs_days=_default_days("keep_jobs_days"),
+        batches_days=_default_days("keep_batches_days"),
+        notifications_days=_default_days("keep_notifications_days"),
+        files_days=FILES_KEPT_DAYS,
         photo_kb=photo.image_bytes / 1_000,
         second_usd=usd(1_000_000 * (prices["Functions: vCPU"].usd + prices["Functions: memory"].usd)),
-        concurrency=CONCURRENCY,
-        instant_writes=INSTANT_WRITES,
-        instant_reads=INSTANT_READS,
-        instant_wait=INSTANT_WAIT_SECONDS,
+        concurrency=TRIGGER.concurrency,
+        most_triggers=TRIGGER.most_instances,
+        most_workers=_WORKER.most_instances,
         most=f"{most:,}",
         rate=most / MONTH_SECONDS,
         job_writes=counts.job.writes + APP_WRITES,
         job_reads=counts.job.reads + APP_READS,
+        instant_writes=counts.instant.writes + APP_WRITES,
+        instant_reads=counts.instant.reads + INSTANT_APP_READS,
         cpu_ms=1_000 * counts.seconds.cpu_per_job,
         per_vcpu=1 / counts.seconds.cpu_per_job,
+        instant_cpu_ms=1_000 * counts.seconds.cpu_per_instant_job,
+        instants_per_second=TRIGGER.concurrency / (counts.seconds.instant + ANSWER_SECONDS),
         lane_batches=3600 / COALESCE_SECONDS,
         kept=f"{most * KEPT_MONTHS:,}",
         stats_reads=f"{stats_reads:,.0f}",
         stats_usd=usd(stats_reads * reads.usd / reads.per),
         stored=f"{stored:,}",
+        batch_bytes=f"{left.batch_bytes:,}",
         by_indexes=left.index_bytes / stored,
         storage_usd=usd(invoice(counts, text, most, "batch").google_usd["Firestore storage"]),
         ticks=f"{TICKS:,}",
+        sweeps=f"{SWEEPS:,}",
+        schedules=SCHEDULES,
+        sweep_reads=counts.sweep.reads,
+        swept_reads=f"{counts.sweep.reads * SWEEPS:,.0f}",
         counts=COUNTS.dump_json(counts, indent=2).decode(),
         read_on=READ_ON,
         region=DEFAULT_REGION,
@@ -85,6 +103,10 @@ def page(counts: Counts) -> str:
 def measured(written: str) -> Counts:
     """The counts from which a page was written."""
     return COUNTS.validate_json(written.partition("```json\n")[2].partition("\n```")[0])
+
+
+def _default_days(setting: str) -> int:
+    return int(Settings.model_fields[setting].default)
 
 
 def _price_notes() -> Iterator[str]:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from bench.billed import Billed
 from bench.counting import bill, counter
+from bench.per_instant_job import InstantJobs, instant_jobs
 from bench.per_job import LARGE, SMALL, Night, night_of
 from bench.stored import document_bytes, index_bytes
 from nightshift.model.batch import Usage
@@ -19,6 +20,7 @@ from tests.world import World
 _CLASS_A: Final = {"POST upload", "GET list"}
 _CLASS_B: Final = {"GET download", "GET object", "HEAD object"}
 _FREE: Final = {"PUT upload", "DELETE object"}
+_INSTANT_JOBS: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,12 @@ class Seconds:
     tick: float
     # Of the processor, for all of a job in a large batch.
     cpu_per_job: float
+    # A trigger that answers its job itself; the provider of the measurement answers at once.
+    instant: float
+    # A sweep that finds nothing.
+    sweep: float
+    # Of the processor, for all of an instant job.
+    cpu_per_instant_job: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +89,15 @@ EXAMPLES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What one finished job of an example leaves behind."""
+    """What one finished job of an example leaves behind, and its batch."""
 
     documents: int
     document_bytes: int
     index_bytes: int
     input_bytes: int
     output_bytes: int
+    # The document of its batch, index entries included, however many jobs are in it.
+    batch_bytes: int
     # Cloud Storage's reads to admit it.
     class_b: float
 
@@ -102,6 +112,10 @@ class Counts:
     batch: Amount
     # A tick that finds one batch, and nothing new.
     tick: Amount
+    # One instant job, from its trigger to its notification.
+    instant: Amount
+    # A sweep that finds nothing.
+    sweep: Amount
     seconds: Seconds
     # By the title of the example.
     footprints: Mapping[str, Footprint]
@@ -111,30 +125,42 @@ COUNTS: Final = TypeAdapter(Counts)
 
 
 async def measure() -> Counts:
-    """Bring batches of three sizes through the functions, and one job of each example."""
+    """Bring batches of three sizes through the functions, instant jobs, and one job of each example."""
     # The lone one last, so that nothing is imported in it.
     small, large, lone = [await night_of(jobs) for jobs in (SMALL, LARGE, 1)]
-    return counts_of(lone, small, large, {example.title: await _footprint(example) for example in EXAMPLES})
+    instant = await instant_jobs(_INSTANT_JOBS)
+    footprints = {example.title: await _footprint(example) for example in EXAMPLES}
+    return counts_of(lone, small, large, instant, footprints)
 
 
-def counts_of(lone: Night, small: Night, large: Night, footprints: Mapping[str, Footprint]) -> Counts:
+def counts_of(
+    lone: Night, small: Night, large: Night, instant: InstantJobs, footprints: Mapping[str, Footprint]
+) -> Counts:
     """The slope between two batches is what one more job costs, the rest what a batch costs.
+
+    One tick submits it, one settles it, and both sweep, too: that is no cost of the batch's.
 
     Times are no exact counts, and their differences would say nothing: they are means.
     """
     less, more = _whole(small), _whole(large)
     job = {name: (more[name] - less[name]) / (large.jobs - small.jobs) for name in more}
-    batch = {name: less[name] - job[name] * small.jobs for name in less}
+    sweep = _units(instant.sweep)
+    batch = {name: less[name] - job[name] * small.jobs - 2 * sweep[name] for name in less}
     return Counts(
         job=Amount(**job),
         batch=Amount(**batch),
         tick=Amount(**_units(large.unchanged)),
+        instant=Amount(**{name: units / instant.jobs for name, units in _units(instant.triggers).items()}),
+        sweep=Amount(**sweep),
         seconds=Seconds(
             trigger=large.triggers.wall_seconds / large.jobs,
             ticks_per_job=(large.submitting.wall_seconds + large.settling.wall_seconds) / large.jobs,
             lone_batch=lone.triggers.wall_seconds + lone.settling.wall_seconds,
             tick=large.unchanged.wall_seconds,
             cpu_per_job=sum(part.cpu_seconds for part in large.parts.values()) / large.jobs,
+            instant=instant.triggers.wall_seconds / instant.jobs,
+            sweep=instant.sweep.wall_seconds,
+            cpu_per_instant_job=instant.triggers.cpu_seconds / instant.jobs,
         ),
         footprints=footprints,
     )
@@ -181,11 +207,14 @@ async def _left_by(world: World, job_id: str, class_b: float) -> Footprint:
     paths = [f"{collection}/{job_id}" for collection in ("ai_jobs", "classifications", "notifications")]
     paths.append(f"wallets/{job['userId']}/ledger/{job_id}.charge")
     documents = {path: await world.read(path) for path in paths}
+    batch_path = f"ai_batches/{job['batchId']}"
+    batch = await world.read(batch_path)
     return Footprint(
         documents=len(documents),
         document_bytes=sum(document_bytes(path, fields) for path, fields in documents.items()),
         index_bytes=sum(index_bytes(path, fields) for path, fields in documents.items()),
         input_bytes=len(await world.artifact(job["batchId"], "input.jsonl")),
         output_bytes=len(await world.artifact(job["batchId"], "output.jsonl")),
+        batch_bytes=document_bytes(batch_path, batch) + index_bytes(batch_path, batch),
         class_b=class_b,
     )

@@ -184,6 +184,7 @@ def _job(number: int) -> Job:
         batch_id=None,
         former_batch_ids=(),
         attempts=1,
+        former_batch_ids=(),
         update_time=now,
         submitted_at=now,
         next_attempt_at=now + timedelta(hours=1),

@@ -1,11 +1,7 @@
 """What Google and the provider bill, counted at the transports: a step that costs more than it must shows here."""
 
-import pytest
-
-from bench.billed import Billed
-from bench.counting import bill, counter
+from bench.per_instant_job import instant_jobs
 from bench.per_job import LARGE, MOST_READS, MOST_WRITES, SMALL, night_of, slope
-from tests.world import World
 
 
 async def test_one_more_job_of_a_batch_costs_at_most_seven_writes_and_four_reads() -> None:
@@ -33,7 +29,7 @@ async def test_a_poll_costs_the_same_however_many_jobs_are_waited_for() -> None:
 
 async def test_an_instant_job_costs_six_writes_and_two_reads() -> None:
     """Three writes to admit it, three to finish it; read are the job and the wallet; the provider is asked once."""
-    (billed,) = await _instant_bill(1)
+    billed = (await instant_jobs(1)).triggers
     assert (billed.writes, billed.reads, billed.refused_writes, billed.deletes) == (6, 2, 0, 0)
     assert billed.provider_calls == {"POST /chat/completions": 1}
     assert not billed.storage_calls
@@ -41,21 +37,6 @@ async def test_an_instant_job_costs_six_writes_and_two_reads() -> None:
 
 async def test_a_sweep_over_nothing_costs_two_reads() -> None:
     """It comes every minute, and most of the time there is nothing to do."""
-    _, swept = await _instant_bill(1, and_a_sweep=True)
+    swept = (await instant_jobs(1)).sweep
     assert (swept.writes, swept.reads) == (0, 2)
     assert not swept.provider_calls
-
-
-async def _instant_bill(jobs: int, *, and_a_sweep: bool = False) -> list[Billed]:
-    """What instant jobs are billed, and a sweep after them."""
-    with pytest.MonkeyPatch.context() as environment, counter():
-        async with World(environment).running() as world:
-            await world.give("alice", 5 * jobs)
-            job_ids = [await world.write("alice", speed="instant") for _ in range(jobs)]
-            with bill() as triggers:
-                for job_id in job_ids:
-                    assert await world.trigger(job_id) == 200
-            with bill() as swept:
-                assert not and_a_sweep or await world.sweep() == 200
-            assert len(await world.jobs("completed")) == jobs
-    return [triggers, swept] if and_a_sweep else [triggers]

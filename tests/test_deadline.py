@@ -313,6 +313,36 @@ async def test_a_deadline_that_is_over_is_kept_as_well_as_can_be(world: World) -
     await assert_promises_kept(world)
 
 
+async def test_a_deadline_that_is_too_near_is_refused(world: World) -> None:
+    """An instant answer for the batch price is not for sale where a setting says so; nothing is charged."""
+    world.set_env(NIGHTSHIFT_MIN_DEADLINE_SECONDS="3600")
+    await world.give("alice", 5)
+
+    near = await world.job(await world.submit("alice", deadline=world.now() + timedelta(minutes=59)))
+    far = await world.job(await world.submit("alice", deadline=world.now() + timedelta(minutes=61)))
+
+    assert (near["status"], near["errorCode"]) == ("failed", "invalid_input")
+    assert near["errorMessage"] == "A deadline has to be at least 3,600 seconds ahead."
+    assert far["status"] == "processing"
+    assert (await world.read("wallets/alice"))["balance"] == 4
+    await world.finish()
+    await assert_promises_kept(world)
+
+
+async def test_a_deadline_is_as_far_ahead_as_it_was_when_the_job_was_written(world: World) -> None:
+    """Its event came late, and a tick admits it: that is not its user's fault."""
+    world.set_env(NIGHTSHIFT_MIN_DEADLINE_SECONDS="3600")
+    await world.give("alice", 5)
+    job_id = await world.write("alice", deadline=world.now() + timedelta(minutes=61))
+    world.pass_time(minutes=59)
+
+    assert await world.tick() == 200
+
+    assert (await world.job(job_id))["status"] == "completed"
+    await world.finish()
+    await assert_promises_kept(world)
+
+
 # The margin
 
 

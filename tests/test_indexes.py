@@ -96,6 +96,24 @@ async def _operate(world: World) -> None:
     world.provider.release()
 
 
+async def _erase_a_user(world: World) -> None:
+    """One with a job that was answered, and with one that still waits."""
+    await world.give("dora", 5)
+    await world.submit("dora")
+    await world.finish()
+    await world.write("dora")
+    assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, ["erase", "dora", "--yes"])) == 0
+
+
+async def _assemble_anew(world: World) -> None:
+    """Who assembled a batch died after its first claim; its jobs are counted."""
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    await world.submit("carol")
+    (batch,) = await world.open_batches()
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "assembling"})
+    await world.finish()
+
+
 async def _list_as_the_app_does(world: World) -> None:
     """What firestore.rules lets a client list, as an app shows it: its own, the newest first."""
     for collection in ("ai_jobs", "classifications", "notifications"):
@@ -137,6 +155,8 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_ingest_in_shards, {"NIGHTSHIFT_SHARD_LINES": "2"}),
     (_lose_answers, {}),
     (_operate, {}),
+    (_erase_a_user, {}),
+    (_assemble_anew, {}),
     (_list_as_the_app_does, {}),
     (_answer_in_real_time, {}),
 )

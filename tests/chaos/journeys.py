@@ -388,6 +388,24 @@ async def retry_job(stage: Stage) -> None:
     await stage.finish()
 
 
+@journey(submissions=_MOST_QUESTIONS)
+async def operate_instant(stage: Stage) -> None:
+    """Two instant jobs: one was declined and is run again, one waits and is cancelled while a sweep takes it up."""
+    world = stage.world
+    world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), times=1))
+    await world.give("alice", 10)
+    await stage.write("alice", "alice-1", speed="instant")
+    world.provider.faults.add(
+        RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "30"}, times=1)
+    )
+    await stage.write("alice", "alice-2", speed="instant")
+    world.pass_time(minutes=3)
+    await asyncio.gather(stage.sweep(), stage.operate("cancel", "job", "alice-2"))
+    await stage.operate("retry", "job", "alice-1")
+    await stage.sweep()
+    await stage.finish()
+
+
 @journey()
 async def cancel_batch(stage: Stage) -> None:
     """Three jobs of two users; their batch is cancelled by an operator with one answered, and two are refunded."""

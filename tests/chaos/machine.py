@@ -18,9 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
 from local.openai_server.batches import TERMINAL
+from nightshift.journey import answer
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
-from tests.chaos.model import Kind, Model, Seen, Written
+from tests.chaos.model import Kind, Model, Seen, Speed, Written
 from tests.promises import assert_promises_kept
 from tests.world import World
 
@@ -37,6 +38,8 @@ _INPUTS: Final[dict[Kind, dict[str, Any]]] = {
 Invocation = Callable[[], Coroutine[Any, Any, int]]
 
 _KINDS: Final[Sequence[Kind]] = ("text", "text", "photo", "declined", "horoscope", "empty", "foreign_photo")
+_SPEEDS: Final[Sequence[Speed]] = ("batch", "batch", "instant")
+_TOKENS: Final = 9
 _DELIVERIES: Final = ("once", "twice at once", "with a tick", "never")
 _PROVIDER_TROUBLES: Final = (
     BatchFault(fail_code="token_limit_exceeded"),
@@ -101,22 +104,25 @@ class Night(RuleBasedStateMachine):
         coalesce_seconds=st.sampled_from(["0", "60"]),
         kinds=st.lists(st.sampled_from(_KINDS), min_size=1, max_size=4),
         delivery=st.sampled_from(_DELIVERIES),
+        speed=st.sampled_from(_SPEEDS),
     )
-    def begin(self, shard_lines: int, coalesce_seconds: str, kinds: list[Kind], delivery: str) -> None:
+    def begin(self, shard_lines: int, coalesce_seconds: str, kinds: list[Kind], delivery: str, speed: Speed) -> None:
         """The stack is up, each user has some tokens, and the first jobs are written."""
 
         async def begin() -> None:
+            # No step waits: what is put off is a later step's.
+            self._env.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
             await self._parts.enter_async_context(self._world.running())
             self._world.set_env(NIGHTSHIFT_SHARD_LINES=str(shard_lines), NIGHTSHIFT_COALESCE_SECONDS=coalesce_seconds)
             await self._world.open_pubsub()
             self._world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), text=_DECLINED, times=None))
             for uid in USERS:
-                await self._world.give(uid, 4)
-                self._model.granted[uid] = 4
+                await self._world.give(uid, _TOKENS)
+                self._model.granted[uid] = _TOKENS
 
         self._do(begin())
         for number, kind in enumerate(kinds):
-            self._do(self._write(USERS[number % 2], kind, delivery))
+            self._do(self._write(USERS[number % 2], kind, delivery, speed))
 
     @rule(uid=st.sampled_from(USERS), tokens=st.integers(1, 3))
     def grant(self, uid: str, tokens: int) -> None:
@@ -139,21 +145,22 @@ class Night(RuleBasedStateMachine):
         uid=st.sampled_from(USERS),
         kinds=st.lists(st.sampled_from(_KINDS), min_size=1, max_size=3),
         delivery=st.sampled_from(_DELIVERIES),
+        speed=st.sampled_from(_SPEEDS),
         fault=_FAULT,
     )
-    def write(self, uid: str, kinds: list[Kind], delivery: str, fault: tuple[str, int] | None) -> None:
+    def write(self, uid: str, kinds: list[Kind], delivery: str, speed: Speed, fault: tuple[str, int] | None) -> None:
         """A user writes jobs, and their events come, or do not."""
         self._arm(fault)
         for kind in kinds:
-            self._do(self._write(uid, kind, delivery))
+            self._do(self._write(uid, kind, delivery, speed))
 
-    async def _write(self, uid: str, kind: Kind, delivery: str) -> None:
-        fields = dict(_INPUTS[kind])
+    async def _write(self, uid: str, kind: Kind, delivery: str, speed: Speed) -> None:
+        fields = {**_INPUTS[kind], "speed": speed}
         if kind in {"photo", "foreign_photo"}:
             owner = uid if kind == "photo" else USERS[uid == USERS[0]]
             fields["input"] = {"imageUri": await self._world.upload(owner)}
         job_id = f"job{len(self._model.written)}"
-        self._model.written[job_id] = Written(uid=uid, kind=kind)
+        self._model.written[job_id] = Written(uid=uid, kind=kind, speed=speed)
         COUNT.jobs += 1
         await self._world.write(uid, job_id, **fields)
         deliveries: dict[str, list[Invocation]] = {
@@ -178,6 +185,12 @@ class Night(RuleBasedStateMachine):
         """A tick, or two of them."""
         self._arm(fault)
         self._do(self._invoke(*(at_once * [self._world.tick])))
+
+    @rule(at_once=st.sampled_from([1, 1, 2]), with_a_tick=st.booleans(), fault=_FAULT)
+    def sweep(self, at_once: int, with_a_tick: bool, fault: tuple[str, int] | None) -> None:
+        """A sweep, or two of them, or one and a tick."""
+        self._arm(fault)
+        self._do(self._invoke(*(at_once * [self._world.sweep]), *(with_a_tick * [self._world.tick])))
 
     @precondition(lambda self: self._calls)
     @rule(number=st.integers(0, 1000), times=st.sampled_from([1, 1, 2]), is_last=st.booleans(), fault=_FAULT)

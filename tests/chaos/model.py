@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 Kind = Literal["text", "photo", "declined", "horoscope", "empty", "foreign_photo"]
+Speed = Literal["batch", "instant"]
 
+TOKENS: Final[Mapping[Speed, int]] = {"batch": 1, "instant": 5}
 # By what each kind of job may fail, besides an empty wallet and the provider's own troubles.
 OWN_CODES: Final[Mapping[Kind, str]] = {
     "declined": "provider_refused",
@@ -37,6 +39,7 @@ class Written:
 
     uid: str
     kind: Kind
+    speed: Speed = "batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +70,10 @@ class Model:
         charged: Counter[str] = Counter()
         for job_id, job in seen.jobs.items():
             written = self.written[job_id]
-            self._check_life(job_id, job)
+            self._check_life(job_id, written, job)
             self._check_end(written, job)
             self._check_documents(job_id, job, seen)
-            charged[written.uid] += self._charged(job_id, job, seen.ledgers[written.uid])
+            charged[written.uid] += self._charged(job_id, written, job, seen.ledgers[written.uid])
         for uid, granted in self.granted.items():
             wallet = seen.wallets[uid]
             assert wallet["balance"] == granted - charged[uid] >= 0, f"the wallet of {uid} is right"
@@ -85,10 +88,14 @@ class Model:
         assert not unfinished, "every job has ended"
         assert not list(seen.live), "nothing is live at the provider"
 
-    def _check_life(self, job_id: str, job: Mapping[str, Any]) -> None:
+    def _check_life(self, job_id: str, written: Written, job: Mapping[str, Any]) -> None:
         age = _AGE[job["status"]]
         assert age >= self._ages.get(job_id, 0), f"{job_id} goes one way"
-        assert job.get("attempts", 0) <= MOST_ATTEMPTS, f"{job_id} is not submitted more often than allowed"
+        if written.speed == "batch":
+            assert job.get("attempts", 0) <= MOST_ATTEMPTS, f"{job_id} is not submitted more often than allowed"
+        else:
+            assert job["status"] != "queued", f"{job_id} waits for no batch"
+            assert ("nextAttemptAt" in job) == (job["status"] == "processing"), f"{job_id} is due, or has ended"
         self._ages[job_id] = age
         if age == 2:
             assert self._ended.setdefault(job_id, job) == job, f"the end of {job_id} is final"
@@ -117,7 +124,7 @@ class Model:
             assert seen.notifications[job_id]["type"] == "job_completed"
 
     @staticmethod
-    def _charged(job_id: str, job: Mapping[str, Any], ledger: Documents) -> int:
+    def _charged(job_id: str, written: Written, job: Mapping[str, Any], ledger: Documents) -> int:
         """What the job has cost its user by now, which must follow from its status."""
         charge, refund = ledger.get(f"{job_id}.charge"), ledger.get(f"{job_id}.refund")
         match job["status"]:
@@ -129,9 +136,10 @@ class Model:
                 assert charge is not None and refund is None, f"{job_id} is paid, once"
         if charge is None:
             return 0
-        assert charge["amount"] == -1
-        assert refund is None or refund["amount"] == 1
-        return 1 if refund is None else 0
+        tokens = TOKENS[written.speed]
+        assert charge["amount"] == -tokens
+        assert refund is None or refund["amount"] == tokens
+        return tokens if refund is None else 0
 
     @staticmethod
     def _check_live(seen: Seen) -> None:

@@ -134,8 +134,10 @@ async def test_nothing_under_way_is_said_in_words(world: World, capsys: pytest.C
 
 
 async def test_stats_are_those_of_the_function(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same counts as getBatchStats gives, and what waits, is open and was spent."""
+    """The same counts as getBatchStats gives, and what waits, is open and was spent, by batch and at once."""
     await spend_a_night(world)
+    await world.give("bob", 5)
+    instant = await world.job(await world.submit("bob", speed="instant"))
     await _three_open_batches(world)
     await world.write("alice", "created")
 
@@ -149,7 +151,8 @@ async def test_stats_are_those_of_the_function(world: World, capsys: pytest.Capt
     assert (jobs["queued"], jobs["notAdmittedYet"]) == (4, 1)
     assert told["batches"] == [{"open": 3}]
     (today,) = told["today"]
-    spent = sum(batch["budgetUsd"] for batch in await world.batches())
+    spent = instant["costUsd"] + sum(batch["budgetUsd"] for batch in await world.batches())
+    assert instant["costUsd"] > 0
     assert today["spentUsd"] == pytest.approx(spent)
     assert today["leftUsd"] == pytest.approx(1 - spent)
 

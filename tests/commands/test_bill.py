@@ -1,10 +1,11 @@
-"""`bill`: a month's batches, summed."""
+"""`bill`: a month's batches and instant answers, summed."""
 
 import json
 from typing import Any
 
 import pytest
 
+from local.openai_server import Reply, ReplyRule
 from tests.auditing import spend_a_night
 from tests.operating import operate
 from tests.world import World
@@ -44,7 +45,16 @@ async def test_what_a_night_cost_is_what_its_batches_cost(world: World, capsys: 
     }
     day = batches[0]["budgetDay"]
     assert told == [
-        {"bill": {"month": day[:7], **sums, "perCompletedJobUsd": pytest.approx(cost_usd / 2)}},
+        {
+            "bill": {
+                "month": day[:7],
+                **sums,
+                "perCompletedJobUsd": pytest.approx(cost_usd / 2),
+                "instantJobs": 0,
+                "instantCostUsd": 0.0,
+                "totalCostUsd": pytest.approx(cost_usd),
+            }
+        },
         {"day": {"day": day, **sums}},
         {"lane": {"lane": LANE, **sums}},
     ]
@@ -77,6 +87,38 @@ async def test_a_month_has_its_days_and_lanes_and_no_other(world: World, capsys:
         LANE: 2.0,
         "openai:/v1/x:y": 0.25,
     }
+
+
+async def test_instant_answers_are_told_by_the_day_and_are_in_the_total(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was declined was paid all the same; days of other months are not in it."""
+    await spend_a_night(world)
+    await _add(world, "june", budgetDay="2026-06-05", costUsd=2.0, realtimeCostUsd=4.0)
+    world.provider.faults.add(ReplyRule(Reply.refuses("no")))
+    await world.give("carol", 20)
+    declined, *answered = [await world.submit("carol", speed="instant") for _ in range(4)]
+    costs = {job_id: (await world.job(job_id))["costUsd"] for job_id in (declined, *answered)}
+    assert [(await world.job(job_id))["status"] for job_id in (declined, answered[0])] == ["failed", "completed"]
+    for job_id, day in zip(costs, ("2026-06-05", "2026-06-05", "2026-06-30"), strict=False):
+        await world.firestore.document(f"ai_jobs/{job_id}").update({"budgetDay": day})
+
+    bill, *parts = await _bill(world, capsys, "--month", "2026-06")
+
+    first, second, third, todays = costs.values()
+    june = bill["bill"]
+    assert (june["batches"], june["costUsd"], june["instantJobs"]) == (1, 2.0, 3)
+    assert june["instantCostUsd"] == pytest.approx(first + second + third)
+    assert june["totalCostUsd"] == pytest.approx(2.0 + first + second + third)
+    assert [part["instant"] for part in parts if "instant" in part] == [
+        {"day": "2026-06-05", "jobs": 2, "costUsd": pytest.approx(first + second)},
+        {"day": "2026-06-30", "jobs": 1, "costUsd": pytest.approx(third)},
+    ]
+    (now, *_) = await _bill(world, capsys)
+    assert (now["bill"]["instantJobs"], now["bill"]["instantCostUsd"]) == (1, pytest.approx(todays))
+    assert todays > 0
+    _, output, _ = await operate(world, capsys, "bill")
+    assert "Instant jobs" in output
 
 
 async def test_what_has_no_price_is_counted_apart(world: World, capsys: pytest.CaptureFixture[str]) -> None:

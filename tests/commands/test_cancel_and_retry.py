@@ -156,6 +156,21 @@ async def test_a_job_is_run_again_and_its_price_is_told_before(world: World) -> 
     await assert_promises_kept(world)
 
 
+async def test_of_a_job_in_real_time_the_next_sweep_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not queued for a batch again."""
+    world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
+    await world.give("alice", 5)
+    await world.submit("alice", "job-1", speed="instant")
+
+    code, output, _ = await operate(world, capsys, "retry", "job", "job-1", "--yes")
+
+    assert code == 0
+    told = "Job job-1 is processing; the next sweep answers it in real time, within a minute."
+    assert told in " ".join(output.split())
+    assert await world.sweep() == 200
+    await assert_promises_kept(world)
+
+
 async def test_a_job_that_is_refused_again_says_why(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """There are still no tokens."""
     await world.submit("alice", "job-1")

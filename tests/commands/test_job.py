@@ -1,14 +1,21 @@
 """`job`: where a job is, and all that is known of it, for each place in which it can be."""
 
+import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
+from nightshift.journey import answer
+from nightshift.journey.admit import rescue_one
+from nightshift.store import admissions
 from tests.auditing import spend_a_night
 from tests.operating import operate
+from tests.pause import pause_provider
+from tests.test_instant import CHAT
 from tests.world import World
 
 
@@ -187,6 +194,100 @@ async def test_a_job_in_a_batch_says_how_far_that_is(
     assert expected in told["standing"]
     assert told["batch"]["batchId"] == batch.id
     assert ("provider" in told) == (changes is not None)
+
+
+async def test_a_job_that_is_being_answered_in_real_time(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which attempt, and from when it is somebody else's; when that is over, that its instance has died."""
+    pause = pause_provider(monkeypatch, "POST", CHAT, "before")
+    await world.give("alice", 5)
+    job_id = await world.write("alice", speed="instant")
+    trigger = asyncio.create_task(world.trigger(job_id))
+    await pause.begun()
+
+    told = await _story(world, capsys, job_id)
+    assert told["standing"].startswith("It is answered in real time, since ")
+    assert " Attempt 1 is under way; should its instance die, a sweep takes it from " in told["standing"]
+    assert (told["batch"], "deadline" in told["standing"]) == ({}, False)
+    world.pass_time(minutes=3)
+    standing = (await _story(world, capsys, job_id))["standing"]
+    assert (
+        " The instance of attempt 1 has died. The next sweep asks for it. Without an answer it fails from" in standing
+    )
+
+    pause.end()
+    assert await trigger == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (RequestFault("POST", CHAT, status=429, headers={"Retry-After": "60"}), "the provider was asked too often."),
+        (RequestFault("POST", CHAT, status=503, headers={"Retry-After": "60"}), "the provider had trouble."),
+        (
+            RequestFault("POST", CHAT, status=401, headers={"Retry-After": "60"}),
+            "the provider does not answer without an operator: look at the key and the credit.",
+        ),
+    ],
+    ids=["a limit", "trouble", "a wrong key"],
+)
+async def test_a_job_in_real_time_that_waits_says_for_what_and_until_when(
+    world: World, capsys: pytest.CaptureFixture[str], fault: RequestFault, expected: str
+) -> None:
+    """Then that a sweep asks; and when no sweep did for long, where to look."""
+    world.provider.faults.add(fault)
+    await world.give("alice", 5)
+    job_id = await world.submit("alice", speed="instant")
+
+    standing = (await _story(world, capsys, job_id))["standing"]
+    assert f"It waits since attempt 1: {expected} The next attempt comes from " in standing
+    assert standing.endswith("(in 5 h).") or standing.endswith("(in 6 h).")
+
+    world.pass_time(minutes=3)
+    assert " The next sweep asks for it." in (await _story(world, capsys, job_id))["standing"]
+    world.pass_time(minutes=30)
+    assert (
+        "do the sweeps run? Look into the log of answerInstantJobs."
+        in ((await _story(world, capsys, job_id))["standing"])
+    )
+
+
+async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_for_anybody(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the day's budget; and when a tick admitted it and nobody came yet."""
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    await world.give("alice", 15)
+    await world.submit("alice", speed="instant")
+    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0.00000001")
+    job_id = await world.submit("alice", speed="instant")
+
+    assert "It waits since attempt 1: the day's budget is spent." in (await _story(world, capsys, job_id))["standing"]
+
+    rescued = await world.write("alice", speed="instant")
+    written = await admissions.read(world.operators_runtime(), rescued)
+    assert written
+    await rescue_one(world.operators_runtime(), written)
+    standing = (await _story(world, capsys, rescued))["standing"]
+    assert "It waits since attempt 0: whoever comes first answers it. The next sweep asks for it." in standing
+
+
+async def test_a_job_that_was_taken_out_for_its_deadline_says_so(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before that it is a job in a batch like any other."""
+    world.provider.hold("in_progress")
+    world.provider.faults.add(RequestFault("POST", CHAT, status=429, headers={"Retry-After": "60"}))
+    await world.give("alice", 5)
+    job_id = await world.submit("alice", deadline=world.now() + timedelta(seconds=90))
+    assert "It has been in batch " in (await _story(world, capsys, job_id))["standing"]
+
+    assert await world.sweep() == 200
+
+    standing = (await _story(world, capsys, job_id))["standing"]
+    assert " It was taken out of the batch lane for its deadline, " in standing
+    assert " It waits since attempt 2: the provider was asked too often." in standing
 
 
 async def test_a_batch_that_the_provider_does_not_take_says_what_to_ask(

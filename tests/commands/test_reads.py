@@ -26,14 +26,15 @@ def _counter() -> Iterator[None]:
         # Two batches, their number, the lane, and the end of the lanes.
         (["batches", "--limit", "2"], 2 + 1 + 13 + 1, 0),
         (["batches", "--all", "--limit", "3"], 3 + 1 + 13 + 1, 0),
-        # Six statuses, the lane, the end of the lanes, open batches, today's spending.
-        (["stats"], 6 + 13 + 1 + 1 + 1, 0),
-        # A read each of five batches.
-        (["bill"], 5, 0),
+        # Six statuses, the lane, the end of the lanes, open batches, today's spending of either speed.
+        (["stats"], 6 + 13 + 1 + 1 + 2, 0),
+        # A read each of five batches, and one of each day.
+        (["bill"], 5 + 31, 0),
+        (["bill", "--month", "2999-01"], 1, 0),
         (["grant", "alice", "5", "--yes"], 4, 2),
         (["cancel", "job", "queued", "--yes"], 6, 4),
         (["cancel", "job", "answered", "--yes"], 1, 0),
-        (["retry", "job", "declined", "--yes"], 10, 2),
+        (["retry", "job", "declined", "--yes"], 9, 2),
         (["cancel", "batch", "nobody", "--yes"], 1, 0),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,

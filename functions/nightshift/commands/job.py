@@ -1,8 +1,8 @@
 """`job`: the whole story of one job.
 
 Reads at most 8 documents: the job, its charge and refund, wallet, batch, classification, notification, and of a queued
-job the lane (with a daily budget, the day's sum besides); and it asks the provider for one batch. What the user wrote
-and got is not told unless asked for: terminals are logs too.
+job the lane (with a daily budget, the day's two sums besides); and it asks the provider for one batch. What the user
+wrote and got is not told unless asked for: terminals are logs too.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -20,7 +20,7 @@ from nightshift.model.lane import Lane
 from nightshift.model.lease import Lease
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
-from nightshift.store import backlog, batches, stories
+from nightshift.store import backlog, spending, stories
 from nightshift.store.stories import Story
 
 # What the user wrote and got.
@@ -86,7 +86,7 @@ async def _standing(runtime: Runtime, story: Story) -> Standing:
     return replace(
         standing,
         lane=await backlog.lane_state(runtime, lane),
-        spent_usd=await batches.spent_usd(runtime, runtime.today) if has_budget else None,
+        spent_usd=await spending.spent_usd(runtime) if has_budget else None,
     )
 
 

@@ -1,6 +1,6 @@
 """`retry`: run a job again that failed or was cancelled, or send a batch's jobs again in another one.
 
-Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 9 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
@@ -14,9 +14,14 @@ from nightshift.commands.stopping import stop_batch
 from nightshift.commands.telling import Tell
 from nightshift.journey.retry import retry
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import FAILED
+from nightshift.model.job import FAILED, PROCESSING, QUEUED
 from nightshift.runtime import Runtime
 from nightshift.store import admissions
+
+_NEXT: Final = {
+    QUEUED: "; the next tick submits it, if no trigger does",
+    PROCESSING: "; the next sweep answers it in real time, within a minute",
+}
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -44,7 +49,7 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
     tell.line({"job": {"jobId": options.id, "status": status, "errorCode": code}})
     if status == FAILED:
         raise Refused(f"Job {options.id} was refused again: {code}.")
-    tell.say(f"Job {options.id} is {status}; the next tick submits it, if no trigger does.", style="green")
+    tell.say(f"Job {options.id} is {status}{_NEXT.get(status, '')}.", style="green")
     return ExitCode.DONE
 
 
@@ -52,7 +57,8 @@ COMMAND: Final = Command(
     name="retry",
     help="run a failed or cancelled job again, or send a batch's unanswered jobs again",
     description="Runs a job again that failed or was cancelled: on the house, if it was charged and refunded; else it "
-    "is admitted anew. Or stops a batch: what the provider answered by then is kept, the rest is sent again at once.",
+    "is admitted anew. An instant job is answered in real time again, and so is a batch job whose deadline is over. Or "
+    "stops a batch: what the provider answered by then is kept, the rest is sent again at once.",
     example="retry batch ns-3kQd9xW2mB7vLr5TzY1c",
     add_arguments=_add_arguments,
     run=_run,

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from nightshift.commands.telling import dollars, duration, moment
 from nightshift.model.batch import OPEN
-from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
+from nightshift.model.job import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.ledger import charge_id, refund_id, tokens_of
+from nightshift.model.realtime import gives_up_at, is_due, is_under_way
 from nightshift.settings import Settings
 from nightshift.store.backlog import LaneState
+from nightshift.store.documents import job_from, time_or_none
 from nightshift.store.stories import Story
 
 # Cloud Scheduler sends one every ten minutes; what waits longer than two waits for something else.
@@ -21,6 +23,16 @@ _OF_BATCHES: Final[Mapping[str, str]] = {
     "submitted": "The provider has 24 hours for it; its webhook or the next tick after that takes the answers in.",
     "ingesting": "The provider is done with it, and the answers are being taken in.",
     "settling": "The answers are in, and what they left out is being dealt with.",
+}
+
+_WAITS_FOR: Final[Mapping[str, str]] = {
+    "rate_limit": "the provider was asked too often",
+    "provider": "the provider had trouble",
+    "operator": "the provider does not answer without an operator: look at the key and the credit",
+    "valid_answer": "the provider's last answer was none",
+    "image": "its image, or the database, could not be read",
+    "budget": "the day's budget is spent",
+    "rescue": "whoever comes first answers it",
 }
 
 _BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")
@@ -86,6 +98,9 @@ def _too_long(standing: Standing, field: str) -> str | None:
 
 def _processing(standing: Standing) -> str:
     story = standing.story
+    job = job_from(story.job_id, story.job, standing.now)
+    if job.is_realtime:
+        return _realtime(standing, job)
     told = f"It has been in batch {story.job.get('batchId')}, {_since(standing, 'submittedAt')}."
     if story.batch is None:
         return f"{told} There is no such batch (any more): the tick recovers it."
@@ -95,6 +110,27 @@ def _processing(standing: Standing) -> str:
     told = f"{told} {_OF_BATCHES[status]}"
     hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
+
+
+def _realtime(standing: Standing, job: Job) -> str:
+    now = standing.now
+    told = f"It is answered in real time, {_since(standing, 'submittedAt')}."
+    if deadline := time_or_none(standing.story.job.get("deadline")):
+        told += f" It was taken out of the batch lane for its deadline, {moment(deadline, now)}."
+    until = moment(job.next_attempt_at, now) if job.next_attempt_at else "nobody knows when"
+    if is_under_way(job, now):
+        return f"{told} Attempt {job.attempts} is under way; should its instance die, a sweep takes it from {until}."
+    if job.waits_for:
+        told += f" It waits since attempt {job.attempts}: {_WAITS_FOR.get(job.waits_for, 'nobody knows why')}."
+    else:
+        told += f" The instance of attempt {job.attempts} has died."
+    if not is_due(job, now):
+        told += f" The next attempt comes from {until}."
+    elif job.next_attempt_at and now - job.next_attempt_at > _TWO_TICKS:
+        told += f" It has been due since {until}: do the sweeps run? Look into the log of answerInstantJobs."
+    else:
+        told += " The next sweep asks for it."
+    return f"{told} Without an answer it fails from {moment(gives_up_at(job), now)}."
 
 
 def _ended(standing: Standing) -> str:

@@ -93,6 +93,7 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
     title = "Your request"
     try:
         request = _check_request(job)
+        _check_deadline(runtime, job, request)
         job_type = job_types.find(request.type)
         title = job_type.title
         await _check_input(runtime, job_type, request)
@@ -146,6 +147,13 @@ def _check_request(job: Written) -> JobRequest:
         return JobRequest.model_validate(dict(job.fields))
     except ValidationError as invalid:
         raise JobRefused("invalid_input", f"The job is not valid: {reasons(invalid)}.") from None
+
+
+def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None:
+    """It counts from when the job was written: that its event comes late is not the user's fault."""
+    seconds = runtime.settings.min_deadline_seconds
+    if seconds and request.deadline and request.deadline < job.created_at + timedelta(seconds=seconds):
+        raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
 
 
 async def _check_input(runtime: Runtime, job_type: JobType[Any], request: JobRequest) -> None:

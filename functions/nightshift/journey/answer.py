@@ -73,8 +73,7 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
     while True:
         outcome = await _attempt(runtime, job, is_repeated=is_repeated)
         if not isinstance(outcome, _Waits):
-            await settlements.settle(runtime, [outcome])
-            _log_end(outcome)
+            _log_end(outcome, is_settled=bool(await settlements.settle(runtime, [outcome])))
             return True
         pause_seconds = wait_seconds(
             outcome.waits_for,
@@ -191,9 +190,11 @@ def _log_delay(waits: _Waits, pause_seconds: float, *, is_stored: bool) -> None:
     )
 
 
-def _log_end(end: Completed | Failed) -> None:
+def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
     job = end.job
-    if isinstance(end, Completed):
+    if not is_settled:
+        log.warning("answer_unsettled", job_id=job.job_id, attempts=job.attempts, cost_usd=job.cost_usd)
+    elif isinstance(end, Completed):
         log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
     else:
         log.warning("answer_failed", job_id=job.job_id, lane=job.lane, attempts=job.attempts, code=end.error_code)

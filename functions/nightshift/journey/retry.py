@@ -1,7 +1,12 @@
-"""Retry: `failed` or `cancelled` → `queued`, or `created` and admitted anew, on an operator's wish.
+"""Retry: `failed` or `cancelled` → `queued`, `processing` in real time, or `created` and admitted anew.
 
-A job that was charged got its tokens back, and is queued again at once. One that was refused before it was charged
-goes the whole way again, and is charged if it is admitted now; who dies before that leaves it `created`, for the tick.
+It is an operator's wish. A job that was charged got its tokens back, and starts again at once. One that was refused
+before it was charged goes the whole way again, and is charged if it is admitted now; who dies before that leaves it
+`created`, for the tick.
+
+What starts in real time is due at once, and the next sweep or tick answers it: an instant job, and a batch job that its
+deadline has taken out of the batch lane, or would. A deadline that is over is kept as well as can be. One that is still
+to come holds as before.
 
 Neither before its batch is closed: a cancelled job's line may still be at work at the provider, and a job is in one
 live batch at most.
@@ -9,13 +14,15 @@ live batch at most.
 
 import structlog
 
-from nightshift.journey.admit import admit
+from nightshift.journey.admit import rescue_one
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CANCELLED, FAILED
+from nightshift.model.job import CANCELLED, CREATED, FAILED
 from nightshift.runtime import Runtime
 from nightshift.store import admissions, batches, retries
 from nightshift.store.admissions import Written
+from nightshift.store.charges import Start
 from nightshift.store.commits import Undecided, attempts
+from nightshift.store.documents import time_or_none
 
 log = structlog.get_logger()
 
@@ -40,15 +47,30 @@ async def retry(runtime: Runtime, job_id: str) -> str:
             # It was run again, by a commit of ours whose answer was lost or by somebody else.
             break
         try:
-            await (retries.queue if job.job.lane else retries.create)(runtime, job)
+            if job.job.lane:
+                await retries.start(runtime, job, _start(runtime, job))
+            else:
+                await retries.create(runtime, job)
         except Undecided:
             job = await admissions.read(runtime, job_id)
         else:
             log.info("job_retried", job_id=job_id)
             break
-    await admit(runtime, job_id)
     now = await admissions.read(runtime, job_id)
+    if now and now.fields.get("status") == CREATED:
+        # Not into this process's hands: it answers nothing.
+        await rescue_one(runtime, now)
+        now = await admissions.read(runtime, job_id)
     return str(now.fields.get("status")) if now else "deleted"
+
+
+def _start(runtime: Runtime, job: Written) -> Start:
+    now, batch_until = runtime.now(), job.job.batch_until
+    has_deadline = time_or_none(job.fields.get("deadline")) is not None
+    # A job that was taken out has a deadline, and `batchUntil` no more.
+    is_late = has_deadline and (batch_until is None or batch_until <= now)
+    is_realtime = job.fields.get("speed") == "instant" or is_late
+    return Start(next_attempt_at=now) if is_realtime else Start(batch_until=batch_until)
 
 
 def _has_failed(job: Written) -> bool:

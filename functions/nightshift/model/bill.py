@@ -1,4 +1,4 @@
-"""What batches cost, summed up."""
+"""What batches and instant answers cost, summed up."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,6 +17,17 @@ class BatchCost:
     # By the usage that the provider counted; None while it is open, and for a model without a listed price.
     cost_usd: float | None
     realtime_cost_usd: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstantCost:
+    """The answers in real time of one day."""
+
+    # In UTC, as `2025-06-19`: the day on which their jobs ended.
+    day: str
+    # Those for which something was paid, whatever became of them.
+    jobs: int
+    cost_usd: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,17 @@
-"""What the batches of some days cost, batch by batch, however many there are."""
+"""What some days cost: batch by batch, however many there are, and the answers in real time by the day."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter
 
 from nightshift.model.batch import OPEN, Counts
-from nightshift.model.bill import BatchCost
+from nightshift.model.bill import BatchCost, InstantCost
 from nightshift.runtime import Runtime
-from nightshift.store.commits import stream
-from nightshift.store.documents import BATCHES
+from nightshift.store.commits import READ, stream
+from nightshift.store.documents import BATCHES, jobs_where
 
 _PRICED_BY: Final = ("budgetDay", "lane", "status", "counts", "costUsd", "realtimeCostUsd")
 
@@ -25,6 +26,20 @@ async def of_days(runtime: Runtime, first: str, last: str) -> AsyncGenerator[Bat
     async with aclosing(stream(query)) as snapshots:
         async for snapshot in snapshots:
             yield _cost(snapshot.to_dict() or {})
+
+
+async def of_answers(runtime: Runtime, days: Sequence[str]) -> list[InstantCost]:
+    """The answers in real time of each of these days, counted and summed by the database.
+
+    Billed by the day as one read per 1,000 jobs, and as one where there is none.
+    """
+
+    async def of_day(day: str) -> InstantCost:
+        sums = jobs_where(runtime, budgetDay=day).sum("costUsd", alias="cost").count(alias="jobs")
+        found = {sum_.alias: sum_.value for sum_ in (await sums.get(**READ))[0]}
+        return InstantCost(day=day, jobs=int(found["jobs"]), cost_usd=float(found["cost"] or 0))
+
+    return await asyncio.gather(*map(of_day, days))
 
 
 def _cost(fields: dict[str, Any]) -> BatchCost:

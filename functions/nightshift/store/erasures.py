@@ -25,7 +25,10 @@ from nightshift.store.documents import (
 from nightshift.store.pages import pages
 
 # What erasing a job needs to know of it: neither what its user wrote nor what the answer was.
-_FIELDS: Final = ("userId", "type", "status", "lane", "batchId", "attempts", FORMER_BATCH_IDS)
+_FIELDS: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt", "costUsd"),
+    FORMER_BATCH_IDS,
+)
 
 
 async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> AsyncIterator[list[Written]]:

@@ -2,6 +2,9 @@
 
 It is not finished any more, so its notification goes in the same commit. What its first end cost stays refunded: the
 second run is on the house, and a second failure finds in the ledger that everything came back already.
+
+What the provider was paid for a job in real time stays with it: `costUsd` goes on from there, and until the job's next
+end it counts on the `budgetDay` of the last one. So it is in one day's sum, at any moment.
 """
 
 from typing import Any, Final
@@ -10,9 +13,10 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.model.admissions import Admissions
 from nightshift.model.errors import JobRefused
-from nightshift.model.job import CREATED, QUEUED, names_a_document
+from nightshift.model.job import CREATED, names_a_document
 from nightshift.runtime import Runtime
 from nightshift.store.admissions import Written
+from nightshift.store.charges import Start
 from nightshift.store.commits import READ, Commit
 from nightshift.store.documents import FORMER_BATCH_IDS, JOBS, NOTIFICATIONS, WALLETS
 from nightshift.store.refunds import Refunds
@@ -20,10 +24,14 @@ from nightshift.store.settlements import batches_left
 
 # What tells of an end. `expireAt` does: a job in flight is not to be deleted by its age.
 _NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
+# What the run that ended has left.
+_NO_RUN: Final = dict.fromkeys(("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers"), DELETE_FIELD)
 
 
-async def queue(runtime: Runtime, job: Written) -> None:
-    """`failed` or `cancelled` → `queued`, for a job that was charged. No attempt is spent, and nothing is charged.
+async def start(runtime: Runtime, job: Written, start: Start) -> None:
+    """`failed` or `cancelled` → `queued`, or due in real time, for a job that was charged.
+
+    No attempt is spent, and nothing is charged.
 
     It gets into flight, so its user's wallet is written, for the sake of those who count what is in flight.
 
@@ -41,8 +49,11 @@ async def queue(runtime: Runtime, job: Written) -> None:
     if refunds.tokens(job.job_id):
         raise JobRefused("cannot_retry", "Its tokens were not returned; run the audit with --repair first.")
     writes = Commit(runtime)
-    left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(job.job)}
-    again = {"status": QUEUED, "attempts": 0, "tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left}
+    left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
+    again = {"tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
+    if start.next_attempt_at:
+        # It is due at once, and from now on it has six hours again.
+        again["submittedAt"] = start.next_attempt_at
     _run_again(runtime, writes, job, again)
     in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
     writes.update(wallet_ref, {**in_flight.fields(), "updatedAt": SERVER_TIMESTAMP}, read_as_of=wallet.update_time)

@@ -182,7 +182,7 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     """What the end of a job writes, whatever it is."""
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
     if job.is_realtime:
-        ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD}
+        ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
         if job.cost_usd:
             # On this day it counts against the budget. A batch counts its jobs itself.
             ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
