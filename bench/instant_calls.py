@@ -182,7 +182,6 @@ def _job(number: int) -> Job:
         status=PROCESSING,
         lane=str(LANE),
         batch_id=None,
-        former_batch_ids=(),
         attempts=1,
         former_batch_ids=(),
         update_time=now,

@@ -156,7 +156,7 @@ async def test_in_real_time_it_has_six_hours_from_when_it_was_taken_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long it was in its batch; what is refunded is the batch price."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     world.provider.faults.add(RequestFault("POST", "/v1/chat/completions", status=503, times=None))
     world.provider.hold("in_progress")
     await world.give("alice", 5)

@@ -173,7 +173,7 @@ async def test_passing_trouble_is_the_users_to_see_in_no_way(
     world: World, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """The job is `processing` until it is answered, and nothing is told of in between."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     with logged() as events:
         job = await _put_off(world, PASSING[trouble])
     needs_operator = trouble in {"a wrong key", "no credit"}
@@ -205,7 +205,7 @@ async def test_a_provider_that_never_answers_is_not_waited_for_longer_than_half_
 
 async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked for until then, ever more seldom; then the user has the tokens back, and a word."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     await _put_off(world, RequestFault("POST", CHAT, status=503, times=None))
     for minutes in (30, 60, 120, 145):
         world.pass_time(minutes=minutes)
@@ -232,7 +232,7 @@ async def test_a_job_that_nobody_swept_for_days_is_a_finding_and_ends_with_the_n
     from nightshift.audit.audit import audit
     from nightshift.audit.scope import Scope
 
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     await _put_off(world, RequestFault("POST", CHAT, status=503))
 
     async def findings() -> AsyncIterator[Any]:
@@ -276,7 +276,7 @@ async def test_an_answer_that_is_always_none_fails_after_its_attempts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long other trouble comes between, and whoever asks: the third answer that is none is the last."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     none = ReplyRule(Reply(content="no JSON"))
     await _put_off(world, none)
     world.provider.faults.add(RequestFault("POST", CHAT, status=503))
@@ -304,7 +304,7 @@ async def test_above_the_days_budget_a_job_waits_until_it_is_raised(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers in real time count against it; the next job is not asked for, and says why it waits."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     first = await _answered(world)
     spent = (await world.job(first))["costUsd"]
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD=str(spent))
@@ -323,7 +323,7 @@ async def test_above_the_days_budget_a_job_waits_until_it_is_raised(
 
 async def test_what_an_instance_spends_itself_counts_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the minute in which it does not ask the database again."""
-    monkeypatch.setattr(answer, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     spent = (await world.job(await _answered(world)))["costUsd"]
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD=str(spent * 1.5))
     await world.give("alice", 10)

@@ -25,7 +25,8 @@ from typing import Final
 import structlog
 
 from nightshift import job_types
-from nightshift.journey.pace import LONGEST_PAUSE_SECONDS, GateClosed, pace_of
+from nightshift.journey.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
+from nightshift.journey.pace import GateClosed, pace_of
 from nightshift.journey.request import request_line
 from nightshift.model.batch import Usage
 from nightshift.model.errors import BudgetSpent, JobRefused, LeaseHeld, TryLater
@@ -81,7 +82,7 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
             outcome.retry_after_seconds,
             random.random(),  # noqa: S311 - jitter is no secret
         )
-        is_stored = pause_seconds > LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
+        is_stored = pause_seconds > _LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
         _log_delay(outcome, pause_seconds, is_stored=is_stored)
         if is_stored:
             until = runtime.now() + timedelta(seconds=pause_seconds)
