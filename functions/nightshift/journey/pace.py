@@ -26,6 +26,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from nightshift.model.concurrency import Allowance, Call, Concurrency, Report
+from nightshift.model.errors import NightshiftError
 from nightshift.model.lane import Lane
 from nightshift.providers.base import RateLimits
 from nightshift.runtime import Runtime
@@ -37,7 +38,7 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 _NOTHING_KNOWN: Final = Report(verdict="unknown")
 
 
-class GateClosed(Exception):
+class GateClosed(NightshiftError):
     """The provider is not to be asked for so many seconds, which are too many to wait for."""
 
     def __init__(self, seconds: float) -> None:
