@@ -10,9 +10,12 @@ from pathlib import Path
 import grpc
 import pytest
 
+from nightshift import settings
 from nightshift.__main__ import COMMANDS
 from nightshift.commands import running
 from nightshift.commands.command import Command
+from nightshift.runtime import Runtime
+from nightshift.store.commits import READ
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import Fault, Rpc
 from tests.operating import asked, environment, nightshift, operate
@@ -78,18 +81,23 @@ async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], argumen
     assert "nightshift" in capsys.readouterr().err
 
 
-async def test_an_unreachable_database_is_one_sentence_in_bounded_time() -> None:
-    """Nobody listens there: half a minute of patience, no traceback, nothing told, and exit code 2."""
-    nowhere = {"GOOGLE_CLOUD_PROJECT": "nowhere", "FIRESTORE_EMULATOR_HOST": "127.0.0.1:9"}
+@pytest.mark.parametrize("arguments", [["job", "x"], ["bill"]], ids=lambda one: str(one[0]))
+async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Nobody listens there: half a minute of patience (here two seconds), nothing told, and exit code 2."""
+    patience = READ["retry"]
+    assert patience.timeout <= 30
+    monkeypatch.setitem(READ, "retry", patience.with_timeout(2.0))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "nowhere")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
 
-    looked = await asyncio.wait_for(
-        asyncio.gather(*(nightshift(*arguments, **nowhere) for arguments in (["job", "x"], ["bill"]))), 100
-    )
+    code = await asyncio.wait_for(running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments)), 30)
 
-    for code, output, complaints in looked:
-        assert (code, output) == (2, "")
-        assert len(complaints.splitlines()) == 1
-        assert "ServiceUnavailable" in complaints or "cannot be reached" in complaints
+    told = capsys.readouterr()
+    assert (code, told.out) == (2, "")
+    assert len(told.err.splitlines()) == 1
+    assert "ServiceUnavailable" in told.err or "cannot be reached" in told.err
 
 
 @pytest.mark.parametrize(
