@@ -40,7 +40,7 @@ deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout decl
 	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
 
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
