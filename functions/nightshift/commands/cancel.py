@@ -3,10 +3,10 @@
 Of a job it reads 6 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Final
 
-from nightshift.commands.arguments import document_id
+from nightshift.commands.arguments import job_or_batch
 from nightshift.commands.command import Command, ExitCode, Refused
 from nightshift.commands.confirmation import confirm
 from nightshift.commands.stopping import stop_batch
@@ -15,11 +15,6 @@ from nightshift.journey.cancel import LIVE, cancel
 from nightshift.model.job import CANCELLED, CREATED
 from nightshift.runtime import Runtime
 from nightshift.store import admissions
-
-
-def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("job", "batch"), help="what is cancelled")
-    parser.add_argument("id", type=document_id, metavar="ID", help="its id")
 
 
 async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
@@ -49,7 +44,7 @@ COMMAND: Final = Command(
     description="Cancels a job that has not ended, with its refund and notification in one commit; a late answer to it "
     "is ignored. Or stops a batch: what the provider answered by then is kept and paid for, the rest is cancelled.",
     example="cancel job 8fK2mQx0Zr",
-    add_arguments=_add_arguments,
+    add_arguments=lambda parser: job_or_batch(parser, "cancelled"),
     run=_run,
     changes=True,
 )

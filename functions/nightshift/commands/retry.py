@@ -4,10 +4,10 @@ Of a job it reads 9 documents, and writes 2 and deletes 1 in one commit; of a ba
 leads to.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Final
 
-from nightshift.commands.arguments import document_id
+from nightshift.commands.arguments import job_or_batch
 from nightshift.commands.command import Command, ExitCode, Refused
 from nightshift.commands.confirmation import confirm
 from nightshift.commands.stopping import stop_batch
@@ -22,11 +22,6 @@ _NEXT: Final = {
     QUEUED: "; the next tick submits it, if no trigger does",
     PROCESSING: "; the next sweep answers it in real time, within a minute",
 }
-
-
-def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("job", "batch"), help="what is run again")
-    parser.add_argument("id", type=document_id, metavar="ID", help="its id")
 
 
 async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
@@ -60,7 +55,7 @@ COMMAND: Final = Command(
     "is admitted anew. An instant job is answered in real time again, and so is a batch job whose deadline is over. Or "
     "stops a batch: what the provider answered by then is kept, the rest is sent again at once.",
     example="retry batch ns-3kQd9xW2mB7vLr5TzY1c",
-    add_arguments=_add_arguments,
+    add_arguments=lambda parser: job_or_batch(parser, "run again"),
     run=_run,
     changes=True,
 )

@@ -40,7 +40,7 @@ from nightshift.model.settlement import Completed, Failed, completion, failure
 from nightshift.providers.base import ProviderGone, ProviderRateLimited, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
 from nightshift.store import realtime, settlements
-from nightshift.store.spending import Allowance
+from nightshift.store.spending import DayBudget
 
 log = structlog.get_logger()
 
@@ -99,7 +99,7 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     lane = Lane.parse(job.lane)
     try:
         line = await request_line(runtime, lane, job)
-        await runtime.kept(Allowance).check()
+        await runtime.kept(DayBudget).check()
     except JobRefused as refusal:
         return failure(job, refusal.code, refusal.message)
     except BudgetSpent as spent:
@@ -141,7 +141,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     job_type = job_types.find(job.type)
     answered = answer_of(line, job_type)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
-    runtime.kept(Allowance).spend(spent_usd or 0.0)
+    runtime.kept(DayBudget).spend(spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
     if isinstance(answered, Answer):
         return completion(paid, lane, job_type, answered, paid.cost_usd)

@@ -27,7 +27,7 @@ async def spent_usd(runtime: Runtime) -> float:
     return of_batches + of_answers
 
 
-class Allowance:
+class DayBudget:
     """What the budget still has for answers in real time, as one instance knows it."""
 
     def __init__(self, runtime: Runtime) -> None:
