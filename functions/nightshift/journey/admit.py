@@ -12,7 +12,7 @@ again as long as that lasts; should it outlast the lease, it takes the job up.
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
@@ -32,7 +32,9 @@ from nightshift.store.documents import job_from
 
 log = structlog.get_logger()
 
-_RESCUES_AT_ONCE = 16
+_RESCUES_AT_ONCE: Final = 16
+# An app that asks for an answer in exactly an hour computes that before its document reaches the database.
+_NEAR_ENOUGH: Final = 0.99
 
 
 async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
@@ -152,7 +154,8 @@ def _check_request(job: Written) -> JobRequest:
 def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None:
     """It counts from when the job was written: that its event comes late is not the user's fault."""
     seconds = runtime.settings.min_deadline_seconds
-    if seconds and request.deadline and request.deadline < job.created_at + timedelta(seconds=seconds):
+    nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
+    if seconds and request.deadline and request.deadline < nearest:
         raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, model_validator
 
 from nightshift.model.errors import JobRefused
+from nightshift.model.numbers import WholeNumber
 
 Speed = Literal["batch", "instant"]
 Status = Literal["created", "queued", "processing", "completed", "failed", "cancelled"]
@@ -45,7 +46,7 @@ class JobRequest(BaseModel):
     type: StrictStr = Field(min_length=1, max_length=100)
     speed: Speed
     input: dict[str, Any]
-    priority: StrictInt = Field(DEFAULT_PRIORITY, ge=1, le=10)
+    priority: WholeNumber = Field(DEFAULT_PRIORITY, ge=1, le=10)
     # By when a batch job has to be answered; if its batch does not, in real time.
     deadline: AwareDatetime | None = None
 
