@@ -53,7 +53,7 @@ bench: setup ## what it costs and how fast it is, against floors, into docs/BENC
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
 
-schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to scheduler/jobs.toml (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
+schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
 	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities

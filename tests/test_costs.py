@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from local.openai_server import Reply, ReplyRule
 from local.openai_server.batches import Batch, Usage
 from tests.promises import assert_promises_kept
+from tests.test_results import RIGHT_ANSWER
 from tests.world import World
 
 # gpt-5-mini: https://openai.com/api/pricing
-INPUT_USD, OUTPUT_USD = 0.25e-6, 2e-6
+INPUT_USD, CACHED_USD, OUTPUT_USD = 0.25e-6, 0.025e-6, 2e-6
 
 
 class _NoUsage(Usage):
@@ -59,4 +61,28 @@ async def test_a_batch_says_what_it_cost_and_what_it_would_have_cost_at_once(
     assert batch["costUsd"] == pytest.approx(realtime_usd / 2)
     for job_id in job_ids:
         assert (await world.job(job_id))["costUsd"] == pytest.approx((1_000 * INPUT_USD + 500 * OUTPUT_USD) / 2)
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("speed", ["batch", "instant"])
+async def test_cached_input_tokens_cost_what_the_list_says_of_them(world: World, speed: str) -> None:
+    """On the job, its classification and the batch's own count, in a batch at half the price."""
+    stated = {
+        "prompt_tokens": 2_000,
+        "completion_tokens": 500,
+        "prompt_tokens_details": {"cached_tokens": 1_536},
+    }
+    world.provider.faults.add(ReplyRule(reply=Reply(content=RIGHT_ANSWER, usage=stated)))
+    await world.give("alice", 5)
+    job_id = await world.submit(speed=speed)
+    await world.finish()
+
+    usage = {"inputTokens": 2_000, "outputTokens": 500, "cachedInputTokens": 1_536}
+    realtime_usd = (2_000 - 1_536) * INPUT_USD + 1_536 * CACHED_USD + 500 * OUTPUT_USD
+    job = await world.job(job_id)
+    assert job["usage"] == (await world.read(f"classifications/{job_id}"))["usage"] == usage
+    assert job["costUsd"] == pytest.approx(realtime_usd / (2 if speed == "batch" else 1))
+    assert [batch["usage"] for batch in await world.batches()] == ([usage] if speed == "batch" else [])
+    for batch in await world.batches():
+        assert (batch["realtimeCostUsd"], batch["costUsd"]) == pytest.approx((realtime_usd, realtime_usd / 2))
     await assert_promises_kept(world)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from local.pubsub import DELIVERY_ATTEMPTS, Topics
 from local.relay import Relay, running_relay
 from local.serve import serving
-from local.targets import DEAD_LETTERS
+from nightshift.functions import DEAD_LETTERS
 from tests.promises import assert_promises_kept
 from tests.world import INGEST_TOPIC, World
 

@@ -24,10 +24,10 @@ from starlette.responses import Response
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.ports import free_ports
-from local.targets import TARGETS
 from local.tokens import unsigned_token
 from nightshift import log
 from nightshift.entry import guarded
+from nightshift.functions import FUNCTIONS
 from nightshift.model.errors import TryLater
 from tests.processes import answers, deliver, function_environment, start_function
 from tests.world import API_KEY, World
@@ -67,7 +67,7 @@ class Functions:
 
     async def start(self, environment: dict[str, str]) -> None:
         """Start them, and wait until each answers."""
-        targets = [target.name for target in TARGETS]
+        targets = [function.target for function in FUNCTIONS]
         for target, port in zip(targets, free_ports(len(targets)), strict=True):
             process = await start_function(target, port, environment)
             assert process.stdout

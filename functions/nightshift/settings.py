@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.model.errors import InvalidSettings
 from nightshift.model.image_uri import parse_hosts
 
@@ -19,10 +20,6 @@ _PREFIX = "NIGHTSHIFT_"
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 # As browsers send it: https://fetch.spec.whatwg.org/#origin-header. Neither `*` nor `null` is one.
 _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
-_ASK_THE_PROVIDER = frozenset(
-    {"on_ai_job_created", "answer_instant_jobs", "process_batch_jobs", "ingest_batch_results", "openai_webhook"}
-)
-_HEARS_THE_PROVIDER = "openai_webhook"
 # https://www.standardwebhooks.com: the prefix, then the key in base64.
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 
@@ -94,18 +91,23 @@ def load() -> Settings:
     except ValidationError as invalid:
         # Neither the value nor pydantic's own text is shown: either could hold a key.
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
-    if settings and settings.target in _ASK_THE_PROVIDER and settings.openai_api_key is None:
-        faults.append("OPENAI_API_KEY: this function needs it")
-    if settings and settings.target == _HEARS_THE_PROVIDER:
-        if settings.openai_webhook_secret is None:
-            faults.append("OPENAI_WEBHOOK_SECRET: this function needs it")
-        elif not _is_signing_secret(settings.openai_webhook_secret.get_secret_value()):
-            faults.append(f"OPENAI_WEBHOOK_SECRET: after {_SECRET_PREFIX} it is no base64")
+    if settings:
+        faults += _faults_of_secrets(settings)
     if settings and settings.deployed_service and settings.auth_emulator:
         faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
     if faults or settings is None:
         raise InvalidSettings("; ".join(faults))
     return settings
+
+
+def _faults_of_secrets(settings: Settings) -> list[str]:
+    """What is wrong with the secrets that the table of functions gives this one."""
+    given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
+    faults = [f"{name}: this function needs it" for name in needed_by(settings.target) if given[name] is None]
+    signs = SECRETS[WEBHOOK_SECRET]
+    if signs in needed_by(settings.target) and given[signs] and not _is_signing_secret(given[signs].get_secret_value()):
+        faults.append(f"{signs}: after {_SECRET_PREFIX} it is no base64")
+    return faults
 
 
 def _is_signing_secret(secret: str) -> bool:

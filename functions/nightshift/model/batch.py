@@ -59,22 +59,37 @@ class Usage:
 
     input_tokens: int = 0
     output_tokens: int = 0
+    # Of the input tokens: those that the provider read from its cache, at a lower price.
+    cached_input_tokens: int = 0
+
+    @classmethod
+    def counted(cls, *, input_tokens: Any, output_tokens: Any, cached_input_tokens: Any = 0) -> "Usage":
+        """The usage as another party states it; no more of the input can be cached than there is."""
+        whole = count_of(input_tokens)
+        cached = min(whole, count_of(cached_input_tokens))
+        return cls(input_tokens=whole, output_tokens=count_of(output_tokens), cached_input_tokens=cached)
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
         )
 
     def fields(self) -> dict[str, int]:
         """The `usage` field of a document."""
-        return {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens}
+        cached = {"cachedInputTokens": self.cached_input_tokens} if self.cached_input_tokens else {}
+        return {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens, **cached}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Usage":
         """The usage in a document's `usage` field."""
         fields = fields if isinstance(fields, Mapping) else {}
-        return cls(input_tokens=count_of(fields.get("inputTokens")), output_tokens=count_of(fields.get("outputTokens")))
+        return cls.counted(
+            input_tokens=fields.get("inputTokens"),
+            output_tokens=fields.get("outputTokens"),
+            cached_input_tokens=fields.get("cachedInputTokens"),
+        )
 
 
 NOTHING_USED: Final = Usage()

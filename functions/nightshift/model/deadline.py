@@ -10,7 +10,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Final
 
-# Jobs near their deadline are looked for every minute (scheduler/jobs.toml).
+# Jobs near their deadline are looked for every minute (nightshift/functions.py).
 _LOOK_EVERY: Final = timedelta(minutes=1)
 _SHORTEST: Final = timedelta(minutes=2)
 # Beyond it the provider is down, and no margin helps.

@@ -28,26 +28,28 @@ def _realtime_cost_usd(provider: str, model: str, usage: Usage) -> Decimal | Non
     prices = _token_prices_usd(provider, model)
     if prices is None:
         return None
-    input_usd, output_usd = prices
-    if input_usd is None or output_usd is None:
+    input_usd, cached_usd, output_usd = prices
+    if input_usd is None or cached_usd is None or output_usd is None:
         return _listed_usd(provider, model, usage)
-    return input_usd * usage.input_tokens + output_usd * usage.output_tokens
+    cached = usage.cached_input_tokens
+    return input_usd * (usage.input_tokens - cached) + cached_usd * cached + output_usd * usage.output_tokens
 
 
 @lru_cache(maxsize=64)
-def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decimal | None] | None:
-    """The prices of one input and one output token, each None where it depends on how many there are; None = unlisted.
+def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decimal | None, Decimal | None] | None:
+    """The prices of one input, one cached input and one output token.
 
-    To ask the list takes a tenth of a millisecond, which is much for each of 50,000 jobs.
+    Each is None where it depends on how many there are; None = unlisted. To ask the list takes a tenth of a
+    millisecond, which is much for each of 50,000 jobs.
     """
 
-    def price(input_tokens: int, output_tokens: int) -> Decimal | None:
-        most = _listed_usd(provider, model, Usage(input_tokens=input_tokens, output_tokens=output_tokens))
-        least = _listed_usd(provider, model, Usage(input_tokens=input_tokens and 1, output_tokens=output_tokens and 1))
+    def price(**tokens: int) -> Decimal | None:
+        one, very_many = Usage(**tokens), Usage(**{name: number * _VERY_MANY for name, number in tokens.items()})
+        least, most = _listed_usd(provider, model, one), _listed_usd(provider, model, very_many)
         return least if least * _VERY_MANY == most else None
 
     try:
-        return price(_VERY_MANY, 0), price(0, _VERY_MANY)
+        return price(input_tokens=1), price(input_tokens=1, cached_input_tokens=1), price(output_tokens=1)
     except LookupError:
         return None
 
@@ -56,5 +58,9 @@ def _listed_usd(provider: str, model: str, usage: Usage) -> Decimal:
     from genai_prices import Usage as BilledUsage
     from genai_prices import calc_price
 
-    billed = BilledUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    billed = BilledUsage(
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
+    )
     return calc_price(billed, model_ref=model, provider_id=provider).total_price

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from nightshift.job_types.base import JobResult, JobType, reasons
-from nightshift.model.batch import NOTHING_USED, Usage, count_of
+from nightshift.model.batch import NOTHING_USED, Usage
 from nightshift.model.job import job_id_of
 
 # A passing trouble of the provider's: the same request may succeed next time.
@@ -73,8 +73,10 @@ def usage_of(line: ResultLine) -> Usage:
     usage = (_object(line.response, "body") or {}).get("usage")
     if not isinstance(usage, dict):
         return Usage()
-    return Usage(
-        input_tokens=count_of(usage.get("prompt_tokens")), output_tokens=count_of(usage.get("completion_tokens"))
+    return Usage.counted(
+        input_tokens=usage.get("prompt_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+        cached_input_tokens=(_object(usage, "prompt_tokens_details") or {}).get("cached_tokens"),
     )
 
 

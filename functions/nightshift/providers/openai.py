@@ -342,9 +342,11 @@ def _time(seconds: Any) -> datetime | None:
 
 
 def _usage(usage: Any) -> Usage | None:
-    counted = Usage(
-        input_tokens=count_of(getattr(usage, "input_tokens", 0)),
-        output_tokens=count_of(getattr(usage, "output_tokens", 0)),
+    details = getattr(usage, "input_tokens_details", None)
+    counted = Usage.counted(
+        input_tokens=getattr(usage, "input_tokens", 0),
+        output_tokens=getattr(usage, "output_tokens", 0),
+        cached_input_tokens=getattr(details, "cached_tokens", 0),
     )
     return counted if counted != NOTHING_USED else None
 

@@ -14,13 +14,13 @@ from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import AsyncRetry, if_transient_error
 from google.auth.exceptions import GoogleAuthError
 
+from nightshift.functions import INGEST_TOPIC
 from nightshift.model.errors import EventUnreadable
 from nightshift.model.job import names_a_document
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
 
-INGEST_TOPIC: Final = "nightshift-ingest"
 # `timeout` bounds one call, `retry` all of them: the library's own repetition would go on for ten minutes.
 _PUBLISH: Final[dict[str, Any]] = {
     "timeout": 5.0,
