@@ -7,8 +7,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
 
-from nightshift.model.errors import JobRefused
-from nightshift.model.job import Speed
+from nightshift.errors import JobRefused
+from nightshift.values.speed import Speed
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
