@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nightshift.errors import InvalidSettings
 from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
-from nightshift.model.errors import InvalidSettings
-from nightshift.model.image_uri import parse_hosts
+from nightshift.values.hosts import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
 
-from nightshift.model.errors import JobRefused
-from nightshift.model.job import Speed
+from nightshift.errors import JobRefused
+from nightshift.values.speed import Speed
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
@@ -43,7 +43,7 @@ class JobInput(BaseModel):
     """The client's `input`: text, an image, or both. A job type that needs more, or other things, extends it.
 
     Each field is bounded, here and in firestore.rules, which name the fields of all job types. A whole number is a
-    `WholeNumber` (model/numbers.py), since some SDKs write each number as a double.
+    `WholeNumber` (values/numbers.py), since some SDKs write each number as a double.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
