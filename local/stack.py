@@ -30,17 +30,16 @@ from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
 from local.firebase.serving import FirebaseAddresses, running_firebase
-from local.functions import Functions
 from local.grant import grant_tokens
 from local.openai_server.webhooks import new_secret
 from local.part import ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
-from local.schedules import read_schedules
+from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
-from local.targets import TARGETS, Target
-from scheduler.declared import JOBS_FILE
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
+from scheduler.declared import declared
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
@@ -60,9 +59,8 @@ class Options:
     answer_seconds: float = 0.0  # how long it takes for an answer in real time
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
-    targets: Sequence[Target] = TARGETS
+    functions: Sequence[Function] = FUNCTIONS
     framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
-    jobs_file: Path = JOBS_FILE
     rules: Path = RULES  # without the file, everybody may do everything
     storage_rules: Path = ROOT / "storage.rules"  # the same
     standard_ports: bool = False  # those of the Firebase Emulator Suite, where they are free
@@ -76,7 +74,7 @@ class Stack:
     """A running stack: where everything is. Made by `running_stack`."""
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
-        self._schedules = read_schedules(options.jobs_file)
+        self._schedules = declared()
         self.options = options
         self.project = options.project
         self.settings = own_settings(options.caller) | dict(options.settings)
@@ -90,8 +88,8 @@ class Stack:
         self._firebase = FirebaseAddresses.choose(standard=options.standard_ports)
         (openai_port,) = free_ports(1)
         self._openai_address = f"{HOST}:{openai_port}"
-        self._functions = Functions(
-            options.targets, options.source, options.framework, self.function_environment, self.log_dir
+        self._functions = ServedFunctions(
+            options.functions, options.source, options.framework, self.function_environment, self.log_dir
         )
         self.function_urls = self._functions.urls
         self.relay_url = ""
@@ -147,17 +145,17 @@ class Stack:
         """The parts that run no more."""
         return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
 
-    def function_environment(self, target: Target) -> dict[str, str]:
+    def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees."""
-        auth = self.auth_environment if target.reads_id_tokens else {}
+        auth = self.auth_environment if function.reads_id_tokens else {}
         return basic_environment(self.options.caller) | self.environment | auth
 
     def relay(self) -> Relay:
         """Who gets which event: a trigger goes by the name of its function, a topic by its own."""
         return Relay(
             project=self.project,
-            triggers={t.name: self.function_urls[t.name] for t in self.options.targets if t.created_document},
-            topics={t.topic: self.function_urls[t.name] for t in self.options.targets if t.topic},
+            triggers={t.target: self.function_urls[t.target] for t in self.options.functions if t.created_document},
+            topics={t.topic: self.function_urls[t.target] for t in self.options.functions if t.topic},
         )
 
     async def start_parts(self, relay_address: str) -> None:
@@ -231,7 +229,7 @@ class Stack:
     async def _join(self, client: httpx.AsyncClient) -> None:
         topics = Topics(client, self.pubsub_host, self.project)
         declared = {topic.name for topic in self._schedules.topics}
-        names = declared | {target.topic for target in self.options.targets if target.topic}
+        names = declared | {function.topic for function in self.options.functions if function.topic}
         await _all(
             *(topics.create(name) for name in names),
             *(create_bucket(client, self._cloud.storage, self.project, bucket) for bucket in self.buckets),
@@ -239,13 +237,13 @@ class Stack:
         await _all(
             *(topics.keep(topic.name) for topic in self._schedules.topics if topic.kept),
             *(
-                topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", t.dead_letter_topic)
-                for t in self.options.targets
+                topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", DEAD_LETTERS if t.has_dead_letters else None)
+                for t in self.options.functions
                 if t.topic
             ),
             *(
-                self._set_trigger(client, t.name, t.created_document)
-                for t in self.options.targets
+                self._set_trigger(client, t.target, t.created_document)
+                for t in self.options.functions
                 if t.created_document
             ),
         )
