@@ -33,7 +33,7 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 	@$(BIN)/python -m local.up
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
-	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
+	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
 deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
 	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }

@@ -19,9 +19,9 @@ from bench.workbench import Workbench, workbench
 from local.tokens import unsigned_token
 from nightshift import settings
 from nightshift.functions import FUNCTIONS
-from nightshift.model.job import STATUSES
+from nightshift.reports import stats
 from nightshift.runtime import Runtime
-from nightshift.store import stats
+from nightshift.values.status import STATUSES
 
 _SIZES: Final = (100, 100_000)
 _ASKED: Final = 5

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from deploy.errors import DeployError
 from nightshift import settings
+from nightshift.errors import InvalidSettings
 from nightshift.functions import EVENT_SECONDS, FUNCTIONS, SECRETS
-from nightshift.model.errors import InvalidSettings
 from nightshift.settings import Settings
 
 _ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")

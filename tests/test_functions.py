@@ -15,8 +15,8 @@ from deploy.accounts import ACCOUNTS
 from local.part import ROOT
 from local.stack import Options
 from nightshift import settings
+from nightshift.errors import InvalidSettings
 from nightshift.functions import FUNCTIONS, SECRETS, Function
-from nightshift.model.errors import InvalidSettings
 from scheduler.declared import declared, read_declared
 
 _MAIN = ROOT / "functions" / "main.py"

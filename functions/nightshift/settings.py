@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nightshift.errors import InvalidSettings
 from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
-from nightshift.model.errors import InvalidSettings
-from nightshift.model.image_uri import parse_hosts
+from nightshift.values.hosts import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     max_jobs_in_flight: int = Field(20_000, ge=0)
     # Per user, in US dollars: what answers may cost us in a day for which the user paid nothing in the end.
     max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
-    min_deadline_seconds: float = Field(0, ge=0, le=604_800)
+    min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
     lease_seconds: float = Field(120, gt=0)
     rescue_seconds: float = Field(120, ge=0)

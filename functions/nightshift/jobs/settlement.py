@@ -1,0 +1,146 @@
+"""What becomes of a job once its line, or the lack of one, is known."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, Self
+
+from nightshift.errors import JobRefused
+from nightshift.job_types import find
+from nightshift.job_types.base import JobResult, JobType
+from nightshift.jobs.job import Job
+from nightshift.pricing.prices import batch_cost_usd
+from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of, usage_of
+from nightshift.values.lane import Lane
+from nightshift.values.outcome import Stop
+from nightshift.values.status import CANCELLED, FAILED
+from nightshift.values.usage import Usage
+
+WAS_CANCELLED: Final = "The request was cancelled."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfJob:
+    job: Job
+
+    def reread(self, update_time: datetime) -> Self:
+        """The same for a job whose document was touched meanwhile."""
+        return replace(self, job=replace(self.job, update_time=update_time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed(_OfJob):
+    """It has its answer. `lane` is the one that gave it."""
+
+    lane: Lane
+    result: JobResult
+    usage: Usage
+    # None for a model that has no listed price.
+    cost_usd: float | None
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requeued(_OfJob):
+    """It goes back into its lane. `attempts` is what it has spent then."""
+
+    attempts: int
+    # What its line in a batch has cost, which was no answer.
+    line_usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(_OfJob):
+    """It ends for good without an answer, and its tokens come back."""
+
+    status: Literal["failed", "cancelled"] = FAILED
+    error_code: str
+    error_message: str
+    title: str
+    # What its line in a batch has cost, which was no answer.
+    line_usd: float = 0.0
+
+    @property
+    def failed_usd(self) -> float:
+        """What we have paid for it, and its user has not: of that, what was not counted before."""
+        return max(0.0, self.job.uncounted_usd + (self.job.cost_usd or 0.0) + self.line_usd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(_OfJob):
+    """It has ended without an answer, and its line came after that: the line has cost something all the same."""
+
+    batch_id: str
+    line_usd: float
+
+
+Settlement = Completed | Requeued | Failed
+
+
+def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
+    """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
+    cost_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line))
+    try:
+        job_type = find(job.type)
+    except JobRefused as unknown:
+        return replace(failure(job, unknown.code, unknown.message), line_usd=cost_usd or 0.0)
+    answer = answer_of(line, job_type)
+    if isinstance(answer, Answer):
+        return completion(job, lane, job_type, answer, cost_usd)
+    return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)
+
+
+def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
+    """A line for a job of this batch that has ended without it, if it has cost something that was not counted yet."""
+    is_over = job.status in {FAILED, CANCELLED} and job.batch_id == batch_id != job.counted_batch_id
+    line_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line)) if is_over else None
+    return Late(job=job, batch_id=batch_id, line_usd=line_usd) if line_usd else None
+
+
+def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cost_usd: float | None) -> Completed:
+    """Complete a job by its validated answer."""
+    return Completed(
+        job=job,
+        lane=lane,
+        result=answer.result,
+        usage=answer.usage,
+        cost_usd=cost_usd,
+        title=f"{job_type.title} ready",
+        message=job_type.summarize(answer.result),
+    )
+
+
+def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
+    """Queue a job again if that may help and it has an attempt left, else fail it.
+
+    Args:
+        stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
+            that was cut short for its sake is not spent.
+    """
+    if no_answer.retryable and stop == "cancel":
+        return cancellation(job)
+    if no_answer.retryable and stop == "retry":
+        return Requeued(job=job, attempts=job.attempts - 1)
+    if no_answer.retryable and job.attempts < max_attempts:
+        return Requeued(job=job, attempts=job.attempts)
+    return failure(job, no_answer.error_code, no_answer.message)
+
+
+def failure(job: Job, error_code: str, error_message: str) -> Failed:
+    """Fail a job."""
+    title = f"{title_of(job.type)} failed"
+    return Failed(job=job, error_code=error_code, error_message=error_message, title=title)
+
+
+def cancellation(job: Job) -> Failed:
+    """Cancel a job that was charged."""
+    title = f"{title_of(job.type)} cancelled"
+    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=WAS_CANCELLED, title=title)
+
+
+def title_of(job_type: str) -> str:
+    """How a job of this type is called before a person; of an unknown one, too."""
+    try:
+        return find(job_type).title
+    except JobRefused:
+        return "Your request"
