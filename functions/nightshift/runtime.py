@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nightshift.model.errors import InvalidSettings
+from nightshift.errors import InvalidSettings
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class Runtime:
         """Firestore; with FIRESTORE_EMULATOR_HOST, the emulator."""
         from google.cloud.firestore import AsyncClient
 
-        from nightshift import references
+        from nightshift import foreign_references
 
-        references.read_foreign_ones()
+        foreign_references.read_foreign_ones()
         return AsyncClient(project=self.settings.project)
 
     @cached_property

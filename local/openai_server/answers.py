@@ -71,6 +71,7 @@ def _reply_answer(reply: Reply, body: JsonObject) -> Answer:
     if reply.error_code is not None:
         return Answer(error_code=reply.error_code, error_message=reply.error_message, copies=reply.copies)
     completion = chat_completion(body, reply.content, refusal=reply.refusal, finish_reason=reply.finish_reason)
+    completion["usage"] |= reply.usage or {}
     return Answer(status=reply.status_code or 200, body=completion, copies=reply.copies)
 
 

@@ -26,6 +26,8 @@ class Reply:
     error_code: str | None = None
     error_message: str = "This answer was scripted."
     missing: bool = False
+    # What of the usage of a chat answer is stated instead of the estimate.
+    usage: dict[str, Any] | None = None
     # How often the line appears in its file; 2 makes a duplicate.
     copies: int = 1
 
