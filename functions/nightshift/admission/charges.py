@@ -141,12 +141,16 @@ async def charge_and_start(
         priority=priority,
         start=start,
     )
-    landed = await runtime.kept(_charges).ask(charge, at=job.user_id)
+    landed = await runtime.instance.charges.ask(charge, at=job.user_id)
     # Of two deliveries that asked at once, one alone has taken the job.
     return landed.update_time if landed and landed.charge is charge else None
 
 
-def _charges(runtime: Runtime) -> Gathering[_Charge, _Landed | None]:
+Charges = Gathering[_Charge, _Landed | None]
+
+
+def new_charges(runtime: Runtime) -> Charges:
+    """The charges of an instance."""
     return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
 
 
