@@ -118,12 +118,10 @@ def _translated_errors() -> Iterator[None]:
 
 
 def _data_url(blob: Any) -> str:
-    checked = blob.generation
-    # The emulator gives the newest generation, whichever is asked for.
-    blob.reload()
-    if checked not in {None, blob.generation}:
-        raise missing()
     content = blob.download_as_bytes()
+    # The emulator gives the newest generation, whichever is asked for. So what is sent is checked again.
+    check_properties(len(content), None)
+    check_content(Portions(size_bytes=len(content), head=content))
     return f"data:{media_type(content[:FIRST_BYTES])};base64,{base64.b64encode(content).decode()}"
 
 
