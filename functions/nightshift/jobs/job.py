@@ -64,12 +64,19 @@ class Job:
     batch_until: datetime | None = None
     # Only while it is answered in real time: until then it is somebody's, or waits (see instant/realtime.py).
     next_attempt_at: datetime | None = None
+    # Which generation of its image was checked; None = it has none, or names an https address.
+    image_generation: int | None = None
     # Why it waits; None = somebody is at it, or was.
     waits_for: str | None = None
     # How many of the provider's answers were none.
     invalid_answers: int = 0
     # What the provider's answers in real time have cost so far; None = the model has no listed price.
     cost_usd: float | None = 0.0
+    # What lines of batches cost that brought no answer; the commit that ends the job without one counts it. Negative
+    # once an operator has run it again: so much of `cost_usd` was counted by its first end.
+    uncounted_usd: float = 0.0
+    # The batch of which the job's line was counted after, or by, the job's end.
+    counted_batch_id: str | None = None
 
     @property
     def is_realtime(self) -> bool:
