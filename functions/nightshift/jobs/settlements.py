@@ -19,7 +19,7 @@ from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.job import Job
-from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
 from nightshift.ledger.limits import Admissions
@@ -210,7 +210,7 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 **_counted(failure),
             },
         )
-        _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
+        _write_notification(runtime, writes, failure.job, KINDS[failure.status], failure.title, told)
     refunds.write(writes, job_ids, sum(failure.failed_usd for failure in failures))
     return refunds.admissions
 
