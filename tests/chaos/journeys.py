@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from cli.__main__ import COMMANDS
+from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import TERMINAL, Batch
-from nightshift.__main__ import COMMANDS
-from nightshift.commands import running
 from tests.chaos.calls import Traffic
-from tests.world import World
+from tests.support.world import World
 
 # Three hours of ticks: the provider's queue is full for half an hour, and nothing else here waits longer than a lease.
 _TICKS = 18

@@ -34,11 +34,8 @@ import openai
 from openai.types import Batch as ApiBatch
 from openai.types import FileObject
 
+from nightshift.errors import EventUnreadable
 from nightshift.job_types.base import JobInput, JobType
-from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
-from nightshift.model.errors import EventUnreadable
-from nightshift.model.request_line import RequestLine, request_line
-from nightshift.model.result_line import ResultLine
 from nightshift.providers.base import (
     ProviderBusy,
     ProviderGone,
@@ -54,6 +51,10 @@ from nightshift.providers.base import (
     WebhookEvent,
     one_word,
 )
+from nightshift.providers.request_line import RequestLine, request_line
+from nightshift.providers.result_line import ResultLine
+from nightshift.values.outcome import Outcome
+from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
 _ENDPOINT: Final = "/v1/chat/completions"
 _STAMP: Final = "nightshift_batch"

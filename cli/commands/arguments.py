@@ -1,0 +1,25 @@
+"""What commands take: ids, checked as far as they can be before anything is asked."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+
+from nightshift.values.ids import is_user_id, names_a_document
+
+
+def user_id(text: str) -> str:
+    """The uid of a user."""
+    if not is_user_id(text):
+        raise ArgumentTypeError("it is no user's uid")
+    return text
+
+
+def document_id(text: str) -> str:
+    """The id of a job's or a batch's document."""
+    if not names_a_document(text):
+        raise ArgumentTypeError("no document can have this id")
+    return text
+
+
+def job_or_batch(parser: ArgumentParser, what_happens: str) -> None:
+    """Take `job ID` or `batch ID`, as `kind` and `id`; `what_happens` to it, for the help."""
+    parser.add_argument("kind", choices=("job", "batch"), help=f"what is {what_happens}")
+    parser.add_argument("id", type=document_id, metavar="ID", help="its id")
