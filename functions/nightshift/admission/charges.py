@@ -69,13 +69,17 @@ class Start:
     next_attempt_at: datetime | None = None
     # Whether whoever admits the job answers for it until then.
     is_taken: bool = False
+    # Of the upload that was checked, and that alone the provider gets.
+    image_generation: int | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of the job that say so."""
+        image = {"imageGeneration": self.image_generation} if self.image_generation else {}
         if self.next_attempt_at is None:
             until = {"batchUntil": self.batch_until} if self.batch_until else {}
-            return {"status": QUEUED, "attempts": 0, **until}
+            return {"status": QUEUED, "attempts": 0, **until, **image}
         return {
+            **image,
             "status": PROCESSING,
             "attempts": 1 if self.is_taken else 0,
             "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
