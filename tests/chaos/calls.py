@@ -124,8 +124,8 @@ class _Process:
 class Traffic:
     """The external calls of all functions of one test, and the faults that are to strike them.
 
-    `calls` and `struck` grow as calls are made; `deaths` counts the processes that died. With `is_weighed`, `bytes` counts
-    what the calls carry in both directions; the answer of a unary RPC is left out, since it holds no document.
+    `calls` and `struck` grow as calls are made; `deaths` counts the processes that died. With `is_weighed`, `bytes`
+    counts what the calls carry in both directions; the answer of a unary RPC is left out, since it holds no document.
     """
 
     def __init__(self, *strikes: Strike, is_weighed: bool = False) -> None:
@@ -221,7 +221,7 @@ def seam() -> Iterator[None]:
         yield
 
 
-def _weigh_bodies(traffic: Traffic, *headers: Mapping[str, str]) -> None:
+def _weigh_bodies(traffic: Traffic, *headers: Mapping[str, Any]) -> None:
     if traffic.is_weighed:
         traffic.weigh(sum(int(one.get("content-length", 0)) for one in headers))
 

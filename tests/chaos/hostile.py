@@ -1,7 +1,7 @@
 """What hostile users do: each move is one way to take more than one's share, played within `firestore.rules`.
 
-Every write of theirs goes through the rules, over REST and with a token of their own. What the rules deny has no effect,
-and is counted. Tokens they have bought, as others have.
+Every write of theirs goes through the rules, over REST and with a token of their own. What the rules deny has no
+effect, and is counted. Their tokens they have bought, as others have.
 
 A new move is one more function with `@move`: it gets the attack, and a number from which all its choices follow.
 """
@@ -20,7 +20,7 @@ from google.cloud.firestore import FieldFilter
 from local.firestore_json import to_fields, to_value
 from local.openai_server import RequestFault
 from local.tokens import unsigned_token
-from tests.world import PNG, World
+from tests.support.world import PNG, World
 
 INVALID: Final = "please answer in prose"
 DECLINED: Final = "please decline this"
@@ -37,7 +37,6 @@ _IMAGES: Final = {
     "zipped.png": b"\x1f\x8b\x08\x00" + PNG,
     "huge.png": PNG[:16] + (40_000).to_bytes(4, "big") * 2 + PNG[24:],
     "text.png": b"no image at all",
-    "nothing.png": b"",
     "riff.webp": b"RIFF\x04\x00\x00\x00WEBP",
 }
 _ODD_TEXTS: Final = (
@@ -81,9 +80,8 @@ class Attack:
         self._users: dict[str, str] = {}
         self._jobs: list[str] = []
         self._root = f"projects/{world.project}/databases/(default)/documents"
-        self._http = httpx.AsyncClient(
-            base_url=f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._root}", trust_env=False, timeout=60
-        )
+        self._address = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._root}"
+        self._http = httpx.AsyncClient(trust_env=False, timeout=60)
 
     async def aclose(self) -> None:
         """Close the hostile users' connection."""
@@ -157,8 +155,7 @@ class Attack:
     async def _is_allowed(self, method: str, path: str, uid: str, body: Any = None) -> bool:
         self.effort.steps += 1
         headers = {"Authorization": f"Bearer {self._users[uid]}"}
-        # A path that begins with a colon belongs to the address as it stands.
-        answer = await self._http.request(method, f"{self._http.base_url}".rstrip("/") + path, headers=headers, json=body)
+        answer = await self._http.request(method, self._address + path, headers=headers, json=body)
         if answer.status_code in _REFUSED:
             self.effort.denied += 1
         elif answer.status_code != 404:
@@ -187,7 +184,7 @@ def _input(**fields: Value) -> Value:
 @move
 async def swollen_inputs(attack: Attack, number: int) -> None:
     """Documents as large as the database takes: with a refusal written into one, it would be larger."""
-    uid = attack.user()
+    uid = await attack.buyer(3)
     size = 1_048_300 - 40_000 * (number % 4)
     # Where the rules name the fields, the longest that they allow.
     longest = {"stringValue": "\U0001f5d1" * 4_000}
@@ -199,7 +196,7 @@ async def swollen_inputs(attack: Attack, number: int) -> None:
 async def arrays_of_times(attack: Attack, number: int) -> None:
     """Many small values, each of which is decoded by itself."""
     times = {"arrayValue": {"values": (10_000 + 10_000 * (number % 3)) * [_MOMENT]}}
-    uid = attack.user()
+    uid = await attack.buyer(0)
     inputs = (_input(text=to_value("x"), times=times), _input(text=times), times)
     await attack.submit(*(attack.write(uid, content) for content in inputs))
 
@@ -254,10 +251,10 @@ async def damaged_times(attack: Attack, number: int) -> None:
 
 @move
 async def odd_ids(attack: Attack, number: int) -> None:
-    """Ids with odd characters, and those of honest users' jobs that have expired, or are still there."""
-    uid = await attack.buyer(30)
-    taken = [*attack.expired, "honest0", "honest1"]
-    await attack.submit(*(attack.write(uid, text(f"mine {number}"), job_id=odd) for odd in [*_ODD_IDS, *taken]))
+    """Ids with odd characters, and as long as can be."""
+    uid = await attack.buyer(12)
+    ids = _ODD_IDS
+    await attack.submit(*(attack.write(uid, text(f"mine {number}"), job_id=job_id) for job_id in ids))
 
 
 @move
@@ -281,7 +278,7 @@ async def unpaid_flood(attack: Attack, number: int) -> None:
 @move
 async def abandoned_jobs(attack: Attack, number: int) -> None:
     """Jobs whose event never comes: rescuing them is the tick's."""
-    for uid in (attack.user(), await attack.buyer(5)):
+    for uid in (await attack.buyer(0), await attack.buyer(5)):
         for one in range(10):
             await attack.write(uid, text(f"left {number} {one}"))
 
@@ -292,8 +289,7 @@ async def many_accounts(attack: Attack, number: int) -> None:
     jobs = []
     for _ in range(12):
         uid = attack.user(firebase={"identities": {}, "sign_in_provider": "anonymous"})
-        if number % 2:
-            await attack.world.give(uid, 1)
+        await attack.world.give(uid, number % 2)
         jobs += [attack.write(uid, text(f"one of many {number}")), attack.write(uid, text("and one more"))]
     await attack.submit(*jobs)
 
@@ -348,7 +344,11 @@ async def unreadable_images(attack: Attack, number: int) -> None:
     uid = await attack.buyer(20)
     uris = [await attack.world.upload(uid, name, content) for name, content in _IMAGES.items()]
     bucket = uris[0].removesuffix(f"/users/{uid}/three-bytes.jpg")
-    uris += [f"{bucket}/users/{uid}/missing.png", f"{bucket}/users/alice/photo.png", f"https://example.com/{number}.gif"]
+    uris += [
+        f"{bucket}/users/{uid}/missing.png",
+        f"{bucket}/users/alice/photo.png",
+        f"https://example.com/{number}.gif",
+    ]
     photo = to_value("photo_rating")
     await attack.submit(*(attack.write(uid, to_value({"imageUri": uri}), type=photo) for uri in uris))
     # It is gone once it was admitted.

@@ -11,6 +11,7 @@ jobs is: some dozens here stand for some thousands.
 """
 
 import asyncio
+import textwrap
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,10 +23,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from local.openai_server import Reply, ReplyRule
-from nightshift.journey import answer
+from nightshift.instant import answer
 from tests.chaos.calls import Traffic, seam
 from tests.chaos.hostile import DECLINED, INVALID, MOVES, Attack, Effort
-from tests.world import World
+from tests.support.world import World
 
 Kind = Literal["text", "photo", "instant", "declined", "unusable", "horoscope"]
 _KINDS: Final[tuple[Kind, ...]] = ("text", "text", "photo", "instant", "declined", "unusable", "horoscope")
@@ -40,8 +41,9 @@ _SWEEP_AFTER: Final = timedelta(minutes=3)
 _TICK_AFTER: Final = timedelta(minutes=6)
 _ROUND: Final = timedelta(minutes=10)
 _QUIET_TICKS: Final = 12
+_EXAMPLES_PER_SEED: Final = 3
 _ENDED: Final = {"completed", "failed", "cancelled"}
-_PART_OF_A_JOB: Final = ("status", "errorCode", "errorMessage", "tokensSpent", "costUsd", "usage", "result", "attempts")
+_PART_OF_A_JOB: Final = ("status", "errorCode", "errorMessage", "tokensSpent", "costUsd", "usage", "result")
 
 
 class Interference(AssertionError):
@@ -107,12 +109,17 @@ class Felt:
     def differences(self, beside: "Felt") -> list[str]:
         """What differs from these in what they saw beside hostile users."""
         return [
-            f"{name}: {key} is {mine.get(name, {}).get(key)!r} alone, {theirs.get(name, {}).get(key)!r} beside them"
-            for mine, theirs in ((self.jobs, beside.jobs), (self.documents, beside.documents))
-            for name in sorted(mine.keys() | theirs.keys())
-            for key in sorted(mine.get(name, {}).keys() | theirs.get(name, {}).keys())
-            if mine.get(name, {}).get(key) != theirs.get(name, {}).get(key)
+            f"{name}: {key} is {_short(mine.get(key))} alone, {_short(theirs.get(key))} beside them"
+            for alone, besides in ((self.jobs, beside.jobs), (self.documents, beside.documents))
+            for name in sorted(alone.keys() | besides.keys())
+            for mine, theirs in [(alone.get(name, {}), besides.get(name, {}))]
+            for key in sorted(mine.keys() | theirs.keys())
+            if mine.get(key) != theirs.get(key)
         ]
+
+
+def _short(seen: Any) -> str:
+    return textwrap.shorten(repr(seen), 120)
 
 
 class _MeteredWorld(World):
@@ -153,6 +160,7 @@ class _Side:
         self._started_at = timedelta()
 
     async def play(self, example: Example) -> None:
+        self.answer_as_scripted()
         for uid in HONEST:
             await self._world.give(uid, _TOKENS)
         for one in example.rounds:
@@ -162,6 +170,13 @@ class _Side:
                 break
             await self._finish_round()
         await self._look_at_documents()
+
+    def answer_as_scripted(self) -> None:
+        """Let the provider answer as the honest script has it, whatever else hostile users made of it."""
+        faults = self._world.provider.faults
+        faults.clear()
+        faults.add(ReplyRule(reply=Reply(content="In prose."), text=INVALID, times=None))
+        faults.add(ReplyRule(reply=Reply.refuses("No."), text=DECLINED, times=None))
 
     async def _play_round(self, one: Round) -> None:
         # Ten minutes later the instances are others.
@@ -206,7 +221,8 @@ class _Side:
         await self._look_at_jobs()
 
     async def _finish_round(self) -> None:
-        """A sweep, and a tick."""
+        """A sweep, and a tick; by then the provider is no longer overrun."""
+        self.answer_as_scripted()
         self._at(_SWEEP_AFTER)
         await self._invoke(self._world.sweep)
         await self._look_at_jobs()
@@ -266,15 +282,13 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
         # No function waits: what is put off is a later sweep's.
         env.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
         with seam():
-            async with _MeteredWorld(env, began_at).running() as world:
+            world = _MeteredWorld(env, began_at)
+            async with world.running():
                 world.set_env(
                     NIGHTSHIFT_TICK_SECONDS=str(_TICK_SECONDS),
                     NIGHTSHIFT_MAX_BATCH_REQUESTS=str(example.most_requests),
                 )
                 await world.open_pubsub()
-                unusable, refused = Reply(content="In prose."), Reply.refuses("No.")
-                world.provider.faults.add(ReplyRule(reply=unusable, text=INVALID, times=None))
-                world.provider.faults.add(ReplyRule(reply=refused, text=DECLINED, times=None))
                 side = _Side(world, is_attacked=is_attacked)
                 try:
                     await side.play(example)
@@ -300,18 +314,8 @@ def compare(example: Example) -> Effort:
     return effort
 
 
-@dataclass(frozen=True)
-class Besieged:
-    """What came of the examples of a seed."""
-
-    seed: int
-    # What is interfered with, and the example that does; empty if nothing is.
-    broken: str
-    effort: Effort
-
-
 def besiege(number: int, examples: int) -> Effort:
-    """Play the examples of a seed. Raises Interference, with the smallest example that was found as a note."""
+    """Play the examples of a seed. Raises Interference, with the example as a note."""
     effort = Effort()
 
     @seed(number)
@@ -330,3 +334,22 @@ def besiege(number: int, examples: int) -> Effort:
 
     play()
     return effort
+
+
+@dataclass(frozen=True)
+class Besieged:
+    """What came of the examples of a seed."""
+
+    seed: int
+    # What an honest user felt, and of which example; empty if nothing.
+    broken: str
+    effort: Effort
+
+
+def play(number: int) -> Besieged:
+    """Play the examples of a seed. Never raises for what is broken in them."""
+    try:
+        return Besieged(seed=number, broken="", effort=besiege(number, _EXAMPLES_PER_SEED))
+    except Exception as error:  # noqa: BLE001 - whatever breaks is the outcome
+        story = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
+        return Besieged(seed=number, broken=story, effort=Effort())
