@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1)
     max_jobs_per_day: int = Field(50_000, ge=0)
     max_jobs_in_flight: int = Field(20_000, ge=0)
+    # Per user, in US dollars: what answers may cost us in a day for which the user paid nothing in the end.
+    max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
     min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
     lease_seconds: float = Field(120, gt=0)
