@@ -10,6 +10,7 @@ again as long as that lasts; should it outlast the lease, it takes the job up.
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -111,10 +112,11 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        await _check_input(runtime, job, job_type, request, tokens)
+        image_generation = await _check_input(runtime, job, job_type, request, tokens)
         lane = _lane_of(runtime, job_type)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
+        start = replace(start, image_generation=image_generation)
         taken_at = await charges.charge_and_start(
             runtime, job, lane=lane, tokens=tokens, priority=request.priority, start=start
         )
@@ -175,13 +177,15 @@ def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None
 
 async def _check_input(
     runtime: Runtime, job: Written, job_type: JobType[Any], request: JobRequest, tokens: int
-) -> None:
+) -> int | None:
+    """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
-    if job_input.imageUri:
-        if not is_web_address(job_input.imageUri):
-            # Cloud Storage is asked for those only who can pay for it.
-            await charges.check_account(runtime, job, tokens)
-        await uploads.check_image(runtime, request.userId, job_input.imageUri)
+    if not job_input.imageUri:
+        return None
+    if not is_web_address(job_input.imageUri):
+        # Cloud Storage is asked for those only who can pay for it.
+        await charges.check_account(runtime, job, tokens)
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri)
 
 
 def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:

@@ -69,13 +69,17 @@ class Start:
     next_attempt_at: datetime | None = None
     # Whether whoever admits the job answers for it until then.
     is_taken: bool = False
+    # Of the upload that was checked, and that alone the provider gets.
+    image_generation: int | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of the job that say so."""
+        image = {"imageGeneration": self.image_generation} if self.image_generation else {}
         if self.next_attempt_at is None:
             until = {"batchUntil": self.batch_until} if self.batch_until else {}
-            return {"status": QUEUED, "attempts": 0, **until}
+            return {"status": QUEUED, "attempts": 0, **until, **image}
         return {
+            **image,
             "status": PROCESSING,
             "attempts": 1 if self.is_taken else 0,
             "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
@@ -137,7 +141,7 @@ async def charge_and_start(
         priority=priority,
         start=start,
     )
-    landed = await runtime.kept(_charges).ask(charge, at=job.user_id)
+    landed = await runtime.instance.charges.ask(charge, at=job.user_id)
     # Of two deliveries that asked at once, one alone has taken the job.
     return landed.update_time if landed and landed.charge is charge else None
 
@@ -167,7 +171,11 @@ def _unaffordable(tokens: int, wallet: Wallet) -> JobRefused:
     return JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
 
 
-def _charges(runtime: Runtime) -> Gathering[_Charge, _Landed | None]:
+Charges = Gathering[_Charge, _Landed | None]
+
+
+def new_charges(runtime: Runtime) -> Charges:
+    """The charges of an instance."""
     return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
 
 

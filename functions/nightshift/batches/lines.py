@@ -23,7 +23,7 @@ from nightshift.values.usage import Usage
 
 # The lines that are settled together, and how many such portions are on their way to the database at once.
 _LINES_AT_ONCE: Final = 150
-_MOST_IN_FLIGHT: Final = 4
+PORTIONS_AT_ONCE: Final = 4
 
 
 async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
@@ -32,7 +32,7 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
     ended: list[Tally | BaseException] = []
     try:
         async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
-            if len(in_flight) == _MOST_IN_FLIGHT:
+            if len(in_flight) == PORTIONS_AT_ONCE:
                 done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 ended += [task.exception() or task.result() for task in done]
             in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines)))
@@ -47,13 +47,8 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
 
 
 async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
-    async with runtime.kept(_turns):
+    async with runtime.instance.portions:
         return await _settle(runtime, batch, lines)
-
-
-def _turns(_: Runtime) -> asyncio.Semaphore:
-    """Those of one instance, so that its memory does not know how many shards it is at."""
-    return asyncio.Semaphore(_MOST_IN_FLIGHT)
 
 
 async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:

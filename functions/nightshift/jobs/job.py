@@ -64,6 +64,8 @@ class Job:
     batch_until: datetime | None = None
     # Only while it is answered in real time: until then it is somebody's, or waits (see instant/realtime.py).
     next_attempt_at: datetime | None = None
+    # Which generation of its image was checked; None = it has none, or names an https address.
+    image_generation: int | None = None
     # Why it waits; None = somebody is at it, or was.
     waits_for: str | None = None
     # How many of the provider's answers were none.
