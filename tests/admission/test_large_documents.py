@@ -100,6 +100,9 @@ async def test_such_a_users_jobs_are_cancelled_and_the_user_is_erased(
     """An operator needs no other tool."""
     first, *others = [await world.write("mallory", input=each) for each in (FULL, MANY, FULL)]
 
+    for form in ([], ["--json"]):
+        code, told, _ = await operate(world, capsys, "job", first, *form)
+        assert (code, "mallory" in told, "aaaa" in told) == (0, True, False)
     code, _, _ = await operate(world, capsys, "cancel", "job", first, "--yes")
     assert (code, (await world.job(first))["status"]) == (0, "cancelled")
 
