@@ -19,7 +19,16 @@ FORMER_BATCH_IDS: Final = "formerBatchIds"
 # What an admitted job's document says but for its input and its answer.
 WITHOUT_INPUT: Final = (
     *("userId", "type", "status", "lane", "batchId", "attempts", FORMER_BATCH_IDS),
-    *("submittedAt", "batchUntil", "nextAttemptAt", "waitsFor", "invalidAnswers", "costUsd"),
+    *(
+        "submittedAt",
+        "batchUntil",
+        "nextAttemptAt",
+        "waitsFor",
+        "invalidAnswers",
+        "costUsd",
+        "uncountedUsd",
+        "countedBatchId",
+    ),
 )
 
 
@@ -58,6 +67,8 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
+        uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
+        counted_batch_id=fields.get("countedBatchId"),
     )
 
 
