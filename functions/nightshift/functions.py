@@ -23,7 +23,7 @@ SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SEC
 
 # Calls for workers.
 INGEST_TOPIC: Final = "nightshift-ingest"
-# Calls that no worker could answer. A pull subscription keeps them, to be looked at.
+# Events that no delivery could deal with. A pull subscription keeps them, to be looked at.
 DEAD_LETTERS: Final = "nightshift-dead-letters"
 
 # Every schedule is read in this time zone.
@@ -52,8 +52,8 @@ class Function:
     topic: str | None = None
     # Unix-cron; Cloud Scheduler then publishes on its topic: https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
     schedule: str | None = None
-    # Whether messages go to DEAD_LETTERS that it failed to take again and again.
-    has_dead_letters: bool = False
+    # After so many deliveries that fail, an event goes to DEAD_LETTERS; 0 = it comes again for a day, and is lost.
+    most_deliveries: int = 0
     # Names of SECRETS. It does not start without them.
     secrets: tuple[str, ...] = ()
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
@@ -68,6 +68,11 @@ class Function:
     def takes_events(self) -> bool:
         """Whether Eventarc calls it, and no other caller may."""
         return self.created_document is not None or self.topic is not None
+
+    @property
+    def has_dead_letters(self) -> bool:
+        """Whether an event that it fails to take goes to DEAD_LETTERS."""
+        return self.most_deliveries > 0
 
     @property
     def service(self) -> str:
@@ -89,7 +94,8 @@ FUNCTIONS: Final = (
         does="Ingests one shard of one batch's output.",
         account="nightshift-ingest",
         topic=INGEST_TOPIC,
-        has_dead_letters=True,
+        # They take two and a half minutes at least, longer than a dead worker's lease.
+        most_deliveries=5,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
@@ -148,6 +154,8 @@ FUNCTIONS: Final = (
         does="Admits a job, and answers it or submits its lane.",
         account="nightshift-admit",
         created_document="ai_jobs/{jobId}",
+        # They take half an hour, so that a short outage is over; by then ticks have rescued the job anyway.
+        most_deliveries=10,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,

@@ -22,7 +22,7 @@ from nightshift.database.commits import READ, Commit, stream
 from nightshift.database.fields import time_or_none
 from nightshift.database.leases import Hold
 from nightshift.errors import TryLater
-from nightshift.jobs.documents import job_of, jobs_where
+from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
@@ -242,7 +242,8 @@ async def is_any_processing(runtime: Runtime, batch_id: str) -> bool:
 async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
-    return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
+    query = query.order_by("submittedAt").select(WITHOUT_INPUT).limit(_PAGE)
+    return [job_of(snapshot) for snapshot in await query.get(**READ)]
 
 
 async def count_claimed(runtime: Runtime, batch_id: str) -> int:
