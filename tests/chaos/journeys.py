@@ -379,7 +379,8 @@ async def cancel_waiting(stage: Stage) -> None:
 async def retry_job(stage: Stage) -> None:
     """Two jobs that failed are run again: one was rejected and refunded, one was refused for want of tokens."""
     world = stage.world
-    world.provider.faults.add(ReplyRule(reply=Reply.http_error(400), custom_id="job-alice-1", times=1))
+    too_long = Reply.http_error(400, "context_length_exceeded")
+    world.provider.faults.add(ReplyRule(reply=too_long, custom_id="job-alice-1", times=1))
     await world.give("alice", 1)
     await stage.write("alice", "alice-1")
     await stage.write("bob", "bob-1")

@@ -17,10 +17,10 @@ from nightshift.model.errors import JobRefused
 from nightshift.model.job import Job, JobRequest, job_id_of
 from nightshift.model.lane import Lane
 from nightshift.model.ledger import Wallet
-from nightshift.model.result_line import parse_result_line, usage_of
 from nightshift.model.settlement import Completed, Failed, settlement_of
 from nightshift.providers.base import ProviderTrouble
 from nightshift.providers.openai import OpenAIProvider, _translated_errors
+from nightshift.providers.openai_lines import read_line
 from nightshift.store.batches import readable
 from tests.fuzz.batch_objects import LIKELY
 from tests.fuzz.contract import ERROR_CODES, is_count
@@ -45,11 +45,11 @@ _BATCH_DOCUMENT: Final = {
 
 
 def _judge_line(line: bytes) -> None:
-    result = parse_result_line(line)
+    result = read_line(line)
     if result is None:
         return
     assert job_id_of(f"job-{result.job_id}") == result.job_id
-    assert is_count(usage_of(result).input_tokens)
+    assert is_count(result.usage.input_tokens)
     for job_type in (*registered(), "horoscope"):
         job = Job(
             job_id=result.job_id,

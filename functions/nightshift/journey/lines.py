@@ -11,10 +11,11 @@ from typing import Final
 
 from nightshift.model.batch import Batch, Counts, Usage
 from nightshift.model.job import CANCELLED, FAILED, PROCESSING
-from nightshift.model.result_line import ResultLine, parse_result_line, usage_of
-from nightshift.model.settlement import Completed, Failed, Settlement, settlement_of
+from nightshift.model.result_line import ResultLine
+from nightshift.model.settlement import Completed, Failed, Requeued, Settlement, settlement_of
 from nightshift.model.shard import ResultFile, Stretch
 from nightshift.model.tally import Tally
+from nightshift.model.trouble import worst
 from nightshift.runtime import Runtime
 from nightshift.store import artifacts, settlements
 
@@ -58,14 +59,14 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
     malformed = duplicate = unknown = 0
     usage = Usage()
     for line in lines:
-        result = parse_result_line(line) if line else None
+        result = runtime.provider.read_line(line) if line else None
         if result is None:
             malformed += 1
         elif result.job_id in parsed:
             duplicate += 1
         else:
             parsed[result.job_id] = result
-            usage += usage_of(result)
+            usage += result.usage
     jobs = await settlements.read_jobs(runtime, parsed)
     judged = []
     for job_id, result in parsed.items():
@@ -78,7 +79,16 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
             judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
     # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
-    return Tally(settled=_counted(settled), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
+    spared = [again for again in settled if isinstance(again, Requeued) and again.trouble]
+    return Tally(
+        settled=_counted(settled),
+        malformed=malformed,
+        duplicate=duplicate,
+        unknown=unknown,
+        usage=usage,
+        trouble=worst(*(again.trouble for again in spared)),
+        spared=max((again.spared for again in spared), default=0),
+    )
 
 
 def _counted(settlements: Sequence[Settlement]) -> Counts:

@@ -15,6 +15,7 @@ from nightshift.model.job import Job
 from nightshift.model.realtime import NO_ANSWER_IN_TIME
 from nightshift.model.result_line import NoAnswer
 from nightshift.model.settlement import Settlement, failure, retry_or_failure
+from nightshift.model.trouble import Trouble
 from nightshift.runtime import Runtime
 from nightshift.store import batches, settlements
 
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 
 # Longer than any batch is waited for: 72 hours for the provider, 24 for its files.
 _STRANDED_AFTER: Final = timedelta(hours=120)
-_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", retryable=True)
+_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", trouble=Trouble.LEFT_OUT)
 
 
 async def recover(runtime: Runtime) -> None:

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from nightshift.model.lane import Lane
+from nightshift.model.trouble import Trouble
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
 # An operator's wish for an open batch: it is stopped, and its jobs without an answer are cancelled, or sent again.
@@ -136,6 +137,10 @@ class Batch:
     output_file_id: str | None
     error_file_id: str | None
     error_code: str | None
+    # Why it failed, or what its lines met; None where there was no trouble that is not a job's own.
+    trouble: Trouble | None
+    # How often one of its jobs came back through no fault of its own, at most.
+    spared: int
     # Whether a result file was cut into shards.
     is_cut: bool
     usage: Usage

@@ -12,8 +12,12 @@ from nightshift.model.job import CANCELLED, FAILED, Job
 from nightshift.model.lane import Lane
 from nightshift.model.pricing import batch_cost_usd
 from nightshift.model.result_line import Answer, NoAnswer, ResultLine, answer_of
+from nightshift.model.trouble import Trouble
 
 WAS_CANCELLED: Final = "The request was cancelled."
+# How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
+# some day; with the lane's pauses in between, a trouble of some hours is waited out.
+MOST_SPARED: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,12 @@ class Completed(_OfJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Requeued(_OfJob):
-    """It goes back into its lane. `attempts` is what it has spent then."""
+    """It goes back into its lane. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
 
     attempts: int
+    spared: int = 0
+    # Why, if it is not the job's own trouble.
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +93,25 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
 def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
+    Only the job's own trouble spends an attempt.
+
     Args:
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
     """
-    if no_answer.retryable and stop == "cancel":
+    trouble = no_answer.trouble
+    if trouble.is_final:
+        return failure(job, no_answer.error_code, no_answer.message)
+    if stop == "cancel":
         return cancellation(job)
-    if no_answer.retryable and stop == "retry":
-        return Requeued(job=job, attempts=job.attempts - 1)
-    if no_answer.retryable and job.attempts < max_attempts:
-        return Requeued(job=job, attempts=job.attempts)
+    if stop == "retry":
+        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared)
+    if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
+        # What is waited for without end counts so far only that its repetition is known for one.
+        spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
+        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble)
+    if job.attempts < max_attempts:
+        return Requeued(job=job, attempts=job.attempts, spared=job.spared)
     return failure(job, no_answer.error_code, no_answer.message)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nightshift.model.batch import NOTHING_SETTLED, NOTHING_USED, Counts, Usage, count_of
+from nightshift.model.trouble import Trouble, worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,9 @@ class Tally:
     # A job that is not in this batch.
     unknown: int = 0
     usage: Usage = NOTHING_USED
+    # The worst trouble of its jobs that was not their own, and how often one of them met such a trouble, at most.
+    trouble: Trouble | None = None
+    spared: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -28,6 +32,8 @@ class Tally:
             duplicate=self.duplicate + other.duplicate,
             unknown=self.unknown + other.unknown,
             usage=self.usage + other.usage,
+            trouble=worst(self.trouble, other.trouble),
+            spared=max(self.spared, other.spared),
         )
 
     def counts(self) -> dict[str, int]:
@@ -41,7 +47,13 @@ class Tally:
 
     def fields(self) -> dict[str, Any]:
         """The `tally` field of a shard's document."""
-        return {**self.counts(), "settled": self.settled.fields(), "usage": self.usage.fields()}
+        return {
+            **self.counts(),
+            "settled": self.settled.fields(),
+            "usage": self.usage.fields(),
+            "trouble": self.trouble.value if self.trouble else None,
+            "spared": self.spared,
+        }
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Tally":
@@ -53,4 +65,6 @@ class Tally:
             duplicate=count_of(fields.get("duplicate")),
             unknown=count_of(fields.get("unknown")),
             usage=Usage.read(fields.get("usage")),
+            trouble=Trouble.read(fields.get("trouble")),
+            spared=count_of(fields.get("spared")),
         )

@@ -12,10 +12,11 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
 
-from nightshift.model.batch import NOTHING_SETTLED, OPEN, STOPS, Batch, Counts, Estimate, Usage
+from nightshift.model.batch import NOTHING_SETTLED, OPEN, STOPS, Batch, Counts, Estimate, Usage, count_of
 from nightshift.model.errors import TryLater
 from nightshift.model.job import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED, Job
 from nightshift.model.lane import Lane
+from nightshift.model.trouble import Trouble
 from nightshift.runtime import Runtime
 from nightshift.store import lanes, leases
 from nightshift.store.commits import READ, Commit, stream
@@ -282,6 +283,8 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_file_id=fields.get("outputFileId"),
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
+        trouble=Trouble.read(fields.get("trouble")),
+        spared=count_of(fields.get("spared")),
         is_cut=bool(fields.get("isCut")),
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),

@@ -58,6 +58,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
+        spared=count_of(fields.get("spared")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
     )
 

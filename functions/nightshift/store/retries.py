@@ -25,7 +25,9 @@ from nightshift.store.settlements import batches_left
 # What tells of an end. `expireAt` does: a job in flight is not to be deleted by its age.
 _NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
 # What the run that ended has left.
-_NO_RUN: Final = dict.fromkeys(("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers"), DELETE_FIELD)
+_NO_RUN: Final = dict.fromkeys(
+    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared"), DELETE_FIELD
+)
 
 
 async def start(runtime: Runtime, job: Written, start: Start) -> None:

@@ -34,7 +34,7 @@ _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
-    *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt"),
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
     FORMER_BATCH_IDS,
 )
 
@@ -144,7 +144,8 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
 def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
-    _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
+    spared = {"spared": again.spared} if again.spared != again.job.spared else {}
+    _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **spared, **left})
 
 
 def batches_left(job: Job) -> list[str]:
