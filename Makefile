@@ -33,7 +33,7 @@ up: setup ## keep the local stack running, and print how to write a job and foll
 	@$(BIN)/python -m local.up
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
-	@$(BIN)/python -m nightshift audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
+	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
 deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
 	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
@@ -53,7 +53,7 @@ bench: setup ## what it costs and how fast it is, against floors, into docs/BENC
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
 
-schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to scheduler/jobs.toml (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
+schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
 	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities

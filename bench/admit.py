@@ -21,8 +21,8 @@ from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
 from bench.answer import Aim, Answer, Measurement, check
 from nightshift import settings
-from nightshift.journey.admit import admit
-from nightshift.model.errors import TryLater
+from nightshift.admission.admit import admit
+from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
 
 _ROUNDS = 2

@@ -19,8 +19,8 @@ _RUNS: Final = 9
 _AIM: Final = Aim(sign="≤", bound=1.15)
 _MAIN: Final = "import main"
 _FIRST_EVENT: Final = """import main
-from nightshift.journey.admit import admit
-from nightshift.journey.advance import submit_lane
+from nightshift.admission.admit import admit
+from nightshift.batches.advance import submit_lane
 main.runtime.firestore, main.runtime.provider"""
 _FLOOR: Final = "import google.cloud.firestore, openai, functions_framework"
 _PROGRAM: Final = """import time

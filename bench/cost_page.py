@@ -25,7 +25,7 @@ from bench.month import (
     batches_of,
 )
 from bench.prices import DEFAULT_REGION, PRICES, READ_ON
-from deploy.functions import FUNCTIONS
+from nightshift.functions import FUNCTIONS
 from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
@@ -67,8 +67,8 @@ def page(counts: Counts) -> str:
         photo_kb=photo.image_bytes / 1_000,
         second_usd=usd(1_000_000 * (prices["Functions: vCPU"].usd + prices["Functions: memory"].usd)),
         concurrency=TRIGGER.concurrency,
-        most_triggers=TRIGGER.most_instances,
-        most_workers=_WORKER.most_instances,
+        most_triggers=TRIGGER.max_instances,
+        most_workers=_WORKER.max_instances,
         most=f"{most:,}",
         rate=most / MONTH_SECONDS,
         job_writes=counts.job.writes + APP_WRITES,

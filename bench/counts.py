@@ -12,8 +12,8 @@ from bench.counting import bill, counter
 from bench.per_instant_job import InstantJobs, instant_jobs
 from bench.per_job import LARGE, SMALL, Night, night_of
 from bench.stored import document_bytes, index_bytes
-from nightshift.model.batch import Usage
-from tests.world import World
+from nightshift.values.usage import Usage
+from tests.support.world import World
 
 # Cloud Storage's operations: https://cloud.google.com/storage/pricing#operations-by-class. An upload in parts is
 # billed once; deleting is free.

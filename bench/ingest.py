@@ -21,9 +21,9 @@ from bench.answer import Aim, Answer, Measurement, check
 from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, check_all_completed, commit_all, documents, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
-from nightshift.journey.advance import advance, submit_lane, work
-from nightshift.journey.seen import NOTHING_SEEN
-from nightshift.model.errors import LeaseHeld
+from nightshift.batches.advance import advance, submit_lane, work
+from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.errors import LeaseHeld
 from nightshift.runtime import Runtime
 
 _JOBS: Final = 3_000
@@ -33,12 +33,12 @@ _JOBS_IN_A_COMMIT: Final = 150
 _IN_FLIGHT: Final = (1, 2, 4, 8)
 _AIM: Final = Aim(sign="≥", bound=0.8)
 _PARTS: Final = (
-    ("pricing", ("model/pricing.py",)),
-    ("parsing and validating", ("model/result_line.py", "model/settlement.py", "job_types/")),
-    ("copying and reading the file", ("store/artifacts.py", "providers/openai.py")),
+    ("pricing", ("pricing/prices.py",)),
+    ("parsing and validating", ("providers/result_line.py", "jobs/settlement.py", "job_types/")),
+    ("copying and reading the file", ("batches/artifacts.py", "providers/openai.py")),
     WAITING,
     ("reading jobs", ("get_all", "read_jobs", "job_of", "to_dict", "_parse_batch_get")),
-    ("building and encoding commits", ("store/settlements.py", "store/commits.py", "firestore_v1/")),
+    ("building and encoding commits", ("jobs/settlements.py", "database/commits.py", "firestore_v1/")),
     ("gRPC", ("grpc/",)),
 )
 

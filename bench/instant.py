@@ -29,15 +29,15 @@ from bench import instant_calls
 from bench.answer import Aim, Answer, Measurement, check
 from bench.instant_calls import Calls, busy_seconds
 from bench.seeding import Write, commit_all, number_of
-from deploy.functions import FUNCTIONS
 from local.environment import basic_environment
 from local.part import Part, stop
 from local.ports import HOST, free_ports
+from nightshift.functions import FUNCTIONS
 
 _AIM: Final = Aim(sign="≥", bound=0.8)
 _TARGET_PER_MINUTE: Final = 30_000
 _JOBS_AT_ONCE, _MOST_INSTANCES = next(
-    (function.concurrency, function.most_instances) for function in FUNCTIONS if function.name == "onAiJobCreated"
+    (function.concurrency, function.max_instances) for function in FUNCTIONS if function.name == "onAiJobCreated"
 )
 # A provider that answers in a second and takes sixty requests in one: sixty under way use it to the full.
 _LIMITED: Final = ("--answer", "1.0", "--requests-per-minute", "3600", "--requests-burst", "120")

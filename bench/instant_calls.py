@@ -21,14 +21,15 @@ import openai
 from bench.answer import check
 from bench.seeding import LANE
 from nightshift import job_types, settings
+from nightshift.admission.admit import admit
+from nightshift.instant.answer import _attempt, _Waits, answer
+from nightshift.instant.realtime import Taken, wait_seconds
 from nightshift.job_types.base import JobInput
-from nightshift.journey.admit import admit
-from nightshift.journey.answer import _attempt, _Waits, answer
-from nightshift.model.job import PROCESSING, Job
-from nightshift.model.realtime import Taken, wait_seconds
-from nightshift.model.request_line import chat_completion_body
-from nightshift.model.settlement import Completed
+from nightshift.jobs.job import Job
+from nightshift.jobs.settlement import Completed
+from nightshift.providers.request_line import chat_completion_body
 from nightshift.runtime import Runtime
+from nightshift.values.status import PROCESSING
 
 _JOB_TYPE: Final = "waste_classification"
 _TEXT: Final = "an empty glass bottle"

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from bench.counts import Counts, Example
 from bench.month import batch_month, instant_month
 from bench.prices import DEFAULT_REGION, PRICES, Price, Region
-from nightshift.model.pricing import batch_cost_usd, realtime_cost_usd
+from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 
 PROVIDER: Final = "openai"
 DEFAULT_MODEL: Final = "gpt-5-mini"

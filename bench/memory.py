@@ -18,7 +18,7 @@ from google.cloud.firestore import AsyncClient
 from bench.answer import Aim, Answer, Measurement, check
 from bench.seeding import check_all_completed, documents, seed_queued_jobs
 from bench.workbench import Workbench, workbench
-from local.targets import TARGETS
+from nightshift.functions import FUNCTIONS
 
 _FEW: Final = 2_000
 _MANY: Final = 50_000
@@ -58,7 +58,7 @@ def _megabytes(size: int) -> str:
 
 
 async def _peaks(jobs: int) -> _Peaks:
-    targets = [target for target in TARGETS if target.name in {_SUBMITS, _INGESTS}]
+    targets = [function for function in FUNCTIONS if function.target in {_SUBMITS, _INGESTS}]
     async with workbench(targets) as bench:
         client = AsyncClient(project=bench.stack.project)
         await seed_queued_jobs(client, jobs)

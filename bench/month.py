@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.counts import Counts, Example, Footprint
-from deploy.functions import FUNCTIONS
 from local.part import ROOT
+from nightshift.functions import FUNCTIONS
 from nightshift.settings import Settings
-from scheduler.declared import read_declared
+from scheduler.declared import declared
 
 DAYS: Final = 31
 MONTH_SECONDS: Final = DAYS * 24 * 3600
 TICKS_PER_HOUR: Final = 6
 TICKS: Final = DAYS * 24 * TICKS_PER_HOUR
 SWEEPS: Final = DAYS * 24 * 60
-SCHEDULES: Final = len(read_declared().jobs)
+SCHEDULES: Final = len(declared().jobs)
 COALESCE_SECONDS: Final[int] = Settings.model_fields["coalesce_seconds"].default
 MOST_REQUESTS: Final[int] = Settings.model_fields["max_batch_requests"].default
 

@@ -7,7 +7,7 @@ import pytest
 from bench.answer import check
 from bench.billed import Billed
 from bench.counting import bill, counter
-from tests.world import World
+from tests.support.world import World
 
 
 @dataclass(frozen=True, kw_only=True)

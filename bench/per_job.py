@@ -14,7 +14,7 @@ import pytest
 from bench.answer import Aim, Answer, Measurement, check
 from bench.billed import Billed
 from bench.counting import bill, counter
-from tests.world import World
+from tests.support.world import World
 
 # A last page that is full costs one more query; a slope between these two meets none.
 SMALL, LARGE = 90, 190

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from bench.answer import Aim, Answer, Measurement, check
 from bench.billed import Billed
 from bench.counting import bill, counter
-from tests.world import API_KEY, World
+from tests.support.world import API_KEY, World
 
 _BATCHES = 500
 _TIMES = 5

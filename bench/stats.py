@@ -16,12 +16,12 @@ from bench.answer import Answer, Measurement, check
 from bench.counting import bill, counter
 from bench.seeding import Write, commit_all, job_id, number_of
 from bench.workbench import Workbench, workbench
-from local.targets import TARGETS
 from local.tokens import unsigned_token
 from nightshift import settings
-from nightshift.model.job import STATUSES
+from nightshift.functions import FUNCTIONS
+from nightshift.reports import stats
 from nightshift.runtime import Runtime
-from nightshift.store import stats
+from nightshift.values.status import STATUSES
 
 _SIZES: Final = (100, 100_000)
 _ASKED: Final = 5
@@ -32,7 +32,7 @@ async def ask() -> Answer:
     """Ask with few jobs, then with many."""
     measurements, notes = [], []
     with counter():
-        async with workbench([target for target in TARGETS if target.name == _TARGET]) as bench:
+        async with workbench([function for function in FUNCTIONS if function.target == _TARGET]) as bench:
             runtime = Runtime(settings.load())
             there = 0
             for jobs in _SIZES:

@@ -22,7 +22,7 @@ from bench.answer import Answer, Measurement, check
 from bench.sampling import WAITING, sampled
 from bench.seeding import LANE, Write, commit_all, documents, job_id, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
-from nightshift.journey.advance import submit_lane
+from nightshift.batches.advance import submit_lane
 from nightshift.providers.openai import OpenAIProvider
 from nightshift.runtime import Runtime
 
@@ -30,12 +30,12 @@ _JOBS: Final = 50_000
 _TICK_SECONDS: Final = 0.005
 _PARTS: Final = (
     ("uploading", ("providers/openai.py:upload",)),
-    ("building request lines", ("journey/assemble.py:_request_line", "model/request_line.py", "job_types/")),
+    ("building request lines", ("batches/assemble.py:_request_line", "providers/request_line.py", "job_types/")),
     WAITING,
     ("reading jobs", ("next_queued", "job_of", "to_dict", "_query_response_to_snapshot")),
-    ("building and encoding commits", ("store/batches.py", "store/commits.py", "firestore_v1/")),
+    ("building and encoding commits", ("batches/documents.py", "database/commits.py", "firestore_v1/")),
     # The pages are made on its way, so it stands behind all that makes them.
-    ("writing to Cloud Storage", ("store/artifacts.py",)),
+    ("writing to Cloud Storage", ("batches/artifacts.py",)),
     ("gRPC", ("grpc/",)),
     ("HTTP", ("httpx", "httpcore", "h11", "openai/")),
 )

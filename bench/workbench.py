@@ -14,21 +14,21 @@ from typing import Any
 import httpx
 
 from local.pubsub import Topics
-from local.schedules import read_schedules
 from local.stack import Options, Stack, running_stack
-from local.targets import Target
 from nightshift import settings
+from nightshift.functions import Function
 from nightshift.runtime import Runtime
+from scheduler.declared import declared
 
 # Its ticks come in a billion years: a bench sends its own.
 _CLOCK_SPEED = 1e-12
 
 
 @asynccontextmanager
-async def workbench(targets: Sequence[Target] = ()) -> AsyncIterator["Workbench"]:
+async def workbench(functions: Sequence[Function] = ()) -> AsyncIterator["Workbench"]:
     """The stack with these functions, which no schedule calls; its variables are in `os.environ`."""
     options = Options(
-        targets=targets, speed=_CLOCK_SPEED, validating_seconds=0, in_progress_seconds=0, finalizing_seconds=0
+        functions=functions, speed=_CLOCK_SPEED, validating_seconds=0, in_progress_seconds=0, finalizing_seconds=0
     )
     async with running_stack(options, say=lambda _: None) as stack, httpx.AsyncClient(trust_env=False) as http:
         os.environ.update(stack.environment)
@@ -47,7 +47,7 @@ class Workbench:
         """A new project in the emulators; `changes` are of the settings. The buckets are the stack's."""
         project = f"bench-{secrets.token_hex(6)}"
         topics = Topics(self.http, self.stack.pubsub_host, project)
-        for topic in read_schedules().topics:
+        for topic in declared().topics:
             await topics.create(topic.name)
         runtime = Runtime(settings.load().model_copy(update={"project": project, **changes}))
         try:

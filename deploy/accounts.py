@@ -3,25 +3,21 @@
 from typing import Final
 
 from deploy.cloud import Cloud
+from nightshift.functions import FUNCTIONS, function
 
-ADMIT: Final = "nightshift-admit"
-ANSWER: Final = "nightshift-answer"
-TICK: Final = "nightshift-tick"
-INGEST: Final = "nightshift-ingest"
-WEBHOOK: Final = "nightshift-webhook"
-STATS: Final = "nightshift-stats"
+ADMIT: Final = function("on_ai_job_created").account
+ANSWER: Final = function("answer_instant_jobs").account
+TICK: Final = function("process_batch_jobs").account
+INGEST: Final = function("ingest_batch_results").account
+WEBHOOK: Final = function("openai_webhook").account
+STATS: Final = function("get_batch_stats").account
 # Eventarc calls the event functions by it. No function runs by it, so no function may call another.
 EVENTS: Final = "nightshift-events"
 # Cloud Build's default differs between old and new projects, and may have no rights at all.
 BUILD: Final = "nightshift-build"
 
 ACCOUNTS: Final = {
-    ADMIT: "Nightshift: onAiJobCreated",
-    ANSWER: "Nightshift: answerInstantJobs",
-    TICK: "Nightshift: processBatchJobs",
-    INGEST: "Nightshift: ingestBatchResults",
-    WEBHOOK: "Nightshift: openaiWebhook",
-    STATS: "Nightshift: getBatchStats",
+    **{row.account: f"Nightshift: {row.name}" for row in FUNCTIONS},
     EVENTS: "Nightshift: delivers events to the functions",
     BUILD: "Nightshift: builds the functions",
 }

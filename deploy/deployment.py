@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from deploy.cloud import Cloud
-from deploy.functions import FUNCTIONS, WEBHOOK_SECRET, Function
+from nightshift.functions import FUNCTIONS, WEBHOOK_SECRET, Function
 from nightshift.settings import Settings
 
 

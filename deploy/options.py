@@ -14,9 +14,9 @@ from typing import Final
 from pydantic import SecretStr
 
 from deploy.errors import DeployError
-from deploy.functions import EVENT_SECONDS, SECRETS
 from nightshift import settings
-from nightshift.model.errors import InvalidSettings
+from nightshift.errors import InvalidSettings
+from nightshift.functions import EVENT_SECONDS, FUNCTIONS, SECRETS
 from nightshift.settings import Settings
 
 _ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")
@@ -72,13 +72,17 @@ def check_settings(
         variable: secrets[secret].get_secret_value() if secret in secrets else _KEPT_ELSEWHERE
         for secret, variable in SECRETS.items()
     }
-    # The webhook's function needs all that any of them does.
-    as_started = {"GOOGLE_CLOUD_PROJECT": project, "FUNCTION_TARGET": "openai_webhook", "K_SERVICE": "openaiwebhook"}
-    try:
-        with _environment(environment | dict(variables) | as_started):
-            checked = settings.load()
-    except InvalidSettings as invalid:
-        raise DeployError(f"The functions would not start: {invalid}.") from None
+    for function in FUNCTIONS:
+        as_started = {
+            "GOOGLE_CLOUD_PROJECT": project,
+            "FUNCTION_TARGET": function.target,
+            "K_SERVICE": function.service,
+        }
+        try:
+            with _environment(environment | dict(variables) | as_started):
+                checked = settings.load()
+        except InvalidSettings as invalid:
+            raise DeployError(f"{function.name} would not start: {invalid}.") from None
     if checked.tick_seconds > EVENT_SECONDS - _A_LAST_STEP_SECONDS:
         raise DeployError(f"NIGHTSHIFT_TICK_SECONDS: a function of events is ended after {EVENT_SECONDS} s.")
     return checked

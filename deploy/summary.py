@@ -1,7 +1,7 @@
 """What a deployment says at its end: where the functions are, and what a person has yet to do."""
 
 from deploy.deployment import Deployment
-from deploy.functions import FUNCTIONS, SECRETS, WEBHOOK_SECRET
+from nightshift.functions import FUNCTIONS, SECRETS, WEBHOOK_SECRET
 
 _WEBHOOK = "openaiWebhook"
 _EVENTS = "batch.completed, batch.failed, batch.expired and batch.cancelled"

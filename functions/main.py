@@ -13,9 +13,9 @@ from structlog.contextvars import bind_contextvars
 
 from nightshift import log, settings
 from nightshift.entry import guarded, takes_event
-from nightshift.model.errors import EventUnreadable, TryLater
-from nightshift.model.job import names_a_document
+from nightshift.errors import EventUnreadable, TryLater
 from nightshift.runtime import Runtime
+from nightshift.values.ids import names_a_document
 
 events = structlog.get_logger()
 runtime = Runtime(settings.load())
@@ -27,10 +27,10 @@ log.configure(runtime.settings.project)
 @takes_event
 async def on_ai_job_created(event: CloudEvent) -> None:
     """A client wrote a job: admit it, and answer it, or submit its lane if the coalescing window allows."""
-    from nightshift.journey.admit import admit
-    from nightshift.journey.advance import submit_lane
-    from nightshift.journey.answer import answer
-    from nightshift.model.realtime import Taken
+    from nightshift.admission.admit import admit
+    from nightshift.batches.advance import submit_lane
+    from nightshift.instant.answer import answer
+    from nightshift.instant.realtime import Taken
 
     try:
         job_id = _job_id(event)
@@ -56,7 +56,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
 @takes_event
 async def answer_instant_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's sweep, every minute: jobs that waited, whose instance died, or whose deadline is near."""
-    from nightshift.journey.sweep import sweep
+    from nightshift.instant.sweep import sweep
 
     await sweep(runtime)
 
@@ -66,7 +66,7 @@ async def answer_instant_jobs(_: CloudEvent) -> None:
 @takes_event
 async def process_batch_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's tick, every ten minutes."""
-    from nightshift.journey.tick import tick
+    from nightshift.tick.tick import tick
 
     await tick(runtime)
 
@@ -75,8 +75,8 @@ async def process_batch_jobs(_: CloudEvent) -> None:
 @guarded
 async def openai_webhook(request: Request) -> Response:
     """OpenAI says that a batch has ended: look at that batch at once."""
-    from nightshift.http.responses import respond
-    from nightshift.http.webhook import take_event
+    from nightshift.api.responses import respond
+    from nightshift.api.webhook import take_event
 
     return await respond(runtime, request, take_event, method="POST")
 
@@ -86,8 +86,8 @@ async def openai_webhook(request: Request) -> Response:
 @takes_event
 async def ingest_batch_results(event: CloudEvent) -> None:
     """A worker was called: settle one shard of a large batch's output, or advance a batch."""
-    from nightshift.journey.advance import work
-    from nightshift.store.messages import read_call
+    from nightshift.batches.advance import work
+    from nightshift.batches.messages import read_call
 
     try:
         batch_id, shard_id = read_call(event.get_data())
@@ -102,8 +102,8 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 @guarded
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
-    from nightshift.http.responses import respond
-    from nightshift.http.stats import batch_stats
+    from nightshift.api.responses import respond
+    from nightshift.api.stats import batch_stats
 
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-# As scheduler/jobs.toml has it.
+# As the table of functions has it.
 _TICK_EVERY: Final = timedelta(minutes=10)
 
 Event = Mapping[str, Any]

@@ -32,10 +32,9 @@ from local.part import ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
-from local.schedules import read_schedules
 from local.setup import find_toolchain
-from local.targets import TARGETS, Target
-from scheduler.declared import JOBS_FILE
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
+from scheduler.declared import declared
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
@@ -58,9 +57,8 @@ class Options:
     answer_seconds: float = 0.0  # how long it takes for an answer in real time
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
-    targets: Sequence[Target] = TARGETS
+    functions: Sequence[Function] = FUNCTIONS
     framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
-    jobs_file: Path = JOBS_FILE
     rules: Path = RULES  # without the file, everybody may do everything
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -71,7 +69,7 @@ class Stack:
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         if options.live and not options.caller.get("OPENAI_API_KEY"):
             raise StackError("OPENAI_API_KEY is not set, and without it OpenAI answers nothing.")
-        self._schedules = read_schedules(options.jobs_file)
+        self._schedules = declared()
         self.options = options
         self.project = options.project
         self.settings = own_settings(options.caller) | dict(options.settings)
@@ -82,10 +80,11 @@ class Stack:
         self._watch: asyncio.Task[str]
 
         self._cloud = CloudAddresses.choose()
-        openai_port, *function_ports = free_ports(1 + len(options.targets))
+        openai_port, *function_ports = free_ports(1 + len(options.functions))
         self._openai_address = f"{HOST}:{openai_port}"
         self.function_urls = {
-            target.name: f"http://{HOST}:{port}" for target, port in zip(options.targets, function_ports, strict=True)
+            function.target: f"http://{HOST}:{port}"
+            for function, port in zip(options.functions, function_ports, strict=True)
         }
         self.relay_url = ""
         self.firestore_host = self._cloud.firestore
@@ -137,24 +136,24 @@ class Stack:
         """The parts that run no more."""
         return [part for part in self._parts if part.exit_code() is not None]
 
-    def function_environment(self, target: Target) -> dict[str, str]:
+    def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees."""
-        auth = self.auth_environment if target.reads_id_tokens else {}
+        auth = self.auth_environment if function.reads_id_tokens else {}
         return basic_environment(self.options.caller) | self.environment | auth
 
     def relay(self) -> Relay:
         """Who gets which event: a trigger goes by the name of its function, a topic by its own."""
         return Relay(
             project=self.project,
-            triggers={t.name: self.function_urls[t.name] for t in self.options.targets if t.created_document},
-            topics={t.topic: self.function_urls[t.name] for t in self.options.targets if t.topic},
+            triggers={t.target: self.function_urls[t.target] for t in self.options.functions if t.created_document},
+            topics={t.topic: self.function_urls[t.target] for t in self.options.functions if t.topic},
         )
 
     async def start_parts(self, relay_address: str) -> None:
         """Start every process and wait until all are ready and joined."""
         self.relay_url = f"http://{relay_address}"
         toolchain = await find_toolchain(self.options.caller, say=self._say)
-        self._parts += [self._start_function(target) for target in self.options.targets]
+        self._parts += [self._start_function(function) for function in self.options.functions]
         self._parts += start_cloud(
             self._cloud,
             toolchain,
@@ -191,7 +190,7 @@ class Stack:
     async def _join(self, client: httpx.AsyncClient) -> None:
         topics = Topics(client, self.pubsub_host, self.project)
         declared = {topic.name for topic in self._schedules.topics}
-        names = declared | {target.topic for target in self.options.targets if target.topic}
+        names = declared | {function.topic for function in self.options.functions if function.topic}
         await _all(
             *(topics.create(name) for name in names),
             *(create_bucket(client, self._cloud.storage, self.project, bucket) for bucket in self.buckets),
@@ -199,13 +198,13 @@ class Stack:
         await _all(
             *(topics.keep(topic.name) for topic in self._schedules.topics if topic.kept),
             *(
-                topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", t.dead_letter_topic)
-                for t in self.options.targets
+                topics.push(t.topic, f"{self.relay_url}/pubsub/{t.topic}", DEAD_LETTERS if t.has_dead_letters else None)
+                for t in self.options.functions
                 if t.topic
             ),
             *(
-                self._set_trigger(client, t.name, t.created_document)
-                for t in self.options.targets
+                self._set_trigger(client, t.target, t.created_document)
+                for t in self.options.functions
                 if t.created_document
             ),
         )
@@ -224,16 +223,16 @@ class Stack:
         if answer.is_error:
             raise StackError(f"The Firestore emulator refused the trigger {trigger}: {answer.text.strip()}")
 
-    def _start_function(self, target: Target) -> Part:
-        port = self.function_urls[target.name].rpartition(":")[2]
+    def _start_function(self, function: Function) -> Part:
+        port = self.function_urls[function.target].rpartition(":")[2]
         return Part(
-            name=target.name,
+            name=function.target,
             address=f"{HOST}:{port}",
             command=[
                 *(sys.executable, *self.options.framework, "--source", str(self.options.source)),
-                *("--target", target.name, "--host", HOST, "--port", port),
+                *("--target", function.target, "--host", HOST, "--port", port),
             ],
-            environment=self.function_environment(target),
+            environment=self.function_environment(function),
             log_dir=self.log_dir,
             probe_path="/robots.txt",  # the framework itself answers; no code of the function runs
         )

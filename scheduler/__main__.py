@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.declared import JOBS_FILE, read_declared
+from scheduler.declared import declared, read_declared
 from scheduler.errors import SchedulerError
 
 # Google's libraries take a second to import, and who asks for help does not need them: they are imported below.
@@ -44,9 +44,9 @@ async def run(arguments: Sequence[str]) -> int:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    declared = read_declared(options.file)
+    wanted = read_declared(options.file) if options.file else declared()
     if options.command == "sync" and options.time_zone:
-        declared = declared.in_time_zone(options.time_zone)
+        wanted = wanted.in_time_zone(options.time_zone)
 
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -68,9 +68,9 @@ async def _run(options: argparse.Namespace) -> None:
             match options.command:
                 case "sync":
                     confirm = _yes if options.yes else _ask
-                    await sync(cloud, declared, report, dry_run=options.dry_run, confirm=confirm)
+                    await sync(cloud, wanted, report, dry_run=options.dry_run, confirm=confirm)
                 case "list":
-                    report.listing(await listing(cloud, declared))
+                    report.listing(await listing(cloud, wanted))
                 case _:
                     await _control(cloud, report, options)
     except (GoogleAPIError, GoogleAuthError) as error:
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--project", required=True, metavar="P", help="the Google Cloud project")
     common.add_argument("--location", required=True, metavar="R", help="the region of the schedules, as asia-south1")
-    common.add_argument("--file", type=Path, default=JOBS_FILE, help="what is declared (default: scheduler/jobs.toml)")
+    common.add_argument("--file", type=Path, help="declares other schedules than the table of functions")
     common.add_argument("--json", action="store_true", dest="as_json", help="print JSON, one object a line")
     common.add_argument(
         "--api-endpoint",
@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sync.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
     sync.add_argument("--yes", action="store_true", help="remove schedules without asking")
-    sync.add_argument("--time-zone", metavar="TZ", help="read the schedules in another time zone than the file's")
+    sync.add_argument("--time-zone", metavar="TZ", help="read the schedules in another time zone than the declared one")
     for command, parent, told in (
         ("list", None, "what is there, its state, its last and next run"),
         ("pause", one_or_all, "let a schedule, or all, not run until it is resumed"),

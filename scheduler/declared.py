@@ -1,4 +1,19 @@
-"""Reads `jobs.toml`: what Cloud Scheduler and Pub/Sub are to be, for the sync and for the local stack's clock."""
+"""What Cloud Scheduler and Pub/Sub are to be, for the sync and for the local stack's clock.
+
+It follows from the table of functions. Another declaration may be read from a file:
+
+    time_zone = "Asia/Kolkata"
+
+    [[job]]               # publishes to `topic` whenever `schedule` says so
+    name = "processBatchJobs"
+    description = "One tick."
+    schedule = "*/10 * * * *"
+    topic = "nightshift-tick"
+
+    [[topic]]             # a topic that no schedule publishes to
+    name = "nightshift-dead-letters"
+    kept = true           # a pull subscription of the same name keeps its messages
+"""
 
 import re
 import tomllib
@@ -10,9 +25,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, TIME_ZONE
 from scheduler.errors import SchedulerError
 
-JOBS_FILE: Final = Path(__file__).parent / "jobs.toml"
 # What is due stands in Firestore; the message of a schedule only says "now".
 MESSAGE: Final = b"{}"
 # So that in a project that is shared nobody's topics are taken for ours.
@@ -50,7 +65,7 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """The whole file; every `schedule` is read in `time_zone`. `topics` are all of them, those of the jobs first."""
+    """All of it; every `schedule` is read in `time_zone`. `topics` are all of them, those of the jobs first."""
 
     time_zone: ZoneInfo
     jobs: tuple[ScheduledJob, ...]
@@ -61,7 +76,18 @@ class Declared:
         return replace(self, time_zone=_time_zone(name, "--time-zone"))
 
 
-def read_declared(path: Path = JOBS_FILE) -> Declared:
+def declared() -> Declared:
+    """What the table of functions declares."""
+    jobs = tuple(
+        ScheduledJob(name=function.name, description=function.does, schedule=function.schedule, topic=function.topic)
+        for function in FUNCTIONS
+        if function.schedule and function.topic
+    )
+    topics = [Topic(name=function.topic) for function in FUNCTIONS if function.topic]
+    return Declared(time_zone=ZoneInfo(TIME_ZONE), jobs=jobs, topics=(*topics, Topic(name=DEAD_LETTERS, kept=True)))
+
+
+def read_declared(path: Path) -> Declared:
     """Read and check the file.
 
     Raises SchedulerError, naming the file and the key, for whatever Google Cloud would not take either.

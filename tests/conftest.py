@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.cloud import Emulators
-from tests.world import World
+from tests.support.world import World
 
 _emulators = Emulators(say=lambda _: None)
 

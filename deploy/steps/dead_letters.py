@@ -11,9 +11,9 @@ from deploy.accounts import agent
 from deploy.change import Change, same
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS
 
-_FUNCTION: Final = "ingestBatchResults"
-_TOPIC: Final = "nightshift-dead-letters"
+(_FUNCTION,) = (function.name for function in FUNCTIONS if function.has_dead_letters)
 _DELIVERIES: Final = 5
 _LEAST_SECONDS: Final = 10
 _MOST_SECONDS: Final = 600
@@ -26,7 +26,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     subscription = await _subscription(deployment)
     name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{_FUNCTION}"
     for resource, role in (
-        (Resource(kind=("pubsub", "topics"), name=_TOPIC), "roles/pubsub.publisher"),
+        (Resource(kind=("pubsub", "topics"), name=DEAD_LETTERS), "roles/pubsub.publisher"),
         (Resource(kind=("pubsub", "subscriptions"), name=name), "roles/pubsub.subscriber"),
     ):
         async for change in differences(cloud, resource, [Grant(role=role, member=pubsub)]):
@@ -34,7 +34,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     if subscription and _is_as_declared(subscription):
         yield same(name)
         return
-    update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={_TOPIC}")
+    update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={DEAD_LETTERS}")
     delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
     command = cloud.gcloud(*update, f"--max-delivery-attempts={_DELIVERIES}", *delays)
     yield Change(action="change", what=name, commands=(command,))
@@ -59,7 +59,7 @@ async def _subscription(deployment: Deployment) -> dict[str, Any] | None:
 def _is_as_declared(subscription: dict[str, Any]) -> bool:
     letters, retry = subscription.get("deadLetterPolicy", {}), subscription.get("retryPolicy", {})
     return (
-        str(letters.get("deadLetterTopic")).endswith(f"/topics/{_TOPIC}")
+        str(letters.get("deadLetterTopic")).endswith(f"/topics/{DEAD_LETTERS}")
         and letters.get("maxDeliveryAttempts") == _DELIVERIES
         and retry == {"minimumBackoff": f"{_LEAST_SECONDS}s", "maximumBackoff": f"{_MOST_SECONDS}s"}
     )

@@ -12,8 +12,8 @@ from typing import Any, Final
 from deploy.accounts import BUILD, EVENTS, email
 from deploy.change import Change, same
 from deploy.deployment import Deployment
-from deploy.functions import SECRETS, Function
 from deploy.steps import database
+from nightshift.functions import SECRETS, Function
 
 _SOURCES: Final = "functions"
 _RUNTIME: Final = "python312"
@@ -50,7 +50,7 @@ def declared(deployment: Deployment, function: Function, location: str, versions
         *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={_RUNTIME}"),
         *(f"--source={_SOURCES}", f"--entry-point={function.target}"),
         *(f"--memory={function.memory}", "--cpu=1", f"--timeout={function.timeout_seconds}s"),
-        *(f"--concurrency={function.concurrency}", "--min-instances=0", f"--max-instances={function.most_instances}"),
+        *(f"--concurrency={function.concurrency}", "--min-instances=0", f"--max-instances={function.max_instances}"),
         *(f"--service-account={email(cloud, function.account)}", f"--build-service-account={build}"),
         # After a rollback by hand, too.
         "--serve-all-traffic-latest-revision",
@@ -108,7 +108,7 @@ def _difference(deployment: Deployment, function: Function, live: Mapping[str, A
         "memory": config.get("availableMemory") == function.memory,
         "timeout": config.get("timeoutSeconds") == function.timeout_seconds,
         "concurrency": config.get("maxInstanceRequestConcurrency", 1) == function.concurrency,
-        "instances": config.get("maxInstanceCount") == function.most_instances,
+        "instances": config.get("maxInstanceCount") == function.max_instances,
         "service account": config.get("serviceAccountEmail") == email(deployment.cloud, function.account),
         "variables": variables(deployment).items() <= config.get("environmentVariables", {}).items(),
         "ingress": config.get("ingressSettings") == ("ALLOW_INTERNAL_ONLY" if function.takes_events else "ALLOW_ALL"),

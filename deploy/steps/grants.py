@@ -25,8 +25,8 @@ from typing import Final
 from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, INGEST, STATS, TICK, WEBHOOK, agent, email, member
 from deploy.change import Change
 from deploy.deployment import Deployment
-from deploy.functions import API_KEY, WEBHOOK_SECRET
 from deploy.policies import Grant, Resource, differences
+from nightshift.functions import API_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
 # Whoever advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST, WEBHOOK)
@@ -76,7 +76,7 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
             to("roles/storage.objectViewer", *_ASK),
         ),
         (
-            Resource(kind=("pubsub", "topics"), name="nightshift-ingest"),
+            Resource(kind=("pubsub", "topics"), name=INGEST_TOPIC),
             to("roles/pubsub.publisher", *_CALL_WORKERS),
         ),
         *(

@@ -9,7 +9,7 @@ from deploy.change import Change, same
 from deploy.command import Command
 from deploy.deployment import Deployment
 
-_WHAT: Final = "scheduler/jobs.toml"
+_WHAT: Final = "of the table of functions"
 # Somebody else's topics and schedules are left as they are.
 _FINE: Final = {"same", "left"}
 

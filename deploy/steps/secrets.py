@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from deploy.change import Change, same
 from deploy.command import Command
 from deploy.deployment import Deployment
-from deploy.functions import API_KEY, SECRETS
+from nightshift.functions import API_KEY, SECRETS
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:

@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from nightshift.errors import TryLater
 from nightshift.log import left_to_redelivery, where_raised
-from nightshift.model.errors import TryLater
 from nightshift.trace import trace_of
 
 log = structlog.get_logger()

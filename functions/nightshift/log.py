@@ -13,12 +13,13 @@ type and the place where it was raised are enough to find it. What libraries log
 
 import logging
 import traceback
+from pathlib import PurePath
 
 import structlog
 import structlog_gcp
 from structlog.typing import EventDict, Processor
 
-from nightshift.model.errors import TryLater
+from nightshift.errors import TryLater
 from nightshift.trace import TRACE
 
 log = structlog.get_logger()
@@ -65,8 +66,13 @@ def left_to_redelivery(trouble: TryLater) -> None:
 
 def where_raised(error: BaseException) -> str:
     """The innermost lines of our own code that an error passed, as `file:line function`, outermost first."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "nightshift" in frame.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-3:])
+
+
+def _is_ours(file_name: str) -> bool:
+    """Whether a file is one of the functions' or of the operator's command."""
+    return not {"nightshift", "cli"}.isdisjoint(PurePath(file_name).parts)
 
 
 class _OfLibraries(logging.Handler):

@@ -7,9 +7,9 @@ which it is first used.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from nightshift.model.errors import InvalidSettings
+from nightshift.errors import InvalidSettings
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
     from google.pubsub_v1 import PublisherAsyncClient
 
+    from nightshift.instance import Instance
     from nightshift.providers.base import Provider
-
-Kept = TypeVar("Kept")
 
 
 def utc_now() -> datetime:
@@ -33,14 +32,13 @@ class Runtime:
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.now = now
-        self._kept: dict[Callable[[Runtime], Any], Any] = {}
 
-    def kept(self, build: Callable[["Runtime"], Kept]) -> Kept:
-        """What this instance keeps between its calls, built when it is first asked for: one for each `build`."""
-        if build not in self._kept:
-            self._kept[build] = build(self)
-        kept: Kept = self._kept[build]
-        return kept
+    @cached_property
+    def instance(self) -> "Instance":
+        """What this instance keeps between its calls."""
+        from nightshift.instance import Instance
+
+        return Instance(self)
 
     @property
     def today(self) -> str:
@@ -56,9 +54,9 @@ class Runtime:
         """Firestore; with FIRESTORE_EMULATOR_HOST, the emulator."""
         from google.cloud.firestore import AsyncClient
 
-        from nightshift import references
+        from nightshift import foreign_references
 
-        references.read_foreign_ones()
+        foreign_references.read_foreign_ones()
         return AsyncClient(project=self.settings.project)
 
     @cached_property

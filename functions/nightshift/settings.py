@@ -11,18 +11,15 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from nightshift.model.errors import InvalidSettings
-from nightshift.model.image_uri import parse_hosts
+from nightshift.errors import InvalidSettings
+from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
+from nightshift.values.hosts import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 # As browsers send it: https://fetch.spec.whatwg.org/#origin-header. Neither `*` nor `null` is one.
 _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
-_ASK_THE_PROVIDER = frozenset(
-    {"on_ai_job_created", "answer_instant_jobs", "process_batch_jobs", "ingest_batch_results", "openai_webhook"}
-)
-_HEARS_THE_PROVIDER = "openai_webhook"
 # https://www.standardwebhooks.com: the prefix, then the key in base64.
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 
@@ -58,7 +55,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1)
     max_jobs_per_day: int = Field(50_000, ge=0)
     max_jobs_in_flight: int = Field(20_000, ge=0)
-    min_deadline_seconds: float = Field(0, ge=0, le=604_800)
+    min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
     lease_seconds: float = Field(120, gt=0)
     rescue_seconds: float = Field(120, ge=0)
@@ -94,18 +91,23 @@ def load() -> Settings:
     except ValidationError as invalid:
         # Neither the value nor pydantic's own text is shown: either could hold a key.
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
-    if settings and settings.target in _ASK_THE_PROVIDER and settings.openai_api_key is None:
-        faults.append("OPENAI_API_KEY: this function needs it")
-    if settings and settings.target == _HEARS_THE_PROVIDER:
-        if settings.openai_webhook_secret is None:
-            faults.append("OPENAI_WEBHOOK_SECRET: this function needs it")
-        elif not _is_signing_secret(settings.openai_webhook_secret.get_secret_value()):
-            faults.append(f"OPENAI_WEBHOOK_SECRET: after {_SECRET_PREFIX} it is no base64")
+    if settings:
+        faults += _faults_of_secrets(settings)
     if settings and settings.deployed_service and settings.auth_emulator:
         faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
     if faults or settings is None:
         raise InvalidSettings("; ".join(faults))
     return settings
+
+
+def _faults_of_secrets(settings: Settings) -> list[str]:
+    """What is wrong with the secrets that the table of functions gives this one."""
+    given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
+    faults = [f"{name}: this function needs it" for name in needed_by(settings.target) if given[name] is None]
+    signs = SECRETS[WEBHOOK_SECRET]
+    if signs in needed_by(settings.target) and given[signs] and not _is_signing_secret(given[signs].get_secret_value()):
+        faults.append(f"{signs}: after {_SECRET_PREFIX} it is no base64")
+    return faults
 
 
 def _is_signing_secret(secret: str) -> bool:

@@ -65,12 +65,15 @@ class Answerer:
 def _reply_answer(reply: Reply, body: JsonObject) -> Answer:
     if reply.missing:
         return Answer(missing=True)
+    if reply.status_code == 0:
+        return Answer(status=0)
     if reply.status_code is not None and reply.status_code >= 400:
         refused = error_body(reply.error_message, code=reply.error_code)
         return Answer(status=reply.status_code, body=refused, copies=reply.copies)
     if reply.error_code is not None:
         return Answer(error_code=reply.error_code, error_message=reply.error_message, copies=reply.copies)
     completion = chat_completion(body, reply.content, refusal=reply.refusal, finish_reason=reply.finish_reason)
+    completion["usage"] |= reply.usage or {}
     return Answer(status=reply.status_code or 200, body=completion, copies=reply.copies)
 
 

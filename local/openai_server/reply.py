@@ -26,6 +26,8 @@ class Reply:
     error_code: str | None = None
     error_message: str = "This answer was scripted."
     missing: bool = False
+    # What of the usage of a chat answer is stated instead of the estimate.
+    usage: dict[str, Any] | None = None
     # How often the line appears in its file; 2 makes a duplicate.
     copies: int = 1
 
@@ -43,6 +45,11 @@ class Reply:
     def line_error(cls, code: str, message: str = "Scripted error.") -> "Reply":
         """The line has no response, only an error, e.g. `request_timeout`."""
         return cls(error_code=code, error_message=message)
+
+    @classmethod
+    def nothing(cls) -> "Reply":
+        """The line stands in the error file with `status_code: 0` and an empty body, and is counted as completed."""
+        return cls(status_code=0)
 
     @classmethod
     def left_out(cls) -> "Reply":

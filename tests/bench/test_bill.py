@@ -28,7 +28,7 @@ from bench.per_instant_job import InstantJobs
 from bench.per_job import Night
 from bench.prices import MULTI_REGION, PRICES, Price
 from bench.stored import document_bytes, index_bytes
-from scheduler.declared import read_declared
+from scheduler.declared import declared
 
 TEXT, PHOTO = EXAMPLES
 FOOTPRINT = Footprint(
@@ -86,7 +86,7 @@ def test_a_month_has_as_many_ticks_and_sweeps_as_the_schedules_say() -> None:
     end = begin + timedelta(seconds=MONTH_SECONDS)
     calls = {
         job.name: sum(1 for _ in croniter_range(begin, end - timedelta(seconds=1), job.schedule))
-        for job in read_declared().jobs
+        for job in declared().jobs
     }
     assert calls == {"processBatchJobs": TICKS, "answerInstantJobs": SWEEPS}
 

@@ -12,7 +12,7 @@ from bench.counted_function import read_counts
 from bench.counting import bill, counter
 from local.part import Part, stop
 from local.ports import HOST, free_ports
-from tests.world import SOURCE, World
+from tests.support.world import SOURCE, World
 
 _TARGET = "on_ai_job_created"
 

@@ -8,7 +8,7 @@ from google.api_core.exceptions import AlreadyExists
 from google.cloud.firestore import AsyncClient, FieldFilter
 
 from bench.counting import bill, counter
-from tests.world import World
+from tests.support.world import World
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ import pytest
 from tests.chaos.calls import Call, Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.chaos.journeys import JOURNEYS, Journey, Stage
-from tests.promises import assert_promises_kept
-from tests.world import SOURCE, World
+from tests.support.promises import assert_promises_kept
+from tests.support.world import SOURCE, World
 
 _LONGEST_SECONDS = 120
 

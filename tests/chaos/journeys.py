@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from cli.__main__ import COMMANDS
+from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import TERMINAL, Batch
-from nightshift.__main__ import COMMANDS
-from nightshift.commands import running
 from tests.chaos.calls import Traffic
-from tests.world import World
+from tests.support.world import World
 
 # Three hours of ticks: the provider's queue is full for half an hour, and nothing else here waits longer than a lease.
 _TICKS = 18
@@ -225,8 +225,8 @@ async def hot_wallet(stage: Stage) -> None:
 
 @journey(submissions=2)
 async def retry(stage: Stage) -> None:
-    """One job whose first answer is an error of the provider's, and the second a result."""
-    stage.world.provider.faults.add(ReplyRule(reply=Reply.http_error(500), times=1))
+    """One job whose first answer is none, and the second a result."""
+    stage.world.provider.faults.add(ReplyRule(reply=Reply(content="no JSON"), times=1))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
     await stage.finish()
@@ -270,6 +270,24 @@ async def full(stage: Stage) -> None:
     stage.world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
+    await stage.finish()
+
+
+@journey()
+async def not_its_fault(stage: Stage) -> None:
+    """Six jobs; their lines, and then their next batch, meet the provider's and the account's trouble."""
+    world = stage.world
+    replies = (
+        Reply.http_error(400, "invalid_image_url", "Timeout while downloading the image."),
+        *(Reply.nothing(), Reply.http_error(404, "model_not_found"), Reply.http_error(402), Reply.http_error(499)),
+        Reply.line_error("a code that is new"),
+    )
+    for number, reply in enumerate(replies):
+        world.provider.faults.add(ReplyRule(reply, custom_id=f"job-alice-{number}", times=1))
+    await world.give("alice", len(replies))
+    await stage.gather_in_one_batch(*(("alice", f"alice-{number}") for number in range(len(replies))))
+    await world.provider.settled()
+    world.provider.faults.add(BatchFault(fail_code="billing_hard_limit_reached"))
     await stage.finish()
 
 

@@ -18,12 +18,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
 from local.openai_server.batches import TERMINAL
-from nightshift.journey import answer
+from nightshift.instant import answer
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.chaos.model import Kind, Model, Seen, Speed, Written
-from tests.promises import assert_promises_kept
-from tests.world import World
+from tests.support.promises import assert_promises_kept
+from tests.support.world import World
 
 USERS: Final = ("alice", "bob")
 _DECLINED: Final = "please decline this"

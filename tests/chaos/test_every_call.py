@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightshift.journey import submit
+from nightshift.batches import submit
 from tests.chaos.enumeration import Case, cases, record, run, share
 from tests.chaos.faults import FAULTS
 from tests.chaos.journeys import JOURNEYS

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.calls import ProcessDied, Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
-from tests.world import World
+from tests.support.world import World
 
 
 @pytest.fixture(autouse=True)

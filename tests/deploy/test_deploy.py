@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.errors import DeployError
-from deploy.functions import FUNCTIONS
-from local.targets import TARGETS
+from nightshift.functions import FUNCTIONS
 from tests.deploy.google import PROJECT
 from tests.deploy.world import SECRETS, Died, Site, copy_of, new_site
 
@@ -36,12 +35,6 @@ async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
     assert [one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters] == [5]
     (alert,) = site.state["alerts"].values()
     assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
-
-
-def test_every_target_is_deployed_as_the_local_stack_runs_it() -> None:
-    """With the same document or topic: a function that is added here is added there, too."""
-    deployed = {(function.target, function.created_document, function.topic) for function in FUNCTIONS}
-    assert deployed == {(target.name, target.created_document, target.topic) for target in TARGETS}
 
 
 async def test_a_second_run_changes_nothing(site: Site) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.functions import FUNCTIONS
+from nightshift.functions import FUNCTIONS
 from tests.deploy.google import PROJECT
 from tests.deploy.world import ROOT, SECRETS
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.fuzz.contract import assert_batches_are_legal, assert_ended_well, assert_wallet_agrees
 from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_JSON, TEXTS, up_to
-from tests.world import World
+from tests.support.world import World
 
 _STATUSES = [
     "validating",

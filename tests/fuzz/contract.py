@@ -1,8 +1,8 @@
 """What CONTRACT.md says of the documents, read as a checker: every fault is a sentence.
 
-The operators' audit, which `tests/promises.py` runs, compares documents with each other. This looks at each document by
-itself: its fields, their types, its codes. Only what the functions wrote is looked at; a client's own fields may be
-anything.
+The operators' audit, which `tests/support/promises.py` runs, compares documents with each other. This looks at each
+document by itself: its fields, their types, its codes. Only what the functions wrote is looked at; a client's own
+fields may be anything.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nightshift.job_types import registered
-from tests.world import World
+from tests.support.world import World
 
 Fields = Mapping[str, Any]
 

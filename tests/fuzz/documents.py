@@ -14,11 +14,11 @@ from google.api_core.exceptions import InvalidArgument
 from google.cloud.firestore import SERVER_TIMESTAMP
 from hypothesis import strategies as st
 
-from nightshift.model.job import names_a_document
+from nightshift.values.ids import names_a_document
 from tests.fuzz.contract import assert_batches_are_legal, assert_ended_well, assert_wallet_agrees
 from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_FIRESTORE, FIELD_NAMES, TEXTS, mutated, up_to
-from tests.world import World
+from tests.support.world import World
 
 _USER = "mallory"
 _JOB = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fuzz.contract import assert_ended_well
 from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_JSON, HALF_CHARACTERS, TEXTS, deep, mutated, up_to
-from tests.world import World
+from tests.support.world import World
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"

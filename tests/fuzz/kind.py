@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.world import World
+from tests.support.world import World
 
 # Somebody who does nothing unusual, in every world.
 BYSTANDER = "zoe"

@@ -15,7 +15,7 @@ from local.openai_server.batches import Batch
 from tests.fuzz.contract import assert_batches_are_legal, assert_ended_well, assert_wallet_agrees
 from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_JSON, deep, mutated, up_to
-from tests.world import World
+from tests.support.world import World
 
 _JOBS = 20
 _TYPES = ("waste_classification", "photo_rating")

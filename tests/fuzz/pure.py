@@ -11,24 +11,25 @@ from hypothesis import strategies as st
 from openai.types import Batch as ApiBatch
 from pydantic import ValidationError
 
+from nightshift.batches.documents import readable
+from nightshift.errors import JobRefused
 from nightshift.job_types import registered
 from nightshift.job_types.base import MAX_RESULT_BYTES
-from nightshift.model.errors import JobRefused
-from nightshift.model.job import Job, JobRequest, job_id_of
-from nightshift.model.lane import Lane
-from nightshift.model.ledger import Wallet
-from nightshift.model.settlement import Completed, Failed, settlement_of
+from nightshift.jobs.job import Job, JobRequest
+from nightshift.jobs.settlement import Completed, Failed, settlement_of
+from nightshift.ledger.wallet import Wallet
 from nightshift.providers.base import ProviderTrouble
 from nightshift.providers.openai import OpenAIProvider, _translated_errors
 from nightshift.providers.openai_lines import read_line
-from nightshift.store.batches import readable
+from nightshift.values.ids import job_id_of
+from nightshift.values.lane import Lane
 from tests.fuzz.batch_objects import LIKELY
 from tests.fuzz.contract import ERROR_CODES, is_count
 from tests.fuzz.documents import DOCUMENTS, WALLET
 from tests.fuzz.kind import Kind
 from tests.fuzz.lines import ANY_LINE
 from tests.fuzz.values import ANY_FIRESTORE, ANY_JSON, mutated
-from tests.world import World
+from tests.support.world import World
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _LANE: Final = Lane(provider="openai", endpoint="/v1/chat/completions", model="gpt-5-mini")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.kind import Kind
 from tests.fuzz.values import ANY_JSON, ODD_NUMBERS, TEXTS, deep
-from tests.world import World
+from tests.support.world import World
 
 _UNROUTED = ("TRACE", "BREW")
 _METHODS = st.sampled_from(

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from tests.fuzz.kind import Kind
-from tests.world import World
+from tests.support.world import World
 
 
 class Stage:

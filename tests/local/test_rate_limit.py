@@ -5,9 +5,9 @@ from openai import RateLimitError
 
 from local.openai_server import OpenAIServer
 from local.openai_server.rate_limit import RateLimit, RateLimited
-from nightshift.model.request_line import RequestLine
 from nightshift.providers.base import NOTHING_SAID, ProviderRateLimited, RateLimits
 from nightshift.providers.openai import OpenAIProvider
+from nightshift.providers.request_line import RequestLine
 
 
 def test_what_is_taken_comes_back_evenly() -> None:

@@ -20,8 +20,8 @@ from local.errors import StackError
 from local.grant import grant_tokens
 from local.part import ROOT
 from local.stack import Options, running_stack
-from local.targets import TARGETS
 from local.tokens import unsigned_token
+from nightshift import functions
 from tests.local.test_leash import descendants, left_after, ps
 
 # Each function writes down what it received, one JSON line per event.
@@ -98,7 +98,7 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         running_stack(options, say=said.append) as stack,
         httpx.AsyncClient(trust_env=False, timeout=10) as client,
     ):
-        assert sum("ready after" in line for line in said) == len(TARGETS) + 4
+        assert sum("ready after" in line for line in said) == len(functions.FUNCTIONS) + 4
 
         await grant_tokens(stack.firestore_host, stack.project, "alice", 20)
         documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
@@ -154,7 +154,7 @@ async def test_a_function_that_does_not_import_is_a_clear_error_with_its_log(
 
     sentence = str(caught.value)
     assert re.match(
-        rf"({'|'.join(target.name for target in TARGETS)}) stopped before",
+        rf"({'|'.join(function.target for function in functions.FUNCTIONS)}) stopped before",
         sentence,
     )
     assert "No module named 'a_module_that_is_not_there'" in sentence

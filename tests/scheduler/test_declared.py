@@ -1,10 +1,10 @@
-"""What `jobs.toml` may say. tests/local/test_clock.py has the rest: the local clock reads the same file."""
+"""What the table of functions declares, and what a file with another declaration may say."""
 
 from pathlib import Path
 
 import pytest
 
-from scheduler.declared import Topic, read_declared
+from scheduler.declared import Topic, declared, read_declared
 from scheduler.errors import SchedulerError
 
 FILE = """
@@ -25,9 +25,13 @@ def read(tmp_path: Path, text: str) -> tuple[Topic, ...]:
     return read_declared(path).topics
 
 
-def test_the_repositorys_own_file_declares_what_the_functions_need() -> None:
-    """The topics of docs and contract, and that dead letters are kept."""
-    topics = {topic.name: topic.kept for topic in read_declared().topics}
+def test_the_table_of_functions_declares_every_schedule_and_topic() -> None:
+    """The tick every ten minutes, the sweep every minute, the topics of the contract; dead letters are kept."""
+    assert {job.topic: job.schedule for job in declared().jobs} == {
+        "nightshift-tick": "*/10 * * * *",
+        "nightshift-instant": "* * * * *",
+    }
+    topics = {topic.name: topic.kept for topic in declared().topics}
 
     awake = dict.fromkeys(("nightshift-instant", "nightshift-tick", "nightshift-ingest"), False)
     assert topics == awake | {"nightshift-dead-letters": True}
@@ -56,6 +60,18 @@ def test_what_only_croniter_knows_is_refused(tmp_path: Path, schedule: str) -> N
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
+        ("time_zone = ", "TOML"),
+        (FILE.replace("UTC", "Asia/Atlantis"), "`time_zone`"),
+        (FILE.replace('time_zone = "UTC"', ""), "`time_zone`"),
+        ('time_zone = "UTC"', "`job`"),
+        ('time_zone = "UTC"\njob = 3', "`job`"),
+        ('time_zone = "UTC"\njob = [3]', r"`job\[0\]`"),
+        ('zone = "UTC"\n' + FILE, "`zone`"),
+        (FILE.replace("topic", "queue"), r"`job\[0\].queue`"),
+        (FILE.replace('topic = "nightshift-tick"', ""), r"`job\[0\].topic`"),
+        (FILE.replace('"tick"', "7"), r"`job\[0\].name`"),
+        (FILE.replace("*/10 * * * *", "every day"), r"`job\[0\].schedule`"),
+        (FILE.replace("*/10 * * * *", "*/10 * * * * *"), r"`job\[0\].schedule`"),
         (FILE.replace('"tick"', '"the tick"'), r"`job\[0\].name`"),
         (FILE.replace("One tick.", "x" * 501), r"`job\[0\].description`"),
         (FILE.replace("nightshift-tick", "tick"), r"`job\[0\].topic`"),
@@ -77,4 +93,4 @@ def test_a_malformed_file_is_an_error_that_names_the_key(tmp_path: Path, wrong: 
 def test_a_time_zone_that_there_is_not_is_refused() -> None:
     """The option is named, since the file is right."""
     with pytest.raises(SchedulerError, match="--time-zone must name a time zone"):
-        read_declared().in_time_zone("Asia/Atlantis")
+        declared().in_time_zone("Asia/Atlantis")

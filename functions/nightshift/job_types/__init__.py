@@ -5,8 +5,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
-from nightshift.model.errors import JobRefused
 
 
 @cache

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Final, Protocol
 
+from nightshift.errors import NightshiftError, TryLater
 from nightshift.job_types.base import JobInput, JobType
-from nightshift.model.batch import Outcome, Usage
-from nightshift.model.errors import NightshiftError, TryLater
-from nightshift.model.request_line import RequestLine
-from nightshift.model.result_line import ResultLine
-from nightshift.model.trouble import Trouble
+from nightshift.providers.request_line import RequestLine
+from nightshift.providers.result_line import ResultLine
+from nightshift.values.outcome import Outcome
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 

@@ -34,12 +34,8 @@ import openai
 from openai.types import Batch as ApiBatch
 from openai.types import FileObject
 
+from nightshift.errors import EventUnreadable
 from nightshift.job_types.base import JobInput, JobType
-from nightshift.model.batch import NOTHING_USED, Outcome, Usage, count_of
-from nightshift.model.errors import EventUnreadable
-from nightshift.model.request_line import RequestLine, request_line
-from nightshift.model.result_line import ResultLine
-from nightshift.model.trouble import Trouble
 from nightshift.providers.base import (
     NOTHING_SAID,
     ProviderBusy,
@@ -64,6 +60,11 @@ from nightshift.providers.openai_codes import (
     trouble_of_call,
 )
 from nightshift.providers.openai_lines import read_completion, read_line
+from nightshift.providers.request_line import RequestLine, request_line
+from nightshift.providers.result_line import ResultLine
+from nightshift.values.outcome import Outcome
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
 _ENDPOINT: Final = "/v1/chat/completions"
 _STAMP: Final = "nightshift_batch"
@@ -357,9 +358,11 @@ def _time(seconds: Any) -> datetime | None:
 
 
 def _usage(usage: Any) -> Usage | None:
-    counted = Usage(
-        input_tokens=count_of(getattr(usage, "input_tokens", 0)),
-        output_tokens=count_of(getattr(usage, "output_tokens", 0)),
+    details = getattr(usage, "input_tokens_details", None)
+    counted = Usage.counted(
+        input_tokens=getattr(usage, "input_tokens", 0),
+        output_tokens=getattr(usage, "output_tokens", 0),
+        cached_input_tokens=getattr(details, "cached_tokens", 0),
     )
     return counted if counted != NOTHING_USED else None
 

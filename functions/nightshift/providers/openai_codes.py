@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from nightshift.model.trouble import Trouble
+from nightshift.values.trouble import Trouble
 
 _POLICY: Final = frozenset(
     {

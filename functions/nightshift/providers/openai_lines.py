@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nightshift.model.batch import NOTHING_USED, Usage, count_of
-from nightshift.model.job import job_id_of
-from nightshift.model.result_line import ResultLine, Stop
-from nightshift.model.trouble import Trouble
 from nightshift.providers.openai_codes import Complaint, trouble_of_answer, trouble_of_line
+from nightshift.providers.result_line import ResultLine, Stop
+from nightshift.values.ids import job_id_of
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import NOTHING_USED, Usage
 
 _STOPS: Final[Mapping[Any, Stop]] = {"stop": "end", "length": "length", "content_filter": "refusal"}
 
@@ -65,8 +65,10 @@ def _refused(job_id: str, status: Any, complaint: Complaint, usage: Usage = NOTH
 
 def _usage(body: Any) -> Usage:
     usage = _object(_object(body).get("usage"))
-    return Usage(
-        input_tokens=count_of(usage.get("prompt_tokens")), output_tokens=count_of(usage.get("completion_tokens"))
+    return Usage.counted(
+        input_tokens=usage.get("prompt_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+        cached_input_tokens=_object(usage.get("prompt_tokens_details")).get("cached_tokens"),
     )
 
 

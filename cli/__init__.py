@@ -1,0 +1,1 @@
+"""The operator's commands, `./nightshift COMMAND`: run from a checkout, never deployed."""

@@ -1,0 +1,35 @@
+"""The audit's conductor: one check after the other, each finding as soon as it is found.
+
+The order is that in which they can be mended: what must not be at the provider is stopped before its jobs are sent
+again, the jobs come before the batches that count them, and all refunds before the wallets.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from google.api_core.exceptions import GoogleAPIError
+
+from cli.audit import batches, jobs, provider, wallets
+from cli.audit.finding import Check, Finding
+from cli.audit.scope import Scope
+from nightshift.errors import NightshiftError
+
+_CHECKS: Final[dict[Check, Callable[[Scope], AsyncIterator[Finding]]]] = {
+    "provider": provider.findings,
+    "jobs": jobs.findings,
+    "batches": batches.findings,
+    "wallets": wallets.findings,
+}
+
+
+async def audit(scope: Scope) -> AsyncIterator[Finding]:
+    """Every finding. What could not be looked at stands in `scope.skipped` and `scope.troubles` afterwards."""
+    for name, check in _CHECKS.items():
+        if name == "provider" and scope.runtime.settings.openai_api_key is None:
+            scope.skipped[name] = "OPENAI_API_KEY is not set"
+            continue
+        try:
+            async for finding in check(scope):
+                yield finding
+        except (NightshiftError, GoogleAPIError) as trouble:
+            scope.troubles[name] = f"{type(trouble).__name__}: {trouble}"

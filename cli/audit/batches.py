@@ -1,0 +1,109 @@
+"""Batches: none stands still, the counts of a closed one agree with a recount, and each can be read.
+
+A recount that finds fewer jobs than were counted is no finding: jobs may have been deleted since, or run again by hand.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.audit import repairs
+from cli.audit.finding import Finding, LeftAlone
+from cli.audit.scope import Scope
+from nightshift.batches import documents as batches
+from nightshift.batches.advance import advance
+from nightshift.batches.batch import Batch
+from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.database.collections import BATCHES
+from nightshift.database.pages import pages
+from nightshift.runtime import Runtime
+from nightshift.values.usage import count_of
+
+if TYPE_CHECKING:
+    from nightshift.database.pages import Snapshot
+
+_RECOUNTS_AT_ONCE: Final = 16
+
+
+async def findings(scope: Scope) -> AsyncIterator[Finding]:
+    """Batches that stand still, count wrongly or cannot be read."""
+    at_once = asyncio.Semaphore(_RECOUNTS_AT_ONCE)
+
+    async def judge(snapshot: "Snapshot") -> Finding | None:
+        async with at_once:
+            return await _finding(scope, snapshot)
+
+    async for page in pages(scope.runtime.firestore.collection(BATCHES)):
+        scope.looked_at["batches"] += len(page)
+        for finding in await asyncio.gather(*(judge(snapshot) for snapshot in page)):
+            if finding:
+                yield finding
+
+
+async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
+    fields = snapshot.to_dict() or {}
+    batch = batches.readable(snapshot.id, fields)
+    if batch is None:
+        return Finding(
+            check="batches",
+            subject=f"{BATCHES}/{snapshot.id}",
+            sentence="The document cannot be read, so nobody advances it.",
+            undecided="what its fields should be is not known; its jobs are sent again after five days",
+        )
+    if not batch.is_open:
+        return await _miscounted(scope.runtime, batch, fields.get("counts"), snapshot)
+    # Whoever holds its lease renews it, and every tick takes it: both move the update time.
+    if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
+        return _stuck(scope.runtime, batch, snapshot.update_time)
+    return None
+
+
+async def _miscounted(runtime: Runtime, batch: Batch, counts: Any, snapshot: "Snapshot") -> Finding | None:
+    recount = (await batches.count_jobs(runtime, batch, at=snapshot.read_time)).fields()
+    if _agree(counts, recount, batch.job_count):
+        return None
+
+    async def rewrite() -> str:
+        await repairs.rewrite_counts(runtime, batch.batch_id, recount, snapshot.update_time)
+        return f"Its counts were set to {_told(recount)}."
+
+    return Finding(
+        check="batches",
+        subject=f"{BATCHES}/{batch.batch_id}",
+        sentence=f"It counts {_told(counts)}, and a recount gives {_told(recount)}.",
+        mend=rewrite,
+    )
+
+
+def _agree(counts: Any, recount: Mapping[str, int], job_count: int) -> bool:
+    """Whether the counts are the recount, or could have been before some jobs were deleted, or run again by hand."""
+    if counts == recount:
+        return True
+    if not isinstance(counts, Mapping) or counts.keys() != recount.keys():
+        return False
+    ended = {name: count_of(counts[name]) for name in ("completed", "failed", "cancelled")}
+    left = job_count - sum(ended.values())
+    return left >= 0 and counts == {**ended, "retried": left} and all(ended[name] >= recount[name] for name in ended)
+
+
+def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
+    async def advance_it() -> str:
+        await advance(runtime, batch.batch_id, NOTHING_SEEN)
+        now = await batches.read(runtime, batch.batch_id)
+        if now and now.status == batch.status:
+            raise LeftAlone("it could not be advanced now")
+        return f"It was advanced from {batch.status} to {now.status if now else 'its end'}."
+
+    return Finding(
+        check="batches",
+        subject=f"{BATCHES}/{batch.batch_id}",
+        sentence=f"It is {batch.status}, and nobody has moved it since {since:%Y-%m-%d %H:%M} UTC.",
+        mend=advance_it,
+    )
+
+
+def _told(counts: Any) -> str:
+    if not isinstance(counts, dict):
+        return "nothing"
+    return ", ".join(f"{counts.get(name)} {name}" for name in ("completed", "failed", "retried", "cancelled"))

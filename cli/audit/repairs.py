@@ -1,0 +1,130 @@
+"""What the audit mends. Each function is one commit under preconditions: where it finds its work done, or the documents
+changed, it writes nothing.
+
+A document that is added beside a job is committed together with a touch of the job, under the update time at which the
+job was read.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import SERVER_TIMESTAMP
+from pydantic import ValidationError
+
+from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS, WALLETS
+from nightshift.database.commits import Commit, Undecided, attempts
+from nightshift.errors import JobRefused
+from nightshift.job_types import find
+from nightshift.jobs import created as admissions
+from nightshift.jobs.created import Written
+from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.retention import notification_expiry
+from nightshift.ledger.refunds import Refunds
+from nightshift.ledger.wallet import Wallet
+from nightshift.runtime import Runtime
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED
+
+_ANSWER = ("type", "result", "provider", "model", "usage")
+
+
+async def notify(runtime: Runtime, job_id: str) -> bool:
+    """Write a finished job's missing notification. Returns False if the job is not finished (any more).
+
+    Raises Undecided: the job changed meanwhile, or has its notification.
+    """
+    job = await admissions.read(runtime, job_id)
+    if job is None or job.fields.get("status") not in {COMPLETED, FAILED, CANCELLED}:
+        return False
+    kind, title, message = _told(job)
+    note = notification(user_id=job.user_id, job_id=job_id, kind=kind, title=title, message=message)
+    await _create_beside(runtime, job, NOTIFICATIONS, {**note, **notification_expiry(runtime)})
+    return True
+
+
+async def classify(runtime: Runtime, job_id: str) -> bool:
+    """Write a completed job's missing classification. Returns False if the job has no answer (any more).
+
+    Raises Undecided: the job changed meanwhile, or has its classification.
+    """
+    job = await admissions.read(runtime, job_id)
+    if job is None or job.fields.get("status") != COMPLETED or any(job.fields.get(name) is None for name in _ANSWER):
+        return False
+    answer = {name: job.fields[name] for name in _ANSWER}
+    await _create_beside(runtime, job, CLASSIFICATIONS, {"userId": job.user_id, "jobId": job_id, **answer})
+    return True
+
+
+async def refund(runtime: Runtime, job_id: str) -> int:
+    """Give an ended job's tokens back. Returns how many: 0 if nothing is to be given back (any more)."""
+    async for _ in attempts():
+        job = await admissions.read(runtime, job_id)
+        if job is None or job.fields.get("status") not in {FAILED, CANCELLED}:
+            return 0
+        refunds = await Refunds.read(runtime, job.user_id, [job_id])
+        if not refunds.tokens(job_id):
+            return 0
+        writes = Commit(runtime)
+        refunds.write(writes, [job_id])
+        _touch(runtime, writes, job, {"tokensSpent": 0})
+        try:
+            await writes.send()
+        except Undecided:
+            continue
+        return refunds.tokens(job_id)
+    return 0
+
+
+async def rewrite_wallet(runtime: Runtime, user_id: str, wallet: Wallet, update_time: datetime | None) -> None:
+    """Write a wallet as its ledger has it; None = it did not exist. Raises Undecided if it changed since then.
+
+    Whoever adds an entry to the ledger writes the wallet in the same commit, so its update time stands for both.
+    """
+    ref = runtime.firestore.collection(WALLETS).document(user_id)
+    fields = {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP}
+    writes = Commit(runtime)
+    if update_time:
+        writes.update(ref, fields, read_as_of=update_time)
+    else:
+        writes.create(ref, fields)
+    await writes.send()
+
+
+async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, int], update_time: datetime) -> None:
+    """Write a closed batch's counts as they were counted again. Raises Undecided if it changed since then."""
+    writes = Commit(runtime)
+    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, update_time)
+    await writes.send()
+
+
+async def _create_beside(runtime: Runtime, job: Written, collection: str, fields: Mapping[str, Any]) -> None:
+    writes = Commit(runtime)
+    ref = runtime.firestore.collection(collection).document(job.job_id)
+    writes.create(ref, {**fields, "createdAt": SERVER_TIMESTAMP})
+    _touch(runtime, writes, job, {})
+    await writes.send()
+
+
+def _touch(runtime: Runtime, writes: Any, job: Written, changes: Mapping[str, Any]) -> None:
+    writes.update(
+        runtime.firestore.collection(JOBS).document(job.job_id),
+        {**changes, "updatedAt": SERVER_TIMESTAMP},
+        read_as_of=job.update_time,
+    )
+
+
+def _told(job: Written) -> tuple[Kind, str, str]:
+    """Kind, title and message of a notification, from what the job's document still says."""
+    try:
+        job_type = find(str(job.fields.get("type")))
+    except JobRefused:
+        job_type = None
+    title, status = job_type.title if job_type else "Your request", job.fields["status"]
+    if status != COMPLETED:
+        return "job_failed", f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
+    try:
+        result = job_type.result_model.model_validate(job.fields.get("result")) if job_type else None
+    except ValidationError:
+        result = None
+    summary = job_type.summarize(result) if job_type and result else "Your answer is there."
+    return "job_completed", f"{title} ready", summary

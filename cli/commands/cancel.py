@@ -1,0 +1,50 @@
+"""`cancel`: end a job, or a batch, without an answer.
+
+Of a job it reads 6 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
+"""
+
+from argparse import Namespace
+from typing import Final
+
+from cli.commands.arguments import job_or_batch
+from cli.commands.command import Command, ExitCode, Refused
+from cli.commands.confirmation import confirm
+from cli.commands.stopping import stop_batch
+from cli.commands.telling import Tell
+from nightshift.jobs import created as admissions
+from nightshift.jobs.cancel import LIVE, cancel
+from nightshift.runtime import Runtime
+from nightshift.values.status import CANCELLED, CREATED
+
+
+async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+    if options.kind == "batch":
+        return await stop_batch(runtime, options, tell, "cancel")
+    job = await admissions.read(runtime, options.id)
+    if job is None:
+        raise Refused(f"There is no job {options.id} in {runtime.settings.project}.")
+    status = job.fields.get("status")
+    if status not in LIVE:
+        raise Refused(f"Job {job.job_id} has ended already: it is {status}.")
+    money = "nothing was charged" if status == CREATED else "its tokens come back"
+    await confirm(
+        options, f"Cancels job {job.job_id} of {job.user_id}, which is {status}: its user is told, and {money}."
+    )
+    ended = await cancel(runtime, job.job_id)
+    if ended != CANCELLED:
+        raise Refused(f"Job {job.job_id} ended before it could be cancelled: it is {ended or 'deleted'}.")
+    tell.line({"job": {"jobId": job.job_id, "status": ended}})
+    tell.say(f"Job {job.job_id} is cancelled; its user was told, and {money}.", style="green")
+    return ExitCode.DONE
+
+
+COMMAND: Final = Command(
+    name="cancel",
+    help="cancel a job, or all that a batch has not answered yet, and give the tokens back",
+    description="Cancels a job that has not ended, with its refund and notification in one commit; a late answer to it "
+    "is ignored. Or stops a batch: what the provider answered by then is kept and paid for, the rest is cancelled.",
+    example="cancel job 8fK2mQx0Zr",
+    add_arguments=lambda parser: job_or_batch(parser, "cancelled"),
+    run=_run,
+    changes=True,
+)

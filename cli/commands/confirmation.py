@@ -1,0 +1,41 @@
+"""A question before anything is changed, asked on standard error: standard output is what the command tells."""
+
+import asyncio
+import sys
+from argparse import Namespace
+
+from cli.commands.command import CouldNotRun, Refused
+
+
+async def confirm(options: Namespace, change: str, typed: str = "") -> None:
+    """Ask whether `change`, a sentence that names exactly what will be changed, may be done.
+
+    Args:
+        typed: what has to be typed for it in place of a yes, where nothing brings back what was changed.
+
+    Raises:
+        Refused: it may not.
+        CouldNotRun: nobody is there to be asked, and there is no --yes.
+    """
+    if options.yes:
+        return
+    change = f"In {options.project}: {change}"
+    if not sys.stdin.isatty():
+        raise CouldNotRun(f"{change} Nobody is there to confirm it, so nothing was changed; --yes confirms it.")
+    sys.stderr.write(f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}")
+    sys.stderr.flush()
+    answer = (await _line()).strip()
+    if answer != typed if typed else answer.lower() not in {"y", "yes"}:
+        raise Refused("Nothing was changed.")
+
+
+async def _line() -> str:
+    # Waited for, not read in a thread: Ctrl-C ends the waiting.
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return sys.stdin.readline()

@@ -1,0 +1,177 @@
+"""`job`: the whole story of one job.
+
+Reads at most 8 documents: the job, its charge and refund, wallet, batch, classification, notification, and of a queued
+job the lane (with a daily budget, the day's two sums besides); and it asks the provider for one batch. What the user
+wrote and got is not told unless asked for: terminals are logs too.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from cli.commands.arguments import document_id
+from cli.commands.command import Command, ExitCode, Refused
+from cli.commands.standing import Standing, sentence
+from cli.commands.telling import Tell
+from nightshift.database.lease import Lease
+from nightshift.pricing import spending
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
+from nightshift.reports import backlog
+from nightshift.reports import story as stories
+from nightshift.reports.story import Story
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.status import QUEUED
+
+# What the user wrote and got.
+_CONTENT: Final = ("input", "result")
+_STEPS: Final = {"created": "createdAt", "queued": "queuedAt", "submitted": "submittedAt", "ended": "completedAt"}
+_OF_BATCH: Final = (
+    "status",
+    "remoteId",
+    "jobCount",
+    "counts",
+    "outcome",
+    "errorCode",
+    "costUsd",
+    "createdAt",
+    "submittedAt",
+    "endedAt",
+    "completedAt",
+)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("job_id", type=document_id, metavar="JOB_ID", help="the id of its document in ai_jobs")
+    parser.add_argument("--content", action="store_true", help="tell also what the user wrote and got")
+
+
+async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+    story = await stories.read(runtime, options.job_id)
+    if story is None:
+        raise Refused(f"There is no job {options.job_id} in {runtime.settings.project}.")
+    told = sentence(await _standing(runtime, story))
+    tell.say(told)
+    tell.line({"standing": told})
+    job = {name: content for name, content in story.job.items() if name not in _CONTENT}
+    tell.record("job", {"jobId": story.job_id, **{name: job[name] for name in sorted(job, key=_place)}})
+    _tell_content(tell, story, options)
+    _tell_timeline(tell, story)
+    entries = [{"entryId": entry_id, **_told_entry(entry)} for entry_id, entry in story.ledger.items()]
+    tell.table("ledgerEntry", entries)
+    tell.record("wallet", {"balance": story.wallet and story.wallet.get("balance")})
+    _tell_batch(runtime, tell, story)
+    await _tell_provider(runtime, tell, story)
+    note = story.notification
+    tell.record(
+        "toldToTheUser",
+        {
+            "classification": story.classification is not None,
+            "notification": note is not None,
+            "read": note and note.get("read"),
+        },
+    )
+    return ExitCode.DONE
+
+
+async def _standing(runtime: Runtime, story: Story) -> Standing:
+    standing = Standing(story=story, settings=runtime.settings, now=runtime.now())
+    if story.job.get("status") != QUEUED:
+        return standing
+    try:
+        lane = Lane.parse(story.job.get("lane"))
+    except ValueError:
+        return standing
+    has_budget = runtime.settings.daily_budget_usd > 0
+    return replace(
+        standing,
+        lane=await backlog.lane_state(runtime, lane),
+        spent_usd=await spending.spent_usd(runtime) if has_budget else None,
+    )
+
+
+def _tell_content(tell: Tell, story: Story, options: Namespace) -> None:
+    for name in _CONTENT:
+        content = story.job.get(name)
+        if content is None:
+            continue
+        if options.content:
+            tell.record(name, content if isinstance(content, Mapping) else {name: content})
+        else:
+            tell.say(f" {name} is hidden; --content shows it.", style="dim")
+    tell.line({"hidden": [name for name in _CONTENT if name in story.job and not options.content]})
+
+
+def _tell_timeline(tell: Tell, story: Story) -> None:
+    """When the job took each of its steps, and how long after the one before."""
+    times = {step: story.job.get(field) for step, field in _STEPS.items()}
+    rows: list[dict[str, Any]] = []
+    before: datetime | None = None
+    for step, at in times.items():
+        if isinstance(at, datetime):
+            rows.append({"step": step, "at": at, "after": at - before if before else None})
+            before = at
+    tell.table("step", rows)
+
+
+def _told_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry.get(name) for name in ("kind", "amount", "createdAt")}
+
+
+def _tell_batch(runtime: Runtime, tell: Tell, story: Story) -> None:
+    batch_id = story.job.get("batchId")
+    if story.batch is None:
+        tell.record("batch", {"batchId": batch_id, "status": "there is no such batch (any more)"} if batch_id else {})
+        return
+    lease = Lease.read(story.batch.get("lease"))
+    held_until = lease.expires_at if lease and lease.is_live(runtime.now()) else None
+    fields = {name: story.batch[name] for name in _OF_BATCH if name in story.batch}
+    tell.record("batch", {"batchId": batch_id, **fields, "heldUntil": held_until})
+
+
+async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
+    """What the provider itself says of the batch. Not its own words: they may quote a request."""
+    remote_id = story.batch and story.batch.get("remoteId")
+    if not isinstance(remote_id, str):
+        return
+    if runtime.settings.openai_api_key is None:
+        tell.record("provider", {"remoteId": remote_id, "status": "not asked: OPENAI_API_KEY is not set"})
+        return
+    try:
+        remote = await runtime.provider.retrieve(remote_id)
+    except ProviderGone:
+        tell.record("provider", {"remoteId": remote_id, "status": "the provider has no such batch"})
+    except (ProviderTrouble, ProviderRefusal) as trouble:
+        tell.record("provider", {"remoteId": remote_id, "status": f"it does not say: {trouble}"})
+    else:
+        under_way = "cancelling" if remote.is_cancelling else "under way"
+        tell.record(
+            "provider",
+            {
+                "remoteId": remote_id,
+                "status": remote.outcome or under_way,
+                "answered": remote.completed,
+                "errorCode": remote.error_code,
+                "usage": remote.usage and remote.usage.fields(),
+                "createdAt": remote.created_at,
+            },
+        )
+
+
+def _place(name: str) -> tuple[bool, str]:
+    """Times last."""
+    return name.endswith("At"), name
+
+
+COMMAND: Final = Command(
+    name="job",
+    help="the whole story of one job: document, money, batch, provider, notification",
+    description="Where a job is and what happens next; then its document, its steps and how long they took, its ledger "
+    "entries, its user's balance, its batch, what the provider says of that (with OPENAI_API_KEY), and "
+    "whether its user was told. What the user wrote and got is hidden.",
+    example="job 8fK2mQx0Zr",
+    add_arguments=_add_arguments,
+    run=_run,
+)

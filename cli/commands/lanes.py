@@ -1,0 +1,40 @@
+"""How lanes are told, by whichever command."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from cli.commands.telling import Tell, duration
+from nightshift.reports.backlog import LaneBacklog
+from nightshift.runtime import Runtime
+
+_COLUMNS: Final = {
+    "Lane": ["lane"],
+    "Queued": ["jobs"],
+    "Oldest": ["oldestAge"],
+    "": ["held"],
+}
+
+
+def tell_lanes(runtime: Runtime, tell: Tell, lanes: Sequence[LaneBacklog]) -> None:
+    """The lanes in which jobs are queued."""
+    tell.table("lane", [_row(lane, runtime.now()) for lane in lanes], _COLUMNS)
+
+
+def _row(lane: LaneBacklog, now: datetime) -> dict[str, Any]:
+    state, oldest_at = lane.state, lane.oldest_queued_at
+    held = None
+    if state.backs_off_until:
+        held = f"backs off for {duration(state.backs_off_until - now)} more"
+    elif state.held_until:
+        held = f"held for {duration(state.held_until - now)} more"
+    return {
+        "lane": str(lane.lane),
+        "jobs": lane.jobs,
+        "oldestQueuedAt": oldest_at,
+        "oldestAge": oldest_at and now - oldest_at,
+        "lastSubmittedAt": state.last_submitted_at,
+        "backsOffUntil": state.backs_off_until,
+        "heldUntil": state.held_until,
+        "held": held,
+    }

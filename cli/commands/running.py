@@ -1,0 +1,120 @@
+"""Running one command: from what was typed to an exit code. An expected failure is one sentence on standard error."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Final
+
+import structlog
+from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
+
+from cli.commands.command import Command, ExitCode, Refused
+from cli.commands.telling import telling
+from nightshift import log, settings
+from nightshift.errors import InvalidSettings, NightshiftError
+from nightshift.log import where_raised
+from nightshift.runtime import Runtime
+
+_WIDTH: Final = 78
+_EXIT_CODES: Final = "Exit code: 0 done; 1 findings, not found or refused; 2 could not run."
+
+
+def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
+    """Run the command that was typed, with the settings of the environment; returns its exit code."""
+    options = parsed(commands, arguments)
+    log.configure()
+    # Standard output is the command's own.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # What a library warns of comes to nothing, or to an error that is told in a sentence.
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        runtime = Runtime(settings.load())
+    except InvalidSettings as wrong:
+        return _told(str(wrong), ExitCode.COULD_NOT_RUN)
+    try:
+        return asyncio.run(run(runtime, options))
+    except KeyboardInterrupt:
+        return _told("Interrupted.", ExitCode.COULD_NOT_RUN)
+
+
+def parsed(commands: Sequence[Command], arguments: Sequence[str] | None) -> Namespace:
+    """The command that was typed and its options. Exits with code 2, and says why, if it is none."""
+    parser = ArgumentParser(
+        prog="nightshift",
+        description="Commands for the operators of Nightshift. They work on the project that the environment names "
+        "(the functions' variables), with the credentials of the shell.",
+        epilog=f"{_EXIT_CODES} ./nightshift COMMAND --help: more about one.",
+    )
+    choices = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands:
+        described = choices.add_parser(
+            command.name,
+            help=command.help,
+            description=fill(command.description, _WIDTH),
+            epilog=f"example:\n  ./nightshift {command.example}\n\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(described)
+        described.add_argument("--json", action="store_true", dest="as_json", help="print JSON, one object a line")
+        if command.changes:
+            described.add_argument("--yes", action="store_true", help="do it without asking")
+        described.set_defaults(command=command)
+    return parser.parse_args(arguments)
+
+
+async def run(runtime: Runtime, options: Namespace) -> ExitCode:
+    """Run a command, and say what kept it from its work."""
+    command: Command = options.command
+    # A question names it: many an operator has two projects.
+    options.project = runtime.settings.project
+    try:
+        return await command.run(runtime, options, telling(runtime, as_json=options.as_json))
+    except Refused as refusal:
+        return _told(str(refusal), ExitCode.FINDINGS)
+    except BrokenPipeError:
+        # Whoever read what was told has heard enough. What is still to be flushed must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.COULD_NOT_RUN
+    except Exception as trouble:  # noqa: BLE001 - whatever it is, its text may quote what a user wrote
+        return _told(_why(trouble), ExitCode.COULD_NOT_RUN)
+
+
+def _why(trouble: Exception) -> str:
+    """Why a command could not run, for a person."""
+    match trouble:
+        case NightshiftError():
+            return str(trouble)
+        case GoogleAuthError():
+            return f"Google does not know who you are: {trouble}"
+        case exceptions.GoogleAPIError():
+            return _why_firestore_did_not(trouble)
+        case _:
+            return f"This is a bug: {type(trouble).__name__} in {where_raised(trouble)}"
+
+
+def _why_firestore_did_not(failed: exceptions.GoogleAPIError) -> str:
+    """The same for an error of Firestore's."""
+    cause = failed.cause if isinstance(failed, exceptions.RetryError) else failed
+    name = type(cause).__name__
+    match cause:
+        case exceptions.Forbidden() | exceptions.Unauthorized():
+            return f"Firestore refuses it: these credentials lack a permission in this project ({name})."
+        case exceptions.NotFound():
+            return f"The project has no Firestore database, or there is no such project ({name})."
+        case exceptions.ServiceUnavailable() | exceptions.GatewayTimeout():
+            return f"Firestore cannot be reached ({name})."
+        case exceptions.FailedPrecondition():
+            return f"Firestore does not answer this as it is set up, most likely for want of an index ({name})."
+        case _:
+            return f"Firestore did not do it ({name})."
+
+
+def _told(sentence: str, code: ExitCode) -> ExitCode:
+    sys.stderr.write(" ".join(sentence.split()) + "\n")
+    return code

@@ -1,0 +1,172 @@
+"""Where a job is, and what happens next, as one or a few sentences for an operator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cli.commands.telling import dollars, duration, moment
+from nightshift.batches.batch import OPEN
+from nightshift.database.fields import time_or_none
+from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
+from nightshift.jobs.documents import job_from
+from nightshift.jobs.job import Job
+from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.reports.backlog import LaneState
+from nightshift.reports.story import Story
+from nightshift.settings import Settings
+from nightshift.values.status import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
+from nightshift.values.tokens import tokens_of
+
+# Cloud Scheduler sends one every ten minutes; what waits longer than two waits for something else.
+_TWO_TICKS: Final = timedelta(minutes=20)
+_OF_BATCHES: Final[Mapping[str, str]] = {
+    "assembling": "The batch is being written; should its writer have died, a tick goes on after the lease.",
+    "sealed": "The batch is written, and not known to be at the provider; the next tick sends or finds it.",
+    "submitted": "The provider has 24 hours for it; its webhook or the next tick after that takes the answers in.",
+    "ingesting": "The provider is done with it, and the answers are being taken in.",
+    "settling": "The answers are in, and what they left out is being dealt with.",
+}
+
+_WAITS_FOR: Final[Mapping[str, str]] = {
+    "rate_limit": "the provider was asked too often",
+    "provider": "the provider had trouble",
+    "operator": "the provider does not answer without an operator: look at the key and the credit",
+    "valid_answer": "the provider's last answer was none",
+    "image": "its image, or the database, could not be read",
+    "budget": "the day's budget is spent",
+    "rescue": "whoever comes first answers it",
+}
+
+_BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a sentence about a job rests on."""
+
+    story: Story
+    settings: Settings
+    now: datetime
+    # Of a queued job's lane, and what today's batches count; None where they do not matter.
+    lane: LaneState | None = None
+    spent_usd: float | None = None
+
+
+def sentence(standing: Standing) -> str:
+    """Where the job is, and what happens next."""
+    status = standing.story.job.get("status")
+    if status == CREATED:
+        return _created(standing)
+    if status == QUEUED:
+        return _queued(standing)
+    if status == PROCESSING:
+        return _processing(standing)
+    if status in (COMPLETED, FAILED, CANCELLED):
+        return _ended(standing)
+    return "Its status is none of ours: nothing of ours moves it."
+
+
+def _created(standing: Standing) -> str:
+    told = f"It has been waiting to be admitted {_since(standing, 'createdAt')}."
+    if hint := _too_long(standing, "createdAt"):
+        return f"{told} {hint}"
+    rescue = timedelta(seconds=standing.settings.rescue_seconds)
+    return f"{told} Its event admits it, or, {duration(rescue)} after its creation, the next tick."
+
+
+def _queued(standing: Standing) -> str:
+    job, now, lane = standing.story.job, standing.now, standing.lane
+    attempts = tokens_of(job.get("attempts"))
+    told = f"It has been queued {_since(standing, 'queuedAt')} in lane {job.get('lane')}."
+    if attempts:
+        told += f" It was submitted {attempts} of {standing.settings.max_attempts} times before."
+    if lane and lane.backs_off_until:
+        until = moment(lane.backs_off_until, now)
+        return f"{told} The provider's queue was full: the lane backs off until {until}, and the next tick submits it."
+    if standing.spent_usd is not None:
+        spent = f"{dollars(standing.spent_usd)} of today's {dollars(standing.settings.daily_budget_usd)} are spent"
+        told += f" {spent}: should the rest not reach for it, it waits for the next day in UTC."
+    if lane and lane.held_until:
+        return f"{told} Somebody is submitting the lane just now."
+    return f"{told} {_too_long(standing, 'queuedAt') or 'The next tick submits it.'}"
+
+
+def _too_long(standing: Standing, field: str) -> str | None:
+    """Whom to ask about a job that waits longer than it should."""
+    at: Any = standing.story.job.get(field)
+    is_overdue = isinstance(at, datetime) and standing.now - at > _TWO_TICKS
+    return "That is longer than two ticks: do they run? Look into the log of processBatchJobs." if is_overdue else None
+
+
+def _processing(standing: Standing) -> str:
+    story = standing.story
+    job = job_from(story.job_id, story.job, standing.now)
+    if job.is_realtime:
+        return _realtime(standing, job)
+    told = f"It has been in batch {story.job.get('batchId')}, {_since(standing, 'submittedAt')}."
+    if story.batch is None:
+        return f"{told} There is no such batch (any more): the tick recovers it."
+    status = story.batch.get("status")
+    if status not in OPEN:
+        return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
+    told = f"{told} {_OF_BATCHES[status]}"
+    hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
+    return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
+
+
+def _realtime(standing: Standing, job: Job) -> str:
+    now = standing.now
+    told = f"It is answered in real time, {_since(standing, 'submittedAt')}."
+    if deadline := time_or_none(standing.story.job.get("deadline")):
+        told += f" It was taken out of the batch lane for its deadline, {moment(deadline, now)}."
+    until = moment(job.next_attempt_at, now) if job.next_attempt_at else "nobody knows when"
+    if is_under_way(job, now):
+        return f"{told} Attempt {job.attempts} is under way; should its instance die, a sweep takes it from {until}."
+    if job.waits_for:
+        told += f" It waits since attempt {job.attempts}: {_WAITS_FOR.get(job.waits_for, 'nobody knows why')}."
+    else:
+        told += f" The instance of attempt {job.attempts} has died."
+    if not is_due(job, now):
+        told += f" The next attempt comes from {until}."
+    elif job.next_attempt_at and now - job.next_attempt_at > _TWO_TICKS:
+        told += f" It has been due since {until}: do the sweeps run? Look into the log of answerInstantJobs."
+    else:
+        told += " The next sweep asks for it."
+    return f"{told} Without an answer it fails from {moment(gives_up_at(job), now)}."
+
+
+def _ended(standing: Standing) -> str:
+    story, status = standing.story, standing.story.job.get("status")
+    told = f"It {'was ' if status != FAILED else ''}{status} {_at(standing, 'completedAt')}"
+    code, message = story.job.get("errorCode"), story.job.get("errorMessage")
+    if code:
+        told += f" with {code}: {message}"
+    told = f"{told.rstrip('.')}. {_money(story)}"
+    if story.notification is None:
+        told += " Its user was not told: `audit --repair` writes the notification."
+    if status == COMPLETED and story.classification is None:
+        told += " Its classification is missing: `audit --repair` writes it."
+    return told
+
+
+def _money(story: Story) -> str:
+    charged = -tokens_of(story.ledger.get(charge_id(story.job_id), {}).get("amount"))
+    refunded = tokens_of(story.ledger.get(refund_id(story.job_id), {}).get("amount"))
+    if not charged:
+        return "Nothing was charged."
+    cost = "1 token" if charged == 1 else f"{charged:,} tokens"
+    is_free = story.job.get("status") != COMPLETED
+    if not refunded:
+        return f"{cost} charged" + (", and not given back: `audit --repair` does." if is_free else ".")
+    return f"{cost} charged and given back" + ("." if is_free else ", though it was answered.")
+
+
+def _since(standing: Standing, field: str) -> str:
+    at: Any = standing.story.job.get(field)
+    return f"since {moment(at, standing.now)}" if isinstance(at, datetime) else "nobody knows since when"
+
+
+def _at(standing: Standing, field: str) -> str:
+    at: Any = standing.story.job.get(field)
+    return f"on {moment(at, standing.now)}" if isinstance(at, datetime) else "at a time that nobody wrote down"

@@ -1,0 +1,1 @@
+"""All that there is of one user, deleted."""

@@ -1,0 +1,88 @@
+"""Everything that Firestore holds of one user, deleted page by page.
+
+A job goes in one commit with what hangs on it, so whoever looks meanwhile finds no half of one. Deleting needs no
+precondition: what was deleted already is deleted again, and what is deleted here has ended.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from google.cloud.firestore import FieldFilter
+
+from nightshift.database.collections import CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS
+from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.pages import pages
+from nightshift.jobs.created import Written, written
+from nightshift.jobs.documents import FORMER_BATCH_IDS, jobs_where
+from nightshift.runtime import Runtime
+from nightshift.values.status import Status
+
+# What erasing a job needs to know of it: neither what its user wrote nor what the answer was.
+_FIELDS: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt", "costUsd"),
+    FORMER_BATCH_IDS,
+)
+
+
+async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> AsyncIterator[list[Written]]:
+    """The user's jobs, all or those in one status, a page at a time, without their inputs and results."""
+    query = jobs_where(runtime, userId=uid, **({"status": status} if status else {}))
+    async for page in pages(query.select(_FIELDS)):
+        yield [written(snapshot) for snapshot in page]
+
+
+async def count_jobs(runtime: Runtime, uid: str) -> int:
+    """How many jobs the user has, counted by the database."""
+    return int((await jobs_where(runtime, userId=uid).count().get(**READ))[0][0].value)
+
+
+async def delete_jobs(runtime: Runtime, uid: str, job_ids: Sequence[str]) -> dict[str, int]:
+    """Delete jobs with their classifications and notifications. Returns how many there were of each collection."""
+    client = runtime.firestore
+    collections = (CLASSIFICATIONS, NOTIFICATIONS)
+    refs = [client.collection(name).document(job_id) for name in collections for job_id in job_ids]
+    found = [each async for each in client.get_all(refs, field_paths=["userId"], **READ) if each.exists]
+    # Under the id of a job that was deleted long ago somebody else may have written one since.
+    own = [snapshot.reference for snapshot in found if snapshot.get("userId") == uid]
+    await _delete(runtime, [*own, *(client.collection(JOBS).document(job_id) for job_id in job_ids)])
+    counts = {name: sum(ref.parent.id == name for ref in own) for name in collections}
+    return {**counts, JOBS: len(job_ids)}
+
+
+async def delete_orphans(runtime: Runtime, uid: str, collection: str) -> AsyncIterator[int]:
+    """Delete the user's documents in `classifications` or `notifications` whose jobs are gone; yields how many."""
+    query = runtime.firestore.collection(collection).where(filter=FieldFilter("userId", "==", uid))
+    async for page in pages(query.select(["userId"])):
+        await _delete(runtime, [snapshot.reference for snapshot in page])
+        yield len(page)
+
+
+async def delete_wallet(runtime: Runtime, uid: str) -> AsyncIterator[tuple[int, bool]]:
+    """Delete the ledger and then the wallet, the last page of the one together with the other.
+
+    Yields:
+        How many entries were deleted, and whether the wallet was.
+    """
+    wallet = runtime.firestore.collection(WALLETS).document(uid)
+    exists = (await wallet.get(["updatedAt"], **READ)).exists
+    before: list[Any] = []
+    async for page in pages(wallet.collection(LEDGER).select(["kind"])):
+        if before:
+            await _delete(runtime, before)
+            yield len(before), False
+        before = [snapshot.reference for snapshot in page]
+    if before or exists:
+        await _delete(runtime, [*before, wallet])
+        yield len(before), exists
+
+
+async def _delete(runtime: Runtime, refs: Sequence[Any]) -> None:
+    async for _ in attempts():
+        commit = Commit(runtime)
+        for ref in refs:
+            commit.delete(ref)
+        try:
+            await commit.send()
+        except Undecided:
+            continue
+        return

@@ -1,0 +1,1 @@
+"""The way of a job from `created` to `queued`, `processing` or `failed`."""

@@ -1,0 +1,190 @@
+"""Admit: `created` → `queued`, `processing` in real time, or `failed`.
+
+Everything is checked before the one commit that charges and starts; jobs of one user that come at once share it. A
+crash before it leaves them `created`, and their events are delivered again, or the tick finds them; a crash after it
+leaves them `queued`, and any later trigger or tick submits them. A second delivery finds a status that is no longer
+`created`.
+
+An instant job is admitted into the hands of who admits it, for the length of a lease. A second delivery is told to come
+again as long as that lasts; should it outlast the lease, it takes the job up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+
+from nightshift import job_types
+from nightshift.admission import charges
+from nightshift.admission.charges import Start
+from nightshift.errors import JobRefused, LeaseHeld, TryLater
+from nightshift.images import uploads
+from nightshift.instant import transitions as realtime
+from nightshift.instant.realtime import Taken, is_due, is_under_way
+from nightshift.job_types.base import JobType, reasons
+from nightshift.jobs import created as admissions
+from nightshift.jobs.created import Written
+from nightshift.jobs.documents import job_from
+from nightshift.jobs.job import JobRequest
+from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.runtime import Budget, Runtime
+from nightshift.values.ids import check_job_id
+from nightshift.values.lane import Lane
+
+log = structlog.get_logger()
+
+_RESCUES_AT_ONCE: Final = 16
+# An app that asks for an answer in exactly an hour computes that before its document reaches the database.
+_NEAR_ENOUGH: Final = 0.99
+
+
+async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
+    """Charge and start a job, or refuse it.
+
+    Returns:
+        The lane in which the job waits now; or the job, which the caller has to answer; None if it was refused, or went
+        further already.
+
+    Raises:
+        LeaseHeld: somebody answers it in real time; who comes again later finds it answered, or may take it up.
+    """
+    job = await admissions.read(runtime, job_id)
+    if job is None:
+        return None
+    match job.fields.get("status"):
+        case "created":
+            return await _admit(runtime, job, answers=True)
+        case "queued":
+            return _lane_on_record(job)
+        case "processing":
+            return await _taken_over(runtime, job)
+        case _:
+            return None
+
+
+async def rescue(runtime: Runtime, budget: Budget) -> int:
+    """Admit the jobs whose event was lost. Returns how many were started."""
+    latest = runtime.now() - timedelta(seconds=runtime.settings.rescue_seconds)
+    rescued = 0
+    async for jobs in _bunches(admissions.created_before(runtime, latest)):
+        outcomes = await asyncio.gather(*(rescue_one(runtime, job) for job in jobs), return_exceptions=True)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            # One job that cannot be admitted now must not keep the others waiting.
+            if isinstance(outcome, TryLater):
+                left_to_the_next_tick("rescue", outcome, job_id=job.job_id)
+            elif isinstance(outcome, BaseException):
+                where = where_raised(outcome)
+                log.error("rescue_failed", job_id=job.job_id, error=type(outcome).__name__, where=where)
+        rescued += sum(isinstance(outcome, Lane) for outcome in outcomes)
+        if budget.is_spent:
+            break
+    return rescued
+
+
+async def rescue_one(runtime: Runtime, job: Written) -> Lane | None:
+    """Charge and start a job that is still `created`, or refuse it; an instant one is due at once, for anybody.
+
+    Returns:
+        Its lane, if it was started.
+    """
+    started = await _admit(runtime, job, answers=False)
+    return started if isinstance(started, Lane) else None
+
+
+async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Taken | None:
+    """See `admit`. With `answers`, the caller answers the job if it is an instant one."""
+    title = "Your request"
+    try:
+        request = _check_request(job)
+        _check_deadline(runtime, job, request)
+        job_type = job_types.find(request.type)
+        title = job_type.title
+        image_generation = await _check_input(runtime, job_type, request)
+        lane = _lane_of(runtime, job_type)
+        tokens = job_type.tokens[request.speed]
+        is_instant = request.speed == "instant"
+        start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
+        start = replace(start, image_generation=image_generation)
+        taken_at = await charges.charge_and_start(
+            runtime, job, lane=lane, tokens=tokens, priority=request.priority, start=start
+        )
+    except JobRefused as refusal:
+        await admissions.refuse(runtime, job, refusal, title)
+        log.info("job_refused", job_id=job.job_id, code=refusal.code)
+        return None
+    if not is_instant:
+        log.info("job_queued", job_id=job.job_id, lane=str(lane))
+        return lane
+    log.info("job_started", job_id=job.job_id, lane=str(lane))
+    if not answers:
+        return lane
+    if taken_at is None:
+        raise LeaseHeld("another delivery has admitted the job")
+    started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
+    return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
+
+
+def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
+    return Start(next_attempt_at=realtime.lease_end(runtime) if is_taken else runtime.now(), is_taken=is_taken)
+
+
+async def _taken_over(runtime: Runtime, written: Written) -> Taken | None:
+    """A job that is answered in real time, if it is due; one in a batch, or that waits, needs nobody now."""
+    job = job_from(written.job_id, written.fields, written.update_time)
+    if is_under_way(job, runtime.now()):
+        raise LeaseHeld("somebody answers the job")
+    return await realtime.take_up(runtime, job) if is_due(job, runtime.now()) else None
+
+
+def _lane_on_record(job: Written) -> Lane | None:
+    try:
+        return Lane.parse(job.fields.get("lane"))
+    except ValueError:
+        # Somebody damaged the document; no redelivery mends it, and the audit names it.
+        log.error("lane_unreadable", job_id=job.job_id)
+        return None
+
+
+def _check_request(job: Written) -> JobRequest:
+    check_job_id(job.job_id)
+    try:
+        return JobRequest.model_validate(dict(job.fields))
+    except ValidationError as invalid:
+        raise JobRefused("invalid_input", f"The job is not valid: {reasons(invalid)}.") from None
+
+
+def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None:
+    """It counts from when the job was written: that its event comes late is not the user's fault."""
+    seconds = runtime.settings.min_deadline_seconds
+    nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
+    if seconds and request.deadline and request.deadline < nearest:
+        raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
+
+
+async def _check_input(runtime: Runtime, job_type: JobType[Any], request: JobRequest) -> int | None:
+    """Returns the generation of its image, if it has uploaded one."""
+    job_input = job_type.check_input(request.input)
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri) if job_input.imageUri else None
+
+
+def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:
+    return Lane(
+        provider=runtime.provider.name,
+        endpoint=runtime.provider.endpoint,
+        model=job_type.model or runtime.settings.model,
+    )
+
+
+async def _bunches(jobs: AsyncIterator[Written]) -> AsyncIterator[list[Written]]:
+    bunch: list[Written] = []
+    async for job in jobs:
+        bunch.append(job)
+        if len(bunch) == _RESCUES_AT_ONCE:
+            yield bunch
+            bunch = []
+    if bunch:
+        yield bunch

@@ -1,0 +1,292 @@
+"""Charging: `created` → `queued`, or `processing` in real time; the charges of one wallet together.
+
+A user who writes ten thousand photos at once makes one wallet hot, and every charge moves its update time. So an
+instance charges a wallet by group commit: one reading of the wallet, and one commit with all the jobs that have
+gathered, their ledger entries, and the wallet once. All of it lands or nothing, so a crash leaves each job either
+`created`, or `queued` and paid.
+
+The jobs of a group are taken in the order in which they came, each that the user's limits still allow and the balance
+still covers. A refusal stands only when the wallet it rests on was current: nobody was admitted and nothing had to be
+written, or the commit landed.
+
+The limits cost no write, since what they rest on is kept in the wallet, and no read, unless the bound that is kept
+there reaches the limit of jobs in flight: then the database counts, once for the group, after the wallet was read. A
+job gets into flight by a commit that writes its user's wallet, and in no other way. So either the count has seen it, or
+it has moved the wallet's update time, and the commit that rests on the count is refused: instances that meet never
+admit more than the limit together. A count that is repeated for the same wallet can only be lower, so what is sent
+again holds at least the jobs that were sent before.
+
+After a commit that was refused or that nobody knows about:
+
+- The wallet moved, and the first job did not: another instance wrote the wallet. This commit did not land, and under
+  the wallet's update time that it carries it never will.
+- The wallet did not move, and nothing was refused: it has not landed. It is sent again, and at most one of the two
+  lands.
+- Otherwise the group's jobs are read again. Those that changed were decided, by a commit whose answer was lost or by
+  somebody else; the rest goes on without them.
+- A ledger entry was there already: the entries are read, and then the jobs. A job that is still undecided and whose
+  entry exists was paid for earlier under the same id, and it alone is refused. In this order, a commit of ours that
+  lands in between is seen with its job.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP, FieldFilter
+
+from nightshift.database import reads
+from nightshift.database.collections import JOBS, LEDGER, WALLETS
+from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.gathering import Gathered, Gathering
+from nightshift.errors import JobRefused
+from nightshift.jobs.created import Written, was_decided
+from nightshift.jobs.documents import jobs_where
+from nightshift.ledger.entries import charge_id
+from nightshift.ledger.limits import Admissions, UserLimits
+from nightshift.ledger.wallet import Wallet
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.status import PROCESSING, QUEUED
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
+
+# Two small documents each: some 30 kB of the 4 MiB that one commit may hold.
+_MOST_CHARGES: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a paid job starts: it is queued for the batch lane, unless it is answered in real time."""
+
+    # The deadline of a job of the batch lane.
+    batch_until: datetime | None = None
+    # When the job can be taken by anybody who comes. It differs from delivery to delivery, so the job tells whose
+    # commit it was that landed.
+    next_attempt_at: datetime | None = None
+    # Whether whoever admits the job answers for it until then.
+    is_taken: bool = False
+    # Of the upload that was checked, and that alone the provider gets.
+    image_generation: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the job that say so."""
+        image = {"imageGeneration": self.image_generation} if self.image_generation else {}
+        if self.next_attempt_at is None:
+            until = {"batchUntil": self.batch_until} if self.batch_until else {}
+            return {"status": QUEUED, "attempts": 0, **until, **image}
+        return {
+            **image,
+            "status": PROCESSING,
+            "attempts": 1 if self.is_taken else 0,
+            "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
+            "nextAttemptAt": self.next_attempt_at,
+            "submittedAt": SERVER_TIMESTAMP,
+            # What decides who answers it is never a client's.
+            "batchId": DELETE_FIELD,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Charge:
+    """A job to be paid and queued, as it was read at `update_time`."""
+
+    job_id: str
+    user_id: str
+    update_time: datetime
+    lane: Lane
+    tokens: int
+    priority: int
+    start: Start = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Landed:
+    """The commit by which a charge took effect, as far as that is known to be ours."""
+
+    charge: _Charge
+    update_time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Account:
+    """A user's wallet and admissions, as they were read or as charges leave them."""
+
+    read: "DocumentSnapshot[Any]"
+    wallet: Wallet
+    admissions: Admissions
+
+
+async def charge_and_start(
+    runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int, start: Start
+) -> datetime | None:
+    """Charge the user and start the job, in one commit; nothing happens if the job was decided meanwhile.
+
+    Returns:
+        The job's update time if this call admitted it to be answered in real time, and nobody else; else None.
+
+    Raises:
+        JobRefused: insufficient_tokens, daily_limit or too_many_jobs; or invalid_input for an id under which a job was
+            paid before.
+    """
+    charge = _Charge(
+        job_id=job.job_id,
+        user_id=job.user_id,
+        update_time=job.update_time,
+        lane=lane,
+        tokens=tokens,
+        priority=priority,
+        start=start,
+    )
+    landed = await runtime.instance.charges.ask(charge, at=job.user_id)
+    # Of two deliveries that asked at once, one alone has taken the job.
+    return landed.update_time if landed and landed.charge is charge else None
+
+
+Charges = Gathering[_Charge, _Landed | None]
+
+
+def new_charges(runtime: Runtime) -> Charges:
+    """The charges of an instance."""
+    return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
+
+
+async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
+    """Decide each charge of one wallet."""
+    undecided = list(outcomes)
+    limits = UserLimits(per_day=runtime.settings.max_jobs_per_day, in_flight=runtime.settings.max_jobs_in_flight)
+    account = await _read_account(runtime, undecided, limits)
+    async for _ in attempts():
+        admitted, refusals, after = _decide(account, undecided, limits)
+        update_time = None
+        try:
+            if admitted:
+                update_time = await _commit(runtime, after, admitted)
+        except Undecided as doubt:
+            before, account = account, await _read_account(runtime, undecided, limits)
+            wallet_moved = account.read.update_time != before.read.update_time
+            if doubt.already_exists or (await _changed(runtime, admitted[0]) if wallet_moved else doubt.is_refusal):
+                await _tell_decided(runtime, outcomes, admitted, any_was_paid=doubt.already_exists)
+                undecided = [charge for charge in undecided if not outcomes[charge].done()]
+            if not undecided:
+                return
+        else:
+            _tell_all(outcomes, admitted, update_time, refusals)
+            return
+
+
+async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _Account:
+    """Read the wallet of these charges, and then, if its bound is too high to say, count the jobs in flight."""
+    user_id = charges[0].user_id
+    read = await reads.read(runtime, f"{WALLETS}/{user_id}")
+    fields = read.to_dict()
+    wallet, admissions = Wallet.read(fields), Admissions.read(fields, runtime.today)
+    # Who can pay for nothing, or has had the day's jobs, is not worth a count.
+    is_open = any(wallet.covers(charge.tokens) for charge in charges) and not admissions.is_day_over(limits)
+    if is_open and admissions.needs_count(limits, len(charges)):
+        # By one query: a retry meanwhile moves a job from the one status to the other.
+        in_flight = jobs_where(runtime, userId=user_id).where(filter=FieldFilter("status", "in", [QUEUED, PROCESSING]))
+        admissions = admissions.counted(int((await in_flight.count().get(**READ))[0][0].value))
+    return _Account(read=read, wallet=wallet, admissions=admissions)
+
+
+def _decide(
+    account: _Account, charges: Sequence[_Charge], limits: UserLimits
+) -> tuple[list[_Charge], dict[_Charge, JobRefused], _Account]:
+    """The charges that are admitted, in their order, why the others are not, and the account after them."""
+    wallet, admissions = account.wallet, account.admissions
+    admitted: list[_Charge] = []
+    refusals: dict[_Charge, JobRefused] = {}
+    unpaid: list[_Charge] = []
+    for charge in charges:
+        if not wallet.covers(charge.tokens):
+            unpaid.append(charge)
+        elif refusal := admissions.refusal(limits):
+            refusals[charge] = refusal
+        else:
+            wallet, admissions = wallet.charged(charge.tokens), admissions.with_one_more()
+            admitted.append(charge)
+    for charge in unpaid:
+        message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
+        refusals[charge] = JobRefused("insufficient_tokens", message)
+    return admitted, refusals, _Account(read=account.read, wallet=wallet, admissions=admissions)
+
+
+async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge]) -> datetime:
+    """Admit the jobs, and write what they leave of the account; returns their update time. Raises Undecided."""
+    client = runtime.firestore
+    commit = Commit(runtime)
+    for charge in charges:
+        commit.update(
+            client.collection(JOBS).document(charge.job_id),
+            {
+                **charge.start.fields(),
+                "lane": str(charge.lane),
+                "priority": charge.priority,
+                "tokensSpent": charge.tokens,
+                "queuedAt": SERVER_TIMESTAMP,
+                "updatedAt": SERVER_TIMESTAMP,
+            },
+            read_as_of=charge.update_time,
+        )
+        commit.create(
+            _entry_ref(runtime, charge),
+            {"amount": -charge.tokens, "kind": "charge", "jobId": charge.job_id, "createdAt": SERVER_TIMESTAMP},
+        )
+    commit.update(
+        after.read.reference,
+        {**after.wallet.fields(), **after.admissions.fields(), "updatedAt": SERVER_TIMESTAMP},
+        read_as_of=after.read.update_time,
+    )
+    return await commit.send()
+
+
+def _tell_all(
+    outcomes: Gathered[_Charge, _Landed | None],
+    admitted: Sequence[_Charge],
+    update_time: datetime | None,
+    refusals: Mapping[_Charge, JobRefused],
+) -> None:
+    """Answer the charges that were admitted, and refuse the others."""
+    for charge in admitted:
+        outcomes[charge].set_result(_Landed(charge=charge, update_time=update_time) if update_time else None)
+    for charge, refusal in refusals.items():
+        outcomes[charge].set_exception(refusal)
+
+
+async def _tell_decided(
+    runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None], charges: Sequence[_Charge], *, any_was_paid: bool
+) -> None:
+    """Answer those charges whose job changed since it was read, and those that were paid for before."""
+    client = runtime.firestore
+    paid: set[str] = set()
+    if any_was_paid:
+        entries = client.get_all([_entry_ref(runtime, charge) for charge in charges], **READ)
+        paid = {entry.id async for entry in entries if entry.exists}
+    jobs = client.get_all([client.collection(JOBS).document(charge.job_id) for charge in charges], **READ)
+    stored = {job.id: job async for job in jobs}
+    for charge in charges:
+        job, mine = stored[charge.job_id], charge.start.next_attempt_at
+        if job.update_time != charge.update_time:
+            is_mine = mine is not None and (job.to_dict() or {}).get("nextAttemptAt") == mine
+            outcomes[charge].set_result(_Landed(charge=charge, update_time=job.update_time) if is_mine else None)
+        elif charge_id(charge.job_id) in paid:
+            message = "A job with this id was already paid for; use a new id."
+            outcomes[charge].set_exception(JobRefused("invalid_input", message))
+
+
+async def _changed(runtime: Runtime, charge: _Charge) -> bool:
+    return await was_decided(runtime, charge.job_id, charge.update_time)
+
+
+def _entry_ref(runtime: Runtime, charge: _Charge) -> "AsyncDocumentReference":
+    wallet_ref = runtime.firestore.collection(WALLETS).document(charge.user_id)
+    ref: AsyncDocumentReference = wallet_ref.collection(LEDGER).document(charge_id(charge.job_id))
+    return ref
+
+
+def _tokens(number: int) -> str:
+    return f"{number} token" if number == 1 else f"{number} tokens"

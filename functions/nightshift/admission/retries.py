@@ -1,0 +1,78 @@
+"""A job that has ended is run again, on an operator's wish. Each function is one commit under preconditions.
+
+It is not finished any more, so its notification goes in the same commit. What its first end cost stays refunded: the
+second run is on the house, and a second failure finds in the ledger that everything came back already.
+
+What the provider was paid for a job in real time stays with it: `costUsd` goes on from there, and until the job's next
+end it counts on the `budgetDay` of the last one. So it is in one day's sum, at any moment.
+"""
+
+from typing import Any, Final
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.admission.charges import Start
+from nightshift.database.collections import JOBS, NOTIFICATIONS, WALLETS
+from nightshift.database.commits import READ, Commit
+from nightshift.errors import JobRefused
+from nightshift.jobs.created import Written
+from nightshift.jobs.documents import FORMER_BATCH_IDS
+from nightshift.jobs.settlements import batches_left
+from nightshift.ledger.limits import Admissions
+from nightshift.ledger.refunds import Refunds
+from nightshift.runtime import Runtime
+from nightshift.values.ids import names_a_document
+from nightshift.values.status import CREATED
+
+# What tells of an end. `expireAt` does: a job in flight is not to be deleted by its age.
+_NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
+# What the run that ended has left.
+_NO_RUN: Final = dict.fromkeys(
+    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared"), DELETE_FIELD
+)
+
+
+async def start(runtime: Runtime, job: Written, start: Start) -> None:
+    """`failed` or `cancelled` → `queued`, or due in real time, for a job that was charged.
+
+    No attempt is spent, and nothing is charged.
+
+    It gets into flight, so its user's wallet is written, for the sake of those who count what is in flight.
+
+    Raises:
+        JobRefused: there is no wallet, or the tokens of its first end are still to be returned.
+        Undecided: the job or the wallet changed meanwhile.
+    """
+    if not names_a_document(job.user_id):
+        raise JobRefused("cannot_retry", "Its document names no user.")
+    wallet_ref = runtime.firestore.collection(WALLETS).document(job.user_id)
+    refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
+    wallet = await wallet_ref.get(**READ)
+    if not wallet.exists:
+        raise JobRefused("cannot_retry", "Its user has no wallet.")
+    if refunds.tokens(job.job_id):
+        raise JobRefused("cannot_retry", "Its tokens were not returned; run the audit with --repair first.")
+    writes = Commit(runtime)
+    left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
+    again = {"tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
+    if start.next_attempt_at:
+        # It is due at once, and from now on it has six hours again.
+        again["submittedAt"] = start.next_attempt_at
+    _run_again(runtime, writes, job, again)
+    in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
+    writes.update(wallet_ref, {**in_flight.fields(), "updatedAt": SERVER_TIMESTAMP}, read_as_of=wallet.update_time)
+    await writes.send()
+
+
+async def create(runtime: Runtime, job: Written) -> None:
+    """`failed` or `cancelled` → `created`, for a job that was never charged. Raises Undecided if it changed."""
+    writes = Commit(runtime)
+    _run_again(runtime, writes, job, {"status": CREATED, "tokensSpent": DELETE_FIELD})
+    await writes.send()
+
+
+def _run_again(runtime: Runtime, writes: Commit, job: Written, changes: dict[str, Any]) -> None:
+    client = runtime.firestore
+    fields = {**changes, **_NO_END, "updatedAt": SERVER_TIMESTAMP}
+    writes.update(client.collection(JOBS).document(job.job_id), fields, read_as_of=job.update_time)
+    writes.delete(client.collection(NOTIFICATIONS).document(job.job_id))

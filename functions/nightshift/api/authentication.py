@@ -1,0 +1,119 @@
+"""Who calls: Firebase ID tokens, verified by firebase-admin (https://firebase.google.com/docs/auth/admin/verify-id-tokens).
+
+A token is looked at in the order of what that costs. Its signature, times, audience and issuer need only Google's
+public keys, which are fetched once every few hours. Its claims need nothing. Whether an admin's token was revoked, or
+the admin disabled, is one call to Firebase Auth for each request, so only an admin can cause it: a flood of forged
+tokens, or of other users' true ones, costs nobody's quota.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import firebase_admin
+import structlog
+from firebase_admin import auth, credentials
+from firebase_admin.exceptions import FirebaseError, PermissionDeniedError, UnauthenticatedError
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError, TransportError
+from starlette.datastructures import Headers
+
+from nightshift.errors import HttpError
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+# firebase-admin's own is two minutes, for each of several attempts.
+_TIMEOUT_SECONDS: Final = 10
+_one_app_at_a_time = threading.Lock()
+
+
+async def require_admin(runtime: Runtime, headers: Headers) -> None:
+    """Let an admin pass.
+
+    Raises:
+        HttpError: 401 without a valid ID token, 403 without the custom claim `admin: true`, 503 when Google cannot
+        be asked for its keys, or for the user.
+    """
+    token = _bearer_token(headers)
+    claims = await asyncio.to_thread(_verified_claims, runtime, token)
+    if claims.get("admin") is not True:
+        raise HttpError(403, "permission_denied", "This needs the custom claim admin.")
+    if runtime.settings.auth_emulator is None:
+        await asyncio.to_thread(_refuse_revoked, runtime, token)
+
+
+def _bearer_token(headers: Headers) -> str:
+    # Of two, each part of the way from the caller to here might believe another one.
+    given = headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise _unauthenticated()
+    return token.strip()
+
+
+def _verified_claims(runtime: Runtime, token: str) -> Mapping[str, Any]:
+    try:
+        claims: Mapping[str, Any] = auth.verify_id_token(token, app=_app(runtime, "verify", _NoCredential()))
+    except auth.CertificateFetchError as error:
+        raise _unavailable(error) from error
+    except auth.InvalidIdTokenError as error:
+        raise _refusal(error) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        # The token's parts are not what they should be, e.g. a number instead of claims, or lists in lists in lists.
+        raise _unauthenticated() from error
+    if runtime.settings.auth_emulator is not None:
+        # The emulator's signatures are not checked, nor, by firebase-admin, their expiry.
+        expires_at = claims.get("exp", float("inf"))
+        if not isinstance(expires_at, int | float) or runtime.now().timestamp() > expires_at:
+            raise _unauthenticated()
+    return claims
+
+
+def _refuse_revoked(runtime: Runtime, token: str) -> None:
+    try:
+        auth.verify_id_token(token, app=_app(runtime, "revocation", None), check_revoked=True)
+    except (auth.InvalidIdTokenError, auth.UserDisabledError, auth.UserNotFoundError) as error:
+        raise _refusal(error) from error
+    except (FirebaseError, GoogleAuthError, ValueError) as error:
+        # No network, no permission, no credential, or an answer that is none. The token itself was found valid before.
+        raise _unavailable(error) from error
+
+
+class _NoCredential(credentials.Base):  # type: ignore[misc]  # firebase-admin ships no types
+    """Verifying a signature takes Google's public keys alone; so a forged token is refused without any credential."""
+
+    def get_credential(self) -> AnonymousCredentials:
+        return AnonymousCredentials()
+
+
+def _app(runtime: Runtime, purpose: str, credential: _NoCredential | None) -> firebase_admin.App:
+    project = runtime.settings.project
+    name = f"{project}-{purpose}"
+    with _one_app_at_a_time:
+        try:
+            return firebase_admin.get_app(name)
+        except ValueError:
+            options = {"projectId": project, "httpTimeout": _TIMEOUT_SECONDS}
+            return firebase_admin.initialize_app(credential, options=options, name=name)
+
+
+def _refusal(error: FirebaseError) -> HttpError:
+    # Where Google's keys are no JSON, firebase-admin blames the token. A token's own parts cause another error.
+    return _unavailable(error) if isinstance(error.cause, json.JSONDecodeError) else _unauthenticated()
+
+
+def _unauthenticated() -> HttpError:
+    return HttpError(
+        401, "unauthenticated", "Send a valid Firebase ID token as a bearer token.", {"WWW-Authenticate": "Bearer"}
+    )
+
+
+def _unavailable(error: Exception) -> HttpError:
+    # Without a credential, or the permission to ask, no later request fares better.
+    is_locked_out = isinstance(error, GoogleAuthError | PermissionDeniedError | UnauthenticatedError)
+    passes = not is_locked_out or isinstance(error, TransportError)
+    (log.warning if passes else log.error)("token_not_verifiable", error=type(error).__name__)
+    return HttpError(503, "unavailable", "Firebase Auth cannot be asked about the token now; try again.")

@@ -1,0 +1,156 @@
+"""The one idea: look at a batch, do its next step, record it, and go on until it waits for the provider.
+
+Whoever comes by advances it: a trigger, a tick, a webhook, a worker. Each step can be repeated
+without harm, so a crash needs no repair code: the lease expires, and the next one to come by takes the same
+step again. Nothing else moves a batch.
+"""
+
+from structlog.contextvars import bind_contextvars
+
+from nightshift.batches import assemble, ingest, lanes, poll, settle, shards, submit
+from nightshift.batches import documents as batches
+from nightshift.batches.batch import Batch
+from nightshift.batches.documents import Found
+from nightshift.batches.seen import NOTHING_SEEN, Seen
+from nightshift.batches.shard import settle_shard
+from nightshift.database.leases import Hold
+from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.providers.base import ProviderTrouble
+from nightshift.runtime import Budget, Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.outcome import Stop
+
+
+async def advance(runtime: Runtime, batch_id: str, seen: Seen) -> None:
+    """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is. Raises as below."""
+    found = await batches.find(runtime, batch_id)
+    if found:
+        await advance_found(runtime, found, seen)
+
+
+async def advance_found(runtime: Runtime, found: Found, seen: Seen) -> None:
+    """Bring an open batch, as it was read, as far as it goes now.
+
+    Raises:
+        LeaseHeld: somebody else is at it, or has moved it since.
+        TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
+    """
+    await _advance_held(runtime, batches.take(runtime, found), seen)
+
+
+async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
+    """Record the wish that a batch stops, and bring it as far as it goes now; then it is anybody's to carry out.
+
+    What the provider has answered by then is answered. Everything else is cancelled, or sent again, as is wished.
+
+    Returns:
+        The batch as it was found; None if it is closed, or none. At one that the provider is done with already nothing
+        is wished, since its jobs are being settled.
+
+    Raises:
+        LeaseHeld: somebody else is at it, and nothing is wished yet.
+        TryLater: the wish is on record, and a step met a passing trouble.
+    """
+    found = await batches.find(runtime, batch_id)
+    if found and found.batch.is_stoppable:
+        hold = batches.take(runtime, found)
+        await hold.write({"stop": wish})
+        await _advance_held(runtime, hold, NOTHING_SEEN)
+    return found
+
+
+async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
+    """Do what a worker was called for: settle a shard, and advance the batch if that was the last one.
+
+    Raises:
+        LeaseHeld: somebody else is at it; the worker is called again, until it is done or found done.
+        TryLater: as above.
+    """
+    if shard_id:
+        batch = await batches.read(runtime, batch_id)
+        if batch is None:
+            return
+        _bind(batch)
+        await settle_shard(runtime, batch, shard_id)
+        if await shards.is_any_unsettled(runtime, batch_id):
+            return
+    await advance(runtime, batch_id, NOTHING_SEEN)
+
+
+async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
+    """Send the lane's queued jobs to the provider, in as many batches as they need.
+
+    What is queued meanwhile waits for the next leader, and so does a batch that the provider would not have.
+
+    Args:
+        coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
+            takes all that has gathered by then.
+
+    Raises:
+        BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
+            the tick until the next day.
+        TryLater: a step met a passing trouble. After the provider's, triggers of this instance leave the lane alone for
+            a while.
+    """
+    bind_contextvars(lane=str(lane))
+    lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
+    if lane_hold is None:
+        return
+    async with lane_hold.released_after():
+        while not budget.is_spent:
+            is_learning = lanes.most_requests(lane_hold) is not None
+            try:
+                assembled = await assemble.assemble(runtime, lane, lane_hold)
+            except LeaseHeld:
+                # Somebody was faster; the jobs that we came for are theirs, or the next leader's.
+                break
+            except BudgetSpent:
+                lanes.leave_to_the_tick(runtime, lane)
+                raise
+            if assembled is None:
+                break
+            try:
+                await _advance_held(runtime, assembled.hold, NOTHING_SEEN)
+            except ProviderTrouble:
+                lanes.pause(runtime, lane)
+                raise
+            was_taken = batches.batch_of(assembled.hold).status == "submitted"
+            # After a full queue, one batch at a time finds out what fits.
+            if not assembled.is_full or not was_taken or is_learning:
+                break
+
+
+async def _advance_held(runtime: Runtime, hold: Hold, seen: Seen) -> None:
+    _bind(batches.batch_of(hold))
+    async with hold.released_after():
+        while await _step(runtime, hold, seen):
+            pass
+
+
+def _bind(batch: Batch) -> None:
+    """From here on each event names the batch: also that of the trouble in which the call, or the duty, may end."""
+    bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
+
+
+async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
+    """Take the batch's next step. Returns whether there may be another one now."""
+    status = batches.batch_of(hold).status
+    if status == "submitted":
+        # While the provider is at work there is nothing to write, the lease included.
+        return await poll.note_outcome(runtime, hold, seen)
+    await hold.on_record()
+    match status:
+        case "assembling" if batches.batch_of(hold).stop:
+            # Whether there is anything to stop at the provider is the next step's to find out.
+            hold.put_off({"status": "sealed"})
+        case "assembling":
+            await assemble.reassemble(runtime, hold)
+        case "sealed":
+            await submit.submit(runtime, hold, seen)
+        case "ingesting":
+            return await ingest.ingest(runtime, hold)
+        case "settling":
+            await settle.settle(runtime, hold)
+        case _:
+            return False
+    return not hold.is_released

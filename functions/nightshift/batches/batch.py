@@ -1,0 +1,94 @@
+"""A batch: one provider batch, and how far it has come.
+
+    assembling → sealed → submitted → ingesting → settling → completed | failed | expired | cancelled
+
+| status | what is on record | what comes next |
+|---|---|---|
+| assembling | jobs are being claimed, the input file is not complete | write it (again), seal |
+| sealed | the input file is whole | upload it, create the provider's batch |
+| submitted | `remoteId` | wait for the provider |
+| ingesting | the provider's last word: `outcome` and the files' ids | copy the files, settle every line |
+| settling | every line is dealt with | what the files left out, price, delete the provider's files |
+
+The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
+A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
+
+An operator's wish to stop a batch is recorded on it first, and then carried out by whoever advances it: one that the
+provider never had is settled as it is, one that it has is cancelled there, and what was answered by then is answered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from nightshift.batches.counts import Counts
+from nightshift.values.lane import Lane
+from nightshift.values.outcome import Outcome, Stop
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage
+
+BatchStatus = Literal[
+    "assembling",
+    "sealed",
+    "submitted",
+    "ingesting",
+    "settling",
+    "completed",
+    "failed",
+    "expired",
+    "cancelled",
+]
+OPEN: Final[tuple[BatchStatus, ...]] = ("assembling", "sealed", "submitted", "ingesting", "settling")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch as read from `ai_batches/{batchId}`."""
+
+    batch_id: str
+    status: BatchStatus
+    lane: Lane
+    job_count: int
+    estimated_tokens: int
+    # What it counts against the budget of the day on which it was created.
+    budget_usd: float
+    input_file_id: str | None
+    # Until when a create that was sent may still take effect at the provider; None = none was ever sent.
+    create_lands_by: datetime | None
+    remote_id: str | None
+    outcome: Outcome | None
+    output_file_id: str | None
+    error_file_id: str | None
+    error_code: str | None
+    # Why it failed, or what its lines met; None where there was no trouble that is not a job's own.
+    trouble: Trouble | None
+    # How often one of its jobs came back through no fault of its own, at most.
+    spared: int
+    # Whether a result file was cut into shards.
+    is_cut: bool
+    usage: Usage
+    # How many jobs ended how, as far as it is known.
+    counts: Counts
+    created_at: datetime
+    submitted_at: datetime | None
+    # Since when we have known that the provider is done, and does not say where the answers are.
+    output_missing_since: datetime | None
+    # When we learned of the provider's outcome.
+    ended_at: datetime | None
+    # None while nobody wishes it to stop.
+    stop: Stop | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has a step before it."""
+        return self.status in OPEN
+
+    @property
+    def is_stoppable(self) -> bool:
+        """Whether the provider has not ended it yet, as far as is known."""
+        return self.status in {"assembling", "sealed", "submitted"}
+
+    @property
+    def sent_at(self) -> datetime:
+        """When it was submitted, or as long as it is not, created."""
+        return self.submitted_at or self.created_at

@@ -1,0 +1,318 @@
+"""Batches: their documents, and the jobs' way into and out of them."""
+
+import asyncio
+import secrets
+import string
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
+
+from nightshift.batches import lanes
+from nightshift.batches.batch import OPEN, Batch
+from nightshift.batches.counts import NOTHING_SETTLED, Counts
+from nightshift.batches.limits import Estimate
+from nightshift.database import leases
+from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.commits import READ, Commit, stream
+from nightshift.database.fields import time_or_none
+from nightshift.database.leases import Hold
+from nightshift.errors import TryLater
+from nightshift.jobs.documents import job_of, jobs_where
+from nightshift.jobs.job import Job
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.outcome import STOPS
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage, count_of
+
+log = structlog.get_logger()
+
+_ID_PREFIX: Final = "ns-"
+_ID_LETTERS: Final = string.ascii_letters + string.digits
+_PAGE: Final = 300
+
+
+def _new_batch_id() -> str:
+    """An id that is known for ours on a file's name at the provider."""
+    return _ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
+
+
+def is_batch_id(name: str) -> bool:
+    """Whether a name has the form of our batch ids."""
+    return name.startswith(_ID_PREFIX) and name.removeprefix(_ID_PREFIX).isalnum() and len(name) == len(_new_batch_id())
+
+
+def batch_of(hold: Hold) -> Batch:
+    """The batch on which a lease is held, as it is now."""
+    return _batch(hold.ref.id, hold.fields)
+
+
+async def read(runtime: Runtime, batch_id: str) -> Batch | None:
+    """The batch, or None if there is none of this id. Raises TryLater for a document that cannot be read."""
+    snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
+    return _existing(snapshot) if snapshot.exists else None
+
+
+async def with_remote_id(runtime: Runtime, remote_id: str) -> Batch | None:
+    """The batch that has this id on record as the provider's, or None. Raises what `read` raises."""
+    query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("remoteId", "==", remote_id)).limit(1)
+    found = await query.get(**READ)
+    return _existing(found[0]) if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A batch, and its document as it was read."""
+
+    batch: Batch
+    snapshot: "DocumentSnapshot[Any]"
+
+
+async def find(runtime: Runtime, batch_id: str) -> Found | None:
+    """The batch, or None if it is closed, or none. Raises TryLater for a document that cannot be read."""
+    snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
+    batch = _existing(snapshot) if snapshot.exists else None
+    return Found(batch=batch, snapshot=snapshot) if batch and batch.is_open else None
+
+
+def take(runtime: Runtime, found: Found) -> Hold:
+    """Begin a hold on an open batch as it was read. Raises LeaseHeld if somebody else is at it."""
+    return leases.begin_or_raise(runtime, found.snapshot)
+
+
+async def open_batches(runtime: Runtime) -> list[Found]:
+    """Every batch that still has a step before it."""
+    return await _found(_open(runtime))
+
+
+def _open(runtime: Runtime) -> Any:
+    return runtime.firestore.collection(BATCHES).where(filter=FieldFilter("status", "in", list(OPEN)))
+
+
+async def _found(query: Any) -> list[Found]:
+    snapshots = await query.get(**READ)
+    read = ((snapshot, readable(snapshot.id, snapshot.to_dict() or {})) for snapshot in snapshots)
+    return [Found(batch=batch, snapshot=snapshot) for snapshot, batch in read if batch]
+
+
+async def count_open(runtime: Runtime) -> int:
+    """How many batches still have a step before them. Billed as one read per 1,000."""
+    return int((await _open(runtime).count().get(**READ))[0][0].value)
+
+
+async def oldest_open(runtime: Runtime, limit: int) -> list[Found]:
+    """Batches that still have a step before them, the oldest first; one that cannot be read is left out."""
+    return await _found(_open(runtime).order_by("createdAt").limit(limit))
+
+
+async def newest(runtime: Runtime, limit: int) -> list[Found]:
+    """Batches, open and closed, the newest first; one that cannot be read is left out."""
+    every = runtime.firestore.collection(BATCHES)
+    return await _found(every.order_by("createdAt", direction=Query.DESCENDING).limit(limit))
+
+
+async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
+    """The estimated input tokens of the lane's open batches."""
+    return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
+
+
+async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGenerator[tuple[list[Job], bool], None]:
+    """The lane's next jobs: the highest priority first, within it the oldest.
+
+    They are read as a stream, by one query: a query for each page would pass over all that was claimed before.
+
+    Yields:
+        Up to `page` jobs, and whether they are the last. Nothing if no job is queued.
+
+    Raises:
+        Undecided: the stream broke off; what was not claimed yet is still queued.
+    """
+    query = jobs_where(runtime, status=QUEUED, lane=str(lane))
+    query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(limit)
+    jobs: list[Job] = []
+    async with aclosing(stream(query)) as snapshots:
+        async for snapshot in snapshots:
+            if len(jobs) == page:
+                yield jobs, False
+                jobs = []
+            jobs.append(job_of(snapshot))
+    if jobs:
+        yield jobs, True
+
+
+async def create_with(
+    runtime: Runtime,
+    lane_hold: Hold,
+    lane: Lane,
+    jobs: Sequence[Job],
+    estimate: Estimate,
+    *,
+    is_last: bool,
+    is_burst: bool,
+) -> Hold:
+    """Create a batch together with its first jobs, and hold its lease.
+
+    Args:
+        lane_hold: the lane's; it is put on record in the same commit.
+        estimate: of these jobs.
+        is_last: no further job is to be claimed; then the lane is given free.
+        is_burst: many jobs were waiting.
+
+    Raises:
+        Undecided: a job was taken meanwhile.
+        LeaseHeld: the lane was.
+    """
+    lease = leases.new_lease(runtime)
+    ref = runtime.firestore.collection(BATCHES).document(_new_batch_id())
+    fields = {
+        "status": "assembling",
+        "provider": lane.provider,
+        "endpoint": lane.endpoint,
+        "model": lane.model,
+        "lane": str(lane),
+        "jobCount": len(jobs),
+        "estimatedTokens": estimate.tokens,
+        "budgetDay": runtime.today,
+        "budgetUsd": estimate.usd,
+        "counts": NOTHING_SETTLED.fields(),
+    }
+
+    def create(writes: Commit) -> None:
+        _claim(runtime, writes, ref.id, jobs)
+        writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
+
+    changes = lanes.submission(runtime, lane_hold, is_burst=is_burst)
+    update_time = await lane_hold.write(changes, also=create, release=is_last)
+    lanes.remember_submission(runtime, lane, lane_hold)
+    return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
+
+
+async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimate: Estimate) -> None:
+    """Take more jobs into the batch that is being assembled. Raises Undecided if a job was taken meanwhile."""
+    batch = batch_of(hold)
+    await hold.write(
+        {
+            "jobCount": batch.job_count + len(jobs),
+            "estimatedTokens": batch.estimated_tokens + estimate.tokens,
+            "budgetUsd": batch.budget_usd + estimate.usd,
+        },
+        also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
+    )
+
+
+def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        writes.update(
+            runtime.firestore.collection(JOBS).document(job.job_id),
+            {
+                "status": PROCESSING,
+                "batchId": batch_id,
+                "attempts": job.attempts + 1,
+                "submittedAt": SERVER_TIMESTAMP,
+                "updatedAt": SERVER_TIMESTAMP,
+            },
+            read_as_of=job.update_time,
+        )
+
+
+async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list[Job]]:
+    """The batch's jobs that are not dealt with yet, page by page; jobs that a caller settles do not disturb it."""
+    last = None
+    while True:
+        query = jobs_where(runtime, batchId=batch_id, status=PROCESSING)
+        query = query.order_by("__name__").limit(_PAGE)
+        page = await (query.start_after(last) if last else query).get(**READ)
+        if page:
+            yield [job_of(snapshot) for snapshot in page]
+        if len(page) < _PAGE:
+            return
+        last = page[-1]
+
+
+async def is_any_processing(runtime: Runtime, batch_id: str) -> bool:
+    """Whether a job of the batch is not dealt with yet."""
+    return bool(await jobs_where(runtime, batchId=batch_id, status=PROCESSING).limit(1).get(**READ))
+
+
+async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
+    """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
+    query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
+    return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
+
+
+async def count_claimed(runtime: Runtime, batch_id: str) -> int:
+    """How many jobs are in a batch that was not sent yet, those that have ended included, counted by the database."""
+    return int((await jobs_where(runtime, batchId=batch_id).count().get(**READ))[0][0].value)
+
+
+async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None) -> Counts:
+    """The `counts` of a batch whose jobs are all dealt with, counted by the database.
+
+    Args:
+        at: count as of this moment of the last hour; None = now.
+    """
+
+    async def count(status: str) -> int:
+        query = jobs_where(runtime, batchId=batch.batch_id, status=status)
+        return int((await query.count().get(read_time=at, **READ))[0][0].value)
+
+    completed, failed, cancelled = await asyncio.gather(count(COMPLETED), count(FAILED), count(CANCELLED))
+    retried = max(0, batch.job_count - completed - failed - cancelled)
+    return Counts(completed=completed, failed=failed, retried=retried, cancelled=cancelled)
+
+
+def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
+    return Batch(
+        batch_id=batch_id,
+        status=fields["status"],
+        lane=Lane.parse(fields["lane"]),
+        job_count=fields["jobCount"],
+        estimated_tokens=fields.get("estimatedTokens", 0),
+        budget_usd=fields.get("budgetUsd", 0.0),
+        input_file_id=fields.get("inputFileId"),
+        create_lands_by=time_or_none(fields.get("createLandsBy")),
+        remote_id=fields.get("remoteId"),
+        outcome=fields.get("outcome"),
+        output_file_id=fields.get("outputFileId"),
+        error_file_id=fields.get("errorFileId"),
+        error_code=fields.get("errorCode"),
+        trouble=Trouble.read(fields.get("trouble")),
+        spared=count_of(fields.get("spared")),
+        is_cut=bool(fields.get("isCut")),
+        counts=Counts.read(fields.get("counts")),
+        usage=Usage.read(fields.get("usage")),
+        created_at=_instant(fields["createdAt"]),
+        submitted_at=time_or_none(fields.get("submittedAt")),
+        output_missing_since=time_or_none(fields.get("outputMissingSince")),
+        ended_at=time_or_none(fields.get("endedAt")),
+        stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
+    )
+
+
+def _existing(snapshot: "DocumentSnapshot[Any]") -> Batch:
+    batch = readable(snapshot.id, snapshot.to_dict() or {})
+    if batch is None:
+        raise TryLater(f"the batch {snapshot.id} cannot be read")
+    return batch
+
+
+def readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:
+    """The batch that a document's fields describe; None, and an event, if they describe none."""
+    try:
+        return _batch(batch_id, fields)
+    except (KeyError, TypeError, ValueError) as malformed:
+        # Nothing of ours writes such a document; it must not stop the others.
+        log.error("batch_unreadable", batch_id=batch_id, error=type(malformed).__name__)
+        return None
+
+
+def _instant(moment: Any) -> datetime:
+    if not isinstance(moment, datetime):
+        raise TypeError("it is no time")
+    return moment

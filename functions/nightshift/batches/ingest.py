@@ -1,0 +1,137 @@
+"""Ingest: `ingesting` → `settling`. Copy the provider's files to Cloud Storage, and settle every line of them.
+
+The output file comes first, so where both files name a job its answer wins. A small file is settled in place. A
+large one is cut into shards, and workers are called to settle them side by side (`shard.py`). The call is a hint
+only: who comes by later and finds a shard that nobody is at settles it, so a lost message, or a worker that
+died, delays and loses nothing.
+
+| the process dies | what is left | who goes on |
+|---|---|---|
+| while copying | perhaps a copy | copies again |
+| while settling a small file | some lines settled | reads them all again, and passes over what is settled |
+| before the workers are called | shards that nobody is at | settles them |
+| while at a shard | some of its lines settled | its message's next delivery, or the tick, after its lease |
+| after the last shard | settled shards | sums them up |
+
+Once no job of the batch waits for an answer any more, a file that is gone is not missed: whoever died after the last
+line may have deleted it.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from nightshift.batches import artifacts, messages, shards
+from nightshift.batches import documents as batches
+from nightshift.batches.batch import Batch
+from nightshift.batches.cutting import Cutter, ResultFile, Shard, Stretch
+from nightshift.batches.lines import settle_lines
+from nightshift.batches.shard import settle_shard
+from nightshift.batches.tally import Tally
+from nightshift.database.leases import Hold
+from nightshift.errors import LeaseHeld
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+# A result file is sometimes not visible at once. One that stays away this long, counted from the batch's end, is gone.
+_VISIBLE_AFTER: Final = timedelta(minutes=30)
+# One that cannot be read whole for this long is given up, too. Its jobs are sent again.
+_TROUBLE_PATIENCE: Final = timedelta(hours=24)
+
+
+async def ingest(runtime: Runtime, hold: Hold) -> bool:
+    """Settle all that the provider's files say.
+
+    Returns:
+        Whether it is done; False while workers are at it.
+
+    Raises:
+        ProviderTrouble: a file cannot be read now; then it is repeated.
+    """
+    batch = batches.batch_of(hold)
+    cut = (await shards.of_batch(runtime, batch.batch_id))[0] if batch.is_cut else []
+    in_place = Tally()
+    files: tuple[tuple[ResultFile, str | None], ...] = (
+        ("output", batch.output_file_id),
+        ("errors", batch.error_file_id),
+    )
+    for file, file_id in files:
+        of_file = [shard for shard in cut if shard.file == file]
+        if not of_file and file_id:
+            stretches = await _copy(runtime, batch, file, file_id)
+            if len(stretches) == 1:
+                in_place += await settle_lines(runtime, batch, file, stretches[0])
+                continue
+            of_file = await _cut(runtime, hold, file, stretches)
+            if of_file and await messages.call_workers(runtime, batch.batch_id, [s.shard_id for s in of_file]):
+                return False
+        if not await _settle_shards(runtime, batch, of_file):
+            return False
+    await _sum_up(runtime, hold, in_place)
+    return True
+
+
+async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) -> list[Stretch]:
+    """Copy a file to Cloud Storage; returns its stretches, none if the file is given up."""
+    cutter = Cutter(runtime.settings.shard_lines)
+    try:
+        chunks = _passing(cutter, runtime.provider.download(file_id))
+        await artifacts.write(runtime, batch.batch_id, file, chunks)
+    except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
+        if not await batches.is_any_processing(runtime, batch.batch_id):
+            return []
+        patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
+        if runtime.now() < (batch.ended_at or batch.created_at) + patience:
+            raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
+        log.warning("result_file_given_up", file=file, error=type(trouble).__name__)
+        return []
+    return cutter.stretches()
+
+
+async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        cutter.feed(chunk)
+        yield chunk
+
+
+async def _cut(runtime: Runtime, hold: Hold, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
+    if not stretches:
+        return []
+    log.info("batch_cut", file=file, shards=len(stretches))
+    return await shards.create(runtime, hold, file, stretches)
+
+
+async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -> bool:
+    """Settle the shards that nobody is at. Returns whether all are settled now."""
+    are_settled = True
+    for shard in of_file:
+        if not shard.is_settled:
+            try:
+                await settle_shard(runtime, batch, shard.shard_id)
+            except LeaseHeld:
+                are_settled = False
+    return are_settled
+
+
+async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
+    batch = batches.batch_of(hold)
+    cut, of_shards = await shards.of_batch(runtime, batch.batch_id) if batch.is_cut else ([], Tally())
+    tally = in_place + of_shards
+    log.info("batch_ingested", **tally.counts())
+    summed_up = {
+        "status": "settling",
+        # The provider's own sum counts; where it gives none, ours does.
+        "usage": hold.fields.get("usage") or tally.usage.fields(),
+        "counts": tally.settled.fields(),
+        "malformedLines": tally.malformed,
+        "unknownLines": tally.unknown,
+        **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
+    }
+    if cut:
+        await hold.write(summed_up, also=shards.deletion(runtime, batch.batch_id, cut))
+    else:
+        hold.put_off(summed_up)

@@ -1,0 +1,183 @@
+"""Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeGuard
+
+import structlog
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.batches.lane_cache import LaneMemory
+from nightshift.database import leases
+from nightshift.database.collections import LANES
+from nightshift.database.commits import READ
+from nightshift.database.leases import Hold, Writes
+from nightshift.errors import LeaseHeld
+from nightshift.jobs.documents import jobs_where
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.status import QUEUED
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import count_of
+
+log = structlog.get_logger()
+
+# A lane is busy that was submitted so many coalescing windows ago, or less.
+_BUSY_WINDOWS: Final = 3
+_PAUSE: Final = timedelta(minutes=1)
+# How much wider than NIGHTSHIFT_COALESCE_SECONDS a burst makes the window.
+_WIDEST: Final = 8
+
+
+async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
+    """Begin a hold on the lane, or None: it is held, it backs off, or (with `coalesce`) was submitted a moment ago.
+
+    It goes on record with the batch that is created under it (`submission`), so a lane without jobs costs no write. Of
+    a busy lane it goes on record at once: that write keeps all other instances from reading the same jobs in vain.
+
+    With `coalesce`, what this instance remembers of the lane may answer instead of its document.
+    """
+    memory = runtime.instance.lanes
+    if not coalesce:
+        return await _take(runtime, lane, memory, coalesce=False)
+    if memory.is_closed(lane):
+        return None
+    with memory.look(lane):
+        return await _take(runtime, lane, memory, coalesce=True)
+
+
+async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> Hold | None:
+    snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
+    fields = snapshot.to_dict() or {}
+    now = runtime.now()
+    backs_off_until, submitted_at = fields.get("backsOffUntil"), fields.get("lastSubmittedAt")
+    if _is_later(backs_off_until, now):
+        memory.close(lane, backs_off_until)
+        return None
+    quiet_for = timedelta(seconds=_window_seconds(runtime, fields))
+    if coalesce and _is_later(submitted_at, now - quiet_for):
+        memory.close(lane, submitted_at + quiet_for)
+        return None
+    # By us, or by somebody else.
+    memory.close_while_held(lane)
+    hold = leases.begin(runtime, snapshot)
+    if hold is None:
+        return None
+    hold.fields["lane"] = str(lane)
+    if coalesce and _is_later(submitted_at, now - _BUSY_WINDOWS * quiet_for):
+        with suppress(LeaseHeld):
+            return await hold.on_record()
+        return None
+    return hold
+
+
+def most_requests(hold: Hold) -> int | None:
+    """How many requests a batch may hold since the provider's queue was last full; None = no limit is known."""
+    return count_of(hold.fields.get("mostRequests")) or None
+
+
+def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any]:
+    """What a new batch changes in its lane's document, in the commit that creates it.
+
+    The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set. A
+    learned limit is doubled, until it limits nothing any more.
+    """
+    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP}
+    as_set = runtime.settings.coalesce_seconds
+    window = min(2 * _window_seconds(runtime, hold.fields), _WIDEST * as_set) if is_burst else as_set
+    if window != _window_seconds(runtime, hold.fields):
+        changes["windowSeconds"] = window
+    if learned := most_requests(hold):
+        is_needed = 2 * learned < runtime.settings.max_batch_requests
+        changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
+    return changes
+
+
+def remember_submission(runtime: Runtime, lane: Lane, hold: Hold) -> None:
+    """Spare the triggers of this instance the reading of a document that it has just written."""
+    window = timedelta(seconds=_window_seconds(runtime, hold.fields))
+    runtime.instance.lanes.close(lane, runtime.now() + window)
+
+
+async def back_off(
+    runtime: Runtime,
+    batch_hold: Hold,
+    lane: Lane,
+    until: datetime,
+    most_requests: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Let no lease holder submit this lane until then.
+
+    Args:
+        batch_hold: the lease on the batch that met the trouble; who slept past it backs nothing off. Raises as its
+            `write`.
+        most_requests: how many requests a batch may hold from then on, since the provider's queue is full; None leaves
+            it as it was.
+        changes: what the same commit changes in the batch.
+    """
+    backing_off = await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
+    await batch_hold.write(changes or {}, also=backing_off)
+
+
+async def end_of_back_off(runtime: Runtime, lane: Lane) -> Writes:
+    """What makes a lane be submitted again at once, in the commit that shows that its trouble is over."""
+    return await _replaced(runtime, lane, {})
+
+
+async def _replaced(
+    runtime: Runtime, lane: Lane, fields: Mapping[str, Any], most_requests: int | None = None
+) -> Writes:
+    """The lane's document, replaced, its lease too: the holder that is submitting this lane stops at its next write."""
+    ref = runtime.firestore.collection(LANES).document(lane.document_id)
+    most_requests = most_requests or count_of(((await ref.get(**READ)).to_dict() or {}).get("mostRequests"))
+    learned = {"mostRequests": most_requests} if most_requests else {}
+    return lambda writes: writes.set(ref, {"lane": str(lane), **fields, **learned})
+
+
+def log_back_off(trouble: Trouble, pause: timedelta) -> None:
+    """Tell that a lane backs off; as an error when the operator has to act before its trouble can pass."""
+    (log.error if trouble.needs_operator else log.warning)(
+        "lane_backs_off", error=trouble.value, seconds=pause.total_seconds()
+    )
+
+
+def pause(runtime: Runtime, lane: Lane) -> None:
+    """Let no trigger of this instance look at the lane for a while: the provider is in trouble.
+
+    So an outage makes no batch of each job that comes meanwhile. The tick looks all the same.
+    """
+    runtime.instance.lanes.close(lane, runtime.now() + _PAUSE)
+
+
+def leave_to_the_tick(runtime: Runtime, lane: Lane) -> None:
+    """Let no trigger of this instance look at the lane before the next day in UTC."""
+    midnight = runtime.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    runtime.instance.lanes.close(lane, midnight + timedelta(days=1))
+
+
+async def with_queued_jobs(runtime: Runtime) -> list[Lane]:
+    """The lanes in which a job is queued, found by skipping from each lane to the next: one read per lane."""
+    lanes: list[Lane] = []
+    query = jobs_where(runtime, status=QUEUED).order_by("lane").limit(1)
+    page = await query.get(**READ)
+    while page:
+        name = page[0].get("lane")
+        try:
+            lanes.append(Lane.parse(name))
+        except ValueError:
+            # Nothing of ours queues such a job; it must not keep the lanes behind it waiting.
+            log.error("lane_unreadable", job_id=page[0].id)
+        page = await query.start_after({"lane": name}).get(**READ)
+    return lanes
+
+
+def _window_seconds(runtime: Runtime, fields: Mapping[str, Any]) -> float:
+    """How long triggers leave the lane alone after a submission."""
+    as_set, widened = runtime.settings.coalesce_seconds, fields.get("windowSeconds")
+    return min(max(as_set, widened), _WIDEST * as_set) if isinstance(widened, int | float) else as_set
+
+
+def _is_later(moment: Any, than: datetime) -> TypeGuard[datetime]:
+    return isinstance(moment, datetime) and moment > than

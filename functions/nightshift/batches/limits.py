@@ -1,0 +1,62 @@
+"""What one batch may hold, and how much of it is filled."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What some requests are expected to take, before they are answered."""
+
+    # Input tokens.
+    tokens: int
+    usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLimits:
+    """What one batch may hold."""
+
+    requests: int
+    bytes: int
+    # Estimated input tokens that the lane may still put in flight; None = no limit.
+    tokens: int | None
+    # A first request may pass the token limit where nothing is in flight, or it could never be sent.
+    lane_is_idle: bool
+    # What the day's budget has left; infinite without one.
+    usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """How much of its limits a batch has filled."""
+
+    limits: BatchLimits
+    requests: int = 0
+    bytes: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    @property
+    def requests_left(self) -> int:
+        """How many more requests may come in."""
+        return self.limits.requests - self.requests
+
+    def affords(self, line_usd: float) -> bool:
+        """Whether the budget reaches for one more line."""
+        return self.usd + line_usd <= self.limits.usd
+
+    def with_line(self, line_bytes: int, line_tokens: int, line_usd: float) -> "Room | None":
+        """The room after one more line, or None if it does not fit."""
+        filled = replace(
+            self,
+            requests=self.requests + 1,
+            bytes=self.bytes + line_bytes,
+            tokens=self.tokens + line_tokens,
+            usd=self.usd + line_usd,
+        )
+        limits = self.limits
+        within_tokens = (
+            limits.tokens is None or filled.tokens <= limits.tokens or (limits.lane_is_idle and self.requests == 0)
+        )
+        fits = filled.requests <= limits.requests and filled.bytes <= limits.bytes and within_tokens
+        return filled if fits and self.affords(line_usd) else None

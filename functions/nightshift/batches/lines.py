@@ -1,0 +1,96 @@
+"""The lines of a stretch of a batch's result file: each settles its job, whoever reads it, and however often.
+
+Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by
+now, finds it no longer `processing` in this batch and is passed over.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from nightshift.batches import artifacts
+from nightshift.batches.batch import Batch
+from nightshift.batches.counts import Counts
+from nightshift.batches.cutting import ResultFile, Stretch
+from nightshift.batches.tally import Tally
+from nightshift.jobs import settlements
+from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, settlement_of
+from nightshift.providers.result_line import ResultLine
+from nightshift.runtime import Runtime
+from nightshift.values.status import CANCELLED, FAILED, PROCESSING
+from nightshift.values.trouble import worst
+from nightshift.values.usage import Usage
+
+# The lines that are settled together, and how many such portions are on their way to the database at once.
+_LINES_AT_ONCE: Final = 150
+PORTIONS_AT_ONCE: Final = 4
+
+
+async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
+    """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met."""
+    in_flight: set[asyncio.Task[Tally]] = set()
+    ended: list[Tally | BaseException] = []
+    try:
+        async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
+            if len(in_flight) == PORTIONS_AT_ONCE:
+                done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                ended += [task.exception() or task.result() for task in done]
+            in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines)))
+    finally:
+        ended += await asyncio.gather(*in_flight, return_exceptions=True)
+    tally = Tally()
+    for outcome in ended:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        tally += outcome
+    return tally
+
+
+async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+    async with runtime.instance.portions:
+        return await _settle(runtime, batch, lines)
+
+
+async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+    parsed: dict[str, ResultLine] = {}
+    malformed = duplicate = unknown = 0
+    usage = Usage()
+    for line in lines:
+        result = runtime.provider.read_line(line) if line else None
+        if result is None:
+            malformed += 1
+        elif result.job_id in parsed:
+            duplicate += 1
+        else:
+            parsed[result.job_id] = result
+            usage += result.usage
+    jobs = await settlements.read_jobs(runtime, parsed)
+    judged = []
+    for job_id, result in parsed.items():
+        job = jobs.get(job_id)
+        if job is None or job.batch_id not in {batch.batch_id, None}:
+            unknown += 1
+        elif job.status != PROCESSING or job.batch_id is None:
+            duplicate += 1
+        else:
+            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
+    # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
+    settled = await settlements.settle(runtime, judged)
+    spared = [again for again in settled if isinstance(again, Requeued) and again.trouble]
+    return Tally(
+        settled=_counted(settled),
+        malformed=malformed,
+        duplicate=duplicate,
+        unknown=unknown,
+        usage=usage,
+        trouble=worst(*(again.trouble for again in spared)),
+        spared=max((again.spared for again in spared), default=0),
+    )
+
+
+def _counted(settlements: Sequence[Settlement]) -> Counts:
+    completed = sum(isinstance(settlement, Completed) for settlement in settlements)
+    ended = Counter(settlement.status for settlement in settlements if isinstance(settlement, Failed))
+    retried = len(settlements) - completed - ended.total()
+    return Counts(completed=completed, failed=ended[FAILED], retried=retried, cancelled=ended[CANCELLED])

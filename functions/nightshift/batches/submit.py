@@ -1,0 +1,138 @@
+"""Submit: `sealed` → `submitted`. Upload the input file, create the provider's batch, record its id.
+
+| the process dies | what is left | what the next holder does |
+|---|---|---|
+| before the upload's id is on record | perhaps a file | uploads again; the tick deletes the file that no batch owns |
+| then, before the batch's id is on record | perhaps a batch | looks for our stamp: adopts that batch, or creates one |
+
+So `createLandsBy`, recorded before the call, is the intent: where it is found, a create may have been sent, and what
+it made is looked for first. A call whose answer was lost may also still be on its way: for the length of a lease it
+is looked for, and not sent again. If the provider shows a batch later than that, there are two; the tick cancels the
+one that is not on record.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from google.api_core.exceptions import NotFound
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.batches import artifacts, lanes
+from nightshift.batches import documents as batches
+from nightshift.batches.batch import Batch
+from nightshift.batches.seen import Seen
+from nightshift.database.leases import Hold, Writes
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+# An uploaded file is sometimes not visible at once.
+_VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
+# Until the next tick.
+_BACK_OFF: Final = timedelta(minutes=10)
+# Two clocks need not agree.
+_CLOCK_SLACK: Final = timedelta(hours=1)
+
+
+async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
+    """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
+
+    The lease of a batch that is found there, and has ended already or is to be stopped, is kept: there is a next step.
+    One that is to be stopped, and that the provider never had, is not brought there any more.
+
+    Args:
+        seen: provider batches that were seen a moment ago; a listing of our own may not show them yet.
+
+    Raises:
+        ProviderTrouble: it did not answer, or not now.
+    """
+    batch = batches.batch_of(hold)
+    try:
+        adopted = await _adopted(runtime, batch, seen)
+        if adopted is None and batch.stop:
+            await hold.write({"status": "settling", "outcome": "cancelled"})
+            return
+        remote = adopted or await _created(runtime, hold, batch)
+    except ProviderRefusal as refusal:
+        log.error("batch_refused", code=one_word(refusal.code))
+        reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
+        await hold.write({"status": "settling", "outcome": "failed", **reason}, await _trouble_over(runtime, batch))
+        return
+    except ProviderTrouble as trouble:
+        if trouble.needs_operator:
+            # This batch is tried again by each tick, and no other one is made meanwhile.
+            met = {"trouble": trouble.trouble.value}
+            await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, changes=met)
+            lanes.log_back_off(trouble.trouble, _BACK_OFF)
+        raise
+    except NotFound:
+        # The input file is gone from Cloud Storage; the jobs are still there to write it from.
+        await hold.write({"status": "assembling"})
+        return
+    submitted: dict[str, Any] = {
+        "status": "submitted",
+        "remoteId": remote.remote_id,
+        "submittedAt": SERVER_TIMESTAMP,
+    }
+    if batch.trouble:
+        submitted["trouble"] = DELETE_FIELD
+    release = adopted is None or (adopted.outcome is None and batch.stop is None)
+    await hold.write(submitted, await _trouble_over(runtime, batch), release=release)
+    log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
+
+
+async def _trouble_over(runtime: Runtime, batch: Batch) -> Writes | None:
+    """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once, too."""
+    return await lanes.end_of_back_off(runtime, batch.lane) if batch.trouble else None
+
+
+async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:
+    if batch.create_lands_by is None:
+        return None
+    found, looked_at = seen.of_batch(batch.batch_id), seen.listed_at
+    if looked_at is None:
+        looked_at = runtime.now()
+        found += await _listed(runtime, batch)
+    if not found and looked_at < batch.create_lands_by:
+        raise ProviderTrouble("a create may still be on its way")
+    if not found:
+        return None
+    log.warning("batch_adopted", found=len(found))
+    # Of several, one that works, or has worked, is worth more than one that failed.
+    return min(found, key=lambda remote: remote.outcome in {"failed", "cancelled"})
+
+
+async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
+    """The provider's batches with our stamp for this one."""
+    earliest = batch.created_at - _CLOCK_SLACK
+    found = []
+    async for remote in runtime.provider.batches():
+        if remote.created_at and remote.created_at < earliest:
+            break
+        if remote.batch_id == batch.batch_id:
+            found.append(remote)
+    return found
+
+
+async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
+    input_file_id = batch.input_file_id
+    if input_file_id is None:
+        with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
+            input_file_id = await runtime.provider.upload(batch.batch_id, content)
+    lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
+    await hold.write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+    for pause_seconds in _VISIBLE_AFTER_SECONDS:
+        try:
+            return await runtime.provider.create(batch.batch_id, input_file_id)
+        except ProviderGone:
+            await asyncio.sleep(pause_seconds)
+        except ProviderTrouble as trouble:
+            if not trouble.may_still_act:
+                await hold.write({"createLandsBy": runtime.now()})
+            raise
+    # Gone for good, as far as we can see: the next holder uploads it again.
+    await hold.write({"inputFileId": None, "createLandsBy": runtime.now()})
+    raise ProviderTrouble("the provider does not find the file that it took in")

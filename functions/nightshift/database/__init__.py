@@ -1,0 +1,1 @@
+"""Firestore: commits under preconditions, leases, grouped calls, pages, encoding, and where everything lies."""

@@ -1,0 +1,196 @@
+"""Holding a lease, and writing only while it is held.
+
+A hold begins in memory: it is the reading of a document that nobody else works on. The holder's first write puts
+the lease on record, under the update time of that reading, so only one of many that read the same can succeed; who
+only looks, and finds nothing to do, has written nothing. `on_record` is that first write by itself, for work whose
+effects lie elsewhere.
+
+What may happen between which lines:
+
+- The holder dies: its lease expires, and the next taker finds the document as the last `write` left it.
+- The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so every
+  write of the sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
+- The answer to a write is lost: the document is read again. Each write of a holder leaves its name and its number
+  there, the releasing one too, so it is plain whether this one landed.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.lease import Lease
+from nightshift.errors import LeaseHeld, LeaseLost, TryLater
+from nightshift.runtime import Runtime
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
+
+Writes = Callable[[Commit], None]
+
+
+class Hold:
+    """A lease on one document. `fields` are the document's, kept current by the writes."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        ref: "AsyncDocumentReference",
+        fields: dict[str, Any],
+        update_time: datetime | None,
+        lease: Lease | None = None,
+    ) -> None:
+        """Begin a hold.
+
+        Args:
+            update_time: None for a document that is yet to be created, by the first write.
+            lease: one that is on record already.
+        """
+        self.ref = ref
+        self.fields = fields
+        self.is_on_record = lease is not None
+        self.is_released = False
+        self._runtime = runtime
+        self._lease = lease or _free_lease()
+        self._update_time = update_time
+        self._put_off: dict[str, Any] = {}
+        self._one_write_at_a_time = asyncio.Lock()
+        self._writes = self._lease.writes
+
+    async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> datetime:
+        """Change the document and, in the same commit, what `also` adds; renew the lease, or give it up.
+
+        Returns:
+            The update time of all that the commit changed.
+
+        Raises:
+            LeaseHeld: somebody else was faster to put a lease on record; nothing was written.
+            LeaseLost: somebody else holds it now; nothing was written.
+            Undecided: a precondition that `also` brought failed; nothing was written.
+        """
+        async with self._one_write_at_a_time:
+            # Counted before it is sent: a write that is given up in the middle keeps its number.
+            self._writes += 1
+            changes = self._put_off | dict(changes)
+            async for _ in attempts():
+                lease = self._next_lease(release=release)
+                commit = Commit(self._runtime)
+                if also:
+                    also(commit)
+                self._add(commit, {**changes, "lease": lease.fields()})
+                try:
+                    update_time = await commit.send()
+                except Undecided as doubt:
+                    snapshot = await self._read_own()
+                    if not _has_landed(lease, snapshot):
+                        if also and doubt.is_refusal:
+                            raise
+                        continue
+                    update_time = snapshot.update_time
+                self._update_time = update_time
+                self.fields.update(changes)
+                self._put_off.clear()
+                self._lease, self.is_on_record, self.is_released = lease, True, release
+                return update_time
+        raise AssertionError("attempts() ends by raising")
+
+    def put_off(self, changes: Mapping[str, Any]) -> None:
+        """Change the document with the next write, whatever that is; a crash before it forgets these changes."""
+        self._put_off |= changes
+        self.fields.update(changes)
+
+    async def on_record(self) -> "Hold":
+        """Put the lease on record, if it is not; returns this hold. Raises LeaseHeld."""
+        if not self.is_on_record:
+            await self.write({})
+        return self
+
+    @asynccontextmanager
+    async def released_after(self) -> AsyncIterator[None]:
+        """Keep the lease while the body runs, and give it free after it, unless the body did."""
+        try:
+            async with self.kept():
+                yield
+        finally:
+            if self.is_on_record and not self.is_released:
+                with suppress(LeaseLost):
+                    await self.write({}, release=True)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Renew the lease while the body runs. Once it is lost it is not renewed; the body's next write will say so."""
+
+        async def renew() -> None:
+            with suppress(TryLater):
+                while True:
+                    await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
+                    if self.is_released:
+                        return
+                    await self.write({})
+
+        renewal = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewal.cancel()
+
+    def _next_lease(self, *, release: bool) -> Lease:
+        if release:
+            return self._lease.released(self._writes)
+        return self._lease.extended(self._runtime.now(), self._runtime.settings.lease_seconds, self._writes)
+
+    def _add(self, commit: Commit, changes: Mapping[str, Any]) -> None:
+        if self._update_time is None:
+            commit.create(self.ref, {**self.fields, **changes})
+        else:
+            commit.update(self.ref, changes, self._update_time)
+
+    async def _read_own(self) -> "DocumentSnapshot[Any]":
+        """Read the document again after a doubt. Raises LeaseHeld or LeaseLost if it is somebody else's."""
+        snapshot = await self.ref.get(**READ)
+        stored = _lease_of(snapshot)
+        if stored and stored.owner == self._lease.owner:
+            self._update_time = snapshot.update_time
+        elif self.is_on_record:
+            raise LeaseLost(self.ref.path)
+        elif snapshot.update_time != self._update_time:
+            raise LeaseHeld(f"somebody was faster at {self.ref.path}")
+        return snapshot
+
+
+def new_lease(runtime: Runtime) -> Lease:
+    """A live lease, for a document that its holder creates."""
+    return _free_lease().extended(runtime.now(), runtime.settings.lease_seconds, writes=0)
+
+
+def begin(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold | None:
+    """Begin a hold on a document as it was read, or None if somebody else holds it."""
+    fields: dict[str, Any] = snapshot.to_dict() or {}
+    held = _lease_of(snapshot)
+    if held and held.is_live(runtime.now()):
+        return None
+    return Hold(runtime, snapshot.reference, fields, snapshot.update_time)
+
+
+def begin_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
+    """Begin a hold on an existing document as it was read. Raises LeaseHeld if somebody else holds it."""
+    hold = begin(runtime, snapshot)
+    if hold is None:
+        raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
+    return hold
+
+
+def _has_landed(lease: Lease, snapshot: "DocumentSnapshot[Any]") -> bool:
+    stored = _lease_of(snapshot)
+    return stored is not None and (stored.owner, stored.writes) == (lease.owner, lease.writes)
+
+
+def _lease_of(snapshot: "DocumentSnapshot[Any]") -> Lease | None:
+    return Lease.read((snapshot.to_dict() or {}).get("lease"))
+
+
+def _free_lease() -> Lease:
+    return Lease(owner=uuid.uuid4().hex, expires_at=None)

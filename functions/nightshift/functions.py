@@ -1,0 +1,170 @@
+"""Every function, once: `main.py` serves it, `settings` knows what it needs, and all else is made from here.
+
+Read by the local stack, the deployment, the schedules and their clock, the benches and the tests. A new function is one
+target in `main.py` and one row here; a test holds the two together. This module imports nothing of Nightshift, since
+every cold start reads it.
+
+Memory: a process holds 52 MB when it has started, 111 MB after its first event, and 160 MB with a batch of 50,000
+(docs/BENCHMARKS.md). What is not used of 1 GiB is the room for several batches at once.
+
+Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time, so one vCPU
+is busy with some 80 of them; each holds one document. A tick or a shard is a call by itself: it streams megabytes.
+
+The most instances bound what a flood can cost.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+API_KEY: Final = "openai-api-key"
+WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
+# Secret Manager's name of a secret → the variable in which a function finds it.
+SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+
+# Calls for workers.
+INGEST_TOPIC: Final = "nightshift-ingest"
+# Calls that no worker could answer. A pull subscription keeps them, to be looked at.
+DEAD_LETTERS: Final = "nightshift-dead-letters"
+
+# Every schedule is read in this time zone.
+TIME_ZONE: Final = "Asia/Kolkata"
+
+# The longest that Cloud Functions gives an event: https://cloud.google.com/functions/docs/configuring/timeout
+EVENT_SECONDS: Final = 540
+
+Memory = Literal["512Mi", "1Gi"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Function:
+    """One target of `main.py`. Without a document or topic it is called over HTTP, and checks its callers itself."""
+
+    # Its name in `main.py`, and as it is deployed.
+    target: str
+    name: str
+    # What it does, in one line.
+    does: str
+    # The service account by which it runs: `ACCOUNT@PROJECT.iam.gserviceaccount.com`.
+    account: str
+    # A path pattern; the creation of such a document is its event.
+    created_document: str | None = None
+    # Each message on this topic is its event.
+    topic: str | None = None
+    # Unix-cron; Cloud Scheduler then publishes on its topic: https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
+    schedule: str | None = None
+    # Whether messages go to DEAD_LETTERS that it failed to take again and again.
+    has_dead_letters: bool = False
+    # Names of SECRETS. It does not start without them.
+    secrets: tuple[str, ...] = ()
+    # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
+    reads_id_tokens: bool = False
+    timeout_seconds: int
+    # Calls that one instance answers at the same time.
+    concurrency: int
+    max_instances: int
+    memory: Memory = "1Gi"
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether Eventarc calls it, and no other caller may."""
+        return self.created_document is not None or self.topic is not None
+
+    @property
+    def service(self) -> str:
+        """Its Cloud Run service, which Cloud Functions names so."""
+        return self.name.lower()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables in which it finds its secrets."""
+        return tuple(SECRETS[secret] for secret in self.secrets)
+
+
+# In the order of an upgrade: a function that finishes work stands before those that begin it. So no older version reads
+# what only a newer one writes.
+FUNCTIONS: Final = (
+    Function(
+        target="ingest_batch_results",
+        name="ingestBatchResults",
+        does="Ingests one shard of one batch's output.",
+        account="nightshift-ingest",
+        topic=INGEST_TOPIC,
+        has_dead_letters=True,
+        secrets=(API_KEY,),
+        timeout_seconds=EVENT_SECONDS,
+        concurrency=1,
+        max_instances=50,
+    ),
+    Function(
+        target="answer_instant_jobs",
+        name="answerInstantJobs",
+        does="One sweep: answers in real time what waited, what a dead instance left, and what is near its deadline.",
+        account="nightshift-answer",
+        topic="nightshift-instant",
+        schedule="* * * * *",
+        secrets=(API_KEY,),
+        # A sweep takes jobs for 50 s, and answers each within its lease.
+        timeout_seconds=300,
+        concurrency=1,
+        max_instances=5,
+    ),
+    Function(
+        target="process_batch_jobs",
+        name="processBatchJobs",
+        does="One tick: rescues, submits, polls, ingests, retries, refunds.",
+        account="nightshift-tick",
+        topic="nightshift-tick",
+        schedule="*/10 * * * *",
+        secrets=(API_KEY,),
+        timeout_seconds=EVENT_SECONDS,
+        concurrency=1,
+        # A tick may outlast the next one's beginning, and be delivered twice.
+        max_instances=3,
+    ),
+    Function(
+        target="openai_webhook",
+        name="openaiWebhook",
+        does="Verifies OpenAI's signature, and advances the batch that has ended.",
+        account="nightshift-webhook",
+        secrets=(API_KEY, WEBHOOK_SECRET),
+        timeout_seconds=60,
+        concurrency=20,
+        max_instances=10,
+    ),
+    Function(
+        target="get_batch_stats",
+        name="getBatchStats",
+        does="Counts the jobs by their status, for admins.",
+        account="nightshift-stats",
+        reads_id_tokens=True,
+        timeout_seconds=60,
+        concurrency=20,
+        max_instances=3,
+        memory="512Mi",
+    ),
+    Function(
+        target="on_ai_job_created",
+        name="onAiJobCreated",
+        does="Admits a job, and answers it or submits its lane.",
+        account="nightshift-admit",
+        created_document="ai_jobs/{jobId}",
+        secrets=(API_KEY,),
+        timeout_seconds=EVENT_SECONDS,
+        concurrency=80,
+        max_instances=100,
+    ),
+)
+
+
+def function(target: str) -> Function:
+    """The row of a target. Raises KeyError."""
+    return _BY_TARGET[target]
+
+
+def needed_by(target: str | None) -> tuple[str, ...]:
+    """The variables of secrets without which a target must not start; none for what is no target, as a command."""
+    found = _BY_TARGET.get(target or "")
+    return found.variables if found else ()
+
+
+_BY_TARGET: Final = {function.target: function for function in FUNCTIONS}

@@ -1,1 +1,0 @@
-"""The HTTP functions: who may call, and what they are told."""

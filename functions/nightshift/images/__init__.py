@@ -1,0 +1,1 @@
+"""Images: their addresses, their formats, and the uploads bucket."""

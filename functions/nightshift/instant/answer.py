@@ -1,0 +1,206 @@
+"""Answer: a job that is in this instance's hands, `processing` → `completed` or `failed`, by the provider in real time.
+
+| the process dies | what is left | who goes on |
+|---|---|---|
+| before the provider is asked | a job in nobody's hands | its event's next delivery or a sweep, after its lease |
+| after that, before the end is written | the same; the answer is lost | the same; it is paid twice, which is logged |
+| after the end is written | nothing | |
+| while the job waits in the function | the same as before it | the same |
+| after it was put off | a job that waits | a sweep, when its wait is over |
+
+Short waits are spent here, in the job's lease; for longer ones the job is put off by one write, and the instance is
+free. Who sleeps past the lease finds the job's update time moved as soon as somebody else has taken it: it neither asks
+nor writes any more. Where nobody has, it renews its lease before it asks.
+
+What passes is tried until six hours are over. An answer that is none is asked for again as often as a batch would be
+sent again. What can't pass fails at once. Either way the user gets the tokens back, and pays for no second answer.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from nightshift import job_types
+from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, TryLater
+from nightshift.instant import transitions as realtime
+from nightshift.instant.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
+from nightshift.instant.pace import GateClosed, pace_of
+from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
+from nightshift.jobs import settlements
+from nightshift.jobs.job import Job
+from nightshift.jobs.request import request_line
+from nightshift.jobs.settlement import Completed, Failed, completion, failure
+from nightshift.pricing.prices import realtime_cost_usd
+from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, one_word
+from nightshift.providers.request_line import RequestLine
+from nightshift.providers.result_line import Answer, ResultLine, answer_of
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage
+
+log = structlog.get_logger()
+
+# An answer takes seconds. Whoever waits longer had better ask again.
+_ANSWER_SECONDS: Final = 60.0
+# What of a lease an answer may take, and what is kept for writing it down.
+_ANSWER_SHARE: Final = 0.5
+_END_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waits:
+    """No answer yet: the job as it is after the attempt, and why."""
+
+    job: Job
+    waits_for: WaitsFor
+    # In one line, without anything of the job's or the provider's text.
+    reason: str
+    retry_after_seconds: float | None = None
+    needs_operator: bool = False
+
+
+async def answer(runtime: Runtime, taken: Taken) -> bool:
+    """Answer a job, fail it, or put it off; returns whether it has ended.
+
+    Raises:
+        LeaseHeld: somebody else has taken it.
+        TryLater: the database did not answer; the job is taken up when its lease is over.
+    """
+    job, is_repeated = taken.job, taken.is_repeated
+    while True:
+        outcome = await _attempt(runtime, job, is_repeated=is_repeated)
+        if not isinstance(outcome, _Waits):
+            _log_end(outcome, is_settled=bool(await settlements.settle(runtime, [outcome])))
+            return True
+        pause_seconds = wait_seconds(
+            outcome.waits_for,
+            outcome.job.attempts,
+            outcome.retry_after_seconds,
+            random.random(),  # noqa: S311 - jitter is no secret
+        )
+        is_stored = pause_seconds > _LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
+        _log_delay(outcome, pause_seconds, is_stored=is_stored)
+        if is_stored:
+            until = runtime.now() + timedelta(seconds=pause_seconds)
+            await realtime.put_off(runtime, outcome.job, until, outcome.waits_for)
+            return False
+        await asyncio.sleep(pause_seconds)
+        job, is_repeated = replace(outcome.job, attempts=outcome.job.attempts + 1), False
+
+
+async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | _Waits:
+    """Ask once. Raises as above."""
+    if runtime.now() >= gives_up_at(job):
+        return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+    lane = Lane.parse(job.lane)
+    try:
+        line = await request_line(runtime, lane, job)
+        await runtime.instance.day_budget.check()
+    except JobRefused as refusal:
+        return failure(job, refusal.code, refusal.message)
+    except BudgetSpent as spent:
+        return _Waits(job=job, waits_for="budget", reason=str(spent))
+    except TryLater as trouble:
+        return _Waits(job=job, waits_for="image", reason=str(trouble))
+    if is_repeated:
+        usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
+        estimated_usd = realtime_cost_usd(lane.provider, lane.model, usage)
+        log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
+    try:
+        return await _ask(runtime, lane, job, line)
+    except GateClosed as closed:
+        return _Waits(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
+
+
+async def _ask(runtime: Runtime, lane: Lane, job: Job, line: RequestLine) -> Completed | Failed | _Waits:
+    async with pace_of(runtime, lane).slot() as slot:
+        if not _lasts(runtime, job, 0):
+            job = await _renewed(runtime, job)
+        try:
+            answered = await runtime.provider.answer(line, _answer_seconds(runtime))
+        except ProviderRateLimited as limited:
+            slot.limited(limited.retry_after_seconds, limited.limits)
+            return _waits(job, "rate_limit", limited)
+        except ProviderTrouble as trouble:
+            slot.failed(trouble.retry_after_seconds)
+            return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+        used = answered.line.usage
+        slot.answered(answered.limits, used.input_tokens + used.output_tokens)
+    return _judge(runtime, lane, job, answered.line)
+
+
+def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | _Waits:
+    """What becomes of a job by what the provider said."""
+    job_type = job_types.find(job.type)
+    answered = answer_of(line, job_type)
+    spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
+    runtime.instance.day_budget.spend(spent_usd or 0.0)
+    paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
+    if isinstance(answered, Answer):
+        return completion(paid, lane, job_type, answered, paid.cost_usd)
+    trouble = answered.trouble
+    if trouble is Trouble.REJECTED:
+        log.error("answer_refused", job_id=job.job_id, code=one_word(line.code))
+    if not trouble.is_final and not trouble.spends_attempt:
+        # The next question has a new address of the image.
+        waits_for: WaitsFor = "image" if trouble is Trouble.IMAGE_NOT_FETCHED else "provider"
+        return _Waits(job=paid, waits_for=waits_for, reason=trouble.value)
+    again = replace(paid, invalid_answers=job.invalid_answers + 1)
+    if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
+        return failure(again, answered.error_code, answered.message)
+    return _Waits(job=again, waits_for="valid_answer", reason=answered.error_code)
+
+
+async def _renewed(runtime: Runtime, job: Job) -> Job:
+    renewed = await realtime.renew(runtime, job)
+    if renewed is None:
+        raise LeaseHeld("somebody else has taken the job")
+    return renewed
+
+
+def _lasts(runtime: Runtime, job: Job, pause_seconds: float) -> bool:
+    """Whether the job's lease lasts for a pause, an answer, and its end."""
+    lease_seconds = runtime.settings.lease_seconds
+    needed = timedelta(seconds=pause_seconds + _answer_seconds(runtime) + _END_SHARE * lease_seconds)
+    return job.next_attempt_at is not None and runtime.now() + needed <= job.next_attempt_at
+
+
+def _answer_seconds(runtime: Runtime) -> float:
+    return min(_ANSWER_SECONDS, _ANSWER_SHARE * runtime.settings.lease_seconds)
+
+
+def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
+    return _Waits(
+        job=job,
+        waits_for=waits_for,
+        reason=str(trouble),
+        retry_after_seconds=trouble.retry_after_seconds,
+        needs_operator=trouble.needs_operator,
+    )
+
+
+def _log_delay(waits: _Waits, pause_seconds: float, *, is_stored: bool) -> None:
+    (log.error if waits.needs_operator else log.warning)(
+        "answer_delayed",
+        job_id=waits.job.job_id,
+        attempt=waits.job.attempts,
+        waits_for=waits.waits_for,
+        reason=waits.reason,
+        seconds=round(pause_seconds, 1),
+        is_stored=is_stored,
+    )
+
+
+def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
+    job = end.job
+    if not is_settled:
+        log.warning("answer_unsettled", job_id=job.job_id, attempts=job.attempts, cost_usd=job.cost_usd)
+    elif isinstance(end, Completed):
+        log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
+    else:
+        log.warning("answer_failed", job_id=job.job_id, lane=job.lane, attempts=job.attempts, code=end.error_code)

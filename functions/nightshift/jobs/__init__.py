@@ -1,0 +1,1 @@
+"""A job: its document, its request, how it ends, and how long it is kept."""

@@ -1,0 +1,224 @@
+"""The end of a job: result, classification, notification and refund, written in one commit.
+
+Successes and retries of many jobs share a commit. Failures share one per user: a refund changes the wallet, and
+a busy wallet must not hold other people's answers up.
+
+After an undecided commit the jobs are read again. Those that moved on were settled, by a commit whose answer
+was lost or by somebody else. The rest is settled anew, in two halves if nothing moved, so that one bad document
+cannot hold the others up.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
+from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
+from nightshift.jobs.job import Job
+from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.retention import job_expiry, notification_expiry
+from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement
+from nightshift.ledger.refunds import Refunds
+from nightshift.runtime import Runtime
+from nightshift.values.status import COMPLETED, QUEUED
+
+if TYPE_CHECKING:
+    Kept = TypeVar("Kept", Completed | Requeued, Failed)
+    Writer = Callable[[Commit, Sequence[Kept]], Awaitable[None]]
+
+# One gRPC message holds 10 MiB in production and 4 MiB in the emulator; a result is at most some 100 kB and written
+# twice.
+_MOST_JOBS: Final = 150
+_MOST_BYTES: Final = 3_000_000
+_BYTES_AROUND_A_RESULT: Final = 2_000
+# What settling a job needs to know of it.
+_SETTLED_BY: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
+    FORMER_BATCH_IDS,
+)
+
+
+async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
+    """The admitted jobs of these ids, their inputs left out; an id without one is left out."""
+    refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
+    snapshots = runtime.firestore.get_all(refs, field_paths=_SETTLED_BY, **READ)
+    jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
+    return {job.job_id: job for job in jobs if job.lane}
+
+
+async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Settle jobs, each at most once however often this is called.
+
+    Returns:
+        Those that this call is known to have settled. The others were settled or cancelled by somebody else, or by a
+        commit of ours whose answer was lost.
+    """
+
+    async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued]) -> None:
+        for settlement in shared:
+            if isinstance(settlement, Completed):
+                _write_completed(runtime, writes, settlement)
+            else:
+                _write_requeued(runtime, writes, settlement)
+
+    async def write_failures(writes: Commit, failures: Sequence[Failed]) -> None:
+        await _write_failures_and_refunds(runtime, writes, failures)
+
+    shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
+    failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
+    of_users = (list(failures) for _, failures in groupby(failed, key=lambda failure: failure.job.user_id))
+    commits: list[Awaitable[Sequence[Settlement]]] = [
+        *(_commit_all(runtime, chunk, write_shared) for chunk in shared),
+        *(_commit_all(runtime, failures, write_failures) for failures in of_users),
+    ]
+    # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
+    troubles = []
+    settled: list[Settlement] = []
+    for settling in commits:
+        try:
+            settled += await settling
+        except Exception as trouble:  # noqa: BLE001 - raised below
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
+    return settled
+
+
+async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> list["Kept"]:
+    rest = list(settlements)
+    async for _ in attempts():
+        writes = Commit(runtime)
+        await write(writes, rest)
+        try:
+            await writes.send()
+        except Undecided:
+            tried, rest = rest, await _still_to_settle(runtime, rest)
+            if len(rest) == len(tried) > 1:
+                middle = len(rest) // 2
+                first = await _commit_all(runtime, rest[:middle], write)
+                return first + await _commit_all(runtime, rest[middle:], write)
+            if not rest:
+                return []
+        else:
+            return rest
+    return []
+
+
+async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> list["Kept"]:
+    jobs = await read_jobs(runtime, [settlement.job.job_id for settlement in settlements])
+    return [
+        settlement.reread(job.update_time)
+        for settlement in settlements
+        if (job := jobs.get(settlement.job.job_id)) and _whose(job) == _whose(settlement.job)
+    ]
+
+
+def _whose(job: Job) -> tuple[object, ...]:
+    """In whose hands a job is: a batch's, or those of who took it last to answer it in real time."""
+    return job.status, job.batch_id, job.next_attempt_at
+
+
+def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
+    client, job, lane = runtime.firestore, done.job, done.lane
+    answer = {
+        "result": done.result.model_dump(mode="json"),
+        "provider": lane.provider,
+        "model": lane.model,
+        "usage": done.usage.fields(),
+    }
+    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)})
+    writes.set(
+        client.collection(CLASSIFICATIONS).document(job.job_id),
+        {
+            "userId": job.user_id,
+            "jobId": job.job_id,
+            "type": job.type,
+            **answer,
+            "createdAt": SERVER_TIMESTAMP,
+        },
+    )
+    _write_notification(runtime, writes, job, "job_completed", done.title, done.message)
+
+
+def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
+    # It keeps `queuedAt`: by its age it is the first of its priority.
+    left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
+    spared = {"spared": again.spared} if again.spared != again.job.spared else {}
+    _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **spared, **left})
+
+
+def batches_left(job: Job) -> list[str]:
+    """All batches in which a job has been, once it leaves the present one."""
+    return [*job.former_batch_ids, *([job.batch_id] if job.batch_id else [])]
+
+
+async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> None:
+    """Write the failures and cancellations of one user's jobs.
+
+    What comes back is what the ledger says was charged and not refunded yet.
+    """
+    job_ids = [failure.job.job_id for failure in failures]
+    refunds = await Refunds.read(runtime, failures[0].job.user_id, job_ids)
+    for failure in failures:
+        comes_back = refunds.tokens(failure.job.job_id) > 0
+        told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
+        _write_job(
+            runtime,
+            writes,
+            failure.job,
+            {
+                "status": failure.status,
+                "errorCode": failure.error_code,
+                "errorMessage": failure.error_message,
+                "tokensSpent": 0,
+                **_ended(runtime, failure.job),
+            },
+        )
+        _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
+    refunds.write(writes, job_ids)
+
+
+def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
+    """What the end of a job writes, whatever it is."""
+    ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
+    if job.is_realtime:
+        ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
+        if job.cost_usd:
+            # On this day it counts against the budget. A batch counts its jobs itself.
+            ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
+    return ended
+
+
+def _write_job(runtime: Runtime, writes: Commit, job: Job, changes: Mapping[str, Any]) -> None:
+    writes.update(
+        runtime.firestore.collection(JOBS).document(job.job_id),
+        {**changes, "updatedAt": SERVER_TIMESTAMP},
+        read_as_of=job.update_time,
+    )
+
+
+def _write_notification(runtime: Runtime, writes: Commit, job: Job, kind: Kind, title: str, message: str) -> None:
+    note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
+    writes.set(
+        runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
+        {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
+    )
+
+
+def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed | Requeued]]:
+    """Cut into commits by count and by bytes."""
+    chunk: list[Completed | Requeued] = []
+    chunk_bytes = 0
+    for settlement in settlements:
+        result_bytes = len(settlement.result.model_dump_json()) if isinstance(settlement, Completed) else 0
+        settlement_bytes = 2 * result_bytes + _BYTES_AROUND_A_RESULT
+        if chunk and (len(chunk) >= _MOST_JOBS or chunk_bytes + settlement_bytes > _MOST_BYTES):
+            yield chunk
+            chunk, chunk_bytes = [], 0
+        chunk.append(settlement)
+        chunk_bytes += settlement_bytes
+    if chunk:
+        yield chunk

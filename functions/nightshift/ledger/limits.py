@@ -1,0 +1,89 @@
+"""How many jobs a user may have: the limits, and what the wallet's document keeps so that they hold.
+
+How many were admitted today is counted there exactly. How many are in flight is not: each admission adds one to
+`inFlightAtMost`, and no end takes one away, or every answer would write a wallet. So it is a bound, and as long as it
+is below the limit nothing more needs to be known. Where it is not, the database counts the jobs, and the bound goes on
+from there. A retry adds nothing: from `processing` back to `queued` a job stays in flight, however long it takes. One
+that an operator runs again after its end adds one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nightshift.errors import JobRefused
+from nightshift.values.tokens import tokens_of
+from nightshift.values.usage import count_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserLimits:
+    """How many jobs one user may have; 0 = as many as there are tokens."""
+
+    per_day: int
+    # Queued and processing.
+    in_flight: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admissions:
+    """How many jobs of one user were admitted, as the field `admissions` of the wallet keeps it."""
+
+    # In UTC, as `2025-06-19`, and how many on it.
+    day: str
+    on_day: int
+    in_flight_at_most: int
+
+    @classmethod
+    def read(cls, wallet: Mapping[str, Any] | None, today: str) -> "Admissions":
+        """The admissions in a wallet's fields, as of today.
+
+        Where the field is missing, what was spent bounds what is in flight: each job there was paid for.
+        """
+        wallet = wallet or {}
+        kept = wallet.get("admissions")
+        if not isinstance(kept, Mapping):
+            return cls(day=today, on_day=0, in_flight_at_most=max(0, tokens_of(wallet.get("totalSpent"))))
+        day = kept.get("day")
+        # Around midnight the clock of another instance may be ahead: its day is not begun anew.
+        is_current = isinstance(day, str) and day >= today
+        return cls(
+            day=str(day) if is_current else today,
+            on_day=count_of(kept.get("onDay")) if is_current else 0,
+            in_flight_at_most=count_of(kept.get("inFlightAtMost")),
+        )
+
+    def needs_count(self, limits: UserLimits, more: int) -> bool:
+        """Whether only a count of the jobs in flight can say if so many more may be admitted."""
+        return 0 < limits.in_flight < self.in_flight_at_most + more
+
+    def counted(self, in_flight: int) -> "Admissions":
+        """The same once the jobs in flight were counted."""
+        return replace(self, in_flight_at_most=in_flight)
+
+    def is_day_over(self, limits: UserLimits) -> bool:
+        """Whether no more jobs are admitted today."""
+        return 0 < limits.per_day <= self.on_day
+
+    def refusal(self, limits: UserLimits) -> JobRefused | None:
+        """Why one more job is refused, if it is."""
+        if self.is_day_over(limits):
+            reached = f"The limit of requests a day ({limits.per_day}) is reached"
+            return JobRefused("daily_limit", f"{reached}; send it again after midnight UTC.")
+        if 0 < limits.in_flight <= self.in_flight_at_most:
+            reached = f"The limit of unanswered requests ({limits.in_flight}) is reached"
+            return JobRefused("too_many_jobs", f"{reached}; send it again when some are answered.")
+        return None
+
+    def with_one_more(self) -> "Admissions":
+        """The same after an admission."""
+        return replace(self, on_day=self.on_day + 1, in_flight_at_most=self.in_flight_at_most + 1)
+
+    def with_one_again(self) -> "Admissions":
+        """The same once a job that had ended is in flight again: it was admitted before."""
+        return replace(self, in_flight_at_most=self.in_flight_at_most + 1)
+
+    def fields(self) -> dict[str, Any]:
+        """The wallet's field."""
+        kept = {"day": self.day, "onDay": self.on_day, "inFlightAtMost": self.in_flight_at_most}
+        return {"admissions": kept}

@@ -1,0 +1,64 @@
+"""What counts against the day's budget: batches by what they are to cost, answers in real time by what they did.
+
+An answer in real time is wanted in seconds, so an instance reads the sums once a minute and adds to them what it spends
+itself. By as much as the other instances spend in that minute the budget may be overshot.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from google.cloud.firestore import FieldFilter
+
+from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.commits import READ
+from nightshift.errors import BudgetSpent
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+_REMEMBERED: Final = timedelta(minutes=1)
+
+
+async def spent_usd(runtime: Runtime) -> float:
+    """What is spent of today's budget: two sums of the database, billed as one read per 1,000 documents in each."""
+    of_batches, of_answers = await asyncio.gather(
+        _sum_usd(runtime, BATCHES, "budgetUsd"),
+        # A job has a `budgetDay` of its own only if it was answered in real time.
+        _sum_usd(runtime, JOBS, "costUsd"),
+    )
+    return of_batches + of_answers
+
+
+async def _sum_usd(runtime: Runtime, collection: str, field: str) -> float:
+    of_today = runtime.firestore.collection(collection).where(filter=FieldFilter("budgetDay", "==", runtime.today))
+    return float((await of_today.sum(field).get(**READ))[0][0].value or 0)
+
+
+class DayBudget:
+    """What the budget still has for answers in real time, as one instance knows it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._spent_usd = 0.0
+        self._read_at: datetime | None = None
+        self._one_reading_at_a_time = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Raise BudgetSpent if no more may be asked for today. Without a budget nothing is read."""
+        budget_usd = self._runtime.settings.daily_budget_usd
+        if not budget_usd:
+            return
+        async with self._one_reading_at_a_time:
+            if self._read_at is None or self._runtime.now() >= self._read_at + _REMEMBERED:
+                self._spent_usd = await spent_usd(self._runtime)
+                self._read_at = self._runtime.now()
+                if self._spent_usd >= budget_usd:
+                    log.error("budget_spent", spent_usd=self._spent_usd, budget_usd=budget_usd)
+        if self._spent_usd >= budget_usd:
+            raise BudgetSpent(self._spent_usd, budget_usd)
+
+    def spend(self, usd: float) -> None:
+        """Take note of what an answer has cost."""
+        self._spent_usd += usd

@@ -1,0 +1,1 @@
+"""What is told about jobs, batches and their cost."""

@@ -1,0 +1,53 @@
+"""Recover: jobs that are `processing` in a batch that is none any more, or in none and given up by nobody.
+
+Nothing of ours leaves such a job: a batch is closed after its last job. But a batch's document can be deleted or
+changed by hand, and then no step of the journey would ever come by. After days in which every batch would have been
+closed, the job is sent again, or fails and is refunded when its attempts are spent.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from nightshift.batches import documents as batches
+from nightshift.errors import TryLater
+from nightshift.instant.realtime import NO_ANSWER_IN_TIME
+from nightshift.jobs import settlements
+from nightshift.jobs.job import Job
+from nightshift.jobs.settlement import Settlement, failure, retry_or_failure
+from nightshift.providers.result_line import NoAnswer
+from nightshift.runtime import Runtime
+from nightshift.values.trouble import Trouble
+
+log = structlog.get_logger()
+
+# Longer than any batch is waited for: 72 hours for the provider, 24 for its files.
+_STRANDED_AFTER: Final = timedelta(hours=120)
+_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", trouble=Trouble.LEFT_OUT)
+
+
+async def recover(runtime: Runtime) -> None:
+    """Send stranded jobs again, or fail them."""
+    for job in await batches.processing_since(runtime, runtime.now() - _STRANDED_AFTER):
+        if not await _is_in_open_batch(runtime, job):
+            log.warning("job_recovered", job_id=job.job_id, batch_id=job.batch_id)
+            await send_again_or_fail(runtime, job)
+
+
+async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
+    """Queue a job whose batch is none any more, or fail and refund it; one that was asked for in real time fails."""
+    if job.is_realtime:
+        settlement: Settlement = failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+    else:
+        settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
+    await settlements.settle(runtime, [settlement])
+
+
+async def _is_in_open_batch(runtime: Runtime, job: Job) -> bool:
+    try:
+        batch = await batches.read(runtime, job.batch_id) if job.batch_id else None
+    except TryLater:
+        # A document that nobody can read is one that nobody advances.
+        return False
+    return batch is not None and batch.is_open

@@ -1,0 +1,162 @@
+"""A tick: whatever the triggers left, lost or could not do is taken up here. Safe to run twice at once: every duty is.
+
+The duties are independent. What goes wrong in one, or in one batch, is logged and left to the next tick; the
+others go on. The last event of a tick, `tick_done`, says how the night goes, for the alerts: what is still queued when
+all is done, and the open batches as the tick found them. What could not be looked at is left out of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from nightshift.admission import admit
+from nightshift.batches import documents as batches
+from nightshift.batches import lanes, poll
+from nightshift.batches.advance import advance_found, submit_lane
+from nightshift.batches.documents import Found
+from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.duty import unless_trouble
+from nightshift.errors import BudgetSpent
+from nightshift.instant.sweep import sweep
+from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
+from nightshift.reports import backlog
+from nightshift.runtime import Runtime
+from nightshift.tick import recover
+from nightshift.values.lane import Lane
+
+log = structlog.get_logger()
+
+_BATCHES_AT_ONCE: Final = 4
+
+
+async def tick(runtime: Runtime) -> None:
+    """Rescue, poll, ingest, settle, retry, submit, clean up: as much as the time budget allows."""
+    await _Tick(runtime).run()
+
+
+class _Tick:
+    """One tick: its duties in their order."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._budget = runtime.budget(runtime.settings.tick_seconds)
+        self._began_at = runtime.now()
+        # The lanes with queued jobs, once they are known.
+        self._lanes: list[Lane] | None = None
+        self._duties_failed = 0
+        # What is known of the night's health.
+        self._health: dict[str, Any] = {}
+        # The provider's files that open batches have on record: no stray is among them.
+        self._owned_files: set[str | None] = set()
+
+    async def run(self) -> None:
+        duties = (
+            self._rescue,
+            self._advance_open_batches,
+            self._recover,
+            self._submit_lanes,
+            self._sweep,
+            self._delete_stray_files,
+        )
+        for duty in duties:
+            if self._budget.is_spent:
+                log.warning("tick_out_of_time", duty=duty.__name__.strip("_"))
+                break
+            await self._do(duty.__name__.strip("_"), duty())
+        await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        seconds = _seconds(self._runtime.now(), self._began_at)
+        log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
+
+    async def _do(self, duty: str, work: Awaitable[None], **ids: str) -> None:
+        if not await unless_trouble(duty, work, **ids):
+            self._duties_failed += 1
+
+    async def _rescue(self) -> None:
+        rescued = await admit.rescue(self._runtime, self._budget)
+        if rescued:
+            log.warning("jobs_rescued", jobs=rescued)
+
+    async def _advance_open_batches(self) -> None:
+        open_batches = await batches.open_batches(self._runtime)
+        self._owned_files |= {found.batch.input_file_id for found in open_batches}
+        oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
+        self._health["open_batches"] = len(open_batches)
+        self._health["oldest_batch_seconds"] = _seconds(self._began_at, oldest)
+        seen = NOTHING_SEEN
+        try:
+            seen = await poll.look(self._runtime, [found.batch for found in open_batches])
+        except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
+            # Without a listing each batch is asked for by itself; those that need nothing of the provider go on anyway.
+            log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
+        at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
+
+        async def advance_one(found: Found) -> None:
+            async with at_once:
+                if not self._budget.is_spent:
+                    advancing = advance_found(self._runtime, found, seen)
+                    ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
+                    await self._do("advance", advancing, **ids)
+
+        now = self._runtime.now()
+        moving = [found for found in open_batches if not poll.waits(found.batch, seen, now)]
+        await asyncio.gather(*(advance_one(found) for found in moving))
+
+    async def _recover(self) -> None:
+        await recover.recover(self._runtime)
+
+    async def _submit_lanes(self) -> None:
+        waiting: list[BudgetSpent] = []
+
+        async def submit(lane: Lane) -> None:
+            try:
+                await submit_lane(self._runtime, lane, self._budget, coalesce=False)
+            except BudgetSpent as spent:
+                waiting.append(spent)
+
+        self._lanes = await lanes.with_queued_jobs(self._runtime)
+        for lane in self._lanes:
+            if not self._budget.is_spent:
+                await self._do("submit", submit(lane), lane=str(lane))
+        if waiting:
+            last = waiting[-1]
+            log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
+
+    async def _sweep(self) -> None:
+        await sweep(self._runtime)
+
+    async def _delete_stray_files(self) -> None:
+        """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
+        async for file in self._runtime.provider.input_files():
+            if not self._budget.is_spent and file.file_id not in self._owned_files:
+                await self._do("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
+
+    async def _look_at_the_backlog(self) -> None:
+        """Where no lane had a queued job a moment ago, nothing is read."""
+        if self._lanes is None:
+            self._lanes = await lanes.with_queued_jobs(self._runtime)
+        queued = await backlog.count(self._runtime) if self._lanes else 0
+        oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
+        now = self._runtime.now()
+        self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _seconds(until: datetime, since: datetime) -> float:
+    """Two clocks need not agree: at least none."""
+    return round(max(0.0, (until - since).total_seconds()), 3)
+
+
+async def _delete_if_stray(runtime: Runtime, file: RemoteFile) -> None:
+    if await is_stray_file(runtime, file):
+        log.warning("stray_file_deleted", batch_id=file.name.removesuffix(".jsonl"))
+        await runtime.provider.delete_file(file.file_id)
+
+
+async def is_stray_file(runtime: Runtime, file: RemoteFile) -> bool:
+    """Whether an input file is named after a batch of ours that does not own it. Raises TryLater."""
+    batch_id = file.name.removesuffix(".jsonl")
+    batch = await batches.read(runtime, batch_id) if batches.is_batch_id(batch_id) else None
+    # An unknown batch belongs to another project of the same account; one without a file may be uploading it just now.
+    return batch is not None and not (batch.is_open and batch.input_file_id in {None, file.file_id})

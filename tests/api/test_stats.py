@@ -1,0 +1,141 @@
+"""`getBatchStats`: who may ask, what is answered, and that no document is read for it."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from local.tokens import unsigned_token
+from tests.chaos.calls import Strike, Traffic, seam
+from tests.chaos.faults import FAULTS
+from tests.support.world import World
+
+DASHBOARD = "https://dashboard.example.com"
+
+
+async def test_an_admin_is_told_how_many_jobs_are_where(world: World) -> None:
+    """Jobs that are not admitted yet count as queued; every state has its number, and the total is theirs."""
+    statuses = ["created", "created", "queued", "processing", "completed", "completed", "failed", "cancelled"]
+    for status in statuses:
+        await world.write("alice", status=status)
+
+    answer = await world.stats(admin=True)
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert list(body) == ["queued", "processing", "completed", "failed", "cancelled", "total", "timestamp"]
+    counts = {"queued": 3, "processing": 1, "completed": 2, "failed": 1, "cancelled": 1, "total": 8}
+    assert body.items() >= counts.items()
+    assert len(body["timestamp"]) == len("2025-06-19T17:45:22.450Z")
+    assert abs((datetime.fromisoformat(body["timestamp"]) - world.now()).total_seconds()) < 10
+
+
+async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
+    """An empty project is no error."""
+    body = (await world.stats(admin=True)).json()
+
+    assert {number for name, number in body.items() if name != "timestamp"} == {0}
+
+
+async def test_while_the_database_does_not_count_the_caller_is_told_to_come_again(world: World) -> None:
+    """503 in the one form; it is nobody's fault, and passes."""
+    with seam():
+        traffic = Traffic(Strike(FAULTS["unavailable"], 0))
+        answer = await traffic.invoke(lambda: world.stats(admin=True))
+
+    assert answer
+    assert [call.name for call, _ in traffic.struck] == ["firestore.RunAggregationQuery"]
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "another-project"},
+        {"iss": "https://securetoken.google.com/another-project"},
+        {"sub": ""},
+        {"exp": 1_500_000_000},
+        {"exp": "soon"},
+        {"exp": [1]},
+        {"exp": None},
+    ],
+)
+async def test_a_token_that_is_not_valid_is_refused(world: World, claims: dict[str, Any]) -> None:
+    """Another project's token, a nameless one and an expired one are worth nothing, admin or not."""
+    answer = await world.stats(admin=True, **claims)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Bearer nonsense", "Basic YWRtaW46", "Bearer W10.W10.", "Bearer e30.e30.x"]
+)
+async def test_a_caller_without_a_token_is_refused(world: World, header: str) -> None:
+    """401 with the error in the one form, and the scheme to use."""
+    answer = await world.call("get_batch_stats", "GET", headers={"Authorization": header} if header else {})
+
+    assert answer.status_code == 401
+    assert answer.json()["error"].keys() == {"code", "message"}
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("claims", [{}, {"admin": False}, {"admin": "true"}, {"admin": 1}, {"role": "admin"}])
+async def test_a_user_who_is_no_admin_is_refused(world: World, claims: dict[str, Any]) -> None:
+    """Only the claim `admin: true` opens the door."""
+    answer = await world.stats(**claims)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+async def test_another_method_is_refused(world: World, method: str) -> None:
+    """405 before anything else is looked at, and the method that is allowed."""
+    answer = await world.call("get_batch_stats", method)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_unsigned_tokens_are_refused_without_the_emulators_variable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the Auth emulator's variable makes an unsigned token worth anything."""
+    monkeypatch.delenv("FIREBASE_AUTH_EMULATOR_HOST")
+
+    assert (await world.stats(admin=True)).status_code == 401
+
+
+async def test_public_statistics_ask_for_no_token(world: World) -> None:
+    """With NIGHTSHIFT_STATS_PUBLIC, as in the first deployment, anyone is answered."""
+    world.set_env(NIGHTSHIFT_STATS_PUBLIC="true")
+
+    assert (await world.call("get_batch_stats", "GET")).status_code == 200
+
+
+async def test_only_the_dashboards_origin_is_allowed(world: World) -> None:
+    """The dashboard's browser may ask and may read the errors, too; another site's may not."""
+    world.set_env(NIGHTSHIFT_DASHBOARD_ORIGIN=DASHBOARD)
+    token = unsigned_token(world.project, "root", admin=True)
+    headers = {"Origin": DASHBOARD, "Authorization": f"Bearer {token}"}
+
+    preflight = await world.call("get_batch_stats", "OPTIONS", headers={"Origin": DASHBOARD})
+    allowed = await world.call("get_batch_stats", "GET", headers=headers)
+    refused = await world.call("get_batch_stats", "GET", headers={"Origin": DASHBOARD})
+    stranger = await world.call("get_batch_stats", "GET", headers=headers | {"Origin": "https://evil.example.com"})
+    strange_preflight = await world.call("get_batch_stats", "OPTIONS", headers={"Origin": "https://evil.example.com"})
+
+    assert (preflight.status_code, preflight.headers["access-control-allow-headers"]) == (204, "Authorization")
+    assert [answer.status_code for answer in (allowed, refused)] == [200, 401]
+    assert {answer.headers["access-control-allow-origin"] for answer in (preflight, allowed, refused)} == {DASHBOARD}
+    assert "access-control-allow-origin" not in stranger.headers
+    assert strange_preflight.status_code == 405
+
+
+async def test_a_database_that_does_not_answer_is_an_error_in_the_one_form(world: World) -> None:
+    """503 without a word of what a library said."""
+    world.set_env(FIRESTORE_EMULATOR_HOST="127.0.0.1:9")
+
+    answer = await world.stats(admin=True)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert "127.0.0.1" not in answer.text

@@ -1,0 +1,421 @@
+"""`openaiWebhook`: whose events are believed, and that they hurry a batch on and can do nothing else."""
+
+import asyncio
+import base64
+import os
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from local.openai_server import BatchFault, RequestFault
+from local.pubsub import Topics
+from tests.batches.test_crashes import create_at_provider
+from tests.support.promises import assert_promises_kept
+from tests.support.world import World
+
+ANOTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
+
+
+async def ended(world: World, jobs: int = 1) -> str:
+    """A batch that has ended at the provider, and of which nobody has told us; returns its id there."""
+    await world.give("alice", jobs)
+    for _ in range(jobs):
+        await world.submit("alice")
+    await world.provider.settled()
+    return str((await world.batches())[0]["remoteId"])
+
+
+def calls(world: World, method: str, ending: str) -> int:
+    """How many requests of this kind the provider has had."""
+    return sum(call.method == method and call.path.endswith(ending) for call in world.provider.calls)
+
+
+async def test_an_event_finishes_its_batch_without_any_tick(world: World) -> None:
+    """The answer is there as soon as the provider has said so, and the event is on record for three days."""
+    remote_id = await ended(world)
+
+    answer = await world.webhook(remote_id, event_id="wh_one")
+
+    assert answer.status_code == 200
+    assert (await world.batches())[0]["status"] == "completed"
+    recorded = await world.read("webhooks/wh_one")
+    assert abs((recorded["expireAt"] - recorded["receivedAt"]).total_seconds() - 72 * 3600) < 60
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("kind", ["failed", "expired", "cancelled"])
+async def test_an_event_of_any_end_takes_the_batch_up(world: World, kind: str) -> None:
+    """A batch that ended without answers is settled at once, too, and its job waits for the next one."""
+    world.provider.hold("validating")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    remote_id = (await world.batches())[0]["remoteId"]
+    if kind == "failed":
+        await world.provider.fail(remote_id, "scripted")
+    elif kind == "expired":
+        await world.provider.expire(remote_id)
+    else:
+        await world.cancel_at_provider(remote_id)
+    world.provider.release()
+    await world.provider.settled()
+
+    assert (await world.webhook(remote_id, f"batch.{kind}")).status_code == 200
+
+    assert (await world.batches())[0]["status"] == world.provider.batches[remote_id].status
+    assert (await world.job(job_id))["status"] == "queued"
+    await world.finish()
+    await assert_promises_kept(world)
+
+
+def is_refused(answer: httpx.Response, status: int, code: str) -> bool:
+    """Whether the answer is this error, in the one form."""
+    return answer.status_code == status and answer.json()["error"].keys() == {"code", "message"} and code in answer.text
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "forged"),
+    [
+        (0, {"secret": ANOTHER_SECRET}),
+        (0, {"secret": ANOTHER_SECRET, "body": b"nonsense"}),
+        (0, {"secret": ANOTHER_SECRET, "body": b"\xff\xfe"}),
+        (0, {"body": b"\xff\xfe"}),
+        (310, {}),
+        (3600, {}),
+        (-3600, {}),
+    ],
+)
+async def test_an_event_that_is_not_proven_changes_nothing(
+    world: World, age_seconds: float, forged: dict[str, Any]
+) -> None:
+    """401, whatever it holds: nothing is written, and the provider is not asked."""
+    remote_id = await ended(world)
+    before = len(world.provider.calls)
+
+    answer = await world.webhook(remote_id, sent_at=time.time() - age_seconds, **forged)
+
+    assert is_refused(answer, 401, "unauthenticated")
+    assert len(world.provider.calls) == before
+    assert (await world.batches())[0]["status"] == "submitted"
+    assert not await world.documents("webhooks")
+
+
+@pytest.mark.parametrize(
+    ("header", "forged"),
+    [
+        ("webhook-signature", None),
+        ("webhook-timestamp", None),
+        ("webhook-id", None),
+        ("webhook-signature", "v1,AAAA"),
+        ("webhook-signature", ""),
+        ("webhook-signature", "v1,ü".encode("latin-1")),
+        ("webhook-timestamp", "soon"),
+        ("webhook-id", "wh_another"),
+    ],
+)
+async def test_an_event_with_a_missing_or_changed_header_is_refused(
+    world: World, header: str, forged: str | bytes | None
+) -> None:
+    """Without any of the three nothing is proven, and the signature covers the id as well."""
+    remote_id = await ended(world)
+    signed, body = world.provider.webhook(remote_id)
+    headers: dict[str, Any] = {name: given for name, given in signed.items() if name != header}
+
+    answer = await world.call(
+        "openai_webhook", headers=headers | ({header: forged} if forged is not None else {}), content=body
+    )
+
+    assert is_refused(answer, 401, "unauthenticated")
+    assert (await world.batches())[0]["status"] == "submitted"
+
+
+async def test_an_old_event_cannot_be_made_young(world: World) -> None:
+    """The signature covers the time."""
+    remote_id = await ended(world)
+    headers, body = world.provider.webhook(remote_id, sent_at=time.time() - 3600)
+    headers["webhook-timestamp"] = str(int(time.time()))
+
+    answer = await world.call("openai_webhook", headers=headers, content=body)
+
+    assert is_refused(answer, 401, "unauthenticated")
+
+
+async def test_a_changed_body_is_refused(world: World) -> None:
+    """Another batch's id under a true signature proves nothing."""
+    remote_id = await ended(world)
+    headers, body = world.provider.webhook("batch_another")
+
+    answer = await world.call(
+        "openai_webhook", headers=headers, content=body.replace(b"batch_another", remote_id.encode())
+    )
+
+    assert is_refused(answer, 401, "unauthenticated")
+
+
+async def test_one_of_several_signatures_is_enough(world: World) -> None:
+    """While a secret is changed, the provider signs with the old one and the new one."""
+    remote_id = await ended(world)
+    headers, body = world.provider.webhook(remote_id)
+    headers["webhook-signature"] = f"v1,AAAA {headers['webhook-signature']}"
+
+    assert (await world.call("openai_webhook", headers=headers, content=body)).status_code == 200
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+async def test_another_method_is_refused(world: World, method: str) -> None:
+    """405 and the method that is allowed; the dashboard's browser has no business here either."""
+    world.set_env(NIGHTSHIFT_DASHBOARD_ORIGIN="https://dashboard.example.com")
+
+    answer = await world.call("openai_webhook", method, headers={"Origin": "https://dashboard.example.com"})
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(world: World) -> None:
+    """413 above 64 KiB, signed or not, whatever length is announced; exactly 64 KiB is read."""
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while sent < 10 * 1024 * 1024:
+            sent += 1024
+            yield b" " * 1024
+
+    signed = await world.webhook("batch_any", body=b" " * (64 * 1024 + 1))
+    streamed = await world.call("openai_webhook", content=endless())
+    largest = await world.webhook("batch_any", body=b" " * (64 * 1024))
+
+    assert is_refused(signed, 413, "too_large")
+    assert is_refused(streamed, 413, "too_large")
+    assert is_refused(largest, 400, "invalid_event")
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"[" * 30_000, b'{"type": "batch.completed"'])
+async def test_a_signed_body_that_is_no_json_is_refused(world: World, body: bytes) -> None:
+    """400 in the one form: no redelivery could mend it."""
+    assert is_refused(await world.webhook("batch_any", body=body), 400, "invalid_event")
+
+
+@pytest.mark.parametrize("event_id", ["a/b", "..", "__x__", "", "x" * 1501])
+async def test_an_event_whose_id_cannot_be_recorded_is_refused(world: World, event_id: str) -> None:
+    """An id from outside is no trusted document id."""
+    remote_id = await ended(world)
+
+    assert (await world.webhook(remote_id, event_id=event_id)).status_code == 400
+    assert (await world.batches())[0]["status"] == "submitted"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "response.completed", "data": {"id": "REMOTE"}}',
+        b'{"type": "batch.invented", "data": {"id": "REMOTE"}}',
+        b'{"data": {"id": "REMOTE"}}',
+        b'{"type": ["batch.completed"], "data": {"id": "REMOTE"}}',
+        b'{"type": "batch.completed"}',
+        b'{"type": "batch.completed", "data": "REMOTE"}',
+        b'{"type": "batch.completed", "data": {"id": ["REMOTE"]}}',
+        b'{"type": "batch.completed", "data": {"id": "../REMOTE"}}',
+        b'{"type": "batch.completed", "data": {"id": "\\ud800"}}',
+        b'["batch.completed"]',
+        b'"batch.completed"',
+        b"null",
+        b"7",
+    ],
+)
+async def test_an_event_of_another_kind_or_form_is_taken_and_ignored(world: World, body: bytes) -> None:
+    """200, so that it is not sent again; nothing is asked of the provider."""
+    remote_id = await ended(world)
+    before = len(world.provider.calls)
+
+    answer = await world.webhook(remote_id, body=body.replace(b"REMOTE", remote_id.encode()))
+
+    assert answer.status_code == 200
+    assert len(world.provider.calls) == before
+    assert (await world.batches())[0]["status"] == "submitted"
+
+
+async def test_an_event_about_a_batch_that_nobody_knows_is_dealt_with(world: World) -> None:
+    """Neither we nor the provider have it: there is nothing to do, now or later."""
+    assert (await world.webhook("batch_unknown", event_id="wh_one")).status_code == 200
+    assert set(await world.documents("webhooks")) == {"wh_one"}
+    assert not await world.documents("ai_batches")
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        {},
+        {"nightshift_batch": "OURS", "nightshift_project": "another-project"},
+        {"nightshift_batch": "ns-" + "x" * 20},
+        {"nightshift_batch": "a/b"},
+        {"nightshift_batch": "OURS"},
+    ],
+    ids=["none", "another project's", "of a batch that is gone", "no batch id", "a double"],
+)
+async def test_an_event_about_a_batch_that_is_not_ours_touches_none_of_ours(
+    world: World, stamps: dict[str, str]
+) -> None:
+    """Other projects of the same account get their events here, too; and a double is not the batch on record."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    await world.submit("alice")
+    world.provider.release()
+    world.provider.hold("validating")
+    ours = (await world.batches())[0]["id"]
+    stray = await create_at_provider(world, {key: stamp.replace("OURS", ours) for key, stamp in stamps.items()})
+    world.provider.release()
+    await world.provider.settled()
+
+    assert (await world.webhook(stray)).status_code == 200
+
+    assert (await world.batches())[0]["status"] == "submitted"
+    assert stray not in {batch["remoteId"] for batch in await world.batches()}
+
+
+async def test_a_repeated_event_is_answered_without_asking_the_provider(world: World) -> None:
+    """The second delivery finds the first one's record."""
+    world.provider.hold("in_progress")
+    remote_id = await ended(world)
+    assert (await world.webhook(remote_id, event_id="wh_one")).status_code == 200
+    assert (await world.batches())[0]["status"] == "submitted"
+    world.provider.release()
+    await world.provider.settled()
+    before = len(world.provider.calls)
+
+    again = await world.webhook(remote_id, event_id="wh_one")
+
+    assert again.status_code == 200
+    assert len(world.provider.calls) == before
+    assert (await world.batches())[0]["status"] == "submitted"
+    assert (await world.webhook(remote_id, event_id="wh_two")).status_code == 200
+    await assert_promises_kept(world)
+
+
+async def test_an_event_that_contradicts_the_provider_changes_nothing(world: World) -> None:
+    """A batch is not completed because an event says so, and one that is completed does not fail any more."""
+    world.provider.hold("in_progress")
+    remote_id = await ended(world)
+
+    for kind in ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled"):
+        assert (await world.webhook(remote_id, kind)).status_code == 200
+    assert (await world.batches())[0]["status"] == "submitted"
+    assert {job["status"] for job in (await world.jobs()).values()} == {"processing"}
+
+    world.provider.release()
+    await world.provider.settled()
+    assert (await world.webhook(remote_id, "batch.failed")).status_code == 200
+    settled = await world.batches()
+    before = len(world.provider.calls)
+    assert settled[0]["status"] == "completed"
+
+    for kind in ("batch.failed", "batch.completed", "batch.cancelled"):
+        assert (await world.webhook(remote_id, kind)).status_code == 200
+    assert await world.batches() == settled
+    assert len(world.provider.calls) == before
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("hidden_listings", [0, 1000])
+async def test_a_batch_whose_create_was_lost_is_adopted_by_its_event(world: World, hidden_listings: int) -> None:
+    """Its stamp at the provider names the document that lacks the id: no second batch, even if no listing shows it."""
+    world.provider.faults.add(
+        BatchFault(hidden_listings=hidden_listings), RequestFault("POST", "/v1/batches", when="after", reset=True)
+    )
+    await world.give("alice", 1)
+    await world.submit("alice")
+    assert (await world.batches())[0]["status"] == "sealed"
+    await world.provider.settled()
+    [remote_id] = world.provider.batches
+
+    assert (await world.webhook(remote_id)).status_code == 200
+
+    [batch] = await world.batches()
+    assert (batch["status"], batch["remoteId"]) == ("completed", remote_id)
+    assert len(world.provider.batches) == 1
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("again_by", ["webhook", "tick"])
+@pytest.mark.parametrize("path", [r"/v1/batches/[^/]+", r"/v1/files/[^/]+/content", r"/v1/files/[^/]+"])
+async def test_while_the_provider_is_down_the_event_is_wanted_again(world: World, path: str, again_by: str) -> None:
+    """503 and no record: the redelivery, or any tick, finishes what was begun."""
+    remote_id = await ended(world)
+    world.provider.faults.add(RequestFault("*", path, status=503, headers={"x-should-retry": "false"}, times=None))
+
+    answer = await world.webhook(remote_id, event_id="wh_one")
+
+    assert is_refused(answer, 503, "unavailable")
+    assert not await world.documents("webhooks")
+    world.provider.faults.clear()
+    if again_by == "webhook":
+        assert (await world.webhook(remote_id, event_id="wh_one")).status_code == 200
+    else:
+        assert await world.tick() == 200
+    assert (await world.batches())[0]["status"] == "completed"
+    await assert_promises_kept(world)
+
+
+async def test_two_events_and_two_ticks_at_once_settle_once(world: World) -> None:
+    """One of them holds the lease; the results are read once, and each file is deleted once."""
+    remote_id = await ended(world)
+
+    answers = await asyncio.gather(
+        world.webhook(remote_id, event_id="wh_one"),
+        world.tick(),
+        world.webhook(remote_id, event_id="wh_two"),
+        world.tick(),
+    )
+
+    assert [getattr(answer, "status_code", answer) for answer in answers] == [200, 200, 200, 200]
+    assert (await world.batches())[0]["counts"] == {"completed": 1, "failed": 0, "retried": 0, "cancelled": 0}
+    assert calls(world, "GET", "/content") == 1
+    await assert_promises_kept(world)
+
+
+async def test_an_event_about_a_batch_that_somebody_is_advancing_is_left_to_them(world: World) -> None:
+    """200 without a second look; after that holder's death, the lease's end and a tick do the rest."""
+    remote_id = await ended(world)
+    [batch] = await world.batches()
+    lease = {"owner": "another", "expiresAt": world.now().replace(year=world.now().year + 1), "writes": 0}
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"lease": lease})
+
+    assert (await world.webhook(remote_id)).status_code == 200
+
+    assert (await world.batches())[0]["status"] == "submitted"
+    world.pass_time(days=366)
+    assert await world.tick() == 200
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+async def test_a_large_batch_is_handed_over_to_a_worker(world: World, is_reachable: bool) -> None:
+    """More than 200 jobs are not ingested while the provider waits for its answer, unless no worker can be called."""
+    await world.give("alice", 201)
+    await asyncio.gather(*(world.write("alice") for _ in range(201)))
+    world.pass_time(minutes=3)
+    assert await world.tick() == 200
+    await world.provider.settled()
+    [batch] = await world.batches()
+    assert batch["jobCount"] == 201
+    async with httpx.AsyncClient() as client:
+        base = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{world.project}"
+        if is_reachable:
+            await Topics(client, os.environ["PUBSUB_EMULATOR_HOST"], world.project).create("nightshift-ingest")
+            topic = f"projects/{world.project}/topics/nightshift-ingest"
+            (await client.put(f"{base}/subscriptions/worker", json={"topic": topic})).raise_for_status()
+
+        assert (await world.webhook(batch["remoteId"])).status_code == 200
+
+        if is_reachable:
+            assert (await world.batches())[0]["status"] == "submitted"
+            pulled = await client.post(f"{base}/subscriptions/worker:pull", json={"maxMessages": 10})
+            [message] = [received["message"] for received in pulled.json()["receivedMessages"]]
+            read = base64.b64decode(message.get("data", "")).decode() + str(message.get("attributes"))
+            assert batch["id"] in read
+            assert await world.tick() == 200
+    assert (await world.batches())[0]["status"] == "completed"
+    await assert_promises_kept(world)

@@ -1,0 +1,212 @@
+"""firestore.indexes.json has the indexes that the functions', the operators' and the app's queries need, and no others.
+
+The emulator answers every query, whether there is an index or not. So the queries are recorded while everything that
+asks one is driven, and held against the file by the published rules (tests/support/index_rules.py).
+"""
+
+import json
+import runpy
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from google.cloud.firestore import FieldFilter, Query
+
+from cli.__main__ import COMMANDS
+from cli.commands import running
+from local.openai_server import Reply, ReplyRule, RequestFault
+from tests.support.auditing import spend_a_night
+from tests.support.index_rules import Indexes, Needs
+from tests.support.query_recorder import QueryPlaces, recorded
+from tests.support.world import World
+
+DECLARED: dict[str, Any] = json.loads((Path(__file__).parents[2] / "firestore.indexes.json").read_text())
+# Counted where a user's limit is near, at each admission: merged from the index of all that is queued, it would read
+# other users' jobs, too, and is billed by what it reads.
+IN_FLIGHT = Needs(collection="ai_jobs", fixed=frozenset({"userId", "status"}))
+
+
+@pytest.fixture
+def queries() -> Iterator[set[Needs]]:
+    """What is recorded, from before the world's first client is built."""
+    with recorded() as asked:
+        yield asked
+
+
+async def _admit_near_a_users_limit(world: World) -> None:
+    """The jobs in flight are counted."""
+    for _ in range(3):
+        await world.submit("carol")
+    await world.finish()
+
+
+async def _submit_under_a_budget(world: World) -> None:
+    """The day's batches are summed."""
+    await world.submit("carol")
+    await world.finish()
+
+
+async def _hear_from_the_provider(world: World) -> None:
+    """A batch is found by the provider's id."""
+    await world.submit("carol")
+    await world.provider.settled()
+    for remote_id in list(world.provider.batches):
+        assert (await world.webhook(remote_id)).status_code == 200
+    await world.finish()
+
+
+async def _ingest_in_shards(world: World) -> None:
+    """Four jobs in two shards, each settled by a worker; the last of them closes the batch."""
+    await world.open_pubsub()
+    for _ in range(4):
+        await world.write("carol")
+    world.pass_time(hours=1)
+    assert await world.tick() == 200
+    await world.provider.settled()
+    assert await world.tick() == 200
+    for call in await world.calls_for_workers():
+        assert await world.work(call) == 200
+    await world.finish()
+
+
+async def _lose_answers(world: World) -> None:
+    """The output cannot be read at first, and then lacks a job: both times what still waits is looked for."""
+    unreadable = RequestFault(method="GET", path=r"/v1/files/[^/]+/content", status=404)
+    world.provider.faults.add(ReplyRule(Reply.left_out()), unreadable)
+    await world.submit("carol")
+    await world.finish()
+
+
+async def _ask_for_statistics(world: World) -> None:
+    """All jobs are counted by status."""
+    assert (await world.stats(admin=True)).status_code == 200
+
+
+async def _operate(world: World) -> None:
+    """Every command that reads, with a batch at the provider and a job that waits."""
+    world.provider.hold("in_progress")
+    await world.submit("carol")
+    waiting = await world.submit("carol")
+    await world.firestore.document(f"ai_jobs/{waiting}").update({"status": "queued"})
+    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}"):
+        assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, line.split())) in {0, 1}
+    world.provider.release()
+
+
+async def _erase_a_user(world: World) -> None:
+    """One with a job that was answered, and with one that still waits."""
+    await world.give("dora", 5)
+    await world.submit("dora")
+    await world.finish()
+    await world.write("dora")
+    assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, ["erase", "dora", "--yes"])) == 0
+
+
+async def _assemble_anew(world: World) -> None:
+    """Who assembled a batch died after its first claim; its jobs are counted."""
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
+    await world.submit("carol")
+    (batch,) = await world.open_batches()
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "assembling"})
+    await world.finish()
+
+
+async def _list_as_the_app_does(world: World) -> None:
+    """What firestore.rules lets a client list, as an app shows it: its own, the newest first."""
+    for collection in ("ai_jobs", "classifications", "notifications"):
+        own = world.firestore.collection(collection).where(filter=FieldFilter("userId", "==", "carol"))
+        await own.limit(100).get()
+        await own.order_by("createdAt", direction=Query.DESCENDING).limit(100).get()
+    ledger = world.firestore.collection("wallets").document("carol").collection("ledger")
+    await ledger.order_by("createdAt", direction=Query.DESCENDING).limit(100).get()
+
+
+async def _answer_in_real_time(world: World) -> None:
+    """A job is near its deadline; then one waits, with an answer that was none behind it. It stays so."""
+    await world.submit("carol", deadline=world.now() + timedelta(days=1))
+    world.provider.hold("in_progress")
+    await world.submit("carol", deadline=world.now() + timedelta(seconds=90))
+    assert await world.sweep() == 200
+    world.provider.faults.add(
+        ReplyRule(Reply(content="no JSON")),
+        RequestFault("POST", "/v1/chat/completions", when="before", status=None),
+        RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "600"}),
+    )
+    await world.submit("carol", speed="instant")
+    assert await world.sweep() == 200
+
+
+# Each with the settings that it needs, next to these.
+SETTINGS = {
+    "NIGHTSHIFT_COALESCE_SECONDS": "0",
+    "NIGHTSHIFT_DAILY_BUDGET_USD": "0",
+    "NIGHTSHIFT_MAX_JOBS_IN_FLIGHT": "20000",
+    "NIGHTSHIFT_SHARD_LINES": "2000",
+}
+DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = (
+    (_ask_for_statistics, {}),
+    (spend_a_night, {}),
+    (_admit_near_a_users_limit, {"NIGHTSHIFT_MAX_JOBS_IN_FLIGHT": "2"}),
+    (_submit_under_a_budget, {"NIGHTSHIFT_DAILY_BUDGET_USD": "100"}),
+    (_hear_from_the_provider, {}),
+    (_ingest_in_shards, {"NIGHTSHIFT_SHARD_LINES": "2"}),
+    (_lose_answers, {}),
+    (_operate, {}),
+    (_erase_a_user, {}),
+    (_assemble_anew, {}),
+    (_list_as_the_app_does, {}),
+    (_answer_in_real_time, {}),
+)
+
+
+async def test_the_indexes_are_those_that_the_queries_need(queries: set[Needs], world: World) -> None:
+    """Every place that asks was driven; every query has its indexes; no index and no override is without a use."""
+    places = QueryPlaces()
+    await world.give("carol", 50)
+    with places.watched():
+        for drive, settings in DRIVES:
+            world.set_env(**SETTINGS | settings)
+            await drive(world)
+
+    assert not places.missed, "places that ask a query which no drive of this test reaches"
+    assert len(places.all) > 15, "the places are found at all"
+    assert {"ai_jobs", "ai_batches", "shards", "ledger"} <= {needs.collection for needs in queries}
+    assert _troubles(DECLARED, queries) == []
+    for index in DECLARED["indexes"]:
+        without = DECLARED | {"indexes": [other for other in DECLARED["indexes"] if other is not index]}
+        assert _troubles(without, queries), f"nothing misses the index {index}"
+    overridden = Indexes.read(DECLARED).overrides
+    for group in {group for group, _ in overridden}:
+        written = {field for fields in (await world.documents(group)).values() for field in fields}
+        assert {field for of_group, field in overridden if of_group == group} <= written, f"{group} has no such field"
+
+
+def _troubles(declared: dict[str, Any], queries: set[Needs]) -> list[str]:
+    indexes = Indexes.read(declared)
+    unanswered = [f"no index for {needs}" for needs in queries if not indexes.answer(needs)]
+    unused = [f"no query for {index}" for index in indexes.composite if not any(map(index.answers, queries))]
+    slow = (
+        [] if any(index.answers(IN_FLIGHT) for index in indexes.composite) else [f"no index by itself for {IN_FLIGHT}"]
+    )
+    return sorted(unanswered + unused + slow)
+
+
+def test_a_query_that_no_drive_reaches_is_named(tmp_path: Path) -> None:
+    """A place is found in the code itself, and is reached when its line is run, not when its function is."""
+    source = tmp_path / "new.py"
+    source.write_text(
+        "def find(query, is_rare):\n    if is_rare:\n        query = query.where('a')\n    return query\n"
+    )
+    places = QueryPlaces(tmp_path)
+    find = runpy.run_path(str(source))["find"]
+
+    with places.watched():
+        find(Mock(), is_rare=False)
+    assert places.missed == {"new.py:3"}
+
+    with places.watched():
+        find(Mock(), is_rare=True)
+    assert not places.missed

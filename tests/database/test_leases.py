@@ -1,0 +1,182 @@
+"""Leases: one holder at a time, a sleeper changes nothing, and a lost answer is no riddle."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+from google.api_core.exceptions import ServiceUnavailable
+
+from nightshift.database import leases
+from nightshift.database.commits import Commit, Undecided
+from nightshift.database.leases import Hold
+from nightshift.errors import LeaseHeld, LeaseLost
+from nightshift.runtime import Runtime
+from nightshift.settings import load
+from tests.support.world import World
+
+
+async def begin(world: World) -> Hold | None:
+    """Begin a hold on one document, as a fresh instance would."""
+    runtime = Runtime(load(), world.now)
+    return leases.begin(runtime, await runtime.firestore.document("lanes/one").get())
+
+
+async def take(world: World) -> Hold | None:
+    """Begin a hold and put it on record, as a fresh instance would."""
+    hold = await begin(world)
+    return await hold.on_record() if hold else None
+
+
+async def test_a_live_lease_is_held_by_one_and_an_expired_one_is_taken_over(world: World) -> None:
+    """While the first holder lives nobody else works; after its lease, the next one does."""
+    assert await take(world)
+    assert await take(world) is None
+
+    world.pass_time(seconds=121)
+
+    assert await take(world)
+
+
+async def test_a_holder_that_slept_past_its_lease_changes_nothing(world: World) -> None:
+    """Its write fails, it learns that it lost the lease, and the document is the new holder's."""
+    sleeper = await take(world)
+    world.pass_time(seconds=121)
+    holder = await take(world)
+    assert sleeper
+    assert holder
+
+    with pytest.raises(LeaseLost):
+        await sleeper.write({"by": "the sleeper"})
+
+    await holder.write({"by": "the holder"})
+    assert (await world.read("lanes/one"))["by"] == "the holder"
+
+
+async def test_a_lease_that_is_kept_does_not_expire(world: World) -> None:
+    """Renewed in the background, it outlives its own length."""
+    world.set_env(NIGHTSHIFT_LEASE_SECONDS="1.2")
+    holder = await take(world)
+    assert holder
+    async with holder.kept():
+        for _ in range(6):
+            await asyncio.sleep(0.3)
+            assert await take(world) is None
+    await holder.write({}, release=True)
+    assert await take(world)
+
+
+@pytest.mark.parametrize("release", [False, True])
+@pytest.mark.parametrize("landed", [False, True])
+async def test_a_write_whose_answer_is_lost_is_done_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, landed: bool, release: bool
+) -> None:
+    """Whether it landed or not, the holder finds out, and the change is there exactly once."""
+    holder = await take(world)
+    assert holder
+    lose_answers(monkeypatch, 1, landed=landed)
+
+    await holder.write({"step": 1}, release=release)
+
+    assert (await world.read("lanes/one"))["step"] == 1
+    assert (await take(world) is None) is not release
+
+
+@pytest.mark.parametrize("landed", [False, True])
+async def test_a_first_write_whose_answer_is_lost_takes_the_lease_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, landed: bool
+) -> None:
+    """Nobody was faster but we ourselves: the hold goes on."""
+    holder = await begin(world)
+    assert holder
+    lose_answers(monkeypatch, 1, landed=landed)
+
+    await holder.write({"step": 1})
+    await holder.write({"step": 2})
+
+    assert (await world.read("lanes/one"))["step"] == 2
+
+
+async def test_of_two_that_read_the_same_one_takes_the_lease(world: World) -> None:
+    """The first write decides, and the slower one learns that the lease is held."""
+    for _ in range(2):  # a document that is new, and one that is there
+        slower, faster = await begin(world), await begin(world)
+        assert slower
+        assert faster
+        await faster.write({"by": "the faster"})
+
+        with pytest.raises(LeaseHeld):
+            await slower.write({"by": "the slower"})
+
+        assert (await world.read("lanes/one"))["by"] == "the faster"
+        await faster.write({}, release=True)
+
+
+async def test_who_only_looks_writes_nothing(world: World) -> None:
+    """A hold that ends without a write leaves no trace."""
+    holder = await begin(world)
+    assert holder
+    async with holder.released_after():
+        pass
+    assert await world.read("lanes/one") == {}
+
+
+async def test_what_is_put_off_goes_with_the_next_write_or_the_release(world: World) -> None:
+    """It is seen at once by its holder, and by the others after the next write, whichever that is."""
+    holder = await take(world)
+    assert holder
+    holder.put_off({"step": 1})
+    assert holder.fields["step"] == 1
+    assert "step" not in await world.read("lanes/one")
+    await holder.write({"other": True})
+    assert (await world.read("lanes/one"))["step"] == 1
+
+    async with holder.released_after():
+        holder.put_off({"step": 2})
+    assert (await world.read("lanes/one"))["step"] == 2
+
+
+async def test_a_release_is_not_taken_for_anothers(world: World) -> None:
+    """A sleeper whose release fails, after the next holder has released too, learns that it lost the lease."""
+    sleeper = await take(world)
+    world.pass_time(seconds=121)
+    holder = await take(world)
+    assert sleeper
+    assert holder
+    await holder.write({}, release=True)
+
+    with pytest.raises(LeaseLost):
+        await sleeper.write({"by": "the sleeper"}, release=True)
+
+
+async def test_a_renewal_that_landed_unheard_does_not_swallow_the_next_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The renewal was given up in the middle and landed all the same; the next write is told apart from it."""
+    holder = await take(world)
+    assert holder
+    lose_answers(monkeypatch, 1, landed=True, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        await holder.write({})
+
+    await holder.write({"step": 2})
+
+    assert (await world.read("lanes/one"))["step"] == 2
+
+
+def lose_answers(
+    monkeypatch: pytest.MonkeyPatch, times: int, *, landed: bool, error: BaseException | None = None
+) -> None:
+    """Let the next commits fail as if their answers were lost, after they took effect or instead."""
+    left = times
+    real = Commit.send
+
+    async def losing(commit: Commit) -> datetime:
+        nonlocal left
+        if left == 0:
+            return await real(commit)
+        left -= 1
+        if landed:
+            await real(commit)
+        raise error or Undecided(ServiceUnavailable("lost"))
+
+    monkeypatch.setattr(Commit, "send", losing)

@@ -1,0 +1,209 @@
+"""What all commands have in common: help, settings, and one sentence for each expected failure."""
+
+import asyncio
+import shutil
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from cli.__main__ import COMMANDS
+from cli.commands import running
+from cli.commands.command import Command
+from nightshift import settings
+from nightshift.database.commits import READ
+from nightshift.runtime import Runtime
+from tests.chaos.calls import Strike, Traffic, seam
+from tests.chaos.faults import Fault, Rpc
+from tests.support.operating import asked, environment, nightshift, operate
+from tests.support.world import World
+
+SCRIPT = Path(__file__).parent.parent.parent / "nightshift"
+ONE_OF_EACH = [
+    ["job", "answered"],
+    ["batches"],
+    ["stats"],
+    ["bill"],
+    ["audit"],
+    ["grant", "alice", "5", "--yes"],
+    ["cancel", "job", "answered", "--yes"],
+    ["cancel", "batch", "ns-1", "--yes"],
+    ["retry", "job", "answered", "--yes"],
+    ["erase", "alice", "--yes"],
+]
+
+
+@pytest.fixture(autouse=True)
+def _seam() -> Iterator[None]:
+    with seam():
+        yield
+
+
+def test_help_lists_every_command_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what the exit codes mean, within 80 columns."""
+    with pytest.raises(SystemExit) as exited:
+        running.parsed(COMMANDS, ["--help"])
+
+    assert exited.value.code == 0
+    output = capsys.readouterr().out
+    assert all(f"    {command.name} " in output for command in COMMANDS)
+    assert all(command.help in " ".join(output.split()) for command in COMMANDS)
+    assert "Exit code: 0 done; 1 findings, not found or refused; 2 could not run." in output
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_commands_help_has_an_example_that_is_accepted(
+    capsys: pytest.CaptureFixture[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the help shows can be typed; and it fits 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        running.parsed(COMMANDS, [command.name, "--help"])
+
+    output = capsys.readouterr().out
+    assert f"./nightshift {command.example}\n" in output
+    assert max(map(len, output.splitlines())) <= 80
+    assert running.parsed(COMMANDS, command.example.split()).command is command
+    assert ("--yes" in output) == command.changes
+    assert "--json" in output
+
+
+@pytest.mark.parametrize("arguments", [[], ["jobs"], ["stats", "--yes"], ["stats", "now"]])
+async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """And says what is wrong with it."""
+    with pytest.raises(SystemExit) as exited:
+        running.parsed(COMMANDS, arguments)
+
+    assert exited.value.code == 2
+    assert "nightshift" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["job", "x"], ["bill"]], ids=lambda one: str(one[0]))
+async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Nobody listens there: half a minute of patience (here two seconds), nothing told, and exit code 2."""
+    patience = READ["retry"]
+    assert patience.timeout <= 30
+    monkeypatch.setitem(READ, "retry", patience.with_timeout(2.0))
+    # The functions of this process set the variable.
+    monkeypatch.delenv("FUNCTION_TARGET", raising=False)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "nowhere")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
+
+    code = await asyncio.wait_for(running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments)), 30)
+
+    told = capsys.readouterr()
+    assert (code, told.out) == (2, "")
+    assert len(told.err.splitlines()) == 1
+    assert "ServiceUnavailable" in told.err or "cannot be reached" in told.err
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (grpc.StatusCode.PERMISSION_DENIED, "Firestore refuses it: these credentials lack a permission"),
+        (grpc.StatusCode.UNAUTHENTICATED, "Firestore refuses it: these credentials lack a permission"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "for want of an index"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [one for one in ONE_OF_EACH if one[0] != "audit"], ids=lambda one: str(one[0]))
+async def test_what_firestore_refuses_is_one_sentence(
+    world: World, capsys: pytest.CaptureFixture[str], status: grpc.StatusCode, told: str, arguments: list[str]
+) -> None:
+    """As it comes off the wire, at every call; nothing is changed."""
+    refusal = Fault(name="refused", does="", effect="never", answers={"firestore": Rpc(status)}, times=1000)
+    traffic = Traffic(Strike(refusal, 0))
+
+    ended = await traffic.invoke(lambda: operate(world, capsys, *arguments))
+
+    assert ended is not None
+    code, output, complaints = ended
+    assert (code, output) == (2, "")
+    assert told in complaints
+    assert len(complaints.splitlines()) == 1
+    assert not await world.documents("wallets")
+
+
+async def test_without_credentials_it_says_so(tmp_path: Path) -> None:
+    """No emulator, no key file, no metadata server."""
+    code, output, complaints = await nightshift(
+        "stats",
+        GOOGLE_CLOUD_PROJECT="nowhere",
+        FIRESTORE_EMULATOR_HOST=None,
+        GOOGLE_APPLICATION_CREDENTIALS=None,
+        CLOUDSDK_CONFIG=str(tmp_path),
+        HOME=str(tmp_path),
+        NO_GCE_CHECK="true",
+    )
+
+    assert (code, output) == (2, "")
+    assert complaints.startswith("Google does not know who you are: ")
+    assert len(complaints.splitlines()) == 1
+
+
+async def test_a_bug_is_told_by_its_type_and_place_alone(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text may quote what a user wrote."""
+
+    async def broken(*_: object) -> None:
+        raise ValueError("my secret")
+
+    monkeypatch.setattr("nightshift.reports.story.read", broken)
+
+    code, output, complaints = await operate(world, capsys, "job", "x")
+
+    assert (code, output) == (2, "")
+    assert complaints.startswith("This is a bug: ValueError in ")
+    assert "job.py:" in complaints
+    assert "secret" not in complaints
+
+
+async def test_who_stops_listening_gets_no_traceback(world: World) -> None:
+    """As with `./nightshift ... | head -c 1`: the reader has gone when the command tells."""
+    await world.give("alice", 1)
+    await world.submit("alice", "job-1")
+
+    for form in ("", "--json"):
+        process = await asyncio.create_subprocess_shell(
+            f"{sys.executable} -m cli job job-1 {form} | true",
+            env=environment(),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        assert await process.communicate() == (b"", b"")
+
+
+async def test_ctrl_c_at_the_question_changes_nothing(world: World) -> None:
+    """It ends with a word and no traceback."""
+    code, _, complaints = await asked(None, "grant", "alice", "5")
+
+    assert code == 2
+    assert complaints.endswith("Interrupted.\n")
+    assert "Traceback" not in complaints
+    assert not await world.documents("wallets")
+
+
+async def test_the_script_runs_from_anywhere(tmp_path: Path, world: World) -> None:
+    """With the checkout's own packages; arguments with spaces stay what they are."""
+    process = await asyncio.create_subprocess_exec(
+        SCRIPT, "job", "no such job", cwd=tmp_path, env=environment(), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+    _, complaints = await process.communicate()
+
+    assert (process.returncode, complaints.decode()) == (1, f"There is no job no such job in {world.project}.\n")
+
+
+async def test_without_packages_the_script_says_how_to_get_them(tmp_path: Path) -> None:
+    """Exit code 2, since nothing was looked at."""
+    script = shutil.copy(SCRIPT, tmp_path)
+    process = await asyncio.create_subprocess_exec(script, "stats", stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    output, complaints = await process.communicate()
+
+    assert (process.returncode, output) == (2, b"")
+    assert b"make setup" in complaints

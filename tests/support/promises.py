@@ -1,0 +1,57 @@
+"""The promises of the contract, over everything that a project holds: the operators' audit, and what it cannot know.
+
+Every journey test ends here.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+from cli.audit.audit import audit
+from cli.audit.scope import Scope
+from tests.support.world import World
+
+ENDED = {"completed", "failed", "cancelled"}
+
+
+async def assert_promises_kept(world: World) -> None:
+    """Check promises 1 to 4: nothing lost, nothing charged twice, no stray at the provider, one document each."""
+    _, jobs, wallets, batches, notifications, classifications = await asyncio.gather(
+        assert_audit_is_clean(world),
+        world.jobs(),
+        world.documents("wallets"),
+        world.batches(),
+        world.documents("notifications"),
+        world.documents("classifications"),
+    )
+    unfinished = {job_id: job["status"] for job_id, job in jobs.items() if job["status"] not in ENDED}
+    assert not unfinished, "every job has ended"
+    assert notifications.keys() | classifications.keys() <= jobs.keys(), "nobody is told of a job that there is not"
+    spent: Counter[str] = Counter()
+    for job in jobs.values():
+        if job["status"] == "completed":
+            spent[job["userId"]] += job["tokensSpent"]
+    for uid, wallet in wallets.items():
+        assert wallet["totalSpent"] == spent[uid], "only answers cost"
+    _assert_provider_is_clean(world, {batch["remoteId"] for batch in batches if batch.get("remoteId")})
+
+
+async def assert_audit_is_clean(world: World) -> None:
+    """The operators' audit of the database, without patience, finds nothing.
+
+    It does not ask the provider, whose faults may still be armed: what is there is seen from inside.
+    """
+    scope = Scope(runtime=world.operators_runtime(openai_api_key=None), grace=timedelta())
+    findings = [f"{finding.subject}: {finding.sentence}" async for finding in audit(scope)]
+    assert not findings
+    assert not scope.troubles, "each check was finished"
+
+
+def _assert_provider_is_clean(world: World, owned: set[str]) -> None:
+    assert not world.provider.files, "no file is left at the provider"
+    live = {
+        remote_id
+        for remote_id, batch in world.provider.batches.items()
+        if batch.status not in {"completed", "failed", "expired", "cancelled"}
+    }
+    assert live <= owned, "no provider batch is without an owner"
