@@ -36,8 +36,8 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
 
-up: setup ## keep the local stack running, and print how to write a job and follow it
-	@$(BIN)/python -m local.up
+up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
+	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)

@@ -4,7 +4,10 @@ https://cloud.google.com/firestore/docs/reference/rest/v1/Value
 """
 
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, Final
+
+_NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def to_value(content: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per kind of value
@@ -17,7 +20,8 @@ def to_value(content: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per 
         case int():
             return {"integerValue": str(content)}
         case float():
-            return {"doubleValue": content}
+            # JSON has no other numbers, so these are texts: https://protobuf.dev/programming-guides/json/
+            return {"doubleValue": content if isfinite(content) else _NOT_FINITE[str(content)]}
         case str():
             return {"stringValue": content}
         case Mapping():

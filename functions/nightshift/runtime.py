@@ -7,7 +7,7 @@ which it is first used.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from nightshift.errors import InvalidSettings
 from nightshift.settings import Settings
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
     from google.pubsub_v1 import PublisherAsyncClient
 
+    from nightshift.instance import Instance
     from nightshift.providers.base import Provider
-
-Kept = TypeVar("Kept")
 
 
 def utc_now() -> datetime:
@@ -33,14 +32,13 @@ class Runtime:
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.now = now
-        self._kept: dict[Callable[[Runtime], Any], Any] = {}
 
-    def kept(self, build: Callable[["Runtime"], Kept]) -> Kept:
-        """What this instance keeps between its calls, built when it is first asked for: one for each `build`."""
-        if build not in self._kept:
-            self._kept[build] = build(self)
-        kept: Kept = self._kept[build]
-        return kept
+    @cached_property
+    def instance(self) -> "Instance":
+        """What this instance keeps between its calls."""
+        from nightshift.instance import Instance
+
+        return Instance(self)
 
     @property
     def today(self) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,8 @@ def error(text: str) -> Answer:
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 async def test_what_is_not_known_everywhere_yet_is_tried_again(trouble: Trouble, stream: str) -> None:
     """Google's own words for it, as they come after a grant, an account or an API of a moment ago, on either stream."""
-    said = replace(Answer(exit_code=1, stdout="", stderr=""), **{stream: f"ERROR: {trouble.seen}"})
+    text = f"ERROR: {trouble.seen}"
+    said = Answer(exit_code=1, stdout=text if stream == "stdout" else "", stderr=text if stream == "stderr" else "")
     terminal = cloud(said, said, _FINE)
     await terminal.do(terminal.gcloud("functions", "deploy", "one"))
 

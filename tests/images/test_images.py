@@ -5,18 +5,27 @@ import io
 import socket
 import unicodedata
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.cloud import storage
+from google.oauth2 import service_account
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from nightshift.admission.admit import rescue_one
 from nightshift.errors import JobRefused
 from nightshift.images import uploads
+from nightshift.images.formats.portions import HEAD_BYTES, TAIL_BYTES
 from nightshift.images.image_format import FIRST_BYTES, MAX_IMAGE_BYTES, media_type
 from nightshift.images.image_uri import check_web_address, is_web_address, own_object
+from nightshift.jobs import created
+from nightshift.runtime import Runtime
+from nightshift.settings import Settings
 from nightshift.values.hosts import parse_hosts
 from tests.support.promises import assert_promises_kept
 from tests.support.world import PNG, World
@@ -30,6 +39,15 @@ def picture(file_format: str) -> bytes:
     """A picture that Pillow draws and writes."""
     content = io.BytesIO()
     Image.new("RGB", (8, 8), "green").save(content, file_format)
+    return content.getvalue()
+
+
+def pictures(file_format: str) -> bytes:
+    """Two pictures in one file."""
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), "green").save(
+        content, file_format, save_all=True, append_images=[Image.new("RGB", (8, 8), "red")]
+    )
     return content.getvalue()
 
 
@@ -370,7 +388,16 @@ def test_any_bytes_are_an_image_or_refused(content: bytes) -> None:
         (b"just a text that calls itself a PNG", "not an image"),
         (HEIC, "HEIC"),
         (PNG + bytes(MAX_IMAGE_BYTES + 1 - len(PNG)), "larger than 20 MB"),
+        (b"\xff\xd8\xff", "incomplete"),
+        (picture("JPEG")[:-2], "incomplete"),
+        (b"RIFF\x00\x00\x00\x00WEBP", "incomplete"),
+        (PNG[:8], "incomplete"),
+        (PNG[:16] + bytes.fromhex("00009c4000009c40") + PNG[24:], "40,000 by 40,000 pixels"),
+        (pictures("GIF"), "animated"),
+        (pictures("WEBP"), "animated"),
+        (pictures("MPO"), "MPO"),
     ],
+    ids=range(11),
 )
 async def test_an_upload_that_is_no_usable_image_costs_nothing(world: World, content: bytes, says: str) -> None:
     """Its content type says image/png; its bytes are looked at, before the charge."""
@@ -400,9 +427,10 @@ async def test_an_upload_without_a_byte_is_refused(world: World) -> None:
     assert "empty" in job["errorMessage"]
 
 
-async def test_of_an_upload_only_the_first_bytes_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The largest image that is allowed is checked by one reading of its metadata and one of a few bytes."""
-    uri = await world.upload("alice", content=PNG + bytes(MAX_IMAGE_BYTES - len(PNG)))
+async def test_of_an_upload_only_two_portions_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest image that is allowed is checked by one reading of its metadata and two of its bytes."""
+    photo = picture("JPEG")
+    uri = await world.upload("alice", content=photo[:-2] + bytes(MAX_IMAGE_BYTES - len(photo)) + photo[-2:])
     sizes = []
     real = requests.adapters.HTTPAdapter.send
 
@@ -417,9 +445,61 @@ async def test_of_an_upload_only_the_first_bytes_are_read(world: World, monkeypa
 
     await uploads.check_image(world.operators_runtime(), "alice", uri)
 
-    assert len(sizes) == 2
+    assert len(sizes) == 3
     assert sizes[0] < 5_000
-    assert sizes[1] == FIRST_BYTES
+    assert sizes[1:] == [HEAD_BYTES, TAIL_BYTES]
+
+
+async def test_an_upload_that_is_stored_encoded_is_refused(world: World) -> None:
+    """Who fetches it would get other bytes than those that were checked, and as many as it pleases."""
+    await world.give("alice", 3)
+    uri = await world.upload("alice")
+    encoded = world.operators_runtime().uploads.blob("users/alice/photo.png")
+    encoded.content_encoding = "gzip"
+    await asyncio.to_thread(encoded.upload_from_string, PNG, content_type="image/png")
+
+    job_id = await world.submit("alice", input={"imageUri": uri})
+
+    job = await world.job(job_id)
+    assert (job["errorCode"], job["tokensSpent"]) == ("invalid_input", 0)
+    assert "contentEncoding" in job["errorMessage"]
+
+
+@pytest.mark.parametrize("speed", ["batch", "instant"])
+async def test_an_image_that_was_replaced_is_not_sent_unchecked(world: World, speed: str) -> None:
+    """An operator may replace an object after the charge; one that cannot be read costs nothing then, either."""
+    await world.give("alice", 5)
+    job_id = await world.write(speed=speed, input={"imageUri": await world.upload("alice")})
+    job = await created.read(world.operators_runtime(), job_id)
+    assert job is not None
+    await rescue_one(world.operators_runtime(), job)
+    assert isinstance((await world.job(job_id))["imageGeneration"], int)
+    await world.upload("alice", content=picture("JPEG")[:-2])
+
+    await world.tick()
+
+    ended = await world.job(job_id)
+    assert (ended["status"], ended["errorCode"], ended["tokensSpent"]) == ("failed", "invalid_input", 0)
+    assert not [call for call in world.provider.calls if call.method == "POST"]
+    await assert_promises_kept(world)
+
+
+async def test_the_signed_address_names_the_generation() -> None:
+    """A deployed function signs for that one content; later ones under the same name are not reached by it."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    account = {
+        "type": "service_account",
+        "client_email": "worker@app.iam.gserviceaccount.com",
+        "private_key": key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode(),
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    credentials = service_account.Credentials.from_service_account_info(account)
+    runtime = Runtime(Settings(GOOGLE_CLOUD_PROJECT="app").model_copy(update={"storage_emulator": None}))
+    runtime.uploads = storage.Client(project="app", credentials=credentials).bucket(BUCKET)
+
+    for generation in (1_700_000_000_000_001, 1_700_000_000_000_002):
+        address = await uploads.image_url(runtime, "alice", f"gs://{BUCKET}/users/alice/a.png", generation)
+        assert parse_qs(urlsplit(address).query)["generation"] == [str(generation)]
 
 
 async def test_a_name_with_spaces_and_umlauts_reaches_the_provider(world: World) -> None:

@@ -3,16 +3,18 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from local.openai_server.standin import StandIn
 from local.openai_server.strict_schema import strict_schema_fault
 from nightshift import job_types
-from nightshift.job_types.base import JobResult, JobType
+from nightshift.job_types.base import JobInput, JobResult, JobType
+from nightshift.jobs.job import JobRequest
 from nightshift.providers.request_line import request_line
+from nightshift.values.numbers import WholeNumber
 
 RATING = {"starRating": 4, "colorLabel": "green", "title": "Dunes", "description": "Sand.", "tags": ["sand"]}
 
@@ -98,3 +100,45 @@ def test_a_hostile_text_stays_inside_its_own_line() -> None:
     system, user = request["body"]["messages"]
     assert system == {"role": "system", "content": job_type.instructions}
     assert user["content"] == [{"type": "text", "text": hostile}]
+
+
+class _Pages(JobInput):
+    """The input of a job type to come."""
+
+    pages: WholeNumber = Field(ge=1, le=100)
+
+
+@pytest.mark.parametrize(("number", "is_whole"), [(5, True), (5.0, True), (5.5, False), ("5", False), (True, False)])
+def test_a_clients_double_is_the_whole_number_that_it_stands_for(number: Any, is_whole: bool) -> None:
+    """Some SDKs have one number type: 5.0 is 5, in a job and in an input. What is no number is as strict as before."""
+    of_a_job = {"userId": "alice", "type": "photo_rating", "speed": "batch", "input": {}, "priority": number}
+    of_an_input = {"text": "a bottle", "pages": number}
+    if is_whole:
+        told = (JobRequest.model_validate(of_a_job).priority, _Pages.model_validate(of_an_input).pages)
+        assert told == (5, 5)
+        assert {type(each) for each in told} == {int}
+        return
+    with pytest.raises(ValidationError):
+        JobRequest.model_validate(of_a_job)
+    with pytest.raises(ValidationError):
+        _Pages.model_validate(of_an_input)
+
+
+def test_every_whole_number_of_a_client_may_be_a_double() -> None:
+    """Of all fields that clients fill, none that holds a whole number refuses one that an SDK wrote as a double."""
+    models: list[type[BaseModel]] = [
+        JobRequest,
+        _Pages,
+        *(each.input_model for each in job_types.registered().values()),
+    ]
+    whole = [
+        (model.__name__, name, field)
+        for model in models
+        for name, field in model.model_fields.items()
+        if int in {field.annotation, *get_args(field.annotation)}
+    ]
+    assert {name for _, name, _ in whole} == {"priority", "pages"}
+    for model_name, name, field in whole:
+        annotated: Any = Annotated[field.annotation, *field.metadata]
+        adapter = TypeAdapter[Any](annotated)
+        assert adapter.validate_python(5.0) == 5, f"{model_name}.{name}: make it a WholeNumber"

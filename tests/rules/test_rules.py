@@ -6,9 +6,12 @@ the cases to that record.
 """
 
 import os
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,9 +19,13 @@ import pytest
 import pytest_asyncio
 
 from local.tokens import unsigned_token
+from nightshift.errors import JobRefused
+from nightshift.job_types import registered
+from nightshift.job_types.base import JobType
 from tests.support.rules_cases import (
     ALICE,
     DOCUMENTS,
+    INPUT_FIELDS,
     STRANGERS,
     Ask,
     Caller,
@@ -34,6 +41,7 @@ from tests.support.rules_cases import (
 )
 from tests.support.world import World
 
+RULES = Path(__file__).parents[2] / "firestore.rules"
 CASES = tuple(cases())
 ALLOWED, DENIED = 200, 403
 
@@ -102,6 +110,24 @@ async def database() -> AsyncIterator[Database]:
 async def test_a_client_does_what_is_its_own_to_do_and_nothing_else(database: Database, case: Case) -> None:
     """Each case is allowed or denied as its row says, by the rules and not by a malformed request."""
     assert await database.status_of(case) == (ALLOWED if case.allowed else DENIED)
+
+
+def test_the_rules_name_the_input_fields_of_all_job_types_and_no_other() -> None:
+    """A job type that takes a text or an image changes no rule; one with a field of its own has to be named there."""
+    (listed,) = re.findall(r"input\.keys\(\)\.hasOnly\(\[(.*?)\]\)", RULES.read_text())
+    named = set(re.findall(r"'(\w+)'", listed))
+    what_to_do = "add it to the list in isInput of firestore.rules, with a line there that bounds it"
+    assert not INPUT_FIELDS - named, f"{sorted(INPUT_FIELDS - named)}: {what_to_do}"
+    assert not named - INPUT_FIELDS, f"{sorted(named - INPUT_FIELDS)}: no job type declares it; take it out of isInput"
+
+
+@pytest.mark.parametrize("job_type", registered().values(), ids=lambda job_type: job_type.name)
+def test_every_field_of_an_input_is_bounded_by_its_model_too(job_type: JobType[Any]) -> None:
+    """A backend's job comes past the rules: whatever field of its input is enormous, it is refused."""
+    fields = job_type.input_model.model_fields
+    for name, content in product(fields, ("a" * 1_000_000, [True] * 100_000)):
+        with pytest.raises(JobRefused):
+            job_type.check_input({"text": "x", "imageUri": "https://example.com/a.png", name: content})
 
 
 def test_no_two_cases_say_the_same() -> None:

@@ -11,7 +11,10 @@ from itertools import product
 from typing import Any
 
 from local.firestore_json import to_fields, to_value
+from nightshift.job_types import registered
 
+# The fields of the inputs of all job types.
+INPUT_FIELDS = {name for job_type in registered().values() for name in job_type.input_model.model_fields}
 MOST_LISTED = 100
 MOST_CHARACTERS = 8_000
 
@@ -197,6 +200,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "ai_jobs/old/notes/one": {"userId": "alice"},
     "ai_jobs/damaged": {**JOB, "userId": None},
     "wallets/alice": {"userId": "alice", "balance": 1, "totalEarned": 1, "totalSpent": 0},
+    "wallets/bob": {"balance": 1, "totalEarned": 1, "totalSpent": 0},
     "wallets/alice/ledger/one": {"userId": "alice", "amount": 1, "kind": "grant"},
     "classifications/old": {"userId": "alice", "jobId": "old", "result": {"category": "dry"}},
     "notifications/old": NOTIFICATION,
@@ -311,8 +315,7 @@ def well_formed_jobs() -> Iterator[Case]:
         "the longest text": {"input": {"text": "x" * MOST_CHARACTERS}},
         "the longest address": {"input": {"imageUri": "x" * MOST_CHARACTERS}},
         "a text of null": {"input": {"text": None, "imageUri": "gs://uploads/users/alice/one.png"}},
-        "an input of a type to come": {"input": {"pages": [1, 2], "strict": True}},
-        "the most fields of an input": {"input": {f"field{n}": n for n in range(20)}},
+        "a priority of 5.0": {"priority": 5.0},
     }
     for name, fields in edges.items():
         yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields), True)
@@ -343,7 +346,9 @@ def malformed_jobs() -> Iterator[Case]:
         "an input that is a list": {"input": ["a bottle"]},
         "an input of null": {"input": None},
         "an empty input": {"input": {}},
-        "too many fields in its input": {"input": {f"field{n}": n for n in range(21)}},
+        "a megabyte beside its text": {"input": {"text": "x", "pad": "a" * 1_040_000}},
+        "many values beside its text": {"input": {"text": "x", "pad": [True] * 1_000}},
+        "a field in its input that no job type declares": {"input": {"text": "x", "system": "obey"}},
         "too long a text": {"input": {"text": "x" * (MOST_CHARACTERS + 1)}},
         "a text that is a number": {"input": {"text": 7}},
         "too long an address": {"input": {"imageUri": "x" * (MOST_CHARACTERS + 1)}},
@@ -351,6 +356,9 @@ def malformed_jobs() -> Iterator[Case]:
         "a priority of 0": {"priority": 0},
         "a priority of 11": {"priority": 11},
         "a priority of 5.5": {"priority": 5.5},
+        "a priority of 10.1": {"priority": 10.1},
+        "a priority that is no number": {"priority": float("nan")},
+        "an endless priority": {"priority": float("inf")},
         "a priority that is a text": {"priority": "high"},
         "a priority of null": {"priority": None},
         "a priority that is a list": {"priority": [5]},
@@ -376,6 +384,9 @@ def malformed_jobs() -> Iterator[Case]:
         "a cost": {"costUsd": -1},
         "a day of the budget": {"budgetDay": "2025-06-19"},
     }
+    for name in sorted(INPUT_FIELDS):
+        for kind, content in {"text": "a" * 100_000, "list": [True] * 1_000}.items():
+            wrong[f"an enormous {kind} in {name}"] = {"input": {"text": "x", name: content}}
     for name, fields in wrong.items():
         yield Case(f"Alice creates a job with {name}", ALICE, new_job(fields))
     ids = {
@@ -465,7 +476,9 @@ def other_ways() -> Iterator[Case]:
     for name, second in spoiling.items():
         yield Case(f"Alice creates a job and at once {name}", ALICE, Together(new_job(), second))
     bob = STRANGERS[0]
-    yield Case("another user opens a wallet", bob, Write(path="wallets/bob", fields={"balance": 9}))
+    newcomer = Caller("a user without a wallet", "carol")
+    yield Case("a user without a wallet opens one", newcomer, Write(path="wallets/carol", fields={"balance": 9}))
+    yield Case("a user without a wallet creates a job", newcomer, new_job({"userId": "carol"}))
     entry = {"amount": 9, "kind": "grant"}
     yield Case("another user writes into its own ledger", bob, Write(path="wallets/bob/ledger/one", fields=entry))
     yield Case("another user creates a job of its own", bob, new_job({"userId": "bob"}), True)

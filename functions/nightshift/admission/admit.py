@@ -11,8 +11,9 @@ again as long as that lasts; should it outlast the lease, it takes the job up.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
@@ -36,7 +37,9 @@ from nightshift.values.lane import Lane
 
 log = structlog.get_logger()
 
-_RESCUES_AT_ONCE = 16
+_RESCUES_AT_ONCE: Final = 16
+# An app that asks for an answer in exactly an hour computes that before its document reaches the database.
+_NEAR_ENOUGH: Final = 0.99
 
 
 async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
@@ -100,11 +103,12 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         _check_deadline(runtime, job, request)
         job_type = job_types.find(request.type)
         title = job_type.title
-        await _check_input(runtime, job_type, request)
+        image_generation = await _check_input(runtime, job_type, request)
         lane = _lane_of(runtime, job_type)
         tokens = job_type.tokens[request.speed]
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
+        start = replace(start, image_generation=image_generation)
         taken_at = await charges.charge_and_start(
             runtime, job, lane=lane, tokens=tokens, priority=request.priority, start=start
         )
@@ -156,14 +160,15 @@ def _check_request(job: Written) -> JobRequest:
 def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None:
     """It counts from when the job was written: that its event comes late is not the user's fault."""
     seconds = runtime.settings.min_deadline_seconds
-    if seconds and request.deadline and request.deadline < job.created_at + timedelta(seconds=seconds):
+    nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
+    if seconds and request.deadline and request.deadline < nearest:
         raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
 
 
-async def _check_input(runtime: Runtime, job_type: JobType[Any], request: JobRequest) -> None:
+async def _check_input(runtime: Runtime, job_type: JobType[Any], request: JobRequest) -> int | None:
+    """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
-    if job_input.imageUri:
-        await uploads.check_image(runtime, request.userId, job_input.imageUri)
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri) if job_input.imageUri else None
 
 
 def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:

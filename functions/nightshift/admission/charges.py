@@ -69,13 +69,17 @@ class Start:
     next_attempt_at: datetime | None = None
     # Whether whoever admits the job answers for it until then.
     is_taken: bool = False
+    # Of the upload that was checked, and that alone the provider gets.
+    image_generation: int | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of the job that say so."""
+        image = {"imageGeneration": self.image_generation} if self.image_generation else {}
         if self.next_attempt_at is None:
             until = {"batchUntil": self.batch_until} if self.batch_until else {}
-            return {"status": QUEUED, "attempts": 0, **until}
+            return {"status": QUEUED, "attempts": 0, **until, **image}
         return {
+            **image,
             "status": PROCESSING,
             "attempts": 1 if self.is_taken else 0,
             "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
@@ -125,8 +129,8 @@ async def charge_and_start(
         The job's update time if this call admitted it to be answered in real time, and nobody else; else None.
 
     Raises:
-        JobRefused: insufficient_tokens, daily_limit or too_many_jobs; or invalid_input for an id under which a job was
-            paid before.
+        JobRefused: insufficient_tokens, daily_limit, too_many_jobs or too_many_failures; or invalid_input for an id
+            under which a job was paid before.
     """
     charge = _Charge(
         job_id=job.job_id,
@@ -137,19 +141,28 @@ async def charge_and_start(
         priority=priority,
         start=start,
     )
-    landed = await runtime.kept(_charges).ask(charge, at=job.user_id)
+    landed = await runtime.instance.charges.ask(charge, at=job.user_id)
     # Of two deliveries that asked at once, one alone has taken the job.
     return landed.update_time if landed and landed.charge is charge else None
 
 
-def _charges(runtime: Runtime) -> Gathering[_Charge, _Landed | None]:
+Charges = Gathering[_Charge, _Landed | None]
+
+
+def new_charges(runtime: Runtime) -> Charges:
+    """The charges of an instance."""
     return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
 
 
 async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
-    limits = UserLimits(per_day=runtime.settings.max_jobs_per_day, in_flight=runtime.settings.max_jobs_in_flight)
+    settings = runtime.settings
+    limits = UserLimits(
+        per_day=settings.max_jobs_per_day,
+        in_flight=settings.max_jobs_in_flight,
+        failed_usd=settings.max_failed_usd_per_day,
+    )
     account = await _read_account(runtime, undecided, limits)
     async for _ in attempts():
         admitted, refusals, after = _decide(account, undecided, limits)

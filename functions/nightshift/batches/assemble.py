@@ -190,13 +190,9 @@ class _Assembly:
         self.room = room
 
 
-def _unpriced(_: Runtime) -> set[Lane]:
-    return set()
-
-
 async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
     """What is spent of the day's budget. Who submits the lane reads it after the lane, and so sees its last batch."""
-    told = runtime.kept(_unpriced)
+    told = runtime.instance.unpriced_lanes
     if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
         told.add(lane)
         log.error("price_unknown")

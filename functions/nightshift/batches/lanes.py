@@ -36,7 +36,7 @@ async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
 
     With `coalesce`, what this instance remembers of the lane may answer instead of its document.
     """
-    memory = runtime.kept(LaneMemory)
+    memory = runtime.instance.lanes
     if not coalesce:
         return await _take(runtime, lane, memory, coalesce=False)
     if memory.is_closed(lane):
@@ -95,7 +95,7 @@ def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any
 def remember_submission(runtime: Runtime, lane: Lane, hold: Hold) -> None:
     """Spare the triggers of this instance the reading of a document that it has just written."""
     window = timedelta(seconds=_window_seconds(runtime, hold.fields))
-    runtime.kept(LaneMemory).close(lane, runtime.now() + window)
+    runtime.instance.lanes.close(lane, runtime.now() + window)
 
 
 async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: datetime, most_requests: int) -> None:
@@ -113,7 +113,7 @@ async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: dateti
 def leave_to_the_tick(runtime: Runtime, lane: Lane) -> None:
     """Let no trigger of this instance look at the lane before the next day in UTC."""
     midnight = runtime.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    runtime.kept(LaneMemory).close(lane, midnight + timedelta(days=1))
+    runtime.instance.lanes.close(lane, midnight + timedelta(days=1))
 
 
 async def with_queued_jobs(runtime: Runtime) -> list[Lane]:

@@ -15,7 +15,7 @@ from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ResultFile, Stretch
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
-from nightshift.jobs.settlement import Completed, Failed, Settlement, settlement_of
+from nightshift.jobs.settlement import Completed, Failed, Settlement, late_line, settlement_of
 from nightshift.providers.result_line import ResultLine, parse_result_line, usage_of
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED, PROCESSING
@@ -23,7 +23,7 @@ from nightshift.values.usage import Usage
 
 # The lines that are settled together, and how many such portions are on their way to the database at once.
 _LINES_AT_ONCE: Final = 150
-_MOST_IN_FLIGHT: Final = 4
+PORTIONS_AT_ONCE: Final = 4
 
 
 async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
@@ -32,7 +32,7 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
     ended: list[Tally | BaseException] = []
     try:
         async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
-            if len(in_flight) == _MOST_IN_FLIGHT:
+            if len(in_flight) == PORTIONS_AT_ONCE:
                 done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 ended += [task.exception() or task.result() for task in done]
             in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines)))
@@ -47,13 +47,8 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
 
 
 async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
-    async with runtime.kept(_turns):
+    async with runtime.instance.portions:
         return await _settle(runtime, batch, lines)
-
-
-def _turns(_: Runtime) -> asyncio.Semaphore:
-    """Those of one instance, so that its memory does not know how many shards it is at."""
-    return asyncio.Semaphore(_MOST_IN_FLIGHT)
 
 
 async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
@@ -70,17 +65,20 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
             parsed[result.job_id] = result
             usage += usage_of(result)
     jobs = await settlements.read_jobs(runtime, parsed)
-    judged = []
+    judged, late = [], []
     for job_id, result in parsed.items():
         job = jobs.get(job_id)
         if job is None or job.batch_id not in {batch.batch_id, None}:
             unknown += 1
         elif job.status != PROCESSING or job.batch_id is None:
             duplicate += 1
+            if line_after_end := late_line(job, batch.lane, batch.batch_id, result):
+                late.append(line_after_end)
         else:
             judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
     # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
+    await settlements.count_late(runtime, late)
     return Tally(settled=_counted(settled), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
 
 

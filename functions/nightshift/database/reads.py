@@ -20,10 +20,11 @@ _MOST_DOCUMENTS: Final = 100
 
 async def read(runtime: Runtime, path: str) -> "DocumentSnapshot[Any]":
     """The document at a path, as it is at some moment after this call; it may not exist."""
-    return await runtime.kept(_reads).ask(path)
+    return await runtime.instance.reads.ask(path)
 
 
-def _reads(runtime: Runtime) -> "Gathering[str, DocumentSnapshot[Any]]":
+def new_reads(runtime: Runtime) -> "Gathering[str, DocumentSnapshot[Any]]":
+    """The reads of an instance."""
     return Gathering(partial(_read_all, runtime), most=_MOST_DOCUMENTS)
 
 

@@ -21,7 +21,8 @@ from google.auth.transport.requests import Request
 from requests import RequestException
 
 from nightshift.errors import TryLater
-from nightshift.images.image_format import FIRST_BYTES, check_size, media_type
+from nightshift.images.formats.portions import HEAD_BYTES, Portions
+from nightshift.images.image_format import FIRST_BYTES, check_content, check_properties, media_type, second_range
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
 from nightshift.runtime import Runtime
 
@@ -31,28 +32,35 @@ _URL_LIFETIME: Final = timedelta(hours=72)
 _DELETED_AT_ONCE: Final = 16
 
 
-async def check_image(runtime: Runtime, user_id: str, uri: str) -> None:
-    """Check that a user may name this image, and that the provider can read it. Of an upload, a few bytes are read.
+async def check_image(runtime: Runtime, user_id: str, uri: str) -> int | None:
+    """Check that a user may name this image, and that the provider can read it. Of an upload, two portions are read.
+
+    Returns:
+        The generation of the upload that was checked; None for an https address.
 
     Raises:
-        JobRefused: forbidden_image when it is not the user's own; invalid_input when it does not exist, is no image
-        or too large, or when an https address is not a plain and public one.
+        JobRefused: forbidden_image when it is not the user's own; invalid_input when it does not exist or cannot be
+        read by the provider, or when an https address is not a plain and public one.
         TryLater: Cloud Storage did not answer.
     """
     if is_web_address(uri):
         check_web_address(uri, runtime.settings.image_hosts)
-        return
+        return None
     blob = _own_blob(runtime, user_id, uri)
     with _translated_errors():
-        await asyncio.to_thread(_check_content, blob)
+        return await asyncio.to_thread(_checked_generation, blob)
 
 
-async def image_url(runtime: Runtime, user_id: str, uri: str) -> str:
-    """Where the provider finds an image: its https address, a signed URL, or a data URL. Raises as above."""
+async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | None) -> str:
+    """Where the provider finds an image: its https address, a signed URL, or a data URL. Raises as above.
+
+    Args:
+        generation: what `check_image` gave. The address leads to that content, or nowhere.
+    """
     if is_web_address(uri):
         check_web_address(uri, runtime.settings.image_hosts)
         return uri
-    blob = _own_blob(runtime, user_id, uri)
+    blob = _own_blob(runtime, user_id, uri, generation)
     with _translated_errors():
         return await asyncio.to_thread(_data_url if runtime.settings.storage_emulator else _signed_url, blob)
 
@@ -75,17 +83,28 @@ async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
         raise TryLater(f"Cloud Storage did not answer: {type(error).__name__}") from error
 
 
-def _own_blob(runtime: Runtime, user_id: str, uri: str) -> Any:
-    return runtime.uploads.blob(own_object(uri, runtime.settings.uploads_bucket, user_id))
+def _own_blob(runtime: Runtime, user_id: str, uri: str, generation: int | None = None) -> Any:
+    name = own_object(uri, runtime.settings.uploads_bucket, user_id)
+    return runtime.uploads.blob(name, generation=generation)
 
 
-def _check_content(blob: Any) -> None:
+def _checked_generation(blob: Any) -> int:
     blob.reload()
-    check_size(blob.size or 0)
-    first_bytes = blob.download_as_bytes(
-        start=0, end=FIRST_BYTES - 1, if_generation_match=blob.generation, checksum=None
-    )
-    media_type(first_bytes)
+    # A download overwrites what the client knows of the object by what its answer says.
+    size_bytes, generation = int(blob.size or 0), int(blob.generation)
+
+    def read(wanted: range) -> bytes:
+        content: bytes = blob.download_as_bytes(
+            start=wanted.start, end=wanted.stop - 1, if_generation_match=generation, checksum=None
+        )
+        return content
+
+    check_properties(size_bytes, blob.content_encoding)
+    head = read(range(min(size_bytes, HEAD_BYTES)))
+    wanted = second_range(head, size_bytes)
+    rest = read(wanted) if wanted else b""
+    check_content(Portions(size_bytes=size_bytes, head=head, rest=rest, rest_start=wanted.start))
+    return generation
 
 
 @contextmanager
@@ -100,13 +119,16 @@ def _translated_errors() -> Iterator[None]:
 
 def _data_url(blob: Any) -> str:
     content = blob.download_as_bytes()
+    # The emulator gives the newest generation, whichever is asked for. So what is sent is checked again.
+    check_properties(len(content), None)
+    check_content(Portions(size_bytes=len(content), head=content))
     return f"data:{media_type(content[:FIRST_BYTES])};base64,{base64.b64encode(content).decode()}"
 
 
 def _signed_url(blob: Any) -> str:
     credentials = blob.client._credentials
     if isinstance(credentials, Signing):
-        return str(blob.generate_signed_url(version="v4", expiration=_URL_LIFETIME))
+        return str(blob.generate_signed_url(version="v4", expiration=_URL_LIFETIME, generation=blob.generation))
     # A deployed function has no private key: it signs through IAM, as its own service account.
     if not credentials.valid:
         credentials.refresh(Request())
@@ -114,6 +136,7 @@ def _signed_url(blob: Any) -> str:
         blob.generate_signed_url(
             version="v4",
             expiration=_URL_LIFETIME,
+            generation=blob.generation,
             service_account_email=credentials.service_account_email,
             access_token=credentials.token,
         )

@@ -35,7 +35,6 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.request import request_line
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
-from nightshift.pricing.spending import DayBudget
 from nightshift.providers.base import ProviderGone, ProviderRateLimited, ProviderRefusal, ProviderTrouble
 from nightshift.providers.request_line import RequestLine
 from nightshift.providers.result_line import Answer, ResultLine, answer_of, usage_of
@@ -100,7 +99,7 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     lane = Lane.parse(job.lane)
     try:
         line = await request_line(runtime, lane, job)
-        await runtime.kept(DayBudget).check()
+        await runtime.instance.day_budget.check()
     except JobRefused as refusal:
         return failure(job, refusal.code, refusal.message)
     except BudgetSpent as spent:
@@ -142,7 +141,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     job_type = job_types.find(job.type)
     answered = answer_of(line, job_type)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
-    runtime.kept(DayBudget).spend(spent_usd or 0.0)
+    runtime.instance.day_budget.spend(spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
     if isinstance(answered, Answer):
         return completion(paid, lane, job_type, answered, paid.cost_usd)

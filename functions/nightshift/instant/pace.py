@@ -145,14 +145,10 @@ class Pace:
 
 def pace_of(runtime: Runtime, lane: Lane) -> Pace:
     """The pace that this instance keeps in a lane."""
-    paces = runtime.kept(_paces)
+    paces = runtime.instance.paces
     if lane not in paces:
         paces[lane] = Pace()
     return paces[lane]
-
-
-def _paces(_: Runtime) -> dict[Lane, Pace]:
-    return {}
 
 
 def _requests(limits: RateLimits) -> Allowance | None:

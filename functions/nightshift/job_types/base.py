@@ -29,20 +29,32 @@ def _bounded(text: str) -> str:
 AnswerText = Annotated[str, AfterValidator(_bounded)]
 
 
+def _short(text: str) -> str:
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"longer than {MAX_TEXT_CHARACTERS} characters")
+    return text
+
+
+# Text in an input.
+InputText = Annotated[StrictStr, AfterValidator(_short)]
+
+
 class JobInput(BaseModel):
-    """The client's `input`: text, an image, or both. A job type that needs more, or other things, extends it."""
+    """The client's `input`: text, an image, or both. A job type that needs more, or other things, extends it.
+
+    Each field is bounded, here and in firestore.rules, which name the fields of all job types. A whole number is a
+    `WholeNumber` (values/numbers.py), since some SDKs write each number as a double.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: StrictStr | None = None
-    imageUri: StrictStr | None = None
+    text: InputText | None = None
+    imageUri: InputText | None = None
 
     @model_validator(mode="after")
     def _holds_something(self) -> "JobInput":
         if not (self.text and self.text.strip()) and not self.imageUri:
             raise ValueError("it needs a text or an imageUri")
-        if self.text and len(self.text) > MAX_TEXT_CHARACTERS:
-            raise ValueError(f"its text is longer than {MAX_TEXT_CHARACTERS} characters")
         return self
 
 

@@ -33,7 +33,7 @@ def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
 def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> Job:
     """The same of a document's fields, as they were at `update_time`."""
     job_input, waits_for = fields.get("input"), fields.get("waitsFor")
-    former = fields.get(FORMER_BATCH_IDS)
+    former, generation = fields.get(FORMER_BATCH_IDS), fields.get("imageGeneration")
     return Job(
         job_id=job_id,
         user_id=str(fields.get("userId", "")),
@@ -48,9 +48,12 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         submitted_at=time_or_none(fields.get("submittedAt")),
         batch_until=time_or_none(fields.get("batchUntil")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
+        image_generation=generation if isinstance(generation, int) else None,
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
+        uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
+        counted_batch_id=fields.get("countedBatchId"),
     )
 
 

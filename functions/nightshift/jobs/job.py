@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, model_validator
 
 from nightshift.values.ids import is_user_id
+from nightshift.values.numbers import WholeNumber
 from nightshift.values.speed import Speed
 
 DEFAULT_PRIORITY: Final = 5
@@ -29,7 +30,7 @@ class JobRequest(BaseModel):
     type: StrictStr = Field(min_length=1, max_length=100)
     speed: Speed
     input: dict[str, Any]
-    priority: StrictInt = Field(DEFAULT_PRIORITY, ge=1, le=10)
+    priority: WholeNumber = Field(DEFAULT_PRIORITY, ge=1, le=10)
     # By when a batch job has to be answered; if its batch does not, in real time.
     deadline: AwareDatetime | None = None
 
@@ -63,12 +64,19 @@ class Job:
     batch_until: datetime | None = None
     # Only while it is answered in real time: until then it is somebody's, or waits (see instant/realtime.py).
     next_attempt_at: datetime | None = None
+    # Which generation of its image was checked; None = it has none, or names an https address.
+    image_generation: int | None = None
     # Why it waits; None = somebody is at it, or was.
     waits_for: str | None = None
     # How many of the provider's answers were none.
     invalid_answers: int = 0
     # What the provider's answers in real time have cost so far; None = the model has no listed price.
     cost_usd: float | None = 0.0
+    # What lines of batches cost that brought no answer; the commit that ends the job without one counts it. Negative
+    # once an operator has run it again: so much of `cost_usd` was counted by its first end.
+    uncounted_usd: float = 0.0
+    # The batch of which the job's line was counted after, or by, the job's end.
+    counted_batch_id: str | None = None
 
     @property
     def is_realtime(self) -> bool:

@@ -17,5 +17,7 @@ async def request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
     """
     job_type = job_types.find(job.type)
     job_input = job_type.check_input(job.input)
-    image_url = await uploads.image_url(runtime, job.user_id, job_input.imageUri) if job_input.imageUri else None
+    image_url = None
+    if job_input.imageUri:
+        image_url = await uploads.image_url(runtime, job.user_id, job_input.imageUri, job.image_generation)
     return runtime.provider.request_line(job.job_id, job_type, job_input, image_url, lane.model)

@@ -1,0 +1,69 @@
+"""Everything that one function instance keeps between its calls, by name.
+
+All of it is a cache or a queue of this process. No promise rests on it: an instance that has just started, with nothing
+of this, decides as safely, only with more reads.
+
+Each part is built when it is first used. This is the one module that knows every room; the rooms reach it through
+`runtime.instance`.
+"""
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import DocumentSnapshot
+
+    from nightshift.admission.charges import Charges
+    from nightshift.batches.lane_cache import LaneMemory
+    from nightshift.database.gathering import Gathering
+    from nightshift.instant.pace import Pace
+    from nightshift.pricing.spending import DayBudget
+    from nightshift.runtime import Runtime
+    from nightshift.values.lane import Lane
+
+
+class Instance:
+    """What one instance keeps."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        # How fast this instance calls each lane's provider in real time.
+        self.paces: dict[Lane, Pace] = {}
+        # The lanes whose model has no listed price, each logged once.
+        self.unpriced_lanes: set[Lane] = set()
+
+    @cached_property
+    def reads(self) -> "Gathering[str, DocumentSnapshot[Any]]":
+        """Reads of single documents, which share calls."""
+        from nightshift.database.reads import new_reads
+
+        return new_reads(self._runtime)
+
+    @cached_property
+    def charges(self) -> "Charges":
+        """Charges of wallets, which share commits."""
+        from nightshift.admission.charges import new_charges
+
+        return new_charges(self._runtime)
+
+    @cached_property
+    def portions(self) -> asyncio.Semaphore:
+        """Bounds the memory that settling result lines takes, whatever shards they are of."""
+        from nightshift.batches.lines import PORTIONS_AT_ONCE
+
+        return asyncio.Semaphore(PORTIONS_AT_ONCE)
+
+    @cached_property
+    def lanes(self) -> "LaneMemory":
+        """Until when each lane need not be looked at."""
+        from nightshift.batches.lane_cache import LaneMemory
+
+        return LaneMemory(self._runtime)
+
+    @cached_property
+    def day_budget(self) -> "DayBudget":
+        """What the day's budget still has for answers in real time."""
+        from nightshift.pricing.spending import DayBudget
+
+        return DayBudget(self._runtime)
