@@ -29,8 +29,8 @@ $(APP)/node_modules/.ready: $(APP)/package.json $(APP)/package-lock.json
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
 
-up: setup ## keep the local stack running, and print how to write a job and follow it
-	@$(BIN)/python -m local.up
+up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
+	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
@@ -42,10 +42,10 @@ deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout decl
 test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs (EVERY=1: all cases; tests/chaos/__main__.py)
+chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
-		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(ONLY),--only $(ONLY))
+		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)

@@ -39,7 +39,8 @@ class Deployment:
             return newest, newest > 0
         if newest:
             kept = await self.cloud.read("secrets", "versions", "access", str(newest), f"--secret={secret}")
-            if kept is not None and kept.strip() == given.get_secret_value():
+            # Byte for byte: a line end too many is a reason for a new version.
+            if kept == given.get_secret_value():
                 return newest, True
         return max(map(_number, found), default=0) + 1, False
 

@@ -21,7 +21,7 @@ from nightshift.settings import Settings
 
 _ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
-_KEPT_ELSEWHERE: Final = "whsec_a2VwdA=="
+_KEPT_ELSEWHERE: Final = "whsec_a2VwdC1pbi1zZWNyZXQtbWFuYWdlci1oZXJl"
 
 # A tick looks at its budget between two steps.
 _A_LAST_STEP_SECONDS: Final = 30

@@ -55,4 +55,8 @@ class Processes:
         )
         given = command.stdin.get_secret_value().encode() if command.stdin else b""
         stdout, stderr = await process.communicate(given)
-        return Answer(exit_code=process.returncode or 0, stdout=stdout.decode(), stderr=stderr.decode(errors="replace"))
+        return Answer(
+            exit_code=process.returncode or 0,
+            stdout=stdout.decode(errors="replace"),
+            stderr=stderr.decode(errors="replace"),
+        )

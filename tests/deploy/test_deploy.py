@@ -95,6 +95,28 @@ async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it
     assert config["secretEnvironmentVariables"] == "OPENAI_API_KEY=openai-api-key:2"
 
 
+@pytest.mark.parametrize("added", ["\n", " ", "\ufffd"])
+async def test_a_kept_key_that_differs_by_an_invisible_byte_is_replaced(site: Site, added: str) -> None:
+    """What is compared is every byte; and what is given is added without the line end of its file."""
+    await site.deploy()
+    site.state["secrets"]["openai-api-key"] = [SECRETS["OPENAI_API_KEY"] + added]
+
+    await site.deploy(SECRETS | {"OPENAI_API_KEY": f"{SECRETS['OPENAI_API_KEY']}\n"})
+
+    assert site.state["secrets"]["openai-api-key"][1:] == [SECRETS["OPENAI_API_KEY"]]
+    terminal = await site.deploy()
+    assert not [command for command in terminal.made if command[1] == "secrets"]
+
+
+@pytest.mark.parametrize("key", ['"sk-marked-key-1"', "sk-marked\u200b-key-1", "sk-marked-key\n-1"])
+async def test_a_key_that_no_function_would_start_with_is_not_deployed(site: Site, key: str) -> None:
+    """The variable is named, its value is not shown, and nothing is changed."""
+    with pytest.raises(DeployError, match="OPENAI_API_KEY") as stopped:
+        await site.deploy(SECRETS | {"OPENAI_API_KEY": key})
+    assert "marked" not in str(stopped.value)
+    assert site.state["apis"] == []
+
+
 async def test_without_the_key_nothing_is_begun(site: Site) -> None:
     """The sentence names the variable that was missing."""
     with pytest.raises(DeployError, match="OPENAI_API_KEY"):

@@ -17,7 +17,7 @@ from tests.deploy import sample_monitoring
 from tests.deploy.google import PROJECT, Google, changes_something
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"OPENAI_API_KEY": "sk-marked-key-1", "OPENAI_WEBHOOK_SECRET": "whsec_bWFya2Vk"}
+SECRETS = {"OPENAI_API_KEY": "sk-marked-key-1", "OPENAI_WEBHOOK_SECRET": "whsec_bWFya2VkLW1hcmtlZC1tYXJrZWQtbWFya2Vk"}
 
 
 class Died(BaseException):

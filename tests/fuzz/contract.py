@@ -22,7 +22,7 @@ ERROR_CODES = frozenset(
     {
         *("insufficient_tokens", "unknown_job_type", "invalid_input", "forbidden_image", "provider_rejected"),
         *("provider_refused", "result_invalid", "result_missing", "batch_expired", "batch_failed", "cancelled"),
-        *("too_many_jobs", "daily_limit"),
+        *("too_many_jobs", "daily_limit", "too_many_failures"),
     }
 )
 _NOTIFICATION = {"userId", "jobId", "type", "title", "message", "read", "createdAt", "expireAt"}

@@ -85,10 +85,14 @@ async def night(world: World, capsys: pytest.CaptureFixture[str]) -> list[Entry]
     world.provider.faults.add(
         RequestFault("POST", "/v1/batches", status=401),
         ReplyRule(Reply.http_error(400), text="bad.*", times=None),
+        ReplyRule(Reply.refuses("No."), text="dear"),
     )
+    world.set_env(NIGHTSHIFT_MAX_FAILED_USD_PER_DAY="0.000001")
     await world.give("alice", 9)
     await world.submit("alice", "good")
     await world.submit("alice", "bad", input={"text": "bad"})
+    await world.give("bob", 1)
+    await world.submit("bob", "dear", input={"text": "dear"})
     await world.finish()
     await world.write("alice", "lost")
     world.pass_time(minutes=3)
@@ -122,7 +126,7 @@ async def test_every_metric_finds_what_the_functions_print(night: list[Entry]) -
 
 
 async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> None:
-    """Three jobs were completed or failed, one rescued, one waits for an hour and a half, and errors are told apart."""
+    """Four jobs were completed or failed, one rescued, one waits for an hour and a half, and errors are told apart."""
 
     def values(name: str) -> list[float]:
         metric = METRICS[f"nightshift_{name}"]
@@ -132,7 +136,7 @@ async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> No
         metric = METRICS[f"nightshift_{name}"]
         return {entry["jsonPayload"]["message"] for entry in night if matches(metric["filter"], entry)}
 
-    assert (sum(values("jobs_completed")), sum(values("jobs_failed"))) == (2, 1)
+    assert (sum(values("jobs_completed")), sum(values("jobs_failed"))) == (2, 2)
     assert values("jobs_rescued") == [1]
     assert values("backlog_jobs")[-1] == 1
     # The database's own clock, by which jobs are queued, stands still when time passes.

@@ -129,8 +129,8 @@ async def charge_and_start(
         The job's update time if this call admitted it to be answered in real time, and nobody else; else None.
 
     Raises:
-        JobRefused: insufficient_tokens, daily_limit or too_many_jobs; or invalid_input for an id under which a job was
-            paid before.
+        JobRefused: insufficient_tokens, daily_limit, too_many_jobs or too_many_failures; or invalid_input for an id
+            under which a job was paid before.
     """
     charge = _Charge(
         job_id=job.job_id,
@@ -157,7 +157,12 @@ def new_charges(runtime: Runtime) -> Charges:
 async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
-    limits = UserLimits(per_day=runtime.settings.max_jobs_per_day, in_flight=runtime.settings.max_jobs_in_flight)
+    settings = runtime.settings
+    limits = UserLimits(
+        per_day=settings.max_jobs_per_day,
+        in_flight=settings.max_jobs_in_flight,
+        failed_usd=settings.max_failed_usd_per_day,
+    )
     account = await _read_account(runtime, undecided, limits)
     async for _ in attempts():
         admitted, refusals, after = _decide(account, undecided, limits)

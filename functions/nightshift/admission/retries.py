@@ -27,7 +27,9 @@ from nightshift.values.status import CREATED
 # What tells of an end. `expireAt` does: a job in flight is not to be deleted by its age.
 _NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
 # What the run that ended has left.
-_NO_RUN: Final = dict.fromkeys(("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers"), DELETE_FIELD)
+_NO_RUN: Final = dict.fromkeys(
+    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "countedBatchId"), DELETE_FIELD
+)
 
 
 async def start(runtime: Runtime, job: Written, start: Start) -> None:
@@ -53,6 +55,9 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
     writes = Commit(runtime)
     left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
     again = {"tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
+    if job.job.cost_usd:
+        # Its first end has counted it; its second counts what comes on top.
+        again["uncountedUsd"] = -job.job.cost_usd
     if start.next_attempt_at:
         # It is due at once, and from now on it has six hours again.
         again["submittedAt"] = start.next_attempt_at

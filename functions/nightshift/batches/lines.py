@@ -15,7 +15,7 @@ from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ResultFile, Stretch
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
-from nightshift.jobs.settlement import Completed, Failed, Settlement, settlement_of
+from nightshift.jobs.settlement import Completed, Failed, Settlement, late_line, settlement_of
 from nightshift.providers.result_line import ResultLine, parse_result_line, usage_of
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED, PROCESSING
@@ -65,17 +65,20 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
             parsed[result.job_id] = result
             usage += usage_of(result)
     jobs = await settlements.read_jobs(runtime, parsed)
-    judged = []
+    judged, late = [], []
     for job_id, result in parsed.items():
         job = jobs.get(job_id)
         if job is None or job.batch_id not in {batch.batch_id, None}:
             unknown += 1
         elif job.status != PROCESSING or job.batch_id is None:
             duplicate += 1
+            if line_after_end := late_line(job, batch.lane, batch.batch_id, result):
+                late.append(line_after_end)
         else:
             judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
     # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
+    await settlements.count_late(runtime, late)
     return Tally(settled=_counted(settled), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
 
 

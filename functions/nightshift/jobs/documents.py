@@ -52,6 +52,8 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
+        uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
+        counted_batch_id=fields.get("countedBatchId"),
     )
 
 

@@ -72,6 +72,11 @@ class Job:
     invalid_answers: int = 0
     # What the provider's answers in real time have cost so far; None = the model has no listed price.
     cost_usd: float | None = 0.0
+    # What lines of batches cost that brought no answer; the commit that ends the job without one counts it. Negative
+    # once an operator has run it again: so much of `cost_usd` was counted by its first end.
+    uncounted_usd: float = 0.0
+    # The batch of which the job's line was counted after, or by, the job's end.
+    counted_batch_id: str | None = None
 
     @property
     def is_realtime(self) -> bool:

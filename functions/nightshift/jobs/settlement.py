@@ -9,7 +9,7 @@ from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
 from nightshift.jobs.job import Job
 from nightshift.pricing.prices import batch_cost_usd
-from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of
+from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of, usage_of
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 from nightshift.values.status import CANCELLED, FAILED
@@ -46,6 +46,8 @@ class Requeued(_OfJob):
     """It goes back into its lane. `attempts` is what it has spent then."""
 
     attempts: int
+    # What its line in a batch has cost, which was no answer.
+    line_usd: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,21 @@ class Failed(_OfJob):
     error_code: str
     error_message: str
     title: str
+    # What its line in a batch has cost, which was no answer.
+    line_usd: float = 0.0
+
+    @property
+    def failed_usd(self) -> float:
+        """What we have paid for it, and its user has not: of that, what was not counted before."""
+        return max(0.0, self.job.uncounted_usd + (self.job.cost_usd or 0.0) + self.line_usd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(_OfJob):
+    """It has ended without an answer, and its line came after that: the line has cost something all the same."""
+
+    batch_id: str
+    line_usd: float
 
 
 Settlement = Completed | Requeued | Failed
@@ -63,14 +80,22 @@ Settlement = Completed | Requeued | Failed
 
 def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
     """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
+    cost_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line))
     try:
         job_type = find(job.type)
     except JobRefused as unknown:
-        return failure(job, unknown.code, unknown.message)
+        return replace(failure(job, unknown.code, unknown.message), line_usd=cost_usd or 0.0)
     answer = answer_of(line, job_type)
     if isinstance(answer, Answer):
-        return completion(job, lane, job_type, answer, batch_cost_usd(lane.provider, lane.model, answer.usage))
-    return retry_or_failure(job, answer, max_attempts, stop)
+        return completion(job, lane, job_type, answer, cost_usd)
+    return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)
+
+
+def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
+    """A line for a job of this batch that has ended without it, if it has cost something that was not counted yet."""
+    is_over = job.status in {FAILED, CANCELLED} and job.batch_id == batch_id != job.counted_batch_id
+    line_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line)) if is_over else None
+    return Late(job=job, batch_id=batch_id, line_usd=line_usd) if line_usd else None
 
 
 def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cost_usd: float | None) -> Completed:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
@@ -20,14 +21,17 @@ from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.job import Job
 from nightshift.jobs.notification import Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry
-from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement
+from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
+from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
 from nightshift.runtime import Runtime
 from nightshift.values.status import COMPLETED, QUEUED
 
 if TYPE_CHECKING:
-    Kept = TypeVar("Kept", Completed | Requeued, Failed)
+    Kept = TypeVar("Kept", Completed | Requeued, Failed, Late)
     Writer = Callable[[Commit, Sequence[Kept]], Awaitable[None]]
+
+log = structlog.get_logger()
 
 # One gRPC message holds 10 MiB in production and 4 MiB in the emulator; a result is at most some 100 kB and written
 # twice.
@@ -37,7 +41,7 @@ _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
     *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt"),
-    FORMER_BATCH_IDS,
+    *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId"),
 )
 
 
@@ -64,15 +68,12 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
             else:
                 _write_requeued(runtime, writes, settlement)
 
-    async def write_failures(writes: Commit, failures: Sequence[Failed]) -> None:
-        await _write_failures_and_refunds(runtime, writes, failures)
-
     shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
     of_users = (list(failures) for _, failures in groupby(failed, key=lambda failure: failure.job.user_id))
     commits: list[Awaitable[Sequence[Settlement]]] = [
         *(_commit_all(runtime, chunk, write_shared) for chunk in shared),
-        *(_commit_all(runtime, failures, write_failures) for failures in of_users),
+        *(_settle_failures(runtime, failures) for failures in of_users),
     ]
     # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
     troubles = []
@@ -84,6 +85,36 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
             troubles.append(trouble)
     if troubles:
         raise troubles[0]
+    return settled
+
+
+async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
+    """Count what lines have cost that came after their jobs' end, each once however often this is called."""
+
+    async def write(writes: Commit, late: Sequence[Late]) -> None:
+        refunds = await Refunds.read(runtime, late[0].job.user_id, [])
+        for line in late:
+            _write_job(runtime, writes, line.job, {"countedBatchId": line.batch_id})
+        refunds.write(writes, [], sum(line.line_usd for line in late))
+
+    in_order = sorted(lines, key=lambda line: line.job.user_id)
+    for _, late in groupby(in_order, key=lambda line: line.job.user_id):
+        await _commit_all(runtime, list(late), write)
+
+
+async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list[Failed]:
+    """Settle the failures of one user, and say so if they cost us more than they may in a day."""
+    before: list[Admissions] = []
+
+    async def write(writes: Commit, failures: Sequence[Failed]) -> None:
+        before[:] = [await _write_failures_and_refunds(runtime, writes, failures)]
+
+    settled = await _commit_all(runtime, failures, write)
+    failed_usd = sum(failure.failed_usd for failure in settled)
+    limit_usd = runtime.settings.max_failed_usd_per_day
+    if settled and before and before[0].failed_usd < limit_usd <= before[0].failed_usd + failed_usd:
+        told = {"failed_usd": before[0].failed_usd + failed_usd, "limit_usd": limit_usd}
+        log.warning("failures_limit_reached", job_id=settled[-1].job.job_id, **told)
     return settled
 
 
@@ -117,8 +148,8 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
 
 
 def _whose(job: Job) -> tuple[object, ...]:
-    """In whose hands a job is: a batch's, or those of who took it last to answer it in real time."""
-    return job.status, job.batch_id, job.next_attempt_at
+    """In whose hands a job is: a batch's, or those of who took it last to answer it in real time; or who counted it."""
+    return job.status, job.batch_id, job.next_attempt_at, job.counted_batch_id
 
 
 def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
@@ -146,6 +177,8 @@ def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
 def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
+    if again.line_usd:
+        left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
     _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 
@@ -154,8 +187,8 @@ def batches_left(job: Job) -> list[str]:
     return [*job.former_batch_ids, *([job.batch_id] if job.batch_id else [])]
 
 
-async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> None:
-    """Write the failures and cancellations of one user's jobs.
+async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> Admissions:
+    """Write the failures and cancellations of one user's jobs; returns the user's admissions before.
 
     What comes back is what the ledger says was charged and not refunded yet.
     """
@@ -174,10 +207,22 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 "errorMessage": failure.error_message,
                 "tokensSpent": 0,
                 **_ended(runtime, failure.job),
+                **_counted(failure),
             },
         )
         _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
-    refunds.write(writes, job_ids)
+    refunds.write(writes, job_ids, sum(failure.failed_usd for failure in failures))
+    return refunds.admissions
+
+
+def _counted(failure: Failed) -> dict[str, Any]:
+    """What tells that a failed job's cost is counted."""
+    counted: dict[str, Any] = {}
+    if failure.job.uncounted_usd:
+        counted["uncountedUsd"] = DELETE_FIELD
+    if failure.line_usd:
+        counted["countedBatchId"] = failure.job.batch_id
+    return counted
 
 
 def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""How many jobs a user may have: the limits, and what the wallet's document keeps so that they hold.
+"""What a user may have: the limits, and what the wallet's document keeps so that they hold.
 
 How many were admitted today is counted there exactly. How many are in flight is not: each admission adds one to
 `inFlightAtMost`, and no end takes one away, or every answer would write a wallet. So it is a bound, and as long as it
 is below the limit nothing more needs to be known. Where it is not, the database counts the jobs, and the bound goes on
 from there. A retry adds nothing: from `processing` back to `queued` a job stays in flight, however long it takes. One
 that an operator runs again after its end adds one.
+
+What failed answers cost us is counted there, too. A job that fails, or is cancelled, gives its tokens back, so tokens
+alone would not bound it: with five of them a user could have any number of answers that are refused, cut off or not
+valid. The commit that ends such a job adds its cost, on the day of that end.
 """
 
 from collections.abc import Mapping
@@ -13,16 +17,17 @@ from typing import Any
 
 from nightshift.errors import JobRefused
 from nightshift.values.tokens import tokens_of
-from nightshift.values.usage import count_of
+from nightshift.values.usage import count_of, usd_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserLimits:
-    """How many jobs one user may have; 0 = as many as there are tokens."""
+    """How many jobs one user may have, and what the failed ones may cost us in a day; 0 = no limit but the tokens."""
 
     per_day: int
     # Queued and processing.
     in_flight: int
+    failed_usd: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,8 @@ class Admissions:
     day: str
     on_day: int
     in_flight_at_most: int
+    # What answers have cost on this day whose jobs ended without one.
+    failed_usd: float = 0.0
 
     @classmethod
     def read(cls, wallet: Mapping[str, Any] | None, today: str) -> "Admissions":
@@ -51,6 +58,7 @@ class Admissions:
             day=str(day) if is_current else today,
             on_day=count_of(kept.get("onDay")) if is_current else 0,
             in_flight_at_most=count_of(kept.get("inFlightAtMost")),
+            failed_usd=usd_of(kept.get("failedUsd")) if is_current else 0.0,
         )
 
     def needs_count(self, limits: UserLimits, more: int) -> bool:
@@ -63,10 +71,17 @@ class Admissions:
 
     def is_day_over(self, limits: UserLimits) -> bool:
         """Whether no more jobs are admitted today."""
-        return 0 < limits.per_day <= self.on_day
+        return 0 < limits.per_day <= self.on_day or self.has_failed_too_often(limits)
+
+    def has_failed_too_often(self, limits: UserLimits) -> bool:
+        """Whether the failed answers of the day have cost us all that they may."""
+        return 0 < limits.failed_usd <= self.failed_usd
 
     def refusal(self, limits: UserLimits) -> JobRefused | None:
         """Why one more job is refused, if it is."""
+        if self.has_failed_too_often(limits):
+            failed = "Too many of your requests could not be answered today"
+            return JobRefused("too_many_failures", f"{failed}; send it again after midnight UTC.")
         if self.is_day_over(limits):
             reached = f"The limit of requests a day ({limits.per_day}) is reached"
             return JobRefused("daily_limit", f"{reached}; send it again after midnight UTC.")
@@ -83,7 +98,12 @@ class Admissions:
         """The same once a job that had ended is in flight again: it was admitted before."""
         return replace(self, in_flight_at_most=self.in_flight_at_most + 1)
 
+    def with_failed(self, usd: float) -> "Admissions":
+        """The same once answers of this cost were given to jobs that ended without one."""
+        return replace(self, failed_usd=self.failed_usd + usd)
+
     def fields(self) -> dict[str, Any]:
         """The wallet's field."""
         kept = {"day": self.day, "onDay": self.on_day, "inFlightAtMost": self.in_flight_at_most}
-        return {"admissions": kept}
+        failed = {"failedUsd": self.failed_usd} if self.failed_usd else {}
+        return {"admissions": {**kept, **failed}}

@@ -1,4 +1,7 @@
-"""Refunds: a job's tokens come back as a ledger entry, in one commit with the wallet and whatever the reason is."""
+"""Refunds: a job's tokens come back as a ledger entry, in one commit with the wallet and whatever the reason is.
+
+What such a job has cost us is counted in the wallet's admissions by the same commit: exactly once, like the refund.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,6 +11,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ, Commit
 from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.ledger.limits import Admissions
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.tokens import tokens_of
@@ -22,7 +26,7 @@ class Refunds:
     def __init__(
         self, runtime: Runtime, wallet_ref: "AsyncDocumentReference", read: Mapping[str, "DocumentSnapshot[Any]"]
     ) -> None:
-        self._client = runtime.firestore
+        self._today = runtime.today
         self._wallet_ref = wallet_ref
         self._read = read
 
@@ -43,20 +47,26 @@ class Refunds:
         has_wallet = self._read[self._wallet_ref.path].exists
         return max(0, -tokens_of(charge.get("amount"))) if has_wallet and not was_refunded else 0
 
-    def write(self, writes: Commit, job_ids: Sequence[str]) -> None:
-        """Add the jobs' refunds, and the wallet under the update time at which it was read."""
+    @property
+    def admissions(self) -> Admissions:
+        """The user's admissions, as of today."""
+        return Admissions.read(self._read[self._wallet_ref.path].to_dict(), self._today)
+
+    def write(self, writes: Commit, job_ids: Sequence[str], failed_usd: float = 0.0) -> None:
+        """Add the jobs' refunds and what they cost us, and the wallet under the update time at which it was read."""
         refunds = {job_id: tokens for job_id in job_ids if (tokens := self.tokens(job_id))}
         for job_id, tokens in refunds.items():
             writes.create(
                 self._entry_ref(refund_id(job_id)),
                 {"amount": tokens, "kind": "refund", "jobId": job_id, "createdAt": SERVER_TIMESTAMP},
             )
-        if refunds:
-            snapshot = self._read[self._wallet_ref.path]
+        snapshot = self._read[self._wallet_ref.path]
+        if refunds or (failed_usd and snapshot.exists):
             wallet = Wallet.read(snapshot.to_dict()).refunded(sum(refunds.values()))
+            failed = self.admissions.with_failed(failed_usd).fields() if failed_usd else {}
             writes.update(
                 self._wallet_ref,
-                {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP},
+                {**wallet.fields(), **failed, "updatedAt": SERVER_TIMESTAMP},
                 read_as_of=snapshot.update_time,
             )
 

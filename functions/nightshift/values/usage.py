@@ -14,6 +14,12 @@ def count_of(counted: Any) -> int:
     return counted if is_count else 0
 
 
+def usd_of(amount: Any) -> float:
+    """An amount of dollars as a document has it; 0 for what can be none."""
+    is_amount = isinstance(amount, int | float) and not isinstance(amount, bool) and 0 <= amount < _MOST_COUNTED
+    return float(amount) if is_amount else 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Usage:
     """Tokens that the provider counted."""
