@@ -49,10 +49,10 @@ deploy: $(BIN)/.ready $(CLI)/node_modules/.ready ## bring a Google Cloud project
 test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs (EVERY=1: all cases; tests/chaos/__main__.py)
+chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
-		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(ONLY),--only $(ONLY))
+		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)
