@@ -2,15 +2,19 @@
 
 A wrong setting stops the start with a sentence that names it; so does a `NIGHTSHIFT_…` variable that nobody
 knows, since it is most likely a misspelt one. Names, defaults and meanings are those of the README's table.
+
+Blanks and line ends around a value are cut off: files and secrets often end in one. Any other invisible character is
+refused, since a key that holds one is refused by its provider for ever.
 """
 
 import base64
 import os
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nightshift import deployed
 from nightshift.errors import InvalidSettings
 from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
@@ -22,6 +26,36 @@ _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
 # https://www.standardwebhooks.com: the prefix, then the key in base64.
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
+_LEAST_SECRET_BYTES = 24
+# OpenAI's own server, which reaches no private network of ours.
+_OPENAI = "https://api.openai.com/"
+_QUOTES = frozenset("\"'`<>")
+
+
+def _cleaned(value: Any) -> Any:
+    """A value without blanks and line ends around it; None if that is all of it.
+
+    Raises:
+        ValueError: an invisible character is in it.
+    """
+    if not isinstance(value, str) or not value:
+        return value
+    if not (cleaned := value.strip()).isprintable():
+        raise ValueError("it holds a line end, or another invisible character")
+    return cleaned or None
+
+
+def _key(value: Any) -> Any:
+    """A key of plain visible characters. Raises ValueError for quotes, brackets, blanks and all that is not ASCII."""
+    if not isinstance(value, str):
+        return value
+    if not all("!" <= letter <= "~" and letter not in _QUOTES for letter in value):
+        raise ValueError("it holds quotes, brackets, blanks, or characters that no key has")
+    return value
+
+
+Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
 class Settings(BaseSettings):
@@ -30,9 +64,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
-    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
-    openai_webhook_secret: SecretStr | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
+    openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
@@ -69,10 +103,21 @@ class Settings(BaseSettings):
     stats_public: bool = False
     dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _clean(cls, value: Any) -> Any:
+        return _cleaned(value)
+
     def model_post_init(self, _: Any) -> None:
-        """Fill the bucket names in, which follow from the project."""
+        """Fill in what follows from other settings."""
         object.__setattr__(self, "bucket", self.bucket or f"{self.project}-nightshift")
         object.__setattr__(self, "uploads_bucket", self.uploads_bucket or f"{self.project}.firebasestorage.app")
+        # A server of one's own may reach names that only its network answers: there only listed hosts are accepted.
+        if self.image_hosts is None and self.deployed_service and not self._asks_openai():
+            object.__setattr__(self, "image_hosts", ())
+
+    def _asks_openai(self) -> bool:
+        return self.openai_base_url is None or f"{self.openai_base_url}/".startswith(_OPENAI)
 
 
 def load() -> Settings:
@@ -95,8 +140,8 @@ def load() -> Settings:
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
     if settings:
         faults += _faults_of_secrets(settings)
-    if settings and settings.deployed_service and settings.auth_emulator:
-        faults.append("FIREBASE_AUTH_EMULATOR_HOST: a deployed function would accept unsigned tokens with it")
+    if deployed.is_deployed(os.environ):
+        faults += deployed.faults(os.environ)
     if faults or settings is None:
         raise InvalidSettings("; ".join(faults))
     return settings
@@ -107,20 +152,25 @@ def _faults_of_secrets(settings: Settings) -> list[str]:
     given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
     faults = [f"{name}: this function needs it" for name in needed_by(settings.target) if given[name] is None]
     signs = SECRETS[WEBHOOK_SECRET]
-    if signs in needed_by(settings.target) and given[signs] and not _is_signing_secret(given[signs].get_secret_value()):
-        faults.append(f"{signs}: after {_SECRET_PREFIX} it is no base64")
+    if signs in needed_by(settings.target) and given[signs]:
+        bytes_of_key = _signing_key(given[signs].get_secret_value())
+        # With an empty key, anybody could sign.
+        if not bytes_of_key:
+            faults.append(f"{signs}: after {_SECRET_PREFIX} it is no base64")
+        elif settings.deployed_service and len(bytes_of_key) < _LEAST_SECRET_BYTES:
+            faults.append(f"{signs}: a key of fewer than {_LEAST_SECRET_BYTES} bytes can be guessed")
     return faults
 
 
-def _is_signing_secret(secret: str) -> bool:
-    """Whether a signature can be checked with it. With an empty key, anybody could sign."""
+def _signing_key(secret: str) -> bytes:
+    """The key by which signatures are checked; empty if there is none in the secret."""
     # The SDK takes a secret without the prefix as it is.
     if not secret.startswith(_SECRET_PREFIX):
-        return True
+        return secret.encode()
     try:
-        return bool(base64.b64decode(secret.removeprefix(_SECRET_PREFIX)))
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
     except ValueError:
-        return False
+        return b""
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

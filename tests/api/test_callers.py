@@ -1,7 +1,8 @@
 """ID tokens that are really signed, and those that only pretend, at a function that runs as it is deployed.
 
-The function is a process of its own that has `K_SERVICE`, no Auth emulator, and what Cloud Run's metadata server gives
-it for a credential; it reaches Google at Google's addresses, where tests/support/google_auth.py answers.
+The function is a process of its own that has no Auth emulator, and what Cloud Run's metadata server gives it for a
+credential; it reaches Google at Google's addresses, where tests/support/google_auth.py answers. It lacks `K_SERVICE`
+alone, with which it would refuse Firestore's emulator.
 """
 
 import asyncio
@@ -53,7 +54,6 @@ async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
             **google.environment,
             "FIRESTORE_EMULATOR_HOST": os.environ["FIRESTORE_EMULATOR_HOST"],
             "GOOGLE_CLOUD_PROJECT": project,
-            "K_SERVICE": "get-batch-stats",
         }
         function = await start_function("get_batch_stats", port, environment)
         log: list[str] = []

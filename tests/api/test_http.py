@@ -233,17 +233,3 @@ async def test_a_caller_who_goes_away_halfway_is_no_bug(world: World, capsys: py
 
     assert answer.status_code == 400
     assert "request_failed" not in capsys.readouterr().out
-
-
-async def test_a_deployed_function_has_no_auth_emulator_however_it_is_spelt(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Settings are read in capitals and in small letters; without the variable the function starts."""
-    monkeypatch.setenv("K_SERVICE", "get-batch-stats")
-    for name in ("FIREBASE_AUTH_EMULATOR_HOST", "firebase_auth_emulator_host"):
-        monkeypatch.delenv("FIREBASE_AUTH_EMULATOR_HOST", raising=False)
-        monkeypatch.setenv(name, "127.0.0.1:1")
-        with pytest.raises(InvalidSettings, match="would accept unsigned tokens"):
-            settings.load()
-        monkeypatch.delenv(name)
-    assert settings.load().auth_emulator is None

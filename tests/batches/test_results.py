@@ -51,6 +51,27 @@ async def test_a_web_image_is_passed_on_and_never_fetched(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("speed", ["batch", "instant"])
+async def test_a_persons_screen_obeys_no_answer(world: World, speed: str) -> None:
+    """An answer in a fence is stored, and shown, without controls and turned directions; emoji stay whole."""
+    hostile = "👩\u200d🔬 bottle\u202e\x1b[31m\x00\u2067"
+    answer = {name: hostile if isinstance(value, str) else value for name, value in RIGHT_ANSWER.items()}
+    answer |= {"category": "dry", "tips": [hostile]}
+    world.provider.faults.add(ReplyRule(Reply(content=f"```json\n{json.dumps(answer)}\n```"), times=None))
+    await world.give("alice", 5)
+
+    job_id = await world.submit("alice", speed=speed)
+    await world.finish()
+
+    job, note = await world.job(job_id), await world.read(f"notifications/{job_id}")
+    clean = "👩\u200d🔬 bottle[31m"
+    assert job["status"] == "completed"
+    assert job["result"]["itemName"] == job["result"]["explanation"] == job["result"]["tips"][0] == clean
+    assert (await world.read(f"classifications/{job_id}"))["result"] == job["result"]
+    assert note["message"] == f"{clean}: dry"
+    await assert_promises_kept(world)
+
+
 async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world: World) -> None:
     """It is what was asked for but for its size; no commit is tried with it, and its neighbour has its answer."""
     world.provider.faults.add(
@@ -260,7 +281,7 @@ async def test_unknown_duplicate_and_malformed_lines_are_counted_and_harm_nobody
 
 
 async def test_separators_that_are_no_newlines_do_not_cut_a_line(world: World) -> None:
-    """U+2028, U+0085 and emoji travel there and back unharmed."""
+    """U+2028, U+0085 and emoji travel there and back; in the result, a line ends as everywhere."""
     await world.give("alice", 1)
     odd = "one\u2028two\u0085three \U0001f37e"
 
@@ -277,7 +298,7 @@ async def test_separators_that_are_no_newlines_do_not_cut_a_line(world: World) -
     job_id = await world.submit("alice", input={"text": odd})
     await world.finish()
 
-    assert (await world.job(job_id))["result"]["itemName"] == odd
+    assert (await world.job(job_id))["result"]["itemName"] == "one\ntwo\nthree \U0001f37e"
 
 
 async def test_a_batch_that_the_provider_fails_is_sent_again_then_refunded(world: World) -> None:

@@ -13,6 +13,7 @@ from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answe
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 from nightshift.values.status import CANCELLED, FAILED
+from nightshift.values.text import cleaned
 from nightshift.values.usage import Usage
 
 WAS_CANCELLED: Final = "The request was cancelled."
@@ -129,7 +130,7 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Sto
 def failure(job: Job, error_code: str, error_message: str) -> Failed:
     """Fail a job."""
     title = f"{title_of(job.type)} failed"
-    return Failed(job=job, error_code=error_code, error_message=error_message, title=title)
+    return Failed(job=job, error_code=error_code, error_message=cleaned(error_message), title=title)
 
 
 def cancellation(job: Job) -> Failed:

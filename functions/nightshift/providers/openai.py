@@ -54,6 +54,7 @@ from nightshift.providers.base import (
 from nightshift.providers.request_line import RequestLine, request_line
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.outcome import Outcome
+from nightshift.values.text import cleaned
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -269,11 +270,12 @@ class OpenAIProvider:
 
 
 def _text(field: Any) -> str | None:
-    """A text with something in it, as a document can hold it: not too long, and without half characters.
+    """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
 
     Seen in the wild: an empty string where there is no file.
     """
-    text = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
+    held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
+    text = cleaned(held)
     return text or None
 
 
