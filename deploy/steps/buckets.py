@@ -23,7 +23,7 @@ _FLAGS: Final = (
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create the private bucket, or close it; name the app's bucket if it is missing."""
     cloud, settings = deployment.cloud, deployment.settings
-    buckets = {bucket["name"]: bucket for bucket in await cloud.look("storage", "buckets", "list", "--raw") or []}
+    buckets = await deployment.buckets()
     lifecycle = json.loads((deployment.root / _LIFECYCLE).read_text())
     address = f"gs://{settings.bucket}"
     if settings.bucket not in buckets:
