@@ -40,6 +40,10 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     elif not cloud.blind_because:
         console = f"https://console.firebase.google.com/project/{cloud.project}/storage"
         do_it = f"add Firebase to the project, and under {console} press Get started"
+        # Firebase named it so until October 2024.
+        older = f"{cloud.project}.appspot.com"
+        if older in buckets:
+            do_it = f"gs://{older} is there; if the app uploads into it, set NIGHTSHIFT_UPLOADS_BUCKET={older}"
         yield Change(action="missing", what=f"gs://{settings.uploads_bucket}, the app's: {do_it}")
 
 

@@ -134,6 +134,15 @@ async def test_without_the_apps_bucket_nothing_is_begun(site: Site) -> None:
     assert site.state["apis"] == []
 
 
+async def test_an_older_projects_bucket_is_named_with_its_setting(site: Site) -> None:
+    """Firebase named it PROJECT.appspot.com; the sentence says which setting to set, and to what."""
+    older = f"{PROJECT}.appspot.com"
+    site.state["buckets"] = {older: {"name": older}}
+    with pytest.raises(DeployError, match=f"set NIGHTSHIFT_UPLOADS_BUCKET={older}"):
+        await site.deploy()
+    assert site.state["apis"] == []
+
+
 async def test_without_the_webhooks_secret_its_function_is_left_out_and_can_come_later(site: Site) -> None:
     """The plan says so both times, and the others are deployed."""
     key = {"OPENAI_API_KEY": "sk-marked-key-1"}

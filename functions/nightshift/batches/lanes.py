@@ -9,6 +9,7 @@ import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches.lane_cache import LaneMemory
+from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
 from nightshift.database.commits import READ
@@ -77,13 +78,13 @@ def most_requests(hold: Hold) -> int | None:
     return count_of(hold.fields.get("mostRequests")) or None
 
 
-def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any]:
+def submission(runtime: Runtime, hold: Hold, turns: Turns | None, *, is_burst: bool) -> dict[str, Any]:
     """What a new batch changes in its lane's document, in the commit that creates it.
 
     The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set. A
-    learned limit is doubled, until it limits nothing any more.
+    learned limit is doubled, until it limits nothing any more. The turns go on.
     """
-    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP}
+    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP, **(turns.fields() if turns else {})}
     as_set = runtime.settings.coalesce_seconds
     window = min(2 * _window_seconds(runtime, hold.fields), _WIDEST * as_set) if is_burst else as_set
     if window != _window_seconds(runtime, hold.fields):
