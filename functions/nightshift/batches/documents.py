@@ -30,6 +30,7 @@ from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import STOPS
 from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage, count_of, usd_of
 
 log = structlog.get_logger()
@@ -288,6 +289,8 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_file_id=fields.get("outputFileId"),
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
+        trouble=Trouble.read(fields.get("trouble")),
+        spared=count_of(fields.get("spared")),
         is_cut=bool(fields.get("isCut")),
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),
