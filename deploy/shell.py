@@ -11,6 +11,8 @@ from deploy.command import Command
 
 # Nobody sits at gcloud's prompts, and an API is enabled by its step alone.
 _NO_QUESTIONS: Final = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_SHOULD_PROMPT_TO_ENABLE_API": "false"}
+# `npx` fetches the Firebase CLI; no program of a package runs by being installed.
+_NO_SCRIPTS: Final = {"npm_config_ignore_scripts": "true"}
 # Secrets reach a program by its standard input alone; and what is deployed is deployed to Google, not to an emulator.
 _OURS: Final = ("OPENAI_", "NIGHTSHIFT_")
 _EMULATORS: Final = "_EMULATOR_HOST"
@@ -37,11 +39,15 @@ class Processes:
 
     def __init__(self, root: Path, caller: Mapping[str, str] = os.environ) -> None:
         self._root = root
-        self._environment = {
-            name: value
-            for name, value in caller.items()
-            if not name.startswith(_OURS) and not name.endswith(_EMULATORS)
-        } | _NO_QUESTIONS
+        self.environment = (
+            {
+                name: value
+                for name, value in caller.items()
+                if not name.startswith(_OURS) and not name.endswith(_EMULATORS)
+            }
+            | _NO_QUESTIONS
+            | _NO_SCRIPTS
+        )
 
     async def run(self, command: Command) -> Answer:
         """Run it to its end; what it says is kept, and not shown."""
@@ -51,7 +57,7 @@ class Processes:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=self._root,
-            env=self._environment,
+            env=self.environment,
         )
         given = command.stdin.get_secret_value().encode() if command.stdin else b""
         stdout, stderr = await process.communicate(given)

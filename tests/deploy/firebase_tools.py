@@ -32,7 +32,15 @@ def package() -> Path:
 def _fetch(folder: Path) -> None:
     folder.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-        command = ("npm", "pack", f"firebase-tools@{VERSION}", "--silent", "--pack-destination", fresh)
+        command = (
+            "npm",
+            "pack",
+            f"firebase-tools@{VERSION}",
+            "--ignore-scripts",
+            "--silent",
+            "--pack-destination",
+            fresh,
+        )
         subprocess.run(command, check=True, capture_output=True, cwd=fresh)  # noqa: S603 - npm, and a pinned name
         (archive,) = Path(fresh).glob("*.tgz")
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
