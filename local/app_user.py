@@ -1,10 +1,10 @@
 """A signed-in user of the app: what a phone does, with the user's own token, so through firestore.rules.
 
-Firestore's REST API stands in for the app's SDK; both meet the same rules. The storage emulator knows no rules, so an
-upload there is the one thing that nobody checks locally.
+The REST APIs stand in for the app's SDKs; both meet the same rules.
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +25,7 @@ class AppUser:
     def __init__(self, client: httpx.AsyncClient, stack: Stack, uid: str) -> None:
         self.uid = uid
         self._client = client
-        self._storage = stack.storage_url
+        self._storage = f"http://{stack.app_storage_host}"
         self._uploads_bucket = stack.buckets[1]
         self._name = f"projects/{stack.project}/databases/(default)/documents"
         self._documents = f"http://{stack.firestore_host}/v1/{self._name}"
@@ -34,7 +34,7 @@ class AppUser:
     async def upload(self, name: str, image: bytes) -> str:
         """Upload a PNG into the user's own folder; returns its `imageUri`.
 
-        An upload that breaks off is begun again, as the app's SDK does it: the storage emulator takes few at once.
+        An upload that breaks off is begun again, as the app's SDK does it.
         """
         path = f"users/{self.uid}/{name}"
         for pause_seconds in _UPLOAD_PAUSES_SECONDS:
@@ -49,11 +49,18 @@ class AppUser:
         return f"gs://{self._uploads_bucket}/{path}"
 
     async def _upload(self, path: str, image: bytes) -> None:
+        boundary = "0123456789abcdef"
+        head = f"--{boundary}\r\nContent-Type: application/json\r\n\r\n" + json.dumps({"contentType": "image/png"})
+        head += f"\r\n--{boundary}\r\nContent-Type: image/png\r\n\r\n"
         answer = await self._client.post(
-            f"{self._storage}/upload/storage/v1/b/{self._uploads_bucket}/o",
-            params={"uploadType": "media", "name": path},
-            content=image,
-            headers={"Content-Type": "image/png"},
+            f"{self._storage}/v0/b/{self._uploads_bucket}/o",
+            params={"name": path},
+            content=head.encode() + image + f"\r\n--{boundary}--".encode(),
+            headers={
+                "Authorization": self._headers["Authorization"].replace("Bearer", "Firebase"),
+                "X-Goog-Upload-Protocol": "multipart",
+                "Content-Type": f"multipart/related; boundary={boundary}",
+            },
         )
         answer.raise_for_status()
 

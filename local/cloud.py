@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ from local.emulators import FIRESTORE
 from local.environment import basic_environment
 from local.errors import StackError
 from local.part import ROOT, Part, stop
-from local.ports import HOST, free_ports
+from local.ports import EVERYWHERE, HOST, free_ports, standard_ports
+from local.ports import FIRESTORE as FIRESTORE_PORT
+from local.ports import PUBSUB as PUBSUB_PORT
 from local.setup import Toolchain, find_toolchain
 
 RULES = ROOT / "firestore.rules"
@@ -43,8 +45,14 @@ class CloudAddresses:
     storage: str
 
     @classmethod
-    def choose(cls) -> "CloudAddresses":
-        return cls(**dict(zip(("firestore", "pubsub", "storage"), _addresses(3), strict=True)))
+    def choose(cls, *, standard: bool = False) -> "CloudAddresses":
+        """Free ports; with `standard` those of the Emulator Suite where they are free.
+
+        Cloud Storage has always another: at the standard port the app finds `local/firebase/storage_routes.py`.
+        """
+        firestore, pubsub = standard_ports((FIRESTORE_PORT, PUBSUB_PORT)) if standard else free_ports(2)
+        (storage,) = free_ports(1)
+        return cls(firestore=f"{HOST}:{firestore}", pubsub=f"{HOST}:{pubsub}", storage=f"{HOST}:{storage}")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,11 +72,12 @@ def start_cloud(
     log_dir: Path,
     rules: Path | None,
     events_to: str | None = None,
+    lan: bool = False,
 ) -> list[Part]:
     """Start the three emulators; they are not ready yet.
 
     `rules` is a Firestore rules file, without which everybody may do everything; `events_to` is the HOST:PORT
-    that receives Firestore's trigger events.
+    that receives Firestore's trigger events. With `lan`, a phone in the same network reaches Firestore, too.
     """
     environment = basic_environment(caller)
     java = [str(toolchain.java), *_JAVA_OPTIONS]
@@ -77,7 +86,7 @@ def start_cloud(
         "-cp",
         str(toolchain.firestore_jar),
         FIRESTORE.main_class,
-        *_listen(addresses.firestore),
+        *_listen(addresses.firestore, everywhere=lan),
     ]
     if rules:
         firestore.append(f"--rules={rules}")
@@ -160,10 +169,6 @@ def _run_apart(work: Coroutine[Any, Any, None]) -> None:
         thread.submit(asyncio.run, work).result()
 
 
-def _addresses(number: int) -> Sequence[str]:
-    return [f"{HOST}:{port}" for port in free_ports(number)]
-
-
-def _listen(address: str) -> list[str]:
+def _listen(address: str, *, everywhere: bool = False) -> list[str]:
     host, port = address.split(":")
-    return [f"--host={host}", f"--port={port}"]
+    return [f"--host={EVERYWHERE if everywhere else host}", f"--port={port}"]

@@ -2,12 +2,14 @@
 
     python -m local.demo [--live]
 
-With `--live` OpenAI itself answers: it takes OPENAI_API_KEY, costs a few cents, and lasts as long as OpenAI's
-batch lane does. The exit code says whether all that was promised happened.
+A stand-in answers. OPENAI_BASE_URL names an OpenAI-compatible server that answers instead. With `--live` OpenAI itself
+does: it takes OPENAI_API_KEY, costs a few cents, and lasts as long as OpenAI's batch lane does. The exit code says
+whether all that was promised happened.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.live import Live
 
 from local import demo_view
+from local.answering import who_answers
 from local.app_user import AppUser
 from local.demo_batches import ended_batches
 from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds, demo_jobs, picture
@@ -27,9 +30,9 @@ from local.grant import grant_tokens
 from local.stack import Options, Stack, running_stack
 
 _LOOK_EVERY_SECONDS = 0.4
-# A tick every ten minutes comes every five seconds; against OpenAI every minute, since its batches take their time.
-_SPEED, _LIVE_SPEED = 120.0, 10.0
-_PATIENCE_SECONDS, _LIVE_PATIENCE_SECONDS = 50.0, 25 * 3600.0
+# A tick every ten minutes comes every five seconds; with a real model every minute, since batches take their time.
+_SPEED, _MODELS_SPEED = 120.0, 10.0
+_PATIENCE_SECONDS, _MODELS_PATIENCE_SECONDS = 50.0, 25 * 3600.0
 
 _KEPT = (
     "every job ended as it should, with one notification each; every wallet equals its ledger; "
@@ -58,26 +61,26 @@ def _console() -> Console:
 
 
 async def _run(console: Console, *, live: bool) -> int:
+    answering = await who_answers(os.environ, live=live)
     console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
     options = Options(
-        speed=_LIVE_SPEED if live else _SPEED,
-        live=live,
+        speed=_SPEED if answering.is_stand_in else _MODELS_SPEED,
+        answering=answering,
         validating_seconds=0.2,
         finalizing_seconds=0.2,
         answer_seconds=0.5,
     )
     async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
-        if not live:
-            console.print("No model is asked: a stand-in answers, and says so. LIVE=1 asks OpenAI itself.")
+        console.print(answering.sentence, highlight=False)
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            return await _night(console, stack, client, demo_jobs(live=live))
+            return await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
 
 
 async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs: Sequence[DemoJob]) -> int:
     users = {uid: AppUser(client, stack, uid) for uid in dict.fromkeys(job.uid for job in jobs)}
     for uid, tokens in TOKENS.items():
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
-    if not stack.options.live:
+    if stack.answering.is_stand_in:
         refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
         hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}
         control = stack.openai_base_url.removesuffix("/v1") + "/control/faults"
@@ -89,7 +92,8 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     await asyncio.gather(*(_write(users, job) for job in last))
     await _watch(console, stack, users, len(jobs))
     night = await look(client, stack, users)
-    demo_view.show(console, jobs, night, ended_batches(stack.log_dir, stack.options.speed))
+    batches = ended_batches(stack.log_dir, stack.options.speed)
+    demo_view.show(console, jobs, night, batches, invented=stack.answering.is_stand_in)
     broken = broken_promises(jobs, night)
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)
@@ -113,7 +117,7 @@ async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:
 async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], total: int) -> None:
     """Show the jobs' progress until all have ended and their batches are closed, or patience does."""
     started = time.monotonic()
-    patience = _LIVE_PATIENCE_SECONDS if stack.options.live else _PATIENCE_SECONDS
+    patience = _PATIENCE_SECONDS if stack.answering.is_stand_in else _MODELS_PATIENCE_SECONDS
     last = ""
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while time.monotonic() - started < patience:
@@ -126,7 +130,7 @@ async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], t
             elif (counts := line.plain.partition(" s ")[2]) != last:
                 last = counts
                 console.print(line)
-            ended = sum(job["status"] in {"completed", "failed"} for job in jobs.values())
+            ended = sum(job["status"] in {"completed", "failed", "cancelled"} for job in jobs.values())
             if ended == total and not await _open_batches(stack):
                 return
             await asyncio.sleep(_LOOK_EVERY_SECONDS)

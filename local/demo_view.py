@@ -15,8 +15,18 @@ from local.demo_batches import Ended
 from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds
 from local.demo_promises import Night
 
-_ORDER = ("created", "queued", "processing", "completed", "failed")
-_STYLES = {"created": "dim", "queued": "yellow", "processing": "cyan", "completed": "green", "failed": "red"}
+_ORDER = ("created", "queued", "processing", "completed", "failed", "cancelled")
+_STYLES = {
+    "created": "dim",
+    "queued": "yellow",
+    "processing": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+_INVENTED = (
+    "The dollars are list prices of the token counts that the stand-in made up. docs/COST.md has those of real sizes."
+)
 
 
 def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) -> Text:
@@ -24,16 +34,20 @@ def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) 
     counts = Counter(str(job["status"]) for job in jobs.values())
     line = Text(f"{seconds:5.1f} s  ")
     for status in _ORDER:
+        if status == "cancelled" and not counts[status]:
+            continue  # it takes an operator
         line.append(f"{counts[status]:>3} {status}  ", _STYLES[status] if counts[status] else "dim")
     width = 12
-    done = width * (counts["completed"] + counts["failed"]) // max(1, total)
+    done = width * (counts["completed"] + counts["failed"] + counts["cancelled"]) // max(1, total)
     return line.append("█" * done, "green").append("░" * (width - done), "dim")
 
 
-def show(console: Console, jobs: Sequence[DemoJob], night: Night, batches: Sequence[Ended]) -> None:
-    """All the tables."""
+def show(console: Console, jobs: Sequence[DemoJob], night: Night, batches: Sequence[Ended], *, invented: bool) -> None:
+    """All the tables; `invented`: the usage that is priced is nobody's real one."""
     console.print(_results(jobs, night))
     console.print(_speeds(jobs, night))
+    if invented:
+        console.print(_INVENTED, style="dim", highlight=False)
     console.print(_batches(batches))
     console.print(_wallets(night))
     console.print("\n[bold]GET getBatchStats[/bold]")

@@ -1,9 +1,8 @@
-"""What a developer types next, with the running stack's addresses and tokens: by curl and by the app's SDK."""
+"""What a developer types next: the lines by which an app finds the running stack, and the same by curl."""
 
-import textwrap
 import time
 
-from local.readme import example
+from local.ports import lan_address
 from local.stack import Stack
 from local.tokens import unsigned_token
 
@@ -11,23 +10,27 @@ from local.tokens import unsigned_token
 _LIFETIME_SECONDS = 7 * 24 * 3600
 
 
-def instructions(stack: Stack, uid: str, tokens: int) -> str:
+def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
     """The whole page; every command on it can be pasted as it is."""
+    host, firestore = stack.firestore_host.split(":")
     documents = f"projects/{stack.project}/databases/(default)/documents"
-    host, port = stack.firestore_host.split(":")
     return _PAGE.format(
         uid=uid,
+        password=password,
         tokens=tokens,
         project=stack.project,
+        bucket=stack.buckets[1],
         host=host,
-        port=port,
+        phone=_PHONE_REACHES.format(host=lan_address()) if stack.options.lan else _PHONE_DOES_NOT,
+        firestore=firestore,
+        auth=stack.auth_host.rpartition(":")[2],
+        storage=stack.app_storage_host.rpartition(":")[2],
         documents=documents,
-        firestore=f"http://{stack.firestore_host}/v1/{documents}",
+        rest=f"http://{stack.firestore_host}/v1/{documents}",
         user_token=_long_lived(stack.project, uid),
         admin_token=_long_lived(stack.project, "admin", admin=True),
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
-        javascript=textwrap.indent(example("js"), "  "),
     )
 
 
@@ -36,13 +39,41 @@ def _long_lived(project: str, uid: str, **claims: object) -> str:
     return unsigned_token(project, uid, exp=token_lifetime, **claims)
 
 
+_PHONE_REACHES = """A phone in this network says "{host}". So can everything else in it, and may do
+everything: these emulators know no secrets."""
+_PHONE_DOES_NOT = "A phone in this network: stop, and start with `make up LAN=1`."
+
 _PAGE = """
-The user `{uid}` has {tokens} tokens. Write a job as that user, then follow it (curl):
+Sign in as {uid}@example.com or admin@example.com, password {password}.
+{uid} has {tokens} tokens; who signs up gets {tokens}, too. docs/APP.md is the app's page.
+
+The project is {project}, its bucket {bucket}.
+In the app, once, before anything else:
+
+  JavaScript
+    connectAuthEmulator(auth, "http://{host}:{auth}");
+    connectFirestoreEmulator(db, "{host}", {firestore});
+    connectStorageEmulator(storage, "{host}", {storage});
+  Flutter (turns this host into 10.0.2.2 on Android's emulator by itself)
+    await FirebaseAuth.instance.useAuthEmulator("{host}", {auth});
+    FirebaseFirestore.instance.useFirestoreEmulator("{host}", {firestore});
+    await FirebaseStorage.instance.useStorageEmulator("{host}", {storage});
+  Swift (the simulator shares this computer's addresses)
+    Auth.auth().useEmulator(withHost: "{host}", port: {auth})
+    Firestore.firestore().useEmulator(withHost: "{host}", port: {firestore})
+    Storage.storage().useEmulator(withHost: "{host}", port: {storage})
+  Kotlin (Android's emulator calls this computer 10.0.2.2)
+    Firebase.auth.useEmulator("10.0.2.2", {auth})
+    Firebase.firestore.useEmulator("10.0.2.2", {firestore})
+    Firebase.storage.useEmulator("10.0.2.2", {storage})
+{phone}
+
+The same by curl: a job of {uid}, and its document.
 
   TOKEN={user_token}
 
   curl -s -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-    '{firestore}:commit' -d '{{
+    '{rest}:commit' -d '{{
     "writes": [{{
       "update": {{
         "name": "{documents}/ai_jobs/my-first-job",
@@ -58,19 +89,14 @@ The user `{uid}` has {tokens} tokens. Write a job as that user, then follow it (
       "currentDocument": {{"exists": false}}
     }}]}}'
 
-  curl -s -H "Authorization: Bearer $TOKEN" '{firestore}/ai_jobs/my-first-job'
+  curl -s -H "Authorization: Bearer $TOKEN" '{rest}/ai_jobs/my-first-job'
 
-The same in the app (Firebase JavaScript SDK, `npm install firebase`), for the project demo-nightshift:
-
-  export FIRESTORE_EMULATOR_HOST={host}:{port}
-
-{javascript}
 The statistics, as an administrator:
 
   curl -s {stats_url} \\
     -H 'Authorization: Bearer {admin_token}'
 
-How many events are on their way to the functions:  curl -s {relay_url}/status
-
+How many events are on their way:  curl -s {relay_url}/status
+A change below functions/ starts the functions again, and keeps all documents.
 Ctrl-C stops everything.
 """

@@ -42,7 +42,8 @@ class Part:
         self.log = log_dir / f"{name.lower().replace(' ', '-').replace('/', '')}.log"
         self._probe_url = f"http://{address}{probe_path}"
         self._started_at = time.monotonic()
-        with self.log.open("wb") as log:
+        # A part that is started again goes on in its log.
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", leash.__file__, "--", *command],
                 stdin=subprocess.PIPE,  # the leash: only this process holds the other end

@@ -5,8 +5,8 @@
 
 Everything starts at the same time, since each part waits mostly for its own imports; what joins them
 (buckets, topics, the trigger) is made when both ends are ready. Each process is on a leash, so nothing
-survives this one. What listens in this process itself is only the relay, for nothing may be lost between an
-emulator and a function.
+survives this one. In this process itself listen the relay, for nothing may be lost between an emulator and a
+function, and Firebase Auth and Storage, which would take longer to start than to do their work.
 """
 
 import asyncio
@@ -23,24 +23,27 @@ from typing import Any
 
 import httpx
 
+from local.answering import STAND_IN, Answering
 from local.clock import Clock
 from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
 from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
+from local.firebase.auth_routes import AuthRoutes
+from local.firebase.serving import FirebaseAddresses, running_firebase
+from local.grant import grant_tokens
 from local.openai_server.webhooks import new_secret
 from local.part import ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
+from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
 from scheduler.declared import declared
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
-_LOCAL_API_KEY = "sk-local-nightshift"
-# Nothing listens there: the variable alone makes firebase-admin accept the emulator's unsigned tokens.
-_AUTH_EMULATOR = f"{HOST}:9099"
+_UPSTREAM_KEY = "UPSTREAM_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +52,7 @@ class Options:
 
     project: str = "demo-nightshift"
     speed: float = 1.0  # virtual seconds per second of the clock that sends the ticks
-    live: bool = False  # OpenAI itself, with the caller's OPENAI_API_KEY
-    upstream: str | None = None  # an OpenAI-compatible model server that the local one asks for answers
+    answering: Answering = STAND_IN
     validating_seconds: float = 0.5  # how long the local server keeps a batch in each status
     in_progress_seconds: float = 1.0
     finalizing_seconds: float = 0.5
@@ -60,6 +62,11 @@ class Options:
     functions: Sequence[Function] = FUNCTIONS
     framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
     rules: Path = RULES  # without the file, everybody may do everything
+    storage_rules: Path = ROOT / "storage.rules"  # the same
+    standard_ports: bool = False  # those of the Firebase Emulator Suite, where they are free
+    lan: bool = False  # a phone in the same network reaches Firestore, Auth and Storage; so does everybody in it
+    welcome_tokens: int = 0  # what each user gets who signs up
+    follow_changes: bool = False  # start the functions again when their code changes
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -67,8 +74,6 @@ class Stack:
     """A running stack: where everything is. Made by `running_stack`."""
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
-        if options.live and not options.caller.get("OPENAI_API_KEY"):
-            raise StackError("OPENAI_API_KEY is not set, and without it OpenAI answers nothing.")
         self._schedules = declared()
         self.options = options
         self.project = options.project
@@ -79,23 +84,27 @@ class Stack:
         self._parts: list[Part] = []
         self._watch: asyncio.Task[str]
 
-        self._cloud = CloudAddresses.choose()
-        openai_port, *function_ports = free_ports(1 + len(options.functions))
+        self._cloud = CloudAddresses.choose(standard=options.standard_ports)
+        self._firebase = FirebaseAddresses.choose(standard=options.standard_ports)
+        (openai_port,) = free_ports(1)
         self._openai_address = f"{HOST}:{openai_port}"
-        self.function_urls = {
-            function.target: f"http://{HOST}:{port}"
-            for function, port in zip(options.functions, function_ports, strict=True)
-        }
+        self._functions = ServedFunctions(
+            options.functions, options.source, options.framework, self.function_environment, self.log_dir
+        )
+        self.function_urls = self._functions.urls
         self.relay_url = ""
         self.firestore_host = self._cloud.firestore
         self.pubsub_host = self._cloud.pubsub
         self.storage_url = f"http://{self._cloud.storage}"
-        self.openai_api_key = options.caller.get("OPENAI_API_KEY", "") if options.live else _LOCAL_API_KEY
-        self.openai_base_url = (
-            options.caller.get("OPENAI_BASE_URL", "") if options.live else f"http://{self._openai_address}/v1"
-        )
-        # The function does not start without one. OpenAI itself cannot reach this computer; there, ticks do it all.
-        self.webhook_secret = (options.caller.get("OPENAI_WEBHOOK_SECRET") if options.live else "") or new_secret()
+        self.auth_host = self._firebase.auth
+        self.app_storage_host = self._firebase.storage
+        self.users: AuthRoutes
+        self.answering = options.answering
+        self.openai_api_key = self.answering.api_key
+        own_url = f"http://{self._openai_address}/v1"
+        self.openai_base_url = own_url if self.answering.base_url is None else self.answering.base_url
+        # The function does not start without one. Another server cannot reach this computer; there, ticks do it all.
+        self.webhook_secret = new_secret()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -113,7 +122,7 @@ class Stack:
     @property
     def auth_environment(self) -> dict[str, str]:
         """What a function that reads ID tokens has besides."""
-        return {"FIREBASE_AUTH_EMULATOR_HOST": _AUTH_EMULATOR}
+        return {"FIREBASE_AUTH_EMULATOR_HOST": self.auth_host}
 
     async def failure(self) -> str:
         """Wait until a part stops by itself; returns the sentence about it, which has been said by then."""
@@ -134,7 +143,7 @@ class Stack:
 
     def stopped_parts(self) -> list[Part]:
         """The parts that run no more."""
-        return [part for part in self._parts if part.exit_code() is not None]
+        return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
 
     def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees."""
@@ -153,7 +162,7 @@ class Stack:
         """Start every process and wait until all are ready and joined."""
         self.relay_url = f"http://{relay_address}"
         toolchain = await find_toolchain(self.options.caller, say=self._say)
-        self._parts += [self._start_function(function) for function in self.options.functions]
+        functions = self._functions.start()
         self._parts += start_cloud(
             self._cloud,
             toolchain,
@@ -161,12 +170,31 @@ class Stack:
             log_dir=self.log_dir,
             rules=self.options.rules if self.options.rules.exists() else None,
             events_to=relay_address,
+            lan=self.options.lan,
         )
-        if not self.options.live:
+        if self.answering.base_url is None:
             self._parts.append(self._start_openai_server())
         async with httpx.AsyncClient(trust_env=False) as client:
-            await _all(*(self._announce_when_ready(part, client) for part in self._parts))
+            await _all(*(self._announce_when_ready(part, client) for part in (*functions, *self._parts)))
             await self._join(client)
+
+    @asynccontextmanager
+    async def serving_firebase(self) -> AsyncIterator[None]:
+        """Serve Auth and Storage, once the emulators are ready."""
+        running = running_firebase(
+            self._firebase,
+            project=self.project,
+            firestore=self.firestore_host,
+            storage_url=self.storage_url,
+            rules=self.options.storage_rules,
+            welcome=self._welcome if self.options.welcome_tokens else None,
+            lan=self.options.lan,
+            say=self._say,
+        )
+        async with running as self.users:
+            self._say(f"  {'Firebase Auth':<22} {self.auth_host:<16} ready")
+            self._say(f"  {'Firebase Storage':<22} {self.app_storage_host:<16} ready")
+            yield
 
     async def run_clock(self) -> None:
         """Send the ticks until cancelled."""
@@ -174,14 +202,25 @@ class Stack:
             topics = Topics(client, self.pubsub_host, self.project)
             await Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say).run()
 
+    async def follow_changes(self) -> None:
+        """Start the functions again whenever their code changes, until cancelled."""
+        await self._functions.follow_changes(self._say)
+
     def stop_parts(self) -> None:
         """End every process; returns when all are gone."""
-        stop(self._parts)
+        stop([*self._parts, *self._functions.parts])
 
     def let_go(self) -> None:
         """Ask every process to end; returns at once."""
-        for part in self._parts:
+        for part in (*self._parts, *self._functions.parts):
             part.let_go()
+
+    async def _welcome(self, uid: str) -> None:
+        """What an app's own backend does for a new user."""
+        try:
+            await grant_tokens(self.firestore_host, self.project, uid, self.options.welcome_tokens)
+        except StackError as error:
+            self._say(str(error))
 
     async def _announce_when_ready(self, part: Part, client: httpx.AsyncClient) -> None:
         seconds = await part.ready(client)
@@ -223,20 +262,6 @@ class Stack:
         if answer.is_error:
             raise StackError(f"The Firestore emulator refused the trigger {trigger}: {answer.text.strip()}")
 
-    def _start_function(self, function: Function) -> Part:
-        port = self.function_urls[function.target].rpartition(":")[2]
-        return Part(
-            name=function.target,
-            address=f"{HOST}:{port}",
-            command=[
-                *(sys.executable, *self.options.framework, "--source", str(self.options.source)),
-                *("--target", function.target, "--host", HOST, "--port", port),
-            ],
-            environment=self.function_environment(function),
-            log_dir=self.log_dir,
-            probe_path="/robots.txt",  # the framework itself answers; no code of the function runs
-        )
-
     def _start_openai_server(self) -> Part:
         host, port = self._openai_address.split(":")
         options = self.options
@@ -252,15 +277,17 @@ class Stack:
                 str(options.answer_seconds),
             ),
         ]
-        if options.upstream:
-            command += ["--upstream", options.upstream]
-        elif webhook_url := self.function_urls.get("openai_webhook"):
+        environment = basic_environment(options.caller)
+        if self.answering.upstream:
+            command += ["--upstream", self.answering.upstream, "--upstream-key-env", _UPSTREAM_KEY]
+            environment |= {_UPSTREAM_KEY: self.answering.upstream_key}
+        if webhook_url := self.function_urls.get("openai_webhook"):
             command += ["--webhook-url", webhook_url, "--webhook-secret", self.webhook_secret]
         return Part(
             name="OpenAI-compatible API",
             address=self._openai_address,
             command=command,
-            environment=basic_environment(options.caller),
+            environment=environment,
             log_dir=self.log_dir,
         )
 
@@ -282,8 +309,11 @@ async def running_stack(options: Options | None = None, say: Callable[[str], Non
             # First in the order of closing: every process begins to end while the relay drains.
             closing.callback(stack.let_go)
             await stack.start_parts(address)
+            await closing.enter_async_context(stack.serving_firebase())
             clock = asyncio.create_task(stack.run_clock())
             closing.callback(clock.cancel)
+            if stack.options.follow_changes:
+                closing.callback(asyncio.create_task(stack.follow_changes()).cancel)
             closing.callback(stack.start_watching().cancel)
             say(f"Ready after {time.monotonic() - started_at:.1f} s. Logs: {stack.log_dir}")
             yield stack

@@ -1,7 +1,9 @@
-"""Where a call goes that no worker could answer in five deliveries; and how long Pub/Sub waits between two.
+"""Where a call goes that no worker could answer in twenty deliveries; and how long Pub/Sub waits between two.
 
 The subscription belongs to Eventarc, which made it together with the function and leaves these of its settings alone.
-Five deliveries take about two and a half minutes at least, longer than a dead worker's lease.
+A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more shards
+than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half hours: longer than
+all shards of a batch, and far longer than a dead worker's lease.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +16,7 @@ from deploy.policies import Grant, Resource, differences
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS
 
 (_FUNCTION,) = (function.name for function in FUNCTIONS if function.has_dead_letters)
-_DELIVERIES: Final = 5
+DELIVERIES: Final = 20
 _LEAST_SECONDS: Final = 10
 _MOST_SECONDS: Final = 600
 
@@ -27,7 +29,10 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{_FUNCTION}"
     for resource, role in (
         (Resource(kind=("pubsub", "topics"), name=DEAD_LETTERS), "roles/pubsub.publisher"),
-        (Resource(kind=("pubsub", "subscriptions"), name=name), "roles/pubsub.subscriber"),
+        (
+            Resource(kind=("pubsub", "subscriptions"), name=name, exists=subscription is not None),
+            "roles/pubsub.subscriber",
+        ),
     ):
         async for change in differences(cloud, resource, [Grant(role=role, member=pubsub)]):
             yield change
@@ -36,7 +41,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         return
     update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={DEAD_LETTERS}")
     delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
-    command = cloud.gcloud(*update, f"--max-delivery-attempts={_DELIVERIES}", *delays)
+    command = cloud.gcloud(*update, f"--max-delivery-attempts={DELIVERIES}", *delays)
     yield Change(action="change", what=name, commands=(command,))
 
 
@@ -60,6 +65,6 @@ def _is_as_declared(subscription: dict[str, Any]) -> bool:
     letters, retry = subscription.get("deadLetterPolicy", {}), subscription.get("retryPolicy", {})
     return (
         str(letters.get("deadLetterTopic")).endswith(f"/topics/{DEAD_LETTERS}")
-        and letters.get("maxDeliveryAttempts") == _DELIVERIES
+        and letters.get("maxDeliveryAttempts") == DELIVERIES
         and retry == {"minimumBackoff": f"{_LEAST_SECONDS}s", "maximumBackoff": f"{_MOST_SECONDS}s"}
     )

@@ -10,7 +10,10 @@ Memory: a process holds 52 MB when it has started, 111 MB after its first event,
 Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time, so one vCPU
 is busy with some 80 of them; each holds one document. A tick or a shard is a call by itself: it streams megabytes.
 
-The most instances bound what a flood can cost.
+The most instances bound what a flood can cost. Each has one vCPU. All together they fit into what a new project has in
+a region, 20 vCPU and 40 GiB (https://cloud.google.com/run/quotas). So Cloud Run takes them at the first deployment, and
+a flood at one function leaves the others their own. A project with a larger quota raises DEPLOY_MAX_INSTANCES
+(docs/DEPLOY.md).
 """
 
 from dataclasses import dataclass
@@ -93,7 +96,7 @@ FUNCTIONS: Final = (
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
-        max_instances=50,
+        max_instances=5,
     ),
     Function(
         target="answer_instant_jobs",
@@ -106,7 +109,7 @@ FUNCTIONS: Final = (
         # A sweep takes jobs for 50 s, and answers each within its lease.
         timeout_seconds=300,
         concurrency=1,
-        max_instances=5,
+        max_instances=2,
     ),
     Function(
         target="process_batch_jobs",
@@ -119,7 +122,7 @@ FUNCTIONS: Final = (
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
-        max_instances=3,
+        max_instances=2,
     ),
     Function(
         target="openai_webhook",
@@ -129,7 +132,7 @@ FUNCTIONS: Final = (
         secrets=(API_KEY, WEBHOOK_SECRET),
         timeout_seconds=60,
         concurrency=20,
-        max_instances=10,
+        max_instances=2,
     ),
     Function(
         target="get_batch_stats",
@@ -139,7 +142,7 @@ FUNCTIONS: Final = (
         reads_id_tokens=True,
         timeout_seconds=60,
         concurrency=20,
-        max_instances=3,
+        max_instances=1,
         memory="512Mi",
     ),
     Function(
@@ -151,7 +154,7 @@ FUNCTIONS: Final = (
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
-        max_instances=100,
+        max_instances=5,
     ),
 )
 

@@ -19,17 +19,17 @@ async def test_an_upload_that_breaks_off_is_begun_again() -> None:
         if len(taken) == 1:
             writer.transport.abort()
             return
-        taken[-1] += await reader.readexactly(3)
+        taken[-1] += await reader.readuntil(b"--0123456789abcdef--")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, httpx.AsyncClient(trust_env=False) as client:
-        storage_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        stack = SimpleNamespace(storage_url=storage_url, buckets=("b", "uploads"), project="p", firestore_host="")
+        storage_host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        stack = SimpleNamespace(app_storage_host=storage_host, buckets=("b", "uploads"), project="p", firestore_host="")
         user = AppUser(client, cast("Stack", stack), "alice")
 
         assert await user.upload("a.png", b"png") == "gs://uploads/users/alice/a.png"
 
     assert len(taken) == 2
-    assert taken[1].endswith(b"png")
+    assert b"\r\npng\r\n" in taken[1]

@@ -161,13 +161,6 @@ async def test_a_function_that_does_not_import_is_a_clear_error_with_its_log(
     assert await left_after(await descendants(os.getpid()) - before, seconds=1) == set()
 
 
-async def test_live_mode_without_a_key_is_refused_before_anything_starts(source: Path) -> None:
-    """The sentence names the variable."""
-    with pytest.raises(StackError, match="OPENAI_API_KEY is not set"):
-        async with running_stack(Options(live=True, source=source, caller={})):
-            pass
-
-
 @asynccontextmanager
 async def up(source: Path) -> AsyncIterator[tuple[Process, set[int], str]]:
     """`python -m local.up`, when it is ready: the process, all that it started, and what it printed."""

@@ -23,6 +23,7 @@ import structlog
 from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
 from nightshift.batches.limits import BatchLimits, Estimate, Room
+from nightshift.batches.queue import Turns, queued
 from nightshift.database.commits import Undecided, attempts
 from nightshift.database.leases import Hold
 from nightshift.errors import BudgetSpent, JobRefused, TryLater
@@ -119,6 +120,9 @@ class _Assembly:
         self._runtime = runtime
         self._lane = lane
         self._lane_hold = lane_hold
+        # Whether jobs may have to stay in the queue.
+        learned = lanes.most_requests(lane_hold)
+        self._is_scarce = learned is not None or limits.tokens is not None or isfinite(limits.usd)
         # A claim was undecided: the batch may hold jobs that are not among its lines.
         self.is_doubtful = False
         # No further line fits.
@@ -145,7 +149,9 @@ class _Assembly:
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
         number = 0
-        async with aclosing(batches.queued(runtime, lane, limit, _PAGE)) as pages:
+        # Whose turn is the next is written with the batch itself, so it is about the first page.
+        turns = Turns.read(self._lane_hold.fields) if self._is_scarce and self.hold is None else None
+        async with aclosing(queued(runtime, lane, limit, _PAGE, turns)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
@@ -154,7 +160,9 @@ class _Assembly:
                 if fitting:
                     of_id = {job.job_id: job for job in jobs}
                     claimed = [of_id[line.job_id] for line in fitting]
-                    await self._claim(claimed, room, is_last=is_last and not is_full, is_burst=len(jobs) == _PAGE)
+                    taken = turns.taken([line.job_id for line in fitting]) if turns else None
+                    is_last_page = is_last and not is_full
+                    await self._claim(claimed, room, taken, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
                     yield _joined(fitting)
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full
@@ -179,13 +187,22 @@ class _Assembly:
             fitting.append(line)
         return room, fitting
 
-    async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool, is_burst: bool) -> None:
+    async def _claim(
+        self, jobs: Sequence[Job], room: Room, turns: Turns | None, *, is_last: bool, is_burst: bool
+    ) -> None:
         estimate = Estimate(tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd)
         if self.hold:
             await batches.claim(self._runtime, self.hold, jobs, estimate)
         else:
             self.hold = await batches.create_with(
-                self._runtime, self._lane_hold, self._lane, jobs, estimate, is_last=is_last, is_burst=is_burst
+                self._runtime,
+                self._lane_hold,
+                self._lane,
+                jobs,
+                estimate,
+                turns=turns,
+                is_last=is_last,
+                is_burst=is_burst,
             )
         self.room = room
 

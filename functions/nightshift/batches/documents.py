@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,9 +15,10 @@ from nightshift.batches import lanes
 from nightshift.batches.batch import OPEN, Batch
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
 from nightshift.batches.limits import Estimate
+from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import BATCHES, JOBS
-from nightshift.database.commits import READ, Commit, stream
+from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
 from nightshift.database.leases import Hold
 from nightshift.errors import TryLater
@@ -27,8 +27,9 @@ from nightshift.jobs.job import Job
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import STOPS
-from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED
-from nightshift.values.usage import Usage
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage, count_of
 
 log = structlog.get_logger()
 
@@ -121,30 +122,6 @@ async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
 
 
-async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGenerator[tuple[list[Job], bool], None]:
-    """The lane's next jobs: the highest priority first, within it the oldest.
-
-    They are read as a stream, by one query: a query for each page would pass over all that was claimed before.
-
-    Yields:
-        Up to `page` jobs, and whether they are the last. Nothing if no job is queued.
-
-    Raises:
-        Undecided: the stream broke off; what was not claimed yet is still queued.
-    """
-    query = jobs_where(runtime, status=QUEUED, lane=str(lane))
-    query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(limit)
-    jobs: list[Job] = []
-    async with aclosing(stream(query)) as snapshots:
-        async for snapshot in snapshots:
-            if len(jobs) == page:
-                yield jobs, False
-                jobs = []
-            jobs.append(job_of(snapshot))
-    if jobs:
-        yield jobs, True
-
-
 async def create_with(
     runtime: Runtime,
     lane_hold: Hold,
@@ -152,6 +129,7 @@ async def create_with(
     jobs: Sequence[Job],
     estimate: Estimate,
     *,
+    turns: Turns | None,
     is_last: bool,
     is_burst: bool,
 ) -> Hold:
@@ -160,6 +138,7 @@ async def create_with(
     Args:
         lane_hold: the lane's; it is put on record in the same commit.
         estimate: of these jobs.
+        turns: for the lane's next batch.
         is_last: no further job is to be claimed; then the lane is given free.
         is_burst: many jobs were waiting.
 
@@ -186,7 +165,7 @@ async def create_with(
         _claim(runtime, writes, ref.id, jobs)
         writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
 
-    changes = lanes.submission(runtime, lane_hold, is_burst=is_burst)
+    changes = lanes.submission(runtime, lane_hold, turns, is_burst=is_burst)
     update_time = await lane_hold.write(changes, also=create, release=is_last)
     lanes.remember_submission(runtime, lane, lane_hold)
     return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
@@ -281,6 +260,8 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_file_id=fields.get("outputFileId"),
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
+        trouble=Trouble.read(fields.get("trouble")),
+        spared=count_of(fields.get("spared")),
         is_cut=bool(fields.get("isCut")),
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),
