@@ -56,6 +56,13 @@ def test_every_row_is_one_that_google_cloud_takes() -> None:
         assert set(function.secrets) <= SECRETS.keys()
 
 
+def test_all_functions_together_fit_into_what_a_new_project_has_in_a_region() -> None:
+    """20 vCPU and 40 GiB, so that the first deployment is taken, and a flood at one leaves the others their own."""
+    assert sum(function.max_instances for function in FUNCTIONS) <= 20
+    gibibytes = {"512Mi": 0.5, "1Gi": 1.0}
+    assert sum(function.max_instances * gibibytes[function.memory] for function in FUNCTIONS) <= 40
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.target)
 def test_a_function_starts_with_its_secrets_and_with_no_fewer(
     function: Function, monkeypatch: pytest.MonkeyPatch

@@ -30,7 +30,8 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             continue
         subscription = await _subscription(deployment, function)
         name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{function.name}"
-        async for change in differences(cloud, Resource(kind=("pubsub", "subscriptions"), name=name), [takes]):
+        resource = Resource(kind=("pubsub", "subscriptions"), name=name, exists=subscription is not None)
+        async for change in differences(cloud, resource, [takes]):
             yield change
         if subscription and _is_as_declared(function, subscription):
             yield same(name)

@@ -6,8 +6,10 @@ its request, which name the trace (https://github.com/GoogleCloudPlatform/functi
 the framework every function is one of HTTP, and `takes_event` reads the event.
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from cloudevents.http import CloudEvent, from_http
@@ -23,6 +25,9 @@ from nightshift.trace import trace_of
 log = structlog.get_logger()
 
 Function = Callable[[Request], Awaitable[Response]]
+
+# Eventarc sends an event in one go.
+_MOST_SECONDS: Final = 30.0
 
 
 def guarded(function: Function) -> Function:
@@ -54,8 +59,9 @@ def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
     @functools.wraps(function)
     async def take(request: Request) -> Response:
         try:
-            body = await request.body()
-        except ClientDisconnect:
+            async with asyncio.timeout(_MOST_SECONDS):
+                body = await request.body()
+        except (ClientDisconnect, TimeoutError):
             raise TryLater("the event broke off") from None
         try:
             event = from_http(dict(request.headers), body)

@@ -10,7 +10,10 @@ Memory: a process holds 52 MB when it has started, 111 MB after its first event,
 Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time, so one vCPU
 is busy with some 80 of them; each holds one document. A tick or a shard is a call by itself: it streams megabytes.
 
-The most instances bound what a flood can cost.
+The most instances bound what a flood can cost. Each has one vCPU. All together they fit into what a new project has in
+a region, 20 vCPU and 40 GiB (https://cloud.google.com/run/quotas). So Cloud Run takes them at the first deployment, and
+a flood at one function leaves the others their own. A project with a larger quota raises DEPLOY_MAX_INSTANCES
+(docs/DEPLOY.md).
 """
 
 from dataclasses import dataclass
@@ -94,12 +97,14 @@ FUNCTIONS: Final = (
         does="Ingests one shard of one batch's output.",
         account="nightshift-ingest",
         topic=INGEST_TOPIC,
-        # They take two and a half minutes at least, longer than a dead worker's lease.
-        most_deliveries=5,
+        # A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more
+        # shards than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half
+        # hours: longer than all shards of a batch, and far longer than a dead worker's lease.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
-        max_instances=50,
+        max_instances=5,
     ),
     Function(
         target="answer_instant_jobs",
@@ -112,7 +117,7 @@ FUNCTIONS: Final = (
         # A sweep takes jobs for 50 s, and answers each within its lease.
         timeout_seconds=300,
         concurrency=1,
-        max_instances=5,
+        max_instances=2,
     ),
     Function(
         target="process_batch_jobs",
@@ -125,7 +130,7 @@ FUNCTIONS: Final = (
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
-        max_instances=3,
+        max_instances=2,
     ),
     Function(
         target="openai_webhook",
@@ -135,7 +140,7 @@ FUNCTIONS: Final = (
         secrets=(API_KEY, WEBHOOK_SECRET),
         timeout_seconds=60,
         concurrency=20,
-        max_instances=10,
+        max_instances=2,
     ),
     Function(
         target="get_batch_stats",
@@ -145,7 +150,7 @@ FUNCTIONS: Final = (
         reads_id_tokens=True,
         timeout_seconds=60,
         concurrency=20,
-        max_instances=3,
+        max_instances=1,
         memory="512Mi",
     ),
     Function(
@@ -154,12 +159,12 @@ FUNCTIONS: Final = (
         does="Admits a job, and answers it or submits its lane.",
         account="nightshift-admit",
         created_document="ai_jobs/{jobId}",
-        # They take half an hour, so that a short outage is over; by then ticks have rescued the job anyway.
-        most_deliveries=10,
+        # As above; by then a short outage is over, and a tick has rescued the job anyway.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
-        max_instances=100,
+        max_instances=5,
     ),
 )
 

@@ -74,8 +74,11 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
     rescued = 0
     for first in range(0, len(job_ids), _RESCUES_AT_ONCE):
         bunch = job_ids[first : first + _RESCUES_AT_ONCE]
-        outcomes = await asyncio.gather(*(_rescue_by_id(runtime, job_id) for job_id in bunch), return_exceptions=True)
-        for job_id, outcome in zip(bunch, outcomes, strict=True):
+        # Read before any is admitted, so that those of one user share a charge.
+        read = await asyncio.gather(*(admissions.read(runtime, job_id) for job_id in bunch))
+        jobs = [job for job in read if job and job.fields.get("status") == CREATED]
+        outcomes = await asyncio.gather(*(rescue_one(runtime, job) for job in jobs), return_exceptions=True)
+        for job_id, outcome in zip((job.job_id for job in jobs), outcomes, strict=True):
             # One job that cannot be admitted now must not keep the others waiting.
             if isinstance(outcome, TryLater):
                 left_to_the_next_tick("rescue", outcome, job_id=job_id)
@@ -86,11 +89,6 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
         if budget.is_spent:
             break
     return rescued
-
-
-async def _rescue_by_id(runtime: Runtime, job_id: str) -> Lane | None:
-    job = await admissions.read(runtime, job_id)
-    return await rescue_one(runtime, job) if job and job.fields.get("status") == CREATED else None
 
 
 async def rescue_one(runtime: Runtime, job: Written) -> Lane | None:

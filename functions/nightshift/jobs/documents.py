@@ -28,6 +28,7 @@ WITHOUT_INPUT: Final = (
         "costUsd",
         "uncountedUsd",
         "countedBatchId",
+        "spared",
     ),
 )
 
@@ -66,6 +67,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         image_generation=generation if isinstance(generation, int) else None,
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
+        spared=count_of(fields.get("spared")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),

@@ -43,7 +43,7 @@ _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
-    *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt"),
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
     *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId"),
 )
 
@@ -215,6 +215,8 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
+    if again.spared != again.job.spared:
+        left["spared"] = again.spared
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 
