@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from nightshift.errors import TryLater
+from nightshift.errors import NeverLands, TryLater
 from nightshift.log import left_to_redelivery, where_raised
 from nightshift.trace import trace_of
 
@@ -68,7 +68,11 @@ def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
         except Exception:  # noqa: BLE001 - the library raises whatever the event makes it stumble over
             log.error("event_unreadable", reason="it is no CloudEvent")
             return Response(status_code=400)
-        await function(event)
+        try:
+            await function(event)
+        except NeverLands as impossible:
+            # Delivered again it would fail again, for a day.
+            log.error("write_impossible", error=str(impossible), where=where_raised(impossible))
         return Response("OK")
 
     return take

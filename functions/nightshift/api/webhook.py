@@ -23,8 +23,8 @@ from nightshift.batches import messages, webhooks
 from nightshift.batches.advance import advance
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
-from nightshift.errors import EventUnreadable, HttpError, LeaseHeld, TryLater
-from nightshift.log import left_to_the_next_tick
+from nightshift.errors import EventUnreadable, HttpError, LeaseHeld, NeverLands, TryLater
+from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.providers.base import ProviderGone, ProviderRefusal, RemoteBatch, SignatureInvalid, WebhookEvent
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
@@ -57,6 +57,9 @@ async def take_event(runtime: Runtime, request: Request) -> Response:
     except TryLater as trouble:
         left_to_the_next_tick("webhook", trouble)
         raise HttpError(503, "unavailable", "Send the event again.") from trouble
+    except NeverLands as impossible:
+        # Sent again it would fail again, for three days; the tick says so, too.
+        log.error("write_impossible", error=str(impossible), where=where_raised(impossible))
     await webhooks.record(runtime, event.event_id)
     return _dealt_with()
 
