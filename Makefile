@@ -23,7 +23,14 @@ APP := tests/javascript
 $(APP)/node_modules/.ready: $(APP)/package.json $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "make test runs the README's JavaScript: install Node.js 20 or newer (https://nodejs.org)."; exit 1; }
 	@echo "Installing the Firebase JavaScript SDK for the tests (once) ..."
-	@cd $(APP) && npm ci --no-audit --no-fund --loglevel=error
+	@cd $(APP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+CLI := deploy/firebase-cli
+$(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
+	@command -v npm >/dev/null || { echo "The Firebase CLI runs on Node.js 20 or newer (https://nodejs.org)."; exit 1; }
+	@echo "Installing the Firebase CLI into $(CLI) (once) ..."
+	@cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
@@ -35,17 +42,17 @@ up: setup ## keep the local stack running, and print how an app connects (LAN=1:
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
-deploy: $(BIN)/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
+deploy: $(BIN)/.ready $(CLI)/node_modules/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
 	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
 	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
 
-test: setup $(APP)/node_modules/.ready ## all tests, side by side, against the real emulators
+test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs (EVERY=1: all cases; tests/chaos/__main__.py)
+chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
-		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(ONLY),--only $(ONLY))
+		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)
@@ -56,7 +63,7 @@ bill: setup ## what a month costs, from list prices and measured counts (JOBS=25
 schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
 	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
-check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities
+check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -70,4 +77,4 @@ lock: $(BIN)/.ready ## pin all that the requirements.in files need, with hashes,
 	@$(LOCK) requirements.in -c functions/requirements.txt -o requirements.txt
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/javascript/node_modules tests/javascript/firebase-tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(APP)/node_modules $(CLI)/node_modules $(CLI)/.config

@@ -82,8 +82,8 @@ async def ask() -> Answer:
             "are part of it.",
             f"{_TARGET_PER_MINUTE:,} answers a minute are {needed:.0f} a second. An instance is given "
             f"{_JOBS_AT_ONCE} jobs at once: where an answer takes two seconds, {ceil(2 * needed / _JOBS_AT_ONCE)} "
-            f"instances are needed ({_MOST_INSTANCES} are allowed), if the provider and Firestore keep up. By the "
-            "CPU of ours from trigger to notification these are "
+            f"instances are needed ({_MOST_INSTANCES} are allowed by default), if the provider and Firestore "
+            "keep up. By the CPU of ours from trigger to notification these are "
             f"{needed * end_to_end.cpu_seconds / end_to_end.jobs:.1f} busy cores.",
         ],
     )

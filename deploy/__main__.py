@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from cli import terminal
 from deploy import options, run
 from deploy.cloud import Cloud
 from deploy.command import Command
@@ -31,15 +32,16 @@ _PROGRAMS: Final = {
 }
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects; names and addresses are made of it.
 _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-# Grants and APIs are known everywhere after a few minutes at most.
+# A metric is known to alerts after ten minutes, grants and APIs after a few: https://cloud.google.com/iam/docs/access-change-propagation
 _PAUSE_SECONDS: Final = 10.0
-_PATIENCE_SECONDS: Final = 420.0
+_PATIENCE_SECONDS: Final = 1200.0
 # An index over many documents takes hours.
 _BUILD_PATIENCE_SECONDS: Final = 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Deploy; returns the exit code."""
+    terminal.protect()
     parser = argparse.ArgumentParser(prog="python -m deploy", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--project", required=True, help="the id of a Google Cloud project with billing")
     parser.add_argument("--region", default=_REGION, help=f"of the functions, and of what is created ({_REGION})")
@@ -69,10 +71,11 @@ async def _deploy(*, project: str, region: str, email: str | None, is_plan: bool
     for program, what in _PROGRAMS.items():
         if shutil.which(program) is None:
             raise DeployError(f"`{program}` is not installed: get {what}.")
-    variables = options.read_settings(ROOT / "deploy" / "settings" / f"{project}.env")
+    settings_file = ROOT / "deploy" / "settings" / f"{project}.env"
+    variables, choices = options.divided(options.read_settings(settings_file))
     secrets = options.given_secrets(caller)
     settings = options.check_settings(project, variables, secrets, caller)
-    shell = Processes(ROOT, caller)
+    shell = Processes(ROOT, project, caller)
     cloud = Cloud(
         project=project,
         region=region,
@@ -84,7 +87,13 @@ async def _deploy(*, project: str, region: str, email: str | None, is_plan: bool
     )
     await cloud.open()
     deployment = Deployment(
-        cloud=cloud, root=ROOT, settings=settings, variables=variables, secrets=secrets, email=email
+        cloud=cloud,
+        root=ROOT,
+        settings=settings,
+        variables=variables,
+        secrets=secrets,
+        email=email,
+        choices=choices,
     )
     planned = await run.plan(deployment, _say, with_commands=is_plan)
     if is_plan:
@@ -92,9 +101,11 @@ async def _deploy(*, project: str, region: str, email: str | None, is_plan: bool
     run.refuse_if_missing(planned)
     await _find_credentials(shell)
     _say("")
-    await run.take(deployment, _say)
+    left = await run.take(deployment, _say)
     for line in await summary(deployment):
         _say(line)
+    if left:
+        raise DeployError("\n".join(["", "All else is deployed, but this is left to do:", *left]))
 
 
 async def _find_credentials(shell: Shell) -> None:

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deploy.command import Command
+from deploy.troubles import Trouble
 
 # "check": only the program that is called can tell what there is to do; it compares, and does what is missing.
 # "missing": a person has to bring it first; nothing is changed until then.
 Action = Literal["create", "change", "remove", "same", "check", "wait", "left out", "missing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instead:
+    """What has the same effect as a command that Google refuses for one reason."""
+
+    refused_by: Trouble
+    commands: tuple[Command, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,7 @@ class Change:
     commands: tuple[Command, ...] = ()
     # Asked after the commands, again and again, until it says yes.
     until: Callable[[], Awaitable[bool]] | None = None
+    instead: Instead | None = None
 
     @property
     def is_needed(self) -> bool:

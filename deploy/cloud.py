@@ -12,24 +12,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from deploy.command import Command
-from deploy.errors import DeployError
+from deploy.errors import CommandFailed, DeployError
 from deploy.shell import Answer, Shell
+from deploy.troubles import ABSENT, DISABLED, lasting, passes
 
-# An API that is not enabled yet has nothing in it.
-_DISABLED: Final = ("SERVICE_DISABLED", "has not been used in project", "not enabled on project")
-_ABSENT: Final = ("NOT_FOUND", "not found", "does not exist")
-# A grant, an account or an API of a moment ago is not known everywhere yet. Google's own words for it.
-_NOT_YET: Final = re.compile(
-    "|".join(
-        (
-            *_DISABLED,
-            "while using the Eventarc Service Agent",
-            "Cannot find metric that matches type",
-            "Service account .* does not exist",
-        )
-    )
-)
-_LINES_OF_AN_ERROR: Final = 6
+_LINES_OF_AN_ERROR: Final = 12
+# Where an error begins: gcloud writes ERROR, the Firebase CLI Error. What stands before it is progress.
+_BEGINNING: Final = re.compile(r"ERROR|Error:")
 
 
 class Cloud:
@@ -90,7 +79,7 @@ class Cloud:
         answer = await self._ask(command)
         if answer.exit_code == 0:
             return json.loads(answer.stdout or "null")
-        if _says(answer, *_DISABLED, *_ABSENT):
+        if _says(answer, *DISABLED, *ABSENT):
             return None
         raise DeployError(f"It is not known what there is, since `{command}` failed: {_words(answer)}")
 
@@ -101,7 +90,7 @@ class Cloud:
         answer = await self._ask(self.gcloud(*words))
         if answer.exit_code == 0:
             return answer.stdout
-        if _says(answer, *_DISABLED, *_ABSENT):
+        if _says(answer, *DISABLED, *ABSENT):
             return None
         # The command alone: whatever else was said could quote a secret.
         raise DeployError(f"`{self.gcloud(*words)}` failed.")
@@ -117,7 +106,7 @@ class Cloud:
         """Change something; returns what the program said. What Google does not know everywhere yet is waited for.
 
         Raises:
-            DeployError: it failed.
+            CommandFailed: it failed.
         """
         give_up_at = time.monotonic() + self._patience_seconds
         while True:
@@ -125,8 +114,11 @@ class Cloud:
             answer = await self._shell.run(command)
             if answer.exit_code == 0:
                 return answer.stdout
-            if not _NOT_YET.search(answer.stderr) or time.monotonic() >= give_up_at:
-                raise DeployError(f"`{command}` failed: {_words(answer)}\nTo run the deployment again is safe.")
+            if not passes(answer.text) or time.monotonic() >= give_up_at:
+                trouble = lasting(answer.text)
+                remedy = "\n" + trouble.remedy.format(project=self.project) if trouble else ""
+                again = "To run the deployment again is safe."
+                raise CommandFailed(f"`{command}` failed: {_words(answer)}{remedy}\n{again}", trouble)
             await asyncio.sleep(self._pause_seconds)
 
     async def wait(self, until: Callable[[], Awaitable[bool]], what: str) -> None:
@@ -149,11 +141,15 @@ class Cloud:
 
 
 def _says(answer: Answer, *words: str) -> bool:
-    return any(word in answer.stderr for word in words)
+    return any(word in answer.text for word in words)
 
 
 def _words(answer: Answer) -> str:
-    lines = [line for line in (answer.stderr or answer.stdout).strip().splitlines() if line.strip()]
-    # What comes before gcloud's own ERROR is progress.
-    first = next((number for number, line in enumerate(lines) if line.startswith("ERROR")), 0)
-    return "\n".join(lines[first : first + _LINES_OF_AN_ERROR]) or f"exit code {answer.exit_code}"
+    """The error itself, from whichever stream it is on; the last lines, where no line begins one."""
+    for stream in (answer.stderr, answer.stdout):
+        lines = [line for line in stream.strip().splitlines() if line.strip()]
+        begin = next((number for number, line in enumerate(lines) if _BEGINNING.match(line.lstrip())), None)
+        if begin is not None:
+            return "\n".join(lines[begin : begin + _LINES_OF_AN_ERROR])
+    last = [line for line in answer.text.splitlines() if line.strip()][-_LINES_OF_AN_ERROR:]
+    return "\n".join(last) or f"exit code {answer.exit_code}"

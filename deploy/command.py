@@ -13,6 +13,8 @@ class Command:
     arguments: tuple[str, ...]
     # What it reads from its standard input.
     stdin: SecretStr | None = field(default=None, repr=False)
+    # A file that it reads, by its name in the repository's root; it is written anew before the program runs.
+    file: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         """As a person would type it."""

@@ -1,15 +1,28 @@
 """One deployment: all that a step needs to know what is declared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
+from deploy.choices import Choices
 from deploy.cloud import Cloud
 from nightshift.functions import FUNCTIONS, WEBHOOK_SECRET, Function
 from nightshift.settings import Settings
+
+_CHECKS_NO_CALLERS: Final = "run.googleapis.com/invoker-iam-disabled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What a deployment looks at of a Cloud Run service."""
+
+    # It checks no callers, whatever its policy says.
+    is_open: bool
+    # All its traffic goes to the revision that was deployed last.
+    serves_latest: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +36,10 @@ class Deployment:
     settings: Settings
     variables: Mapping[str, str]
     secrets: Mapping[str, SecretStr] = field(repr=False)
-    # Who is told of alerts.
+    # To whom alerts are sent.
     email: str | None
+    # What the project's settings say about the deployment itself.
+    choices: Choices = field(default_factory=Choices)
 
     async def version(self, secret: str) -> tuple[int, bool]:
         """The secret's version that the functions get, and whether it is there; 0 for one that nobody has given.
@@ -45,15 +60,48 @@ class Deployment:
         return max(map(_number, found), default=0) + 1, False
 
     async def functions(self) -> list[Function]:
-        """The functions that can be deployed: without its secret, the webhook's would not start."""
+        """The functions that can be deployed, as large as this project has them.
+
+        Without its secret, the webhook's would not start.
+        """
         version, _ = await self.version(WEBHOOK_SECRET)
         has_webhook = version or self.cloud.blind_because
-        return [function for function in FUNCTIONS if has_webhook or WEBHOOK_SECRET not in function.secrets]
+        return [
+            replace(function, max_instances=self.choices.max_instances.get(function.name, function.max_instances))
+            for function in FUNCTIONS
+            if has_webhook or WEBHOOK_SECRET not in function.secrets
+        ]
 
     async def live_functions(self) -> dict[str, dict[str, Any]]:
         """The functions that are deployed, by their names, as Cloud Functions describes them."""
         listed = await self.cloud.look("functions", "list", "--v2", f"--regions={self.cloud.region}") or []
         return {live["name"].rpartition("/")[2]: live for live in listed}
+
+    async def live_services(self) -> dict[str, Service]:
+        """The Cloud Run services of the region, by their names; each function has one."""
+        listed = await self.cloud.look("run", "services", "list", f"--region={self.cloud.region}") or []
+        return {live["metadata"]["name"]: _service(live) for live in listed}
+
+    async def accounts(self) -> set[str]:
+        """The addresses of the project's service accounts."""
+        return {account["email"] for account in await self.cloud.look("iam", "service-accounts", "list") or []}
+
+    async def secret_names(self) -> set[str]:
+        """The secrets that there are in Secret Manager."""
+        return {secret["name"].rpartition("/")[2] for secret in await self.cloud.look("secrets", "list") or []}
+
+    async def buckets(self) -> dict[str, dict[str, Any]]:
+        """The project's buckets by their names, as Cloud Storage describes them."""
+        listed = await self.cloud.look("storage", "buckets", "list", "--raw") or []
+        return {bucket["name"]: bucket for bucket in listed}
+
+
+def _service(live: Mapping[str, Any]) -> Service:
+    traffic = live.get("spec", {}).get("traffic", [])
+    return Service(
+        is_open=live["metadata"].get("annotations", {}).get(_CHECKS_NO_CALLERS) == "true",
+        serves_latest=all(part.get("latestRevision") for part in traffic if part.get("percent")),
+    )
 
 
 def _number(version: Mapping[str, Any]) -> int:

@@ -1,5 +1,15 @@
-"""The one error of `deploy/`: its message is a sentence for the person who deploys."""
+"""The errors of `deploy/`: their messages are sentences for the person who deploys."""
+
+from deploy.troubles import Trouble
 
 
 class DeployError(Exception):
     """Something has to change before the deployment can go on; the text says what. To run it again is always safe."""
+
+
+class CommandFailed(DeployError):
+    """A command that changes something failed for good. `trouble` is its kind, where that is known."""
+
+    def __init__(self, text: str, trouble: Trouble | None) -> None:
+        super().__init__(text)
+        self.trouble = trouble

@@ -13,13 +13,14 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from deploy.choices import PREFIX, Choices, choices_of
 from deploy.errors import DeployError
 from nightshift import settings
 from nightshift.errors import InvalidSettings
 from nightshift.functions import EVENT_SECONDS, FUNCTIONS, SECRETS
 from nightshift.settings import Settings
 
-_ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL")
+_ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL", PREFIX)
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
 _KEPT_ELSEWHERE: Final = "whsec_a2VwdC1pbi1zZWNyZXQtbWFuYWdlci1oZXJl"
 
@@ -41,9 +42,15 @@ def read_settings(path: Path) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.strip().startswith(_ALLOWED):
-            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_… and OPENAI_BASE_URL are set there.")
+            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_…, OPENAI_BASE_URL and DEPLOY_… are set there.")
         variables[name.strip()] = value.strip()
     return variables
+
+
+def divided(variables: Mapping[str, str]) -> tuple[dict[str, str], Choices]:
+    """What the functions are given, and what is about the deployment itself. Raises DeployError."""
+    ours = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in variables.items() if name not in ours}, choices_of(ours)
 
 
 def given_secrets(caller: Mapping[str, str]) -> dict[str, SecretStr]:

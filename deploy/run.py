@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from deploy.change import Change
 from deploy.deployment import Deployment
-from deploy.errors import DeployError
+from deploy.errors import CommandFailed, DeployError
 from deploy.steps import STEPS, Step
 
 Say = Callable[[str], None]
@@ -33,16 +33,26 @@ async def plan(deployment: Deployment, say: Say, *, with_commands: bool) -> list
     return planned
 
 
-async def take(deployment: Deployment, say: Say) -> None:
+async def take(deployment: Deployment, say: Say) -> list[str]:
     """Take every step; each looks again at what there is, since what came before may have brought it.
+
+    Returns:
+        What an organisation's policy refused, in sentences for the person who deploys; all else is done.
 
     Raises:
         DeployError: something failed, or is missing. What was done so far is found done by the next run.
     """
+    left = []
     for step in STEPS:
         for change in await _changes(deployment, step):
             if change.is_needed:
-                await _make(deployment, change, step, say)
+                try:
+                    await _make(deployment, change, step, say)
+                except CommandFailed as failed:
+                    if change.instead is None or failed.trouble is not change.instead.refused_by:
+                        raise
+                    left.append(f"{change.what}: {failed}")
+    return left
 
 
 def refuse_if_missing(planned: Sequence[Change]) -> None:
@@ -63,10 +73,24 @@ async def _changes(deployment: Deployment, step: Step) -> list[Change]:
 async def _make(deployment: Deployment, change: Change, step: Step, say: Say) -> None:
     say(f"{step.title}: {change.action} {change.what} ...")
     started = time.monotonic()
+    try:
+        await _run(deployment, change, say)
+    except CommandFailed as failed:
+        if change.instead is None or failed.trouble is not change.instead.refused_by:
+            raise
+        say(f"  refused by a policy of the organisation; instead: {change.instead.commands[-1]}")
+        try:
+            for command in change.instead.commands:
+                await deployment.cloud.do(command)
+        except CommandFailed as again:
+            raise failed from again
+    if change.until:
+        await deployment.cloud.wait(change.until, f"{step.title}: {change.what}")
+    say(f"  done after {time.monotonic() - started:.0f} s")
+
+
+async def _run(deployment: Deployment, change: Change, say: Say) -> None:
     for command in change.commands:
         said = await deployment.cloud.do(command)
         if change.action == "check":
             say(said.strip())
-    if change.until:
-        await deployment.cloud.wait(change.until, f"{step.title}: {change.what}")
-    say(f"  done after {time.monotonic() - started:.0f} s")

@@ -31,4 +31,8 @@ async def summary(deployment: Deployment) -> list[str]:
         "import firebase_admin as f; from firebase_admin import auth; "
         f"f.initialize_app(options={{'projectId': '{project}'}}); auth.set_custom_user_claims('UID', {{'admin': True}})"
     )
-    return [*lines, "  An admin, who may read getBatchStats:", f'    .venv/bin/python -c "{claim}"']
+    return [
+        *lines,
+        "  An admin, who may read getBatchStats:",
+        f'    GOOGLE_CLOUD_QUOTA_PROJECT={project} .venv/bin/python -c "{claim}"',
+    ]

@@ -4,6 +4,8 @@ A function answers 2xx when the event is dealt with for good, and 5xx (by raisin
 Whatever it raises ends in `guarded`, which logs it without its text. What is bound here is on every event of the call.
 """
 
+import os
+
 import functions_framework.aio as functions
 import structlog
 from cloudevents.http import CloudEvent
@@ -18,6 +20,9 @@ from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 
 events = structlog.get_logger()
+# Cloud Functions sets it on every new function. functions-framework reads it after this module: it would put its own
+# log handler, which prints the texts of libraries, over ours, and other spans over those of our events.
+os.environ["LOG_EXECUTION_ID"] = "false"
 runtime = Runtime(settings.load())
 log.configure(runtime.settings.project)
 

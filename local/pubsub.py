@@ -8,7 +8,7 @@ import httpx
 
 from local.errors import StackError
 
-# As many as Pub/Sub allows at least, and as `deploy/steps/dead_letters.py` has it.
+# As few as Pub/Sub allows. Deployed, it is more (`deploy/steps/dead_letters.py`).
 DELIVERY_ATTEMPTS = 5
 # Here nobody wants to wait for a retry; deployed, it is 10 s to 10 min.
 _RETRY_POLICY = {"minimumBackoff": "0.1s", "maximumBackoff": "1s"}
@@ -28,11 +28,13 @@ class Topics:
         """Create a topic; one that exists is left as it is."""
         await self._ask("PUT", f"{self._project}/topics/{topic}", {}, fine=409)
 
-    async def push(self, topic: str, url: str, dead_letter_topic: str | None = None) -> None:
+    async def push(
+        self, topic: str, url: str, dead_letter_topic: str | None = None, attempts: int = DELIVERY_ATTEMPTS
+    ) -> None:
         """Subscribe `url` to the topic.
 
         Args:
-            dead_letter_topic: where a message goes that was not answered by 2xx in DELIVERY_ATTEMPTS; None = it is
+            dead_letter_topic: where a message goes that was not answered by 2xx in so many `attempts`; None = it is
                 delivered until it is.
         """
         subscription: dict[str, object] = {
@@ -44,7 +46,7 @@ class Topics:
         if dead_letter_topic:
             subscription["deadLetterPolicy"] = {
                 "deadLetterTopic": f"{self._project}/topics/{dead_letter_topic}",
-                "maxDeliveryAttempts": DELIVERY_ATTEMPTS,
+                "maxDeliveryAttempts": attempts,
             }
         await self._ask("PUT", f"{self._project}/subscriptions/{topic}-push", subscription, fine=409)
 

@@ -49,9 +49,18 @@ def test_every_row_is_one_that_google_cloud_takes() -> None:
         # https://cloud.google.com/iam/docs/service-accounts-create: 6 to 30 characters.
         assert re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", function.account)
         assert bool(function.created_document) + bool(function.topic) == function.takes_events
-        assert function.topic or not (function.schedule or function.has_dead_letters)
+        assert function.topic or not function.schedule
+        assert function.takes_events or not function.has_dead_letters
+        assert not function.created_document or function.has_dead_letters
         assert function.takes_events or function.timeout_seconds <= 60
         assert set(function.secrets) <= SECRETS.keys()
+
+
+def test_all_functions_together_fit_into_what_a_new_project_has_in_a_region() -> None:
+    """20 vCPU and 40 GiB, so that the first deployment is taken, and a flood at one leaves the others their own."""
+    assert sum(function.max_instances for function in FUNCTIONS) <= 20
+    gibibytes = {"512Mi": 0.5, "1Gi": 1.0}
+    assert sum(function.max_instances * gibibytes[function.memory] for function in FUNCTIONS) <= 40
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.target)

@@ -23,7 +23,7 @@ _FLAGS: Final = (
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create the private bucket, or close it; name the app's bucket if it is missing."""
     cloud, settings = deployment.cloud, deployment.settings
-    buckets = {bucket["name"]: bucket for bucket in await cloud.look("storage", "buckets", "list", "--raw") or []}
+    buckets = await deployment.buckets()
     lifecycle = json.loads((deployment.root / _LIFECYCLE).read_text())
     address = f"gs://{settings.bucket}"
     if settings.bucket not in buckets:
@@ -40,6 +40,10 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     elif not cloud.blind_because:
         console = f"https://console.firebase.google.com/project/{cloud.project}/storage"
         do_it = f"add Firebase to the project, and under {console} press Get started"
+        # Firebase named it so until October 2024.
+        older = f"{cloud.project}.appspot.com"
+        if older in buckets:
+            do_it = f"gs://{older} is there; if the app uploads into it, set NIGHTSHIFT_UPLOADS_BUCKET={older}"
         yield Change(action="missing", what=f"gs://{settings.uploads_bucket}, the app's: {do_it}")
 
 

@@ -13,7 +13,7 @@
 | the statistics' | read Firestore | counts jobs |
 | | read Firebase Auth's users | asks whether an admin's token was revoked |
 | the events' | receive events | Eventarc delivers by it |
-| the builder's | write logs and images, read sources | Cloud Build works by it |
+| the builder's | write logs and images, read its sources' bucket | Cloud Build works by it |
 
 A reader of objects must be one who may list them, too: to others, Cloud Storage says 403 of an object that does not
 exist, and the functions could not tell the user so.
@@ -37,17 +37,31 @@ _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Grant what is missing, and take away what is too much."""
-    for resource, grants in declared(deployment):
+    for resource, grants in await declared(deployment):
         async for change in differences(deployment.cloud, resource, grants):
             yield change
 
 
-def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
+async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
     """Every grant but those on what only a deployed function brings: its service and its subscription."""
     cloud, settings = deployment.cloud, deployment.settings
+    accounts_there, secrets_there = await deployment.accounts(), await deployment.secret_names()
+    buckets_there = await deployment.buckets()
 
-    def to(role: str, *accounts: str) -> list[Grant]:
-        return [Grant(role=role, member=member(cloud, account)) for account in accounts]
+    def to(role: str, *accounts: str, where: str | None = None) -> list[Grant]:
+        return [Grant(role=role, member=member(cloud, account), where=where) for account in accounts]
+
+    def bucket(name: str) -> Resource:
+        return Resource(kind=("storage", "buckets"), name=f"gs://{name}", exists=name in buckets_there)
+
+    def secret(name: str) -> Resource:
+        return Resource(kind=("secrets",), name=name, has_conditions=True, exists=name in secrets_there)
+
+    def account(name: str) -> Resource:
+        address = email(cloud, name)
+        return Resource(
+            kind=("iam", "service-accounts"), name=address, has_conditions=True, exists=address in accounts_there
+        )
 
     return [
         (
@@ -59,8 +73,9 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),
-                # The bucket of sources does not exist before the first function does.
-                *to("roles/storage.objectViewer", BUILD),
+                # The bucket of sources does not exist before the first function does. So the role is the project's, and
+                # a condition keeps the builder out of every other bucket, among them the one with users' photos.
+                *to("roles/storage.objectViewer", BUILD, where=_sources(deployment)),
                 # Google's own agents. They have these roles once they exist, which may be only after their first use;
                 # that of Pub/Sub signs the tokens by which its pushes are believed.
                 _agents_grant(deployment, "eventarc"),
@@ -68,11 +83,11 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
             ],
         ),
         (
-            Resource(kind=("storage", "buckets"), name=f"gs://{settings.bucket}"),
+            bucket(settings.bucket),
             to("roles/storage.objectUser", *_ADVANCE),
         ),
         (
-            Resource(kind=("storage", "buckets"), name=f"gs://{settings.uploads_bucket}"),
+            bucket(settings.uploads_bucket),
             to("roles/storage.objectViewer", *_ASK),
         ),
         (
@@ -81,20 +96,27 @@ def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
         ),
         *(
             (
-                Resource(kind=("iam", "service-accounts"), name=email(cloud, account), has_conditions=True),
-                to("roles/iam.serviceAccountTokenCreator", account),
+                account(signer),
+                to("roles/iam.serviceAccountTokenCreator", signer),
             )
-            for account in _ASK
+            for signer in _ASK
         ),
         (
-            Resource(kind=("secrets",), name=API_KEY, has_conditions=True),
+            secret(API_KEY),
             to("roles/secretmanager.secretAccessor", *_ASK),
         ),
         (
-            Resource(kind=("secrets",), name=WEBHOOK_SECRET, has_conditions=True),
+            secret(WEBHOOK_SECRET),
             to("roles/secretmanager.secretAccessor", WEBHOOK),
         ),
     ]
+
+
+def _sources(deployment: Deployment) -> str:
+    """Where Cloud Functions keeps the sources of what it builds: https://cloud.google.com/functions/docs/building."""
+    cloud = deployment.cloud
+    bucket = f"projects/_/buckets/gcf-v2-sources-{cloud.project_number}-{cloud.region}"
+    return f"resource.name.startsWith('{bucket}')"
 
 
 def _agents_grant(deployment: Deployment, service: str) -> Grant:

@@ -34,7 +34,8 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     if missing or missing_fields:
         names = [_name(index["collectionGroup"], *(f["fieldPath"] for f in index["fields"])) for index in missing]
         names += [_name(field["collectionGroup"], field["fieldPath"]) for field in missing_fields]
-        command = firebase.deploy(cloud, only="firestore:indexes")
+        bucket = deployment.settings.uploads_bucket
+        command = firebase.deploy(cloud, only="firestore:indexes", uploads_bucket=bucket)
         yield Change(action="create", what=", ".join(names), commands=(command,), until=are_built)
     elif not all(index["state"] == "READY" for index in composite):
         yield Change(action="wait", what=f"{what}: some are being built", until=are_built)

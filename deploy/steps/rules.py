@@ -1,4 +1,4 @@
-"""The rules of the database and of the app's bucket. Nothing but the Firebase CLI releases them, or shows them.
+"""The rules of the database and of the bucket of uploads. Nothing but the Firebase CLI releases them, or shows them.
 
 It compares them with what is released, whoever released it. So it is always asked: what keeps hostile clients out is
 not believed to be there because we once put it there.
@@ -13,5 +13,6 @@ from deploy.deployment import Deployment
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Release both."""
-    command = firebase.deploy(deployment.cloud, only="firestore:rules,storage")
-    yield Change(action="check", what="firestore.rules, storage.rules", commands=(command,))
+    bucket = deployment.settings.uploads_bucket
+    command = firebase.deploy(deployment.cloud, only="firestore:rules,storage", uploads_bucket=bucket)
+    yield Change(action="check", what=f"firestore.rules, storage.rules on gs://{bucket}", commands=(command,))

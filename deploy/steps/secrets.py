@@ -16,7 +16,7 @@ from nightshift.functions import API_KEY, SECRETS
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create the secrets, and add the values that are new."""
     cloud = deployment.cloud
-    existing = {secret["name"].rpartition("/")[2] for secret in await cloud.look("secrets", "list") or []}
+    existing = await deployment.secret_names()
     for secret, variable in SECRETS.items():
         value = deployment.secrets.get(secret)
         version, is_there = await deployment.version(secret)

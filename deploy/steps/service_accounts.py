@@ -10,7 +10,7 @@ from deploy.deployment import Deployment
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create those that do not exist."""
     cloud = deployment.cloud
-    existing = {account["email"] for account in await cloud.look("iam", "service-accounts", "list") or []}
+    existing = await deployment.accounts()
     for account, title in ACCOUNTS.items():
         if email(cloud, account) in existing:
             yield same(account)

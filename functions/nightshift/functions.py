@@ -10,7 +10,10 @@ Memory: a process holds 52 MB when it has started, 111 MB after its first event,
 Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time, so one vCPU
 is busy with some 80 of them; each holds one document. A tick or a shard is a call by itself: it streams megabytes.
 
-The most instances bound what a flood can cost.
+The most instances bound what a flood can cost. Each has one vCPU. All together they fit into what a new project has in
+a region, 20 vCPU and 40 GiB (https://cloud.google.com/run/quotas). So Cloud Run takes them at the first deployment, and
+a flood at one function leaves the others their own. A project with a larger quota raises DEPLOY_MAX_INSTANCES
+(docs/DEPLOY.md).
 """
 
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SEC
 
 # Calls for workers.
 INGEST_TOPIC: Final = "nightshift-ingest"
-# Calls that no worker could answer. A pull subscription keeps them, to be looked at.
+# Events that no delivery could deal with. A pull subscription keeps them, to be looked at.
 DEAD_LETTERS: Final = "nightshift-dead-letters"
 
 # Every schedule is read in this time zone.
@@ -52,8 +55,8 @@ class Function:
     topic: str | None = None
     # Unix-cron; Cloud Scheduler then publishes on its topic: https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
     schedule: str | None = None
-    # Whether messages go to DEAD_LETTERS that it failed to take again and again.
-    has_dead_letters: bool = False
+    # After so many deliveries that fail, an event goes to DEAD_LETTERS; 0 = it comes again for a day, and is lost.
+    most_deliveries: int = 0
     # Names of SECRETS. It does not start without them.
     secrets: tuple[str, ...] = ()
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
@@ -68,6 +71,11 @@ class Function:
     def takes_events(self) -> bool:
         """Whether Eventarc calls it, and no other caller may."""
         return self.created_document is not None or self.topic is not None
+
+    @property
+    def has_dead_letters(self) -> bool:
+        """Whether an event that it fails to take goes to DEAD_LETTERS."""
+        return self.most_deliveries > 0
 
     @property
     def service(self) -> str:
@@ -89,11 +97,14 @@ FUNCTIONS: Final = (
         does="Ingests one shard of one batch's output.",
         account="nightshift-ingest",
         topic=INGEST_TOPIC,
-        has_dead_letters=True,
+        # A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more
+        # shards than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half
+        # hours: longer than all shards of a batch, and far longer than a dead worker's lease.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
-        max_instances=50,
+        max_instances=5,
     ),
     Function(
         target="answer_instant_jobs",
@@ -106,7 +117,7 @@ FUNCTIONS: Final = (
         # A sweep takes jobs for 50 s, and answers each within its lease.
         timeout_seconds=300,
         concurrency=1,
-        max_instances=5,
+        max_instances=2,
     ),
     Function(
         target="process_batch_jobs",
@@ -119,7 +130,7 @@ FUNCTIONS: Final = (
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
-        max_instances=3,
+        max_instances=2,
     ),
     Function(
         target="openai_webhook",
@@ -129,7 +140,7 @@ FUNCTIONS: Final = (
         secrets=(API_KEY, WEBHOOK_SECRET),
         timeout_seconds=60,
         concurrency=20,
-        max_instances=10,
+        max_instances=2,
     ),
     Function(
         target="get_batch_stats",
@@ -139,7 +150,7 @@ FUNCTIONS: Final = (
         reads_id_tokens=True,
         timeout_seconds=60,
         concurrency=20,
-        max_instances=3,
+        max_instances=1,
         memory="512Mi",
     ),
     Function(
@@ -148,10 +159,12 @@ FUNCTIONS: Final = (
         does="Admits a job, and answers it or submits its lane.",
         account="nightshift-admit",
         created_document="ai_jobs/{jobId}",
+        # As above; by then a short outage is over, and a tick has rescued the job anyway.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
-        max_instances=100,
+        max_instances=5,
     ),
 )
 

@@ -32,8 +32,10 @@ def configure(project: str | None = None) -> None:
         project: to which the traces of the calls belong; None where there are no calls.
     """
     structlog.configure(processors=[*structlog_gcp.build_processors()[:-1], _traced_in(project), _AS_JSON])
-    # functions-framework's own, if any, prints a traceback in full.
+    # functions-framework's own, if any, prints a traceback in full. It may also have silenced the loggers there were.
     logging.getLogger().handlers[:] = [_OfLibraries()]
+    for name in logging.root.manager.loggerDict:
+        logging.getLogger(name).disabled = False
 
 
 _AS_JSON = structlog.processors.JSONRenderer()

@@ -51,6 +51,27 @@ async def test_a_web_image_is_passed_on_and_never_fetched(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("speed", ["batch", "instant"])
+async def test_a_persons_screen_obeys_no_answer(world: World, speed: str) -> None:
+    """An answer in a fence is stored, and shown, without controls and turned directions; emoji stay whole."""
+    hostile = "👩\u200d🔬 bottle\u202e\x1b[31m\x00\u2067"
+    answer = {name: hostile if isinstance(value, str) else value for name, value in RIGHT_ANSWER.items()}
+    answer |= {"category": "dry", "tips": [hostile]}
+    world.provider.faults.add(ReplyRule(Reply(content=f"```json\n{json.dumps(answer)}\n```"), times=None))
+    await world.give("alice", 5)
+
+    job_id = await world.submit("alice", speed=speed)
+    await world.finish()
+
+    job, note = await world.job(job_id), await world.read(f"notifications/{job_id}")
+    clean = "👩\u200d🔬 bottle[31m"
+    assert job["status"] == "completed"
+    assert job["result"]["itemName"] == job["result"]["explanation"] == job["result"]["tips"][0] == clean
+    assert (await world.read(f"classifications/{job_id}"))["result"] == job["result"]
+    assert note["message"] == f"{clean}: dry"
+    await assert_promises_kept(world)
+
+
 async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world: World) -> None:
     """It is what was asked for but for its size; no commit is tried with it, and its neighbour has its answer."""
     world.provider.faults.add(
@@ -78,7 +99,9 @@ async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world:
     [
         (Reply.refuses("I cannot help with that."), "provider_refused"),
         (Reply(content="", finish_reason="content_filter"), "provider_refused"),
-        (Reply.http_error(400, "invalid_image"), "provider_rejected"),
+        (Reply.http_error(400, "context_length_exceeded"), "provider_rejected"),
+        (Reply.http_error(400, "invalid_image"), "invalid_input"),
+        (Reply.http_error(400, "invalid_prompt"), "provider_refused"),
     ],
 )
 async def test_what_no_repetition_mends_fails_at_once_and_is_refunded(world: World, reply: Reply, code: str) -> None:
@@ -103,9 +126,7 @@ async def test_what_no_repetition_mends_fails_at_once_and_is_refunded(world: Wor
         (Reply(content="this is no JSON"), "result_invalid"),
         (Reply(content=WRONG_ANSWER), "result_invalid"),
         (Reply(content='{"itemName": "bo', finish_reason="length"), "result_invalid"),
-        (Reply.http_error(429, "rate_limit_exceeded"), "provider_rejected"),
-        (Reply.http_error(500), "provider_rejected"),
-        (Reply.line_error("request_timeout"), "provider_rejected"),
+        (Reply.http_error(400, "a code that no set knows"), "provider_rejected"),
         (Reply.left_out(), "result_missing"),
     ],
 )
@@ -128,7 +149,7 @@ async def test_what_may_pass_is_tried_again_until_the_attempts_are_spent(world: 
 
 async def test_a_retry_that_succeeds_costs_what_one_answer_costs(world: World) -> None:
     """The user never sees the first, failed attempt: processing, then completed, one token."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(503)), ReplyRule(Reply(content=WRONG_ANSWER)))
+    world.provider.faults.add(ReplyRule(Reply.left_out()), ReplyRule(Reply(content=WRONG_ANSWER)))
     await world.give("alice", 2)
 
     job_id = await world.submit("alice")
@@ -196,7 +217,7 @@ async def test_batches_that_expire_again_and_again_end_in_a_refund(world: World)
 
 async def test_a_completed_batch_without_an_output_file_fails_by_its_error_file(world: World) -> None:
     """Every request failed: `output_file_id` is null, and the error file tells each job's fate."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(400), times=None))
+    world.provider.faults.add(ReplyRule(Reply.http_error(400, "context_length_exceeded"), times=None))
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="15")
     await world.give("alice", 3)
     for _ in range(3):
@@ -260,7 +281,7 @@ async def test_unknown_duplicate_and_malformed_lines_are_counted_and_harm_nobody
 
 
 async def test_separators_that_are_no_newlines_do_not_cut_a_line(world: World) -> None:
-    """U+2028, U+0085 and emoji travel there and back unharmed."""
+    """U+2028, U+0085 and emoji travel there and back; in the result, a line ends as everywhere."""
     await world.give("alice", 1)
     odd = "one\u2028two\u0085three \U0001f37e"
 
@@ -277,7 +298,7 @@ async def test_separators_that_are_no_newlines_do_not_cut_a_line(world: World) -
     job_id = await world.submit("alice", input={"text": odd})
     await world.finish()
 
-    assert (await world.job(job_id))["result"]["itemName"] == odd
+    assert (await world.job(job_id))["result"]["itemName"] == "one\ntwo\nthree \U0001f37e"
 
 
 async def test_a_batch_that_the_provider_fails_is_sent_again_then_refunded(world: World) -> None:

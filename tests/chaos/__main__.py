@@ -1,6 +1,7 @@
 """`make chaos`: each part plays its cases and says what is broken; any broken case makes the exit status 1.
 
-make chaos                                               a fifth of all cases, 2,000 random steps, 10,000 any inputs
+make chaos                                               a fifth of all cases, 2,000 random steps, 10,000 any inputs,
+                                                         hostile users for 2,000 steps
 make chaos EVERY=1                                       every case of every journey
 make chaos JOURNEY=refund,retry EVERY=7                  every seventh case of two journeys
 make chaos SEED=77                                       the fifth and the nights of another run, which prints its seed
@@ -8,6 +9,8 @@ make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the func
 make chaos NIGHT=78                                      the nights of one seed, with the functions' log
 make chaos ONLY=fuzz FUZZ=50000                          arbitrary inputs alone, and more of them
 make chaos ROUND=lines/79/250                            one round of them, with the functions' log
+make chaos ONLY=hostile STEPS=5000                       hostile users beside honest ones alone, and more of them
+make chaos SIEGE=79                                      the hostile users of one seed, with the functions' log
 """
 
 import argparse
@@ -19,7 +22,8 @@ import sys
 from rich.console import Console
 
 from local.cloud import running_emulators
-from tests.chaos import enumeration, report, schedules, workers
+from tests.chaos import enumeration, neighbours, report, schedules, workers
+from tests.chaos.hostile import Effort
 from tests.chaos.journeys import JOURNEYS
 from tests.chaos.machine import Count
 from tests.fuzz import rounds
@@ -31,8 +35,9 @@ def main() -> int:
     parser.add_argument("--case", type=_case, help="one case by its name")
     parser.add_argument("--journey", type=_journeys, default=list(JOURNEYS), help="some journeys: single,refund")
     parser.add_argument("--night", type=int, help="the nights of one seed")
+    parser.add_argument("--siege", type=int, help="the hostile users of one seed")
     parser.add_argument("--every", type=int, default=5, help="only every nth case")
-    parser.add_argument("--steps", type=int, default=2_000, help="random steps, at least")
+    parser.add_argument("--steps", type=int, default=2_000, help="random steps, and steps of hostile users, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
     parser.add_argument("--fuzz", type=int, default=10_000, help="arbitrary inputs, at least")
     parser.add_argument("--round", type=_round, help="one round of arbitrary inputs by its name")
@@ -47,6 +52,8 @@ def main() -> int:
             return _one_night(asked.night)
         if asked.round:
             return _one_round(asked.round)
+        if asked.siege is not None:
+            return _one_siege(asked.siege)
         Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
         parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
         return max(part(asked) for part in parts)
@@ -68,6 +75,12 @@ def _one_round(asked: rounds.Round) -> int:
     fuzzed = rounds.play(asked)
     report.show_round(Console(), fuzzed)
     return 1 if fuzzed.broken else 0
+
+
+def _one_siege(seed: int) -> int:
+    besieged = neighbours.play(seed)
+    report.show_siege(Console(), besieged)
+    return 1 if besieged.broken else 0
 
 
 def _enumeration(asked: argparse.Namespace) -> int:
@@ -111,7 +124,23 @@ def _fuzz(asked: argparse.Namespace) -> int:
     return 1 if any(one.broken for one in fuzzed) else 0
 
 
-_PARTS = {"cases": _enumeration, "nights": _schedules, "fuzz": _fuzz}
+def _hostile(asked: argparse.Namespace) -> int:
+    """Hostile users beside honest ones: see `neighbours.py`."""
+    console = Console()
+    total, seed, interferences = Effort(), asked.seed, 0
+    with workers.pool(asked.processes) as pool:
+        while total.steps < asked.steps and not interferences:
+            seeds = range(seed, seed + asked.processes)
+            for besieged in pool.imap(neighbours.play, seeds):
+                total += besieged.effort
+                interferences += bool(besieged.broken)
+                report.show_siege(console, besieged)
+            seed += asked.processes
+    report.show_sieges(console, total, interferences)
+    return 1 if interferences else 0
+
+
+_PARTS = {"cases": _enumeration, "nights": _schedules, "fuzz": _fuzz, "hostile": _hostile}
 
 
 def _round(name: str) -> rounds.Round:

@@ -25,7 +25,7 @@ process; the next invocation begins a new one.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -124,11 +124,14 @@ class _Process:
 class Traffic:
     """The external calls of all functions of one test, and the faults that are to strike them.
 
-    `calls` and `struck` grow as calls are made; `deaths` counts the processes that died.
+    `calls` and `struck` grow as calls are made; `deaths` counts the processes that died. With `is_weighed`, `bytes`
+    counts what the calls carry in both directions; the answer of a unary RPC is left out, since it holds no document.
     """
 
-    def __init__(self, *strikes: Strike) -> None:
+    def __init__(self, *strikes: Strike, is_weighed: bool = False) -> None:
         self.calls: list[Call] = []
+        self.is_weighed = is_weighed
+        self.bytes = 0
         self.struck: list[tuple[Call, Fault]] = []
         self.deaths = 0
         self._armed: list[_Armed] = []
@@ -194,6 +197,11 @@ class Traffic:
                     return armed.strike.fault
         return None
 
+    def weigh(self, size: int) -> None:
+        """Count bytes that a call carries."""
+        with self._one_at_a_time:
+            self.bytes += size
+
     def delay(self, fault: Fault, send: Sending) -> None:
         """Keep a call back until so many further calls have been made."""
         self._late.append((len(self.calls) + fault.lag, send))
@@ -211,6 +219,11 @@ def seam() -> Iterator[None]:
         patch.object(HTTPAdapter, "send", _send),
     ):
         yield
+
+
+def _weigh_bodies(traffic: Traffic, *headers: Mapping[str, Any]) -> None:
+    if traffic.is_weighed:
+        traffic.weigh(sum(int(one.get("content-length", 0)) for one in headers))
 
 
 async def _carry_out(process: _Process, fault: Fault, send: Sending) -> None:
@@ -241,6 +254,8 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grpc
         service, method = _rpc(details)
         fault = process.enter(service, method, writes=method in _WRITING_RPCS)
         if fault is None:
+            if process.traffic.is_weighed:
+                process.traffic.weigh(_size(request))
             return await continuation(details, request)
 
         async def send() -> None:
@@ -259,7 +274,8 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # gr
         service, method = _rpc(details)
         fault = process.enter(service, method, writes=False, streams=True)
         if fault is None:
-            return await continuation(details, request)
+            messages = await continuation(details, request)
+            return _weighed(messages, process.traffic) if process.traffic.is_weighed else messages
         answer = fault.answers[service]
         if isinstance(answer, Rpc) and answer.after_messages:
             return _breaking(await continuation(details, request), process, answer)
@@ -270,6 +286,18 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # gr
 
         await _carry_out(process, fault, send)
         raise process.error(answer)
+
+
+async def _weighed(messages: AsyncIterator[Any], traffic: Traffic) -> AsyncIterator[Any]:
+    """The messages of a stream, each weighed when it comes."""
+    async for message in messages:
+        traffic.weigh(_size(message))
+        yield message
+
+
+def _size(message: Any) -> int:
+    """The bytes of a message; the clients wrap those of protobuf."""
+    return int(getattr(message, "_pb", message).ByteSize())
 
 
 async def _breaking(messages: AsyncIterator[Any], process: _Process, answer: Rpc) -> AsyncIterator[Any]:
@@ -295,7 +323,9 @@ async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: h
     await process.traffic.land_due()
     fault = process.enter("openai", _openai_method(request), writes=request.method != "GET")
     if fault is None:
-        return await _real_handle_async_request(transport, request)
+        response = await _real_handle_async_request(transport, request)
+        _weigh_bodies(process.traffic, request.headers, response.headers)
+        return response
     answer = fault.answers["openai"]
     if isinstance(answer, Broken) and answer.in_body:
         response = await _real_handle_async_request(transport, request)
@@ -315,8 +345,8 @@ async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: h
     await _carry_out(process, fault, send)
     if isinstance(answer, Reply):
         kind = "requests" if answer.status == 429 else "server_error"
-        body = {"error": {"message": "struck", "type": kind, "param": None, "code": answer.code}}
-        return httpx2.Response(answer.status, headers=dict(answer.headers), json=body, request=request)
+        error = {"message": answer.message, "type": kind, "param": answer.parameter, "code": answer.code}
+        return httpx2.Response(answer.status, headers=dict(answer.headers), json={"error": error}, request=request)
     raise process.error(answer)
 
 
@@ -361,7 +391,9 @@ def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: An
     _owners[adapter] = process
     fault = process.enter("storage", _storage_method(request), writes=request.method != "GET")
     if fault is None:
-        return _real_send(adapter, request, **options)
+        response = _real_send(adapter, request, **options)
+        _weigh_bodies(process.traffic, request.headers, response.headers)
+        return response
     if fault.effect == "now":
         with suppress(requests.RequestException):
             _real_send(adapter, request, **options).close()

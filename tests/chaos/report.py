@@ -9,7 +9,9 @@ from rich.table import Table
 
 from tests.chaos.enumeration import Outcome
 from tests.chaos.faults import FAULTS
+from tests.chaos.hostile import Effort
 from tests.chaos.machine import Count
+from tests.chaos.neighbours import Besieged
 from tests.chaos.schedules import Played
 from tests.fuzz.rounds import Fuzzed
 
@@ -107,6 +109,28 @@ def show_fuzzed(console: Console, fuzzed: Sequence[Fuzzed]) -> None:
     broken = sum(1 for one in fuzzed if one.broken)
     total = f"{inputs.total():,} inputs in {len(fuzzed)} rounds, {broken} broken"
     console.print(f"Arbitrary inputs: {total}: {by_kind}", soft_wrap=True, highlight=False)
+
+
+def show_siege(console: Console, besieged: Besieged) -> None:
+    """The hostile users of one seed, and what honest ones felt of them."""
+    verdict = "[red]interfered[/red]" if besieged.broken else "[green]kept[/green]"
+    told = _effort(besieged.effort)
+    console.print(f"[bold]seed {besieged.seed}[/bold] {verdict}: {told}", soft_wrap=True, highlight=False)
+    if besieged.broken:
+        console.print(besieged.broken, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  alone: make chaos SIEGE={besieged.seed}", soft_wrap=True, highlight=False)
+
+
+def show_sieges(console: Console, effort: Effort, interferences: int) -> None:
+    """All hostile users together."""
+    console.print(f"Hostile users: {_effort(effort)}, {interferences} interferences", soft_wrap=True, highlight=False)
+
+
+def _effort(effort: Effort) -> str:
+    return (
+        f"{effort.examples} examples, {effort.steps:,} steps, {effort.users} users, "
+        f"{effort.denied:,} steps denied by the rules"
+    )
 
 
 def _told(count: Count) -> str:

@@ -115,6 +115,13 @@ async def _assemble_anew(world: World) -> None:
     await world.finish()
 
 
+async def _fail_once(world: World) -> None:
+    """A job's first answer is none, its second is one."""
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="trouble"))
+    await world.submit("carol", input={"text": "trouble"})
+    await world.finish()
+
+
 async def _list_as_the_app_does(world: World) -> None:
     """The lists of docs/APP.md, in all its languages; and one's own without an order, as firestore.rules allow it."""
     for collection in ("ai_jobs", "classifications", "notifications"):
@@ -157,6 +164,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_operate, {}),
     (_erase_a_user, {}),
     (_assemble_anew, {}),
+    (_fail_once, {}),
     (_list_as_the_app_does, {}),
     (_answer_in_real_time, {}),
 )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from deploy.troubles import SHARING
+
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
 _LOOKS = {"list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
@@ -55,7 +57,10 @@ class Google:
             "topics": [],
             "policies": {},
             "functions": {},
+            "services": {},
             "subscriptions": {},
+            # The organisation lets nothing be granted to all users.
+            "shares_in_domain_only": False,
             "metrics": {},
             "alerts": {},
             "channels": [],
@@ -123,17 +128,23 @@ class Google:
             "run services": [function.lower() for function in self.state["functions"]],
         }[kind]
         if name not in there:
-            raise Refused(f"NOT_FOUND: {kind} {name}")
+            # Of some kinds the API does not say whether they exist.
+            hidden = {"iam service-accounts", "run services", "secrets"}
+            maybe = f"PERMISSION_DENIED: Permission denied on {name} (or it may not exist)."
+            raise Refused(maybe if kind in hidden else f"NOT_FOUND: {kind} {name}")
         policy: list[list[str]] = self.state["policies"].get(f"{kind} {name}", [])
         if words[verb] != "get-iam-policy":
             who = flags["member"].removeprefix("serviceAccount:")
+            if who == "allUsers" and self.state["shares_in_domain_only"]:
+                raise Refused(SHARING.seen)
             if who not in {*self.state["accounts"], *self.state["agents"], "allUsers"}:
                 raise Refused(f"Service account {who} does not exist.")
-            grant = [flags["role"], flags["member"]]
+            where = flags.get("condition", "None").partition("expression=")[2]
+            grant = [flags["role"], flags["member"], *([where] if where else [])]
             added = [grant] if words[verb].startswith("add") else []
             policy = sorted([*(one for one in policy if one != grant), *added])
             self.state["policies"][f"{kind} {name}"] = policy
-        return json.dumps({"bindings": [{"role": role, "members": [who]} for role, who in policy]})
+        return json.dumps({"bindings": [_binding(*grant) for grant in policy]})
 
     def _projects_describe(self, *_: Any) -> Any:
         return {"projectId": PROJECT, "projectNumber": _NUMBER}
@@ -231,7 +242,7 @@ class Google:
         for pair in filter(None, flags.get("set-secrets", "").split(",")):
             secret, _, version = pair.partition("=")[2].partition(":")
             grants = self.state["policies"].get(f"secrets {secret}", [])
-            readers = [who for role, who in grants if role == "roles/secretmanager.secretAccessor"]
+            readers = [who for role, who, *_ in grants if role == "roles/secretmanager.secretAccessor"]
             if f"serviceAccount:{account}" not in readers:
                 raise Refused(f"{account} may not read {secret}")
             if len(self._there("secrets", secret)) < int(version):
@@ -246,21 +257,22 @@ class Google:
             "serviceConfig": {
                 "uri": f"https://{name.lower()}-abc-el.a.run.app",
                 "availableMemory": flags["memory"],
+                "availableCpu": flags["cpu"],
                 "timeoutSeconds": int(flags["timeout"].removesuffix("s")),
                 "maxInstanceRequestConcurrency": int(flags["concurrency"]),
                 "maxInstanceCount": int(flags["max-instances"]),
                 "serviceAccountEmail": account,
                 "ingressSettings": "ALLOW_ALL" if flags["ingress-settings"] == "all" else "ALLOW_INTERNAL_ONLY",
-                "environmentVariables": dict(pair.split("=", 1) for pair in variables) | {"LOG_EXECUTION_ID": "true"},
-                "secretEnvironmentVariables": flags.get("set-secrets", ""),
+                # Cloud Functions adds it where it is not set.
+                "environmentVariables": {"LOG_EXECUTION_ID": "true"} | dict(pair.split("=", 1) for pair in variables),
+                "secretEnvironmentVariables": _secrets_of(flags.get("set-secrets", "")),
             },
         }
         if "trigger-http" not in flags:
             self._trigger(name, function, flags)
         self.state["functions"][name] = function
-        if "allow-unauthenticated" in flags:
-            public = ["roles/run.invoker", "allUsers"]
-            self.state["policies"][f"run services {name.lower()}"] = [public]
+        self.state["services"].setdefault(name.lower(), {"annotations": {}, "traffic": []})
+        self.state["services"][name.lower()]["traffic"] = [{"latestRevision": True, "percent": 100}]
 
     def _trigger(self, name: str, function: dict[str, Any], flags: dict[str, str]) -> None:
         location = flags.get("trigger-location", flags["region"])
@@ -269,16 +281,48 @@ class Google:
             raise Refused(f"NOT_FOUND: topic {topic}")
         if not topic and location != self.state["databases"][0]["locationId"]:
             raise Refused("the trigger is not where the database is")
-        agents = [who for role, who in self.state["policies"][f"projects {PROJECT}"] if role.endswith("serviceAgent")]
+        grants = self.state["policies"][f"projects {PROJECT}"]
+        agents = [who for role, who, *_ in grants if role.endswith("serviceAgent")]
         if not any("gcp-sa-eventarc" in agent for agent in agents):
             raise Refused("Permission denied while using the Eventarc Service Agent.")
         trigger = f"{name.lower()}-000001"
         retry = "RETRY_POLICY_RETRY" if "retry" in flags else "RETRY_POLICY_DO_NOT_RETRY"
         full = f"projects/{PROJECT}/locations/{location}/triggers/{trigger}"
-        function["eventTrigger"] = {"trigger": full, "retryPolicy": retry}
+        filters = flags.get("trigger-event-filters", "").split(",")
+        document = flags.get("trigger-event-filters-path-pattern", "").removeprefix("document=")
+        function["eventTrigger"] = {
+            "trigger": full,
+            "triggerRegion": location,
+            "retryPolicy": retry,
+            "serviceAccountEmail": flags["trigger-service-account"],
+            **(
+                {"pubsubTopic": f"projects/{PROJECT}/topics/{topic}"}
+                if topic
+                else {
+                    "eventType": filters[0].removeprefix("type="),
+                    "eventFilters": [
+                        {"attribute": "database", "value": filters[1].removeprefix("database=")},
+                        {"attribute": "document", "value": document, "operator": "match-path-pattern"},
+                    ],
+                }
+            ),
+        }
         subscription = f"eventarc-{location}-{trigger}-sub"
         kept = {"name": f"projects/{PROJECT}/subscriptions/{subscription}"}
         self.state["subscriptions"].setdefault(subscription, kept)
+
+    def _run_services_list(self, *_: Any) -> Any:
+        return [
+            {
+                "metadata": {"name": name, "annotations": service["annotations"]},
+                "spec": {"traffic": service["traffic"]},
+            }
+            for name, service in self.state["services"].items()
+        ]
+
+    def _run_services_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        is_open = "true" if "no-invoker-iam-check" in flags else "false"
+        self._there("services", name)["annotations"]["run.googleapis.com/invoker-iam-disabled"] = is_open
 
     def _eventarc_triggers_describe(self, trigger: str, flags: dict[str, str], _: str) -> Any:
         subscription = f"projects/{PROJECT}/subscriptions/eventarc-{flags['location']}-{trigger}-sub"
@@ -353,6 +397,20 @@ class Google:
         if name not in self.state[kind]:
             raise Refused(f"NOT_FOUND: {name}")
         return self.state[kind][name]
+
+
+def _binding(role: str, who: str, where: str | None = None) -> dict[str, Any]:
+    condition = {"condition": {"title": "nightshift", "expression": where}} if where else {}
+    return {"role": role, "members": [who], **condition}
+
+
+def _secrets_of(flag: str) -> list[dict[str, str]]:
+    found = []
+    for pair in filter(None, flag.split(",")):
+        variable, _, version = pair.partition("=")
+        secret, _, number = version.partition(":")
+        found.append({"key": variable, "projectId": _NUMBER, "secret": secret, "version": number})
+    return found
 
 
 def _verb(words: list[str]) -> list[str]:

@@ -1,14 +1,20 @@
-"""How gcloud's errors are taken: what is not known everywhere yet is waited for, all else is told at once."""
+"""How the programs' errors are taken: what is not known everywhere yet is waited for, all else is told at once."""
 
+import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from deploy import __main__ as main
 from deploy.cloud import Cloud
 from deploy.command import Command
-from deploy.errors import DeployError
-from deploy.shell import Answer
+from deploy.errors import CommandFailed, DeployError
+from deploy.shell import Answer, Processes
+from deploy.troubles import LASTING, PASSING, Trouble
 
+_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 _FINE = Answer(exit_code=0, stdout="[]", stderr="")
 
 
@@ -41,19 +47,64 @@ def error(text: str) -> Answer:
     return Answer(exit_code=1, stdout="", stderr=f"Preparing...\nERROR: (gcloud.functions.deploy) {text}\n")
 
 
+@pytest.mark.parametrize("trouble", PASSING, ids=lambda trouble: trouble.source)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_what_is_not_known_everywhere_yet_is_tried_again(trouble: Trouble, stream: str) -> None:
+    """Google's own words for it, as they come after a grant, an account or an API of a moment ago, on either stream."""
+    text = f"ERROR: {trouble.seen}"
+    said = Answer(exit_code=1, stdout=text if stream == "stdout" else "", stderr=text if stream == "stderr" else "")
+    terminal = cloud(said, said, _FINE)
+    await terminal.do(terminal.gcloud("functions", "deploy", "one"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "Permission denied while using the Eventarc Service Agent. It may take a few minutes.",
-        "INVALID_ARGUMENT: Service account nightshift-tick@night-shift.iam.gserviceaccount.com does not exist.",
-        "Cloud Pub/Sub API has not been used in project 1 before or it is disabled.",
         "Cannot find metric that matches type = logging.googleapis.com/user/dead_letters",
+        "Unknown service account",
+        "HTTP Error: 503, The service is currently unavailable.",
+        "googleapi: Error 409: unable to queue the operation",
     ],
 )
-async def test_what_is_not_known_everywhere_yet_is_tried_again(text: str) -> None:
-    """Google's own words for it, as they come after a grant, an account or an API of a moment ago."""
-    terminal = cloud(error(text), error(text), _FINE)
+async def test_older_wordings_are_waited_for_as_well(text: str) -> None:
+    """What Google said before, and what the Firebase CLI makes of it."""
+    terminal = cloud(error(text), _FINE)
     await terminal.do(terminal.gcloud("functions", "deploy", "one"))
+
+
+def test_a_deployment_waits_longer_than_a_new_metric_takes() -> None:
+    """Google says ten minutes; five more are added."""
+    assert main._PATIENCE_SECONDS >= 900
+
+
+@pytest.mark.parametrize("trouble", LASTING, ids=lambda trouble: trouble.source)
+async def test_what_only_a_person_can_end_is_told_at_once_with_its_remedy(trouble: Trouble) -> None:
+    """Also where its text has the code of a trouble that passes."""
+    terminal = cloud(error(f"RESOURCE_EXHAUSTED: {trouble.seen}"), _FINE)
+    with pytest.raises(CommandFailed, match="night-shift") as told:
+        await terminal.do(terminal.gcloud("functions", "deploy", "one"))
+    assert told.value.trouble is trouble
+    assert trouble.remedy.format(project="night-shift") in str(told.value)
+
+
+async def test_the_firebase_clis_error_is_told_though_it_stands_on_the_other_stream() -> None:
+    """After any amount of progress; where no line begins an error, the last ones are told."""
+    progress = "\n".join(f"i  deploying {number}" for number in range(50))
+    for said in (f"{progress}\n\nError: Request had HTTP Error: 403\n", f"{progress}\nthe rules do not compile\n"):
+        terminal = cloud(Answer(exit_code=1, stdout=said, stderr=""))
+        with pytest.raises(DeployError, match=r"403|do not compile") as told:
+            await terminal.do(terminal.gcloud("functions", "deploy", "one"))
+        assert "deploying 1\n" not in str(told.value)
+
+
+async def test_every_program_is_charged_to_the_project_and_acts_by_its_credentials_alone(tmp_path: Path) -> None:
+    """The Firebase CLI finds the project to charge, and neither a token nor a user who has logged in elsewhere."""
+    caller = {"PATH": os.environ["PATH"], "FIREBASE_TOKEN": "1//other", "XDG_CONFIG_HOME": "/home/ops/.config"}
+    shell = Processes(tmp_path, "night-shift", caller)
+    said = json.loads((await shell.run(Command(arguments=("python3", "-c", _ENVIRONMENT)))).stdout)
+    assert said["GOOGLE_CLOUD_QUOTA_PROJECT"] == "night-shift"
+    assert "FIREBASE_TOKEN" not in said
+    assert Path(said["XDG_CONFIG_HOME"]).is_relative_to(tmp_path)
 
 
 async def test_an_error_is_told_at_once_and_without_the_progress_before_it() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from deploy.errors import DeployError
+from deploy.troubles import SHARING
 from nightshift.functions import FUNCTIONS
-from tests.deploy.google import PROJECT
+from tests.deploy.google import PROJECT, Refused
 from tests.deploy.world import SECRETS, Died, Site, copy_of, new_site
 
 
@@ -32,7 +33,8 @@ async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
     bucket = site.state["buckets"][f"{PROJECT}-nightshift"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     letters = [one for one in site.state["subscriptions"].values() if "deadLetterPolicy" in one]
-    assert [one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters] == [5]
+    # The calls for workers, and the creations of jobs, whose trigger is where the database is.
+    assert sorted(one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters) == [20, 20]
     (alert,) = site.state["alerts"].values()
     assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
 
@@ -92,7 +94,8 @@ async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it
     deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
     assert deployed == [function.name for function in FUNCTIONS if function.secrets]
     config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
-    assert config["secretEnvironmentVariables"] == "OPENAI_API_KEY=openai-api-key:2"
+    (given,) = config["secretEnvironmentVariables"]
+    assert (given["key"], given["secret"], given["version"]) == ("OPENAI_API_KEY", "openai-api-key", "2")
 
 
 @pytest.mark.parametrize("added", ["\n", " ", "\ufffd"])
@@ -132,6 +135,15 @@ async def test_without_the_apps_bucket_nothing_is_begun(site: Site) -> None:
     assert site.state["apis"] == []
 
 
+async def test_an_older_projects_bucket_is_named_with_its_setting(site: Site) -> None:
+    """Firebase named it PROJECT.appspot.com; the sentence says which setting to set, and to what."""
+    older = f"{PROJECT}.appspot.com"
+    site.state["buckets"] = {older: {"name": older}}
+    with pytest.raises(DeployError, match=f"set NIGHTSHIFT_UPLOADS_BUCKET={older}"):
+        await site.deploy()
+    assert site.state["apis"] == []
+
+
 async def test_without_the_webhooks_secret_its_function_is_left_out_and_can_come_later(site: Site) -> None:
     """The plan says so both times, and the others are deployed."""
     key = {"OPENAI_API_KEY": "sk-marked-key-1"}
@@ -165,9 +177,11 @@ async def test_an_older_checkout_is_deployed_like_any_other(site: Site) -> None:
         ("maxInstanceRequestConcurrency", 1),
         ("ingressSettings", "ALLOW_ALL"),
         ("serviceAccountEmail", "someone@example.com"),
+        ("availableCpu", "2"),
+        ("secretEnvironmentVariables", []),
     ],
 )
-async def test_what_somebody_changed_by_hand_is_changed_back(site: Site, field: str, value: object) -> None:
+async def test_what_was_changed_by_hand_is_changed_back(site: Site, field: str, value: object) -> None:
     """Though its label still says that it is as declared."""
     await site.deploy()
     wanted = copy_of(site.state)
@@ -175,6 +189,125 @@ async def test_what_somebody_changed_by_hand_is_changed_back(site: Site, field: 
     terminal = await site.deploy()
     assert [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")] == ["onAiJobCreated"]
     assert site.state == wanted
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("eventFilters", [{"attribute": "document", "value": "jobs/{jobId}"}]),
+        ("triggerRegion", "us-central1"),
+        ("serviceAccountEmail", "someone@example.com"),
+        ("retryPolicy", "RETRY_POLICY_DO_NOT_RETRY"),
+    ],
+)
+async def test_a_trigger_that_was_changed_by_hand_is_changed_back(site: Site, field: str, value: object) -> None:
+    """The plan names it."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    site.state["functions"]["onAiJobCreated"]["eventTrigger"][field] = value
+    await site.deploy()
+    assert "onAiJobCreated: changed by hand: trigger" in [change.what for change in site.planned]
+    assert site.state == wanted
+
+
+async def test_a_rollback_by_hand_is_seen_and_ended_by_the_next_deployment(site: Site) -> None:
+    """An older revision serves all traffic: the plan says so, and the newest serves again."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    site.state["services"]["onaijobcreated"]["traffic"] = [{"revisionName": "onaijobcreated-00001", "percent": 100}]
+    await site.deploy(plan_only=True)
+    assert "onAiJobCreated: changed by hand: traffic" in [change.what for change in site.planned]
+    await site.deploy()
+    assert site.state == wanted
+
+
+async def test_where_all_users_may_be_granted_nothing_the_service_checks_no_callers(site: Site) -> None:
+    """Under domain-restricted sharing: the steps after it are taken, and a second run changes nothing."""
+    site.state["shares_in_domain_only"] = True
+    await site.deploy()
+    opened = {name for name, service in site.state["services"].items() if service["annotations"]}
+    assert opened == {function.service for function in FUNCTIONS if not function.takes_events}
+    assert site.state["alerts"]
+    assert not site.left
+    before = copy_of(site.state)
+    await site.deploy()
+    assert site.actions() == {"same", "check"}
+    assert site.state == before
+
+
+async def test_what_a_policy_refuses_in_both_ways_is_left_and_said(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All later steps are taken; the sentence says what to do."""
+    site.state["shares_in_domain_only"] = True
+
+    def refuse(*_: object) -> None:
+        raise Refused(SHARING.seen)
+
+    monkeypatch.setattr(site.google, "_run_services_update", refuse)
+    await site.deploy()
+    assert site.state["alerts"]
+    assert len(site.left) == 2
+    assert all("iam.allowedPolicyMemberDomains" in sentence for sentence in site.left)
+
+
+async def test_a_service_that_checks_no_callers_though_it_takes_events_checks_them_again(site: Site) -> None:
+    """Any client could send it events."""
+    await site.deploy()
+    site.state["services"]["processbatchjobs"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] = "true"
+    await site.deploy()
+    annotations = site.state["services"]["processbatchjobs"]["annotations"]
+    assert annotations["run.googleapis.com/invoker-iam-disabled"] == "false"
+
+
+async def test_the_policy_of_what_is_not_there_is_not_asked_for(site: Site) -> None:
+    """Google answers PERMISSION_DENIED for an account that was deleted; the plan goes on, and makes it anew."""
+    await site.deploy()
+    gone = f"nightshift-tick@{PROJECT}.iam.gserviceaccount.com"
+    site.state["accounts"].remove(gone)
+    await site.deploy(plan_only=True)
+    assert "create" in site.actions()
+    await site.deploy()
+    assert gone in site.state["accounts"]
+
+
+async def test_the_builder_reads_the_bucket_of_sources_and_no_users_upload(site: Site) -> None:
+    """A condition says which; the grant without one, which an older version made, is taken away."""
+    await site.deploy()
+    builder = f"serviceAccount:nightshift-build@{PROJECT}.iam.gserviceaccount.com"
+    policy = site.state["policies"][f"projects {PROJECT}"]
+    (grant,) = [one for one in policy if one[0] == "roles/storage.objectViewer"]
+    assert grant[1] == builder
+    assert "buckets/gcf-v2-sources-123456789-asia-south1'" in grant[2]
+    policy.append(["roles/storage.objectViewer", builder])
+    await site.deploy()
+    assert [one for one in site.state["policies"][f"projects {PROJECT}"] if one[0] == grant[0]] == [grant]
+
+
+async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Site) -> None:
+    """Not to the project's default one."""
+    bucket = f"{PROJECT}-photos"
+    site.state["buckets"][bucket] = {"name": bucket}
+    terminal = await site.deploy(settings=f"NIGHTSHIFT_UPLOADS_BUCKET={bucket}\n")
+    (command,) = [one for one in terminal.commands if "--only=firestore:rules,storage" in one.arguments]
+    assert command.file
+    name, content = command.file
+    assert f"--config={name}" in command.arguments
+    assert json.loads(content)["storage"] == [{"bucket": bucket, "rules": "storage.rules"}]
+
+
+async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> None:
+    """By its settings; the functions are not told."""
+    await site.deploy(settings="DEPLOY_MAX_INSTANCES=onAiJobCreated:100, ingestBatchResults:50\n")
+    config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
+    assert config["maxInstanceCount"] == 100
+    assert not [name for name in config["environmentVariables"] if name.startswith("DEPLOY_")]
+    assert site.state["functions"]["ingestBatchResults"]["serviceConfig"]["maxInstanceCount"] == 50
+
+
+async def test_functions_framework_leaves_the_log_of_a_deployed_function_alone(site: Site) -> None:
+    """Cloud Functions would set the variable to true."""
+    await site.deploy()
+    variables = site.state["functions"]["processBatchJobs"]["serviceConfig"]["environmentVariables"]
+    assert variables["LOG_EXECUTION_ID"] == "false"
 
 
 async def test_a_function_that_failed_to_deploy_is_deployed_again(site: Site) -> None:
@@ -228,6 +361,9 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
         ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),
         ("OPENAI_API_KEY=sk-committed", "line 1"),
         ("FIREBASE_AUTH_EMULATOR_HOST=localhost:9099", "line 1"),
+        ("DEPLOY_MAX_INSTANCE=onAiJobCreated:5", "DEPLOY_MAX_INSTANCE is no setting"),
+        ("DEPLOY_MAX_INSTANCES=on_ai_job_created:5", "DEPLOY_MAX_INSTANCES"),
+        ("DEPLOY_MAX_INSTANCES=onAiJobCreated:0", "DEPLOY_MAX_INSTANCES"),
     ],
 )
 async def test_a_wrong_setting_stops_the_deployment_and_names_itself(site: Site, settings: str, named: str) -> None:

@@ -94,7 +94,7 @@ def test_a_plan_needs_no_credentials(programs: Path) -> None:
     assert plan.returncode == 0, plan.stderr
     assert "You do not currently have an active account" in plan.stdout
     assert "unknown, would create onAiJobCreated" in plan.stdout
-    assert "firebase-tools@" in plan.stdout
+    assert "firebase deploy --only=" in plan.stdout
     assert not (programs / "state.log").exists()
     deployed = make_deploy(programs, "--project", PROJECT)
     assert deployed.returncode == 1

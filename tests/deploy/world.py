@@ -62,6 +62,8 @@ class Site:
     said: list[str] = field(default_factory=list)
     # What the last plan found.
     planned: list[Change] = field(default_factory=list)
+    # What the last deployment left to a person.
+    left: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -93,17 +95,23 @@ class Site:
         path = self.root / "deploy" / "settings" / f"{PROJECT}.env"
         path.parent.mkdir(exist_ok=True)
         path.write_text(settings)
-        variables = options.read_settings(path)
+        variables, choices = options.divided(options.read_settings(path))
         given = options.given_secrets(secrets)
         checked = options.check_settings(PROJECT, variables, given, {})
         await cloud.open()
         deployment = Deployment(
-            cloud=cloud, root=self.root, settings=checked, variables=variables, secrets=given, email=email
+            cloud=cloud,
+            root=self.root,
+            settings=checked,
+            variables=variables,
+            secrets=given,
+            email=email,
+            choices=choices,
         )
         self.planned = await run.plan(deployment, self.said.append, with_commands=True)
         if not plan_only:
             run.refuse_if_missing(self.planned)
-            await run.take(deployment, self.said.append)
+            self.left = await run.take(deployment, self.said.append)
         return terminal
 
     def actions(self) -> set[str]:

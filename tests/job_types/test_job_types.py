@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from local.openai_server.standin import StandIn
 from local.openai_server.strict_schema import strict_schema_fault
 from nightshift import job_types
-from nightshift.job_types.base import JobInput, JobResult, JobType
+from nightshift.job_types.base import JobInput, JobResult, JobType, reasons
 from nightshift.jobs.job import JobRequest
 from nightshift.providers.request_line import request_line
 from nightshift.values.numbers import WholeNumber
@@ -53,6 +53,44 @@ def test_an_answer_that_is_not_what_was_asked_for_is_invalid(wrong: dict[str, An
     assert photo_rating.check_result(json.dumps(RATING)).starRating == 4
     with pytest.raises(ValidationError):
         photo_rating.check_result(json.dumps(RATING | wrong))
+
+
+@pytest.mark.parametrize(
+    "frame", ["```json\n{}\n```", "\ufeff{}", "{}}", "{{}", "Here it is: {}", "{} I hope that helps!"]
+)
+def test_a_paid_answer_is_not_thrown_away_for_its_frame(frame: str) -> None:
+    """What surrounds the one object is looked past; the object itself is validated as strictly as without it."""
+    photo_rating = job_types.find("photo_rating")
+
+    assert photo_rating.check_result(frame.replace("{}", json.dumps(RATING))) == photo_rating.check_result(
+        json.dumps(RATING)
+    )
+    for wrong in ({"starRating": 6}, {"starRating": "4"}, {"verdict": "nice"}):
+        with pytest.raises(ValidationError):
+            photo_rating.check_result(frame.replace("{}", json.dumps(RATING | wrong)))
+    with pytest.raises(ValidationError):
+        photo_rating.check_result(frame.replace("{}", json.dumps(RATING) + json.dumps(RATING | {"starRating": 1})))
+
+
+def test_all_texts_of_an_answer_are_cleaned() -> None:
+    """Of any job type, in any field; keys, too. What is no answer any more once it is clean, is none."""
+
+    class Careless(JobResult):
+        """Plain texts, deep down."""
+
+        text: str = Field(min_length=1)
+        notes: dict[str, list[str]]
+
+    careless = replace(job_types.find("waste_classification"), result_model=Careless)
+
+    found = careless.check_result('{"text": "a\\u202eb\\u0000", "notes": {"\\u001bk": ["👩\u200d🔬\u2066"]}}')
+
+    assert found.model_dump() == {"text": "ab", "notes": {"k": ["👩\u200d🔬"]}}
+    with pytest.raises(ValidationError):
+        careless.check_result('{"text": "\\u202e", "notes": {}}')
+    with pytest.raises(ValidationError) as invalid:
+        careless.check_result('{"text": "a", "notes": {}, "\\u001b[31m\\u202e": 1}')
+    assert reasons(invalid.value).startswith("[31m: ")
 
 
 def test_an_answer_in_which_any_text_is_enormous_is_invalid() -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from nightshift import job_types
 from nightshift.batches.limits import BatchLimits, Room
 from nightshift.errors import JobRefused
+from nightshift.providers.openai_lines import read_line
 from nightshift.providers.request_line import request_line
-from nightshift.providers.result_line import Answer, NoAnswer, answer_of, parse_result_line, usage_of
+from nightshift.providers.result_line import Answer, NoAnswer, answer_of
 from nightshift.values.ids import custom_id_of, job_id_of, names_a_document
 
 NAMES = st.sampled_from(
@@ -28,7 +29,7 @@ ANY_JSON = st.recursive(
 @given(st.binary() | ANY_JSON.map(lambda fields: json.dumps(fields).encode()))
 def test_no_line_breaks_the_parser(line: bytes) -> None:
     """Any bytes are a line of a job, or none."""
-    result = parse_result_line(line)
+    result = read_line(line)
 
     assert result is None or job_id_of(f"job-{result.job_id}") == result.job_id
 
@@ -37,13 +38,13 @@ def test_no_line_breaks_the_parser(line: bytes) -> None:
 def test_no_answer_breaks_the_judge(response: object, error: object) -> None:
     """Whatever a provider says of a job, it is a validated answer or a reason why there is none."""
     fields = {"custom_id": "job-a", "response": response, "error": error}
-    line = parse_result_line(json.dumps(fields).encode())
+    line = read_line(json.dumps(fields).encode())
     assert line is not None
 
     verdict = answer_of(line, job_types.find("photo_rating"))
 
     assert isinstance(verdict, Answer | NoAnswer)
-    assert usage_of(line).input_tokens >= 0
+    assert line.usage.input_tokens >= 0
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True).filter(names_a_document))

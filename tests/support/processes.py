@@ -25,8 +25,10 @@ async def start_function(target: str, port: int, environment: dict[str, str]) ->
 
 
 def clean_environment() -> dict[str, str]:
-    """What any process on this machine needs, and nothing of the test run's own."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    """What any process on this machine needs, and nothing of the test run's own; and what Cloud Functions adds."""
+    machine = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    # Set on every new function: https://cloud.google.com/functions/docs/monitoring/logging
+    return machine | {"LOG_EXECUTION_ID": "true"}
 
 
 def function_environment(world: World, base_url: str) -> dict[str, str]:

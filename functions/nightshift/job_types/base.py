@@ -1,5 +1,6 @@
 """What a job type is: the input that it takes, what the model is asked, and the answer that it promises."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,7 +9,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
 
 from nightshift.errors import JobRefused
+from nightshift.values.framed_json import framed_object
 from nightshift.values.speed import Speed
+from nightshift.values.text import all_cleaned, cleaned
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
@@ -99,12 +102,33 @@ class JobType(Generic[Result]):
             raise JobRefused("invalid_input", f"The input is not valid: {reasons(invalid)}.") from None
 
     def check_result(self, content: str) -> Result:
-        """Validate the model's answer, a JSON text. Raises pydantic's ValidationError."""
+        """Validate the model's answer, a JSON text, perhaps in a frame; its own texts come out cleaned.
+
+        Raises:
+            ValidationError: pydantic's.
+        """
+        try:
+            result = self._validated(content)
+        except ValidationError as invalid:
+            answer = framed_object(content) if _is_no_json(invalid) else None
+            if answer is None:
+                raise
+            result = self._validated(answer)
+        fields = result.model_dump(mode="json")
+        clean = all_cleaned(fields)
+        # What is left has to be an answer, too.
+        return result if clean == fields else self._validated(json.dumps(clean))
+
+    def _validated(self, content: str) -> Result:
         return self.result_model.model_validate_json(content, strict=True)
 
     def schema(self) -> dict[str, Any]:
         """The answer's JSON schema, in the form that strict mode accepts."""
         return _schema_of(self.result_model)
+
+
+def _is_no_json(invalid: ValidationError) -> bool:
+    return invalid.error_count() == 1 and invalid.errors(include_input=False)[0]["type"] == "json_invalid"
 
 
 @cache
@@ -114,9 +138,10 @@ def _schema_of(result_model: type[JobResult]) -> dict[str, Any]:
 
 
 def reasons(invalid: ValidationError) -> str:
-    """What pydantic found wrong, without the values: they are the client's. Nor may a name of theirs fill a page."""
+    """What pydantic found wrong, without the values: others wrote them. Nor may a name of theirs fill a page."""
     found = "; ".join(
         ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
         for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
+    found = cleaned(found)
     return found if len(found) <= _LONGEST_REASONS else f"{found[: _LONGEST_REASONS - 1]}…"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from nightshift.values.text import JOINERS, cleaned
+
 # What a phone shows of a notification; the whole answer stands on the job.
 _MOST_CHARACTERS: Final = 300
 
@@ -17,12 +19,13 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 def notification(*, user_id: str, job_id: str, kind: Kind, title: str, message: str) -> dict[str, Any]:
     """The fields of `notifications/{jobId}`, without its time."""
-    short = message if len(message) <= _MOST_CHARACTERS else f"{message[: _MOST_CHARACTERS - 1]}…"
+    text = cleaned(message)
+    short = text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1].rstrip(JOINERS)}…"
     return {
         "userId": user_id,
         "jobId": job_id,
         "type": kind,
-        "title": title,
+        "title": cleaned(title),
         "message": short,
         "read": False,
     }

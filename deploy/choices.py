@@ -1,0 +1,47 @@
+"""What `deploy/settings/PROJECT.env` says about the deployment itself: names that begin with DEPLOY_.
+
+The functions never see these. The others in that file are the functions' own settings (`options.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from deploy.errors import DeployError
+from nightshift.functions import FUNCTIONS
+
+PREFIX: Final = "DEPLOY_"
+_MAX_INSTANCES: Final = "DEPLOY_MAX_INSTANCES"
+# https://cloud.google.com/run/quotas
+_MOST: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """One project's choices."""
+
+    # Deployed name → the most instances, where this project has more or fewer than the table of functions.
+    max_instances: Mapping[str, int] = field(default_factory=dict)
+
+
+def choices_of(variables: Mapping[str, str]) -> Choices:
+    """Read and check them.
+
+    Raises:
+        DeployError: one is unknown or malformed, and is named.
+    """
+    for name in variables:
+        if name != _MAX_INSTANCES:
+            raise DeployError(f"{name} is no setting of a deployment.")
+    return Choices(max_instances=_instances(variables.get(_MAX_INSTANCES, "")))
+
+
+def _instances(text: str) -> dict[str, int]:
+    names = {function.name for function in FUNCTIONS}
+    found = {}
+    for part in filter(None, text.replace(" ", "").split(",")):
+        name, _, number = part.partition(":")
+        if name not in names or not number.isdecimal() or not 1 <= int(number) <= _MOST:
+            raise DeployError(f"{_MAX_INSTANCES}: {part!r} is not of the form onAiJobCreated:20, with 1 to {_MOST}.")
+        found[name] = int(number)
+    return found
