@@ -87,12 +87,12 @@ async def _ask_for_statistics(world: World) -> None:
 
 
 async def _operate(world: World) -> None:
-    """Every command that reads, with a batch at the provider and a job that waits."""
+    """Every command that reads, with a batch at the provider and a job that waits; `retry jobs` finds none to run."""
     world.provider.hold("in_progress")
     await world.submit("carol")
     waiting = await world.submit("carol")
     await world.firestore.document(f"ai_jobs/{waiting}").update({"status": "queued"})
-    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}"):
+    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}", "retry jobs --code none"):
         assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, line.split())) in {0, 1}
     world.provider.release()
 
