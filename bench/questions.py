@@ -34,6 +34,7 @@ QUESTIONS = (
     Question(name="cold_start", has_emulators=False),
     Question(name="instant"),
     Question(name="per_job"),
+    Question(name="estimate", has_emulators=False),
 )
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from cli import terminal
 from deploy import run
 from deploy.begin import begin
 from deploy.errors import DeployError
@@ -23,6 +24,7 @@ _REGION: Final = "asia-south1"
 
 def main(arguments: Sequence[str]) -> int:
     """Deploy; returns the exit code."""
+    terminal.protect()
     parser = argparse.ArgumentParser(prog="python -m deploy", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--project", required=True, help="the id of a Google Cloud project with billing")
     parser.add_argument("--region", default=_REGION, help=f"of the functions, and of what is created ({_REGION})")

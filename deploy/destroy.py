@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
+from cli import terminal
 from deploy.accounts import ACCOUNTS, email, member
 from deploy.begin import begin
 from deploy.change import Change
@@ -149,6 +150,7 @@ async def _run(given: argparse.Namespace, also: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Take it away; returns the exit code."""
+    terminal.protect()
     parser = argparse.ArgumentParser(
         prog="python -m deploy.destroy", description=(__doc__ or "").partition("\n")[2].strip()
     )

@@ -18,7 +18,8 @@ from nightshift.errors import JobRefused
 from nightshift.job_types import find
 from nightshift.jobs import created as admissions
 from nightshift.jobs.created import Written
-from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.ends import Ends
+from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import notification_expiry
 from nightshift.ledger.refunds import Refunds
 from nightshift.ledger.wallet import Wallet
@@ -98,9 +99,10 @@ async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, i
 
 
 async def _create_beside(runtime: Runtime, job: Written, collection: str, fields: Mapping[str, Any]) -> None:
+    ends = Ends(runtime)
+    await ends.look([job.job_id])
     writes = Commit(runtime)
-    ref = runtime.firestore.collection(collection).document(job.job_id)
-    writes.create(ref, {**fields, "createdAt": SERVER_TIMESTAMP})
+    writes.create(ends.place(collection, job.job_id, job.user_id), {**fields, "createdAt": SERVER_TIMESTAMP})
     _touch(runtime, writes, job, {})
     await writes.send()
 
@@ -121,7 +123,7 @@ def _told(job: Written) -> tuple[Kind, str, str]:
         job_type = None
     title, status = job_type.title if job_type else "Your request", job.fields["status"]
     if status != COMPLETED:
-        return "job_failed", f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
+        return KINDS[status], f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
     try:
         result = job_type.result_model.model_validate(job.fields.get("result")) if job_type else None
     except ValidationError:

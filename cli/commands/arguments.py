@@ -1,6 +1,8 @@
 """What commands take: ids, checked as far as they can be before anything is asked."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime, timedelta
 
 from nightshift.values.ids import is_user_id, names_a_document
 
@@ -17,6 +19,19 @@ def document_id(text: str) -> str:
     if not names_a_document(text):
         raise ArgumentTypeError("no document can have this id")
     return text
+
+
+def moment(text: str) -> datetime:
+    """A time with its zone, or so many hours or days ago: `36h`, `2d`."""
+    if ago := re.fullmatch(r"(\d{1,5})([hd])", text):
+        return datetime.now(UTC) - timedelta(hours=int(ago[1]) * (24 if ago[2] == "d" else 1))
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("it is no time such as 2026-11-28T10:30Z or 36h") from None
+    if at.tzinfo is None:
+        raise ArgumentTypeError("it has no time zone; write Z for UTC")
+    return at
 
 
 def job_or_batch(parser: ArgumentParser, what_happens: str) -> None:

@@ -1,15 +1,16 @@
-"""`retry`: run a job again that failed or was cancelled, or send a batch's jobs again in another one.
+"""`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
 Of a job it reads 9 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from cli.commands.arguments import job_or_batch
-from cli.commands.command import Command, ExitCode, Refused
+from cli.commands.arguments import document_id, moment
+from cli.commands.command import Command, CouldNotRun, ExitCode, Refused
 from cli.commands.confirmation import confirm
+from cli.commands.retrying import retry_jobs
 from cli.commands.stopping import stop_batch
 from cli.commands.telling import Tell
 from nightshift.admission.retry import retry
@@ -25,6 +26,11 @@ _NEXT: Final = {
 
 
 async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+    has_filter = any((options.code, options.type, options.lane, options.since))
+    if has_filter != (options.kind == "jobs") or (options.id is None) != (options.kind == "jobs"):
+        raise CouldNotRun("Name one job or batch by its id; or jobs by a filter: --code, --type, --lane, --since.")
+    if options.kind == "jobs":
+        return await retry_jobs(runtime, options, tell)
     if options.kind == "batch":
         return await stop_batch(runtime, options, tell, "retry")
     job = await admissions.read(runtime, options.id)
@@ -48,14 +54,25 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
     return ExitCode.DONE
 
 
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("job", "batch", "jobs"), help="what is run again")
+    parser.add_argument("id", type=document_id, nargs="?", metavar="ID", help="its id; jobs have a filter instead")
+    matching = parser.add_argument_group("jobs", "all failed jobs that match; at least one of")
+    matching.add_argument("--code", help="their error code; cancelled jobs match only their own")
+    matching.add_argument("--type", help="their job type")
+    matching.add_argument("--lane", help="their lane, provider:endpoint:model")
+    matching.add_argument("--since", type=moment, metavar="TIME", help="failed since then: 2026-11-28T10:30Z, or 36h")
+
+
 COMMAND: Final = Command(
     name="retry",
-    help="run a failed or cancelled job again, or send a batch's unanswered jobs again",
+    help="run failed or cancelled jobs again, one or all that match, or send a batch's unanswered jobs again",
     description="Runs a job again that failed or was cancelled: on the house, if it was charged and refunded; else it "
     "is admitted anew. An instant job is answered in real time again, and so is a batch job whose deadline is over. Or "
-    "stops a batch: what the provider answered by then is kept, the rest is sent again at once.",
-    example="retry batch ns-3kQd9xW2mB7vLr5TzY1c",
-    add_arguments=lambda parser: job_or_batch(parser, "run again"),
+    "stops a batch: what the provider answered by then is kept, the rest is sent again at once. Or runs all failed "
+    "jobs again that match a filter: their count and price are asked for first, and the command can be repeated.",
+    example="retry jobs --code provider_rejected --since 12h",
+    add_arguments=_add_arguments,
     run=_run,
     changes=True,
 )

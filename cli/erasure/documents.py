@@ -7,9 +7,9 @@ precondition: what was deleted already is deleted again, and what is deleted her
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from google.cloud.firestore import FieldFilter
+from google.cloud.firestore import DELETE_FIELD, FieldFilter
 
-from nightshift.database.collections import CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS
+from nightshift.database.collections import CLASSIFICATIONS, JOBS, LANES, LEDGER, NOTIFICATIONS, WALLETS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.pages import pages
 from nightshift.jobs.created import Written, written
@@ -74,6 +74,22 @@ async def delete_wallet(runtime: Runtime, uid: str) -> AsyncIterator[tuple[int, 
     if before or exists:
         await _delete(runtime, [*before, wallet])
         yield len(before), exists
+
+
+async def forget_turns(runtime: Runtime, uid: str) -> None:
+    """Take the user's id out of the lanes in which the user had the last turn; the turns begin anew there."""
+    had_it = runtime.firestore.collection(LANES).where(filter=FieldFilter("turns.after", "==", uid))
+    async for _ in attempts():
+        found = await had_it.get(**READ)
+        if not found:
+            return
+        commit = Commit(runtime)
+        for lane in found:
+            commit.update(lane.reference, {"turns": DELETE_FIELD}, read_as_of=lane.update_time)
+        try:
+            await commit.send()
+        except Undecided:
+            continue
 
 
 async def _delete(runtime: Runtime, refs: Sequence[Any]) -> None:

@@ -144,6 +144,7 @@ class _Erasure:
         for collection in (CLASSIFICATIONS, NOTIFICATIONS):
             async for number in erasures.delete_orphans(self._runtime, self._uid, collection):
                 yield Erased(kind=collection, number=number)
+        await erasures.forget_turns(self._runtime, self._uid)
         async for entries, with_wallet in erasures.delete_wallet(self._runtime, self._uid):
             yield Erased(kind="ledger entries", number=entries)
             yield Erased(kind="wallets", number=int(with_wallet))

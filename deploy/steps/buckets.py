@@ -39,12 +39,17 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         )
     if settings.uploads_bucket in buckets:
         yield same(f"gs://{settings.uploads_bucket}, the app's")
-    elif settings.uploads_bucket == f"{cloud.project}.firebasestorage.app":
+        return
+    # Firebase named the default bucket so until October 2024.
+    older = f"{cloud.project}.appspot.com"
+    if settings.uploads_bucket == f"{cloud.project}.firebasestorage.app" and older not in buckets:
         program = (sys.executable, "-P", "-m", "deploy.app_bucket")
         command = Command(arguments=(*program, f"--project={cloud.project}", f"--location={cloud.region}"))
         yield Change(action="create", what=f"gs://{settings.uploads_bucket}, the app's", commands=(command,))
     elif not cloud.blind_because:
         do_it = f"make it, and add it in https://console.firebase.google.com/project/{cloud.project}/storage"
+        if older in buckets:
+            do_it = f"gs://{older} is there; if the app uploads into it, set NIGHTSHIFT_UPLOADS_BUCKET={older}"
         yield Change(action="missing", what=f"gs://{settings.uploads_bucket}, the app's: {do_it}")
 
 

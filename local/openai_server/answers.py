@@ -65,6 +65,8 @@ class Answerer:
 def _reply_answer(reply: Reply, body: JsonObject) -> Answer:
     if reply.missing:
         return Answer(missing=True)
+    if reply.status_code == 0:
+        return Answer(status=0)
     if reply.status_code is not None and reply.status_code >= 400:
         refused = error_body(reply.error_message, code=reply.error_code)
         return Answer(status=reply.status_code, body=refused, copies=reply.copies)

@@ -69,7 +69,7 @@ class BatchResults:
         if answer.status is not None and answer.status < 400:
             self._batch.request_counts.completed += 1
             self._batch.usage.add(answer.body.get("usage") or {})
-            target = self._output
+            target = self._output if answer.status else self._errors
         else:
             self._batch.request_counts.failed += 1
             target = self._errors

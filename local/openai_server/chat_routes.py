@@ -28,7 +28,7 @@ class ChatRoutes:
             return JSONResponse(limited.body, 429, limited.headers)
         await asyncio.sleep(self._answer_seconds)
         answer = await self._answerer.answer(None, body)
-        if answer.status is None:
+        if not answer.status:
             message = answer.error_message or "This request was scripted to get no answer."
             return JSONResponse(error_body(message, code=answer.error_code, kind="server_error"), 500, headers)
         return JSONResponse(answer.body, answer.status, headers)

@@ -47,6 +47,11 @@ class Reply:
         return cls(error_code=code, error_message=message)
 
     @classmethod
+    def nothing(cls) -> "Reply":
+        """The line stands in the error file with `status_code: 0` and an empty body, and is counted as completed."""
+        return cls(status_code=0)
+
+    @classmethod
     def left_out(cls) -> "Reply":
         """The line appears in no file."""
         return cls(missing=True)

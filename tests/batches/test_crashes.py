@@ -17,6 +17,7 @@ from local.openai_server import BatchFault, FileFault, RequestFault
 from local.serve import serving
 from nightshift.batches import assemble
 from nightshift.database.commits import Commit, Undecided
+from nightshift.jobs import settlement
 from tests.support.promises import assert_promises_kept
 from tests.support.world import API_KEY, World
 
@@ -94,15 +95,22 @@ async def test_a_file_that_is_not_visible_at_once_is_waited_for(world: World) ->
     await assert_promises_kept(world)
 
 
-async def test_a_create_that_the_provider_refuses_fails_the_batch(world: World) -> None:
-    """A 400 will not change: the jobs are tried in another batch, and in the end refunded."""
+async def test_a_create_that_the_provider_refuses_fails_the_batch_and_in_the_end_its_jobs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The jobs are tried in other batches, first at no attempt, then at theirs, and are refunded."""
+    monkeypatch.setattr(settlement, "MOST_SPARED", 2)
     world.provider.faults.add(RequestFault("POST", "/v1/batches", status=400, times=None))
     await world.give("alice", 1)
 
     job_id = await world.submit("alice")
-    await world.finish()
+    for _ in range(6):
+        await world.tick()
+        world.pass_time(minutes=10)
 
     assert (await world.job(job_id))["errorCode"] == "batch_failed"
+    assert (await world.job(job_id))["attempts"] == 3
+    assert len(await world.batches()) == 5
     assert (await world.read("wallets/alice"))["balance"] == 1
     await assert_promises_kept(world)
 

@@ -16,7 +16,7 @@ from tests.support.world import World
 
 
 @pytest.mark.parametrize("later", [{"minutes": 1}, {"days": 8}])
-@pytest.mark.parametrize("ending", [None, Reply.http_error(400)])
+@pytest.mark.parametrize("ending", [None, Reply.http_error(400, "context_length_exceeded")])
 async def test_an_event_that_comes_again_after_the_end_changes_nothing(
     world: World, later: dict[str, float], ending: Reply | None
 ) -> None:

@@ -99,7 +99,9 @@ async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world:
     [
         (Reply.refuses("I cannot help with that."), "provider_refused"),
         (Reply(content="", finish_reason="content_filter"), "provider_refused"),
-        (Reply.http_error(400, "invalid_image"), "provider_rejected"),
+        (Reply.http_error(400, "context_length_exceeded"), "provider_rejected"),
+        (Reply.http_error(400, "invalid_image"), "invalid_input"),
+        (Reply.http_error(400, "invalid_prompt"), "provider_refused"),
     ],
 )
 async def test_what_no_repetition_mends_fails_at_once_and_is_refunded(world: World, reply: Reply, code: str) -> None:
@@ -124,9 +126,7 @@ async def test_what_no_repetition_mends_fails_at_once_and_is_refunded(world: Wor
         (Reply(content="this is no JSON"), "result_invalid"),
         (Reply(content=WRONG_ANSWER), "result_invalid"),
         (Reply(content='{"itemName": "bo', finish_reason="length"), "result_invalid"),
-        (Reply.http_error(429, "rate_limit_exceeded"), "provider_rejected"),
-        (Reply.http_error(500), "provider_rejected"),
-        (Reply.line_error("request_timeout"), "provider_rejected"),
+        (Reply.http_error(400, "a code that no set knows"), "provider_rejected"),
         (Reply.left_out(), "result_missing"),
     ],
 )
@@ -149,7 +149,7 @@ async def test_what_may_pass_is_tried_again_until_the_attempts_are_spent(world: 
 
 async def test_a_retry_that_succeeds_costs_what_one_answer_costs(world: World) -> None:
     """The user never sees the first, failed attempt: processing, then completed, one token."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(503)), ReplyRule(Reply(content=WRONG_ANSWER)))
+    world.provider.faults.add(ReplyRule(Reply.left_out()), ReplyRule(Reply(content=WRONG_ANSWER)))
     await world.give("alice", 2)
 
     job_id = await world.submit("alice")
@@ -217,7 +217,7 @@ async def test_batches_that_expire_again_and_again_end_in_a_refund(world: World)
 
 async def test_a_completed_batch_without_an_output_file_fails_by_its_error_file(world: World) -> None:
     """Every request failed: `output_file_id` is null, and the error file tells each job's fate."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(400), times=None))
+    world.provider.faults.add(ReplyRule(Reply.http_error(400, "context_length_exceeded"), times=None))
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="15")
     await world.give("alice", 3)
     for _ in range(3):

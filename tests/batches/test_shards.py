@@ -151,7 +151,7 @@ async def test_a_shard_of_a_worker_that_died_is_taken_over(world: World) -> None
 
 async def test_failed_lines_in_their_own_file_are_sharded_too(world: World) -> None:
     """Both files are large; the second one's workers are called when the first one is settled."""
-    world.provider.faults.add(ReplyRule(reply=Reply.http_error(400), times=5))
+    world.provider.faults.add(ReplyRule(reply=Reply.http_error(400, "context_length_exceeded"), times=5))
     await _ended_batch(world, 9)
     assert await world.tick() == 200
     files = []

@@ -107,7 +107,7 @@ async def test_a_sleeper_changes_nothing_when_it_wakes_up(
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_sleeper_refunds_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch, when: When) -> None:
     """It slept over a refund that another tick gave meanwhile."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(400), times=None))
+    world.provider.faults.add(ReplyRule(Reply.http_error(400, "context_length_exceeded"), times=None))
     await world.give("alice", 3)
     for _ in range(3):
         await world.submit("alice")

@@ -345,8 +345,8 @@ async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: h
     await _carry_out(process, fault, send)
     if isinstance(answer, Reply):
         kind = "requests" if answer.status == 429 else "server_error"
-        body = {"error": {"message": "struck", "type": kind, "param": None, "code": answer.code}}
-        return httpx2.Response(answer.status, headers=dict(answer.headers), json=body, request=request)
+        error = {"message": answer.message, "type": kind, "param": answer.parameter, "code": answer.code}
+        return httpx2.Response(answer.status, headers=dict(answer.headers), json={"error": error}, request=request)
     raise process.error(answer)
 
 

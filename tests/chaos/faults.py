@@ -38,8 +38,10 @@ class Reply:
     """An HTTP response with the service's error body, instead of the answer."""
 
     status: int
-    code: str
+    code: str | None
     headers: Mapping[str, str]
+    message: str = "struck"
+    parameter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,14 @@ class Fault:
     answers: Mapping[Service, Answer]
     # The calls that it can strike: all, those that change something, or those whose answer is a stream.
     only: Literal["writes", "streams"] | None = None
+    # The one call that it can strike, by its name.
+    at: str | None = None
     # So many calls in a row of the service that it strikes first.
     times: int = 1
 
     def fits(self, call: "Call") -> bool:
         """Whether this call can have this fault."""
-        if call.service not in self.answers:
+        if call.service not in self.answers or self.at not in {None, call.name}:
             return False
         return self.only is None or (call.writes if self.only == "writes" else call.streams)
 
@@ -107,6 +111,12 @@ def _rpc(code: grpc.StatusCode, after_messages: int = 0) -> Mapping[Service, Ans
 
 def _reply(status: int, code: str) -> Mapping[Service, Answer]:
     return {"openai": Reply(status, code, {}), "storage": Reply(status, code, {})}
+
+
+def _openai(
+    status: int, code: str | None, message: str = "struck", parameter: str | None = None
+) -> Mapping[Service, Answer]:
+    return {"openai": Reply(status, code, {}, message, parameter)}
 
 
 _ALL: Final = (
@@ -165,6 +175,32 @@ _ALL: Final = (
         effect="never",
         answers={"openai": Reply(503, "overloaded", {})},
         times=3,
+    ),
+    # The account's trouble, and what a provider says that is not so. It passes.
+    Fault(name="402", does="no credit is left", effect="never", answers=_openai(402, "billing_hard_limit_reached")),
+    Fault(name="404-model", does="the model is not there", effect="never", answers=_openai(404, "model_not_found")),
+    Fault(name="499", does="a proxy's client was gone", effect="never", answers=_openai(499, None)),
+    Fault(name="400-new", does="a code that is new", effect="never", answers=_openai(400, "new"), only="writes"),
+    Fault(
+        name="storage-full",
+        does="the account's storage is full",
+        effect="never",
+        answers=_openai(400, None, "You have exceeded your file storage quota."),
+        at="openai.POST.files",
+    ),
+    Fault(
+        name="file-not-found",
+        does="the file that was just uploaded is not found",
+        effect="never",
+        answers=_openai(400, None, "Cannot find file file-x, or project p does not have access to it.", "file_id"),
+        at="openai.POST.batches",
+    ),
+    Fault(
+        name="image-not-fetched",
+        does="the image could not be downloaded in time",
+        effect="never",
+        answers=_openai(400, "invalid_image_url", "Timeout while downloading the image."),
+        at="openai.POST.chat.completions",
     ),
     Fault(
         name="reset",

@@ -225,8 +225,8 @@ async def hot_wallet(stage: Stage) -> None:
 
 @journey(submissions=2)
 async def retry(stage: Stage) -> None:
-    """One job whose first answer is an error of the provider's, and the second a result."""
-    stage.world.provider.faults.add(ReplyRule(reply=Reply.http_error(500), times=1))
+    """One job whose first answer is none, and the second a result."""
+    stage.world.provider.faults.add(ReplyRule(reply=Reply(content="no JSON"), times=1))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
     await stage.finish()
@@ -270,6 +270,24 @@ async def full(stage: Stage) -> None:
     stage.world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
+    await stage.finish()
+
+
+@journey()
+async def not_its_fault(stage: Stage) -> None:
+    """Six jobs; their lines, and then their next batch, meet the provider's and the account's trouble."""
+    world = stage.world
+    replies = (
+        Reply.http_error(400, "invalid_image_url", "Timeout while downloading the image."),
+        *(Reply.nothing(), Reply.http_error(404, "model_not_found"), Reply.http_error(402), Reply.http_error(499)),
+        Reply.line_error("a code that is new"),
+    )
+    for number, reply in enumerate(replies):
+        world.provider.faults.add(ReplyRule(reply, custom_id=f"job-alice-{number}", times=1))
+    await world.give("alice", len(replies))
+    await stage.gather_in_one_batch(*(("alice", f"alice-{number}") for number in range(len(replies))))
+    await world.provider.settled()
+    world.provider.faults.add(BatchFault(fail_code="billing_hard_limit_reached"))
     await stage.finish()
 
 
@@ -379,7 +397,8 @@ async def cancel_waiting(stage: Stage) -> None:
 async def retry_job(stage: Stage) -> None:
     """Two jobs that failed are run again: one was rejected and refunded, one was refused for want of tokens."""
     world = stage.world
-    world.provider.faults.add(ReplyRule(reply=Reply.http_error(400), custom_id="job-alice-1", times=1))
+    too_long = Reply.http_error(400, "context_length_exceeded")
+    world.provider.faults.add(ReplyRule(reply=too_long, custom_id="job-alice-1", times=1))
     await world.give("alice", 1)
     await stage.write("alice", "alice-1")
     await stage.write("bob", "bob-1")

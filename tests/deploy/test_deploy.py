@@ -34,7 +34,8 @@ async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
     bucket = site.state["buckets"][f"{PROJECT}-nightshift"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     letters = [one for one in site.state["subscriptions"].values() if "deadLetterPolicy" in one]
-    assert [one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters] == [20]
+    # The calls for workers, and the creations of jobs, whose trigger is where the database is.
+    assert sorted(one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters) == [20, 20]
     (alert,) = site.state["alerts"].values()
     assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
 
@@ -131,6 +132,15 @@ async def test_an_app_bucket_of_another_name_has_to_be_there(site: Site) -> None
     """Firebase makes the default one alone; the sentence says where the other is added."""
     with pytest.raises(DeployError, match=r"console\.firebase\.google\.com"):
         await site.deploy(settings=f"NIGHTSHIFT_UPLOADS_BUCKET={PROJECT}-photos\n")
+    assert site.state["apis"] == []
+
+
+async def test_an_older_projects_bucket_is_named_with_its_setting(site: Site) -> None:
+    """Firebase named it PROJECT.appspot.com; the sentence says which setting to set, and to what."""
+    older = f"{PROJECT}.appspot.com"
+    site.state["buckets"] = {older: {"name": older}}
+    with pytest.raises(DeployError, match=f"set NIGHTSHIFT_UPLOADS_BUCKET={older}"):
+        await site.deploy()
     assert site.state["apis"] == []
 
 

@@ -195,7 +195,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
                 headers, body = world.provider.webhook(remote_id)
                 await functions.client.post(functions.urls["openai_webhook"], headers=headers, content=body)
             assert await functions.tick() == 200
-            if not await world.jobs("created", "queued", "processing"):
+            if {*await world.jobs("created", "queued", "processing")} <= {"now-half"}:
                 break
         assert await functions.work(secret("call")) == 200
         assert await functions.work({"batchId": (await world.batches())[0]["id"], "shardId": None}) == 200
@@ -221,7 +221,8 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
         **{"good": None, "web": None, "rude": "provider_refused", "bad": "result_invalid", "half": "result_invalid"},
         **{"invalid": "provider_rejected", "long": "invalid_input", "extra": "invalid_input"},
         **{"theirs": "forbidden_image", "missing": "invalid_input", "inside": "invalid_input"},
-        **{"now-good": None, "now-half": "provider_rejected", "now-rude": "provider_refused"},
+        # One waits to be asked for again, longer than this night lasts.
+        **{"now-good": None, "now-half": None, "now-rude": "provider_refused"},
         "poor": "insufficient_tokens",
     }
 

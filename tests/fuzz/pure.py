@@ -20,7 +20,7 @@ from nightshift.jobs.settlement import Completed, Failed, settlement_of
 from nightshift.ledger.wallet import Wallet
 from nightshift.providers.base import ProviderTrouble
 from nightshift.providers.openai import OpenAIProvider, _translated_errors
-from nightshift.providers.result_line import parse_result_line, usage_of
+from nightshift.providers.openai_lines import read_line
 from nightshift.values.ids import job_id_of
 from nightshift.values.lane import Lane
 from tests.fuzz.batch_objects import LIKELY
@@ -46,11 +46,11 @@ _BATCH_DOCUMENT: Final = {
 
 
 def _judge_line(line: bytes) -> None:
-    result = parse_result_line(line)
+    result = read_line(line)
     if result is None:
         return
     assert job_id_of(f"job-{result.job_id}") == result.job_id
-    assert is_count(usage_of(result).input_tokens)
+    assert is_count(result.usage.input_tokens)
     for job_type in (*registered(), "horoscope"):
         job = Job(
             job_id=result.job_id,

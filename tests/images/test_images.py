@@ -450,6 +450,21 @@ async def test_of_an_upload_only_two_portions_are_read(world: World, monkeypatch
     assert sizes[1:] == [HEAD_BYTES, TAIL_BYTES]
 
 
+async def test_an_older_projects_bucket_is_named_to_the_operator(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that names PROJECT.appspot.com is refused with a sentence for the person; the log names the setting."""
+    await world.give("alice", 3)
+    older = f"{world.project}.appspot.com"
+
+    job_id = await world.submit("alice", input={"imageUri": f"gs://{older}/users/alice/a.png"})
+
+    job = await world.job(job_id)
+    assert (job["errorCode"], job["tokensSpent"]) == ("forbidden_image", 0)
+    assert "NIGHTSHIFT" not in job["errorMessage"]
+    assert f"NIGHTSHIFT_UPLOADS_BUCKET={older}" in capsys.readouterr().out
+
+
 async def test_an_upload_that_is_stored_encoded_is_refused(world: World) -> None:
     """Who fetches it would get other bytes than those that were checked, and as many as it pleases."""
     await world.give("alice", 3)

@@ -105,15 +105,20 @@ async def test_a_hundred_at_once_of_one_user(world: World) -> None:
     await assert_promises_kept(world)
 
 
+def _refusal(code: str) -> RequestFault:
+    return RequestFault("POST", CHAT, status=400, body={"error": {"message": "m", "type": "t", "code": code}})
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
-        (RequestFault("POST", CHAT, status=400), "provider_rejected"),
-        (RequestFault("POST", CHAT, status=404), "provider_rejected"),
+        (_refusal("context_length_exceeded"), "provider_rejected"),
+        (_refusal("invalid_image_format"), "invalid_input"),
+        (_refusal("content_policy_violation"), "provider_refused"),
         (ReplyRule(Reply.refuses("No.")), "provider_refused"),
         (ReplyRule(Reply(content="x", finish_reason="content_filter")), "provider_refused"),
     ],
-    ids=["a bad request", "an unknown model", "a refusal", "a filter"],
+    ids=["too long", "an image", "a policy", "a refusal", "a filter"],
 )
 async def test_what_cannot_pass_fails_at_once_and_is_refunded(world: World, fault: Any, code: str) -> None:
     """The provider is asked once, and the user has the tokens back before the event is dealt with."""

@@ -84,7 +84,7 @@ async def night(world: World, capsys: pytest.CaptureFixture[str]) -> list[Entry]
     """The log of a night in which everything happens of which a metric tells."""
     world.provider.faults.add(
         RequestFault("POST", "/v1/batches", status=401),
-        ReplyRule(Reply.http_error(400), text="bad.*", times=None),
+        ReplyRule(Reply.http_error(400, "context_length_exceeded"), text="bad.*", times=None),
         ReplyRule(Reply.refuses("No."), text="dear"),
     )
     world.set_env(NIGHTSHIFT_MAX_FAILED_USD_PER_DAY="0.000001")
@@ -142,7 +142,7 @@ async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> No
     # The database's own clock, by which jobs are queued, stands still when time passes.
     assert max(values("backlog_age_seconds")) == pytest.approx((3 + 90) * 60, abs=60)
     assert 0 < sum(values("spend_usd")) < 0.01
-    assert told("provider_locked") == {"left_to_the_next_tick"}
+    assert told("provider_locked") == {"left_to_the_next_tick", "lane_backs_off"}
     assert told("unforeseen_errors") == {"event_failed"}
     assert told("other_errors") == {"event_unreadable"}
 

@@ -15,6 +15,7 @@ from nightshift.batches.seen import NOTHING_SEEN, Seen
 from nightshift.batches.shard import settle_shard
 from nightshift.database.leases import Hold
 from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Budget, Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
@@ -88,7 +89,8 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     Raises:
         BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
             the tick until the next day.
-        TryLater: a step met a passing trouble.
+        TryLater: a step met a passing trouble. After the provider's, triggers of this instance leave the lane alone for
+            a while.
     """
     bind_contextvars(lane=str(lane))
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
@@ -107,7 +109,11 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
                 raise
             if assembled is None:
                 break
-            await _advance_held(runtime, assembled.hold, NOTHING_SEEN)
+            try:
+                await _advance_held(runtime, assembled.hold, NOTHING_SEEN)
+            except ProviderTrouble:
+                lanes.pause(runtime, lane)
+                raise
             was_taken = batches.batch_of(assembled.hold).status == "submitted"
             # After a full queue, one batch at a time finds out what fits.
             if not assembled.is_full or not was_taken or is_learning:

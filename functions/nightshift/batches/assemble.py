@@ -15,14 +15,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 from typing import Final
 
 import structlog
 
 from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
+from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.limits import BatchLimits, Estimate, Room
+from nightshift.batches.queue import Turns, queued
 from nightshift.database.commits import Undecided, attempts
 from nightshift.database.leases import Hold
 from nightshift.errors import BudgetSpent, JobRefused, TryLater
@@ -66,7 +68,9 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
     limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), budget_usd - spent_usd)
-    assembly = _Assembly(runtime, lane, lane_hold, limits)
+    is_limited = isfinite(limits.usd) or limits.tokens is not None
+    correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
+    assembly = _Assembly(runtime, lane, lane_hold, limits, correction)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
         hold = assembly.hold
@@ -113,12 +117,18 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
 class _Assembly:
     """A batch while it fills."""
 
-    def __init__(self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits) -> None:
+    def __init__(
+        self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits, correction: Correction
+    ) -> None:
         self.hold: Hold | None = None
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = lane
         self._lane_hold = lane_hold
+        self._correction = correction
+        # Whether jobs may have to stay in the queue.
+        learned = lanes.most_requests(lane_hold)
+        self._is_scarce = learned is not None or limits.tokens is not None or isfinite(limits.usd)
         # A claim was undecided: the batch may hold jobs that are not among its lines.
         self.is_doubtful = False
         # No further line fits.
@@ -145,7 +155,9 @@ class _Assembly:
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
         number = 0
-        async with aclosing(batches.queued(runtime, lane, limit, _PAGE)) as pages:
+        # Whose turn is the next is written with the batch itself, so it is about the first page.
+        turns = Turns.read(self._lane_hold.fields) if self._is_scarce and self.hold is None else None
+        async with aclosing(queued(runtime, lane, limit, _PAGE, turns)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
@@ -154,7 +166,9 @@ class _Assembly:
                 if fitting:
                     of_id = {job.job_id: job for job in jobs}
                     claimed = [of_id[line.job_id] for line in fitting]
-                    await self._claim(claimed, room, is_last=is_last and not is_full, is_burst=len(jobs) == _PAGE)
+                    taken = turns.taken([line.job_id for line in fitting]) if turns else None
+                    is_last_page = is_last and not is_full
+                    await self._claim(claimed, room, taken, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
                     yield _joined(fitting)
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full
@@ -170,8 +184,10 @@ class _Assembly:
         for line in lines:
             usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
             # Without a listed price no budget can hold.
-            line_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
-            filled = room.with_line(len(line.line) + 1, line.estimated_tokens, line_usd)
+            listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
+            line_usd = listed_usd * self._correction.usd
+            line_tokens = ceil(line.estimated_tokens * self._correction.tokens)
+            filled = room.with_line(len(line.line) + 1, line_tokens, line_usd)
             if filled is None:
                 self.is_over_budget = not (fitting or room.affords(line_usd))
                 break
@@ -179,13 +195,24 @@ class _Assembly:
             fitting.append(line)
         return room, fitting
 
-    async def _claim(self, jobs: Sequence[Job], room: Room, *, is_last: bool, is_burst: bool) -> None:
-        estimate = Estimate(tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd)
+    async def _claim(
+        self, jobs: Sequence[Job], room: Room, turns: Turns | None, *, is_last: bool, is_burst: bool
+    ) -> None:
+        estimate = Estimate(
+            tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd, correction=self._correction
+        )
         if self.hold:
             await batches.claim(self._runtime, self.hold, jobs, estimate)
         else:
             self.hold = await batches.create_with(
-                self._runtime, self._lane_hold, self._lane, jobs, estimate, is_last=is_last, is_burst=is_burst
+                self._runtime,
+                self._lane_hold,
+                self._lane,
+                jobs,
+                estimate,
+                turns=turns,
+                is_last=is_last,
+                is_burst=is_burst,
             )
         self.room = room
 

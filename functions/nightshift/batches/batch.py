@@ -24,6 +24,7 @@ from typing import Final, Literal
 from nightshift.batches.counts import Counts
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Outcome, Stop
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
 BatchStatus = Literal[
@@ -59,6 +60,10 @@ class Batch:
     output_file_id: str | None
     error_file_id: str | None
     error_code: str | None
+    # Why it failed, or what its lines met; None where there was no trouble that is not a job's own.
+    trouble: Trouble | None
+    # How often one of its jobs came back through no fault of its own, at most.
+    spared: int
     # Whether a result file was cut into shards.
     is_cut: bool
     usage: Usage

@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,27 +13,33 @@ from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilt
 
 from nightshift.batches import lanes
 from nightshift.batches.batch import OPEN, Batch
+from nightshift.batches.correction import Billed, Correction, learned
+from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
 from nightshift.batches.limits import Estimate
+from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import BATCHES, JOBS
-from nightshift.database.commits import READ, Commit, stream
+from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
 from nightshift.database.leases import Hold
 from nightshift.errors import TryLater
-from nightshift.jobs.documents import job_of, jobs_where
+from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import STOPS
-from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING, QUEUED
-from nightshift.values.usage import Usage
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import Usage, count_of, usd_of
 
 log = structlog.get_logger()
 
 _ID_PREFIX: Final = "ns-"
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _PAGE: Final = 300
+# By how many of a lane its estimates are corrected.
+_LAST_BATCHES: Final = 5
 
 
 def _new_batch_id() -> str:
@@ -116,33 +121,31 @@ async def newest(runtime: Runtime, limit: int) -> list[Found]:
     return await _found(every.order_by("createdAt", direction=Query.DESCENDING).limit(limit))
 
 
+async def correction(runtime: Runtime, lane: Lane) -> Correction:
+    """How far estimates were off in the lane's last batches."""
+    of_lane = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("lane", "==", str(lane)))
+    of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
+    last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(_LAST_BATCHES).get(**READ)
+    return learned(billed for snapshot in last if (billed := _billed(snapshot.to_dict() or {})))
+
+
+def _billed(fields: Mapping[str, Any]) -> Billed | None:
+    requests, counts = count_of(fields.get("jobCount")), Counts.read(fields.get("counts"))
+    if not requests or counts.completed != requests:
+        return None
+    return Billed(
+        requests=requests,
+        estimated_tokens=count_of(fields.get("estimatedTokens")),
+        estimated_usd=usd_of(fields.get("estimatedUsd")),
+        correction=read_correction(fields.get("correction")),
+        billed_tokens=Usage.read(fields.get("usage")).input_tokens,
+        billed_usd=usd_of(fields.get("costUsd")),
+    )
+
+
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     """The estimated input tokens of the lane's open batches."""
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
-
-
-async def queued(runtime: Runtime, lane: Lane, limit: int, page: int) -> AsyncGenerator[tuple[list[Job], bool], None]:
-    """The lane's next jobs: the highest priority first, within it the oldest.
-
-    They are read as a stream, by one query: a query for each page would pass over all that was claimed before.
-
-    Yields:
-        Up to `page` jobs, and whether they are the last. Nothing if no job is queued.
-
-    Raises:
-        Undecided: the stream broke off; what was not claimed yet is still queued.
-    """
-    query = jobs_where(runtime, status=QUEUED, lane=str(lane))
-    query = query.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt").limit(limit)
-    jobs: list[Job] = []
-    async with aclosing(stream(query)) as snapshots:
-        async for snapshot in snapshots:
-            if len(jobs) == page:
-                yield jobs, False
-                jobs = []
-            jobs.append(job_of(snapshot))
-    if jobs:
-        yield jobs, True
 
 
 async def create_with(
@@ -152,6 +155,7 @@ async def create_with(
     jobs: Sequence[Job],
     estimate: Estimate,
     *,
+    turns: Turns | None,
     is_last: bool,
     is_burst: bool,
 ) -> Hold:
@@ -160,6 +164,7 @@ async def create_with(
     Args:
         lane_hold: the lane's; it is put on record in the same commit.
         estimate: of these jobs.
+        turns: for the lane's next batch.
         is_last: no further job is to be claimed; then the lane is given free.
         is_burst: many jobs were waiting.
 
@@ -179,6 +184,8 @@ async def create_with(
         "estimatedTokens": estimate.tokens,
         "budgetDay": runtime.today,
         "budgetUsd": estimate.usd,
+        "estimatedUsd": estimate.usd,
+        "correction": estimate.correction.fields(),
         "counts": NOTHING_SETTLED.fields(),
     }
 
@@ -186,7 +193,7 @@ async def create_with(
         _claim(runtime, writes, ref.id, jobs)
         writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
 
-    changes = lanes.submission(runtime, lane_hold, is_burst=is_burst)
+    changes = lanes.submission(runtime, lane_hold, turns, is_burst=is_burst)
     update_time = await lane_hold.write(changes, also=create, release=is_last)
     lanes.remember_submission(runtime, lane, lane_hold)
     return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
@@ -200,6 +207,7 @@ async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimate: Est
             "jobCount": batch.job_count + len(jobs),
             "estimatedTokens": batch.estimated_tokens + estimate.tokens,
             "budgetUsd": batch.budget_usd + estimate.usd,
+            "estimatedUsd": batch.budget_usd + estimate.usd,
         },
         also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
     )
@@ -242,7 +250,8 @@ async def is_any_processing(runtime: Runtime, batch_id: str) -> bool:
 async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
-    return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
+    query = query.order_by("submittedAt").select(WITHOUT_INPUT).limit(_PAGE)
+    return [job_of(snapshot) for snapshot in await query.get(**READ)]
 
 
 async def count_claimed(runtime: Runtime, batch_id: str) -> int:
@@ -281,6 +290,8 @@ def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_file_id=fields.get("outputFileId"),
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
+        trouble=Trouble.read(fields.get("trouble")),
+        spared=count_of(fields.get("spared")),
         is_cut=bool(fields.get("isCut")),
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),

@@ -129,6 +129,7 @@ async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
         "counts": tally.settled.fields(),
         "malformedLines": tally.malformed,
         "unknownLines": tally.unknown,
+        **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
     }
     if cut:
         await hold.write(summed_up, also=shards.deletion(runtime, batch.batch_id, cut))

@@ -9,21 +9,24 @@ import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches.lane_cache import LaneMemory
+from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
 from nightshift.database.commits import READ
-from nightshift.database.leases import Hold
+from nightshift.database.leases import Hold, Writes
 from nightshift.errors import LeaseHeld
 from nightshift.jobs.documents import jobs_where
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.status import QUEUED
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import count_of
 
 log = structlog.get_logger()
 
 # A lane is busy that was submitted so many coalescing windows ago, or less.
 _BUSY_WINDOWS: Final = 3
+_PAUSE: Final = timedelta(minutes=1)
 # How much wider than NIGHTSHIFT_COALESCE_SECONDS a burst makes the window.
 _WIDEST: Final = 8
 
@@ -75,13 +78,13 @@ def most_requests(hold: Hold) -> int | None:
     return count_of(hold.fields.get("mostRequests")) or None
 
 
-def submission(runtime: Runtime, hold: Hold, *, is_burst: bool) -> dict[str, Any]:
+def submission(runtime: Runtime, hold: Hold, turns: Turns | None, *, is_burst: bool) -> dict[str, Any]:
     """What a new batch changes in its lane's document, in the commit that creates it.
 
     The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set. A
-    learned limit is doubled, until it limits nothing any more.
+    learned limit is doubled, until it limits nothing any more. The turns go on.
     """
-    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP}
+    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP, **(turns.fields() if turns else {})}
     as_set = runtime.settings.coalesce_seconds
     window = min(2 * _window_seconds(runtime, hold.fields), _WIDEST * as_set) if is_burst else as_set
     if window != _window_seconds(runtime, hold.fields):
@@ -98,16 +101,55 @@ def remember_submission(runtime: Runtime, lane: Lane, hold: Hold) -> None:
     runtime.instance.lanes.close(lane, runtime.now() + window)
 
 
-async def back_off(runtime: Runtime, batch_hold: Hold, lane: Lane, until: datetime, most_requests: int) -> None:
-    """Let nobody submit this lane until then, and then smaller batches: the provider's queue is full.
+async def back_off(
+    runtime: Runtime,
+    batch_hold: Hold,
+    lane: Lane,
+    until: datetime,
+    most_requests: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Let no lease holder submit this lane until then.
 
     Args:
-        batch_hold: the lease on the batch that was refused; who slept past it backs nothing off. Raises as its `write`.
+        batch_hold: the lease on the batch that met the trouble; who slept past it backs nothing off. Raises as its
+            `write`.
+        most_requests: how many requests a batch may hold from then on, since the provider's queue is full; None leaves
+            it as it was.
+        changes: what the same commit changes in the batch.
     """
+    backing_off = await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
+    await batch_hold.write(changes or {}, also=backing_off)
+
+
+async def end_of_back_off(runtime: Runtime, lane: Lane) -> Writes:
+    """What makes a lane be submitted again at once, in the commit that shows that its trouble is over."""
+    return await _replaced(runtime, lane, {})
+
+
+async def _replaced(
+    runtime: Runtime, lane: Lane, fields: Mapping[str, Any], most_requests: int | None = None
+) -> Writes:
+    """The lane's document, replaced, its lease too: the holder that is submitting this lane stops at its next write."""
     ref = runtime.firestore.collection(LANES).document(lane.document_id)
-    # The whole document is replaced, its lease too: whoever is submitting this lane stops at its next write.
-    learned = {"lane": str(lane), "backsOffUntil": until, "mostRequests": most_requests}
-    await batch_hold.write({}, also=lambda writes: writes.set(ref, learned))
+    most_requests = most_requests or count_of(((await ref.get(**READ)).to_dict() or {}).get("mostRequests"))
+    learned = {"mostRequests": most_requests} if most_requests else {}
+    return lambda writes: writes.set(ref, {"lane": str(lane), **fields, **learned})
+
+
+def log_back_off(trouble: Trouble, pause: timedelta) -> None:
+    """Tell that a lane backs off; as an error when the operator has to act before its trouble can pass."""
+    (log.error if trouble.needs_operator else log.warning)(
+        "lane_backs_off", error=trouble.value, seconds=pause.total_seconds()
+    )
+
+
+def pause(runtime: Runtime, lane: Lane) -> None:
+    """Let no trigger of this instance look at the lane for a while: the provider is in trouble.
+
+    So an outage makes no batch of each job that comes meanwhile. The tick looks all the same.
+    """
+    runtime.instance.lanes.close(lane, runtime.now() + _PAUSE)
 
 
 def leave_to_the_tick(runtime: Runtime, lane: Lane) -> None:

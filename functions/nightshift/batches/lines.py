@@ -15,10 +15,11 @@ from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ResultFile, Stretch
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
-from nightshift.jobs.settlement import Completed, Failed, Settlement, late_line, settlement_of
-from nightshift.providers.result_line import ResultLine, parse_result_line, usage_of
+from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, late_line, settlement_of
+from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED, PROCESSING
+from nightshift.values.trouble import worst
 from nightshift.values.usage import Usage
 
 # The lines that are settled together, and how many such portions are on their way to the database at once.
@@ -56,14 +57,14 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
     malformed = duplicate = unknown = 0
     usage = Usage()
     for line in lines:
-        result = parse_result_line(line) if line else None
+        result = runtime.provider.read_line(line) if line else None
         if result is None:
             malformed += 1
         elif result.job_id in parsed:
             duplicate += 1
         else:
             parsed[result.job_id] = result
-            usage += usage_of(result)
+            usage += result.usage
     jobs = await settlements.read_jobs(runtime, parsed)
     judged, late = [], []
     for job_id, result in parsed.items():
@@ -79,7 +80,16 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
     # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
     await settlements.count_late(runtime, late)
-    return Tally(settled=_counted(settled), malformed=malformed, duplicate=duplicate, unknown=unknown, usage=usage)
+    spared = [again for again in settled if isinstance(again, Requeued) and again.trouble]
+    return Tally(
+        settled=_counted(settled),
+        malformed=malformed,
+        duplicate=duplicate,
+        unknown=unknown,
+        usage=usage,
+        trouble=worst(*(again.trouble for again in spared)),
+        spared=max((again.spared for again in spared), default=0),
+    )
 
 
 def _counted(settlements: Sequence[Settlement]) -> Counts:

@@ -20,6 +20,7 @@ from nightshift.database.leases import Hold
 from nightshift.duty import unless_trouble
 from nightshift.providers.base import ProviderGone, RemoteBatch, one_word
 from nightshift.runtime import Runtime
+from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
@@ -99,7 +100,8 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
         if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE):
             return False
         log.warning("batch_gone", remote_id=batch.remote_id)
-        await hold.write({"status": "settling", "outcome": "failed", "errorCode": "batch_gone"})
+        gone = {"errorCode": "batch_gone", "trouble": Trouble.LEFT_OUT.value}
+        await hold.write({"status": "settling", "outcome": "failed", **gone})
         return True
     if _is_to_be_told_to_stop(batch, remote, runtime.now()):
         if batch.stop:
@@ -115,7 +117,11 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
     (log.info if remote.outcome == "completed" else log.warning)(
         "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code
     )
-    reason = {"errorCode": remote.error_code, "errorMessage": remote.error_message}
+    reason: dict[str, str | None] = {}
+    if remote.error_code:
+        reason |= {"errorCode": remote.error_code, "errorMessage": remote.error_message}
+    if remote.trouble:
+        reason["trouble"] = remote.trouble.value
     await hold.write(
         {
             "status": "ingesting",
@@ -124,7 +130,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
             "outputFileId": remote.output_file_id,
             "errorFileId": remote.error_file_id,
             "usage": remote.usage.fields() if remote.usage else None,
-            **(reason if remote.error_code else {}),
+            **reason,
         }
     )
     return True

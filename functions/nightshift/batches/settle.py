@@ -1,6 +1,7 @@
 """Settle: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
 
-A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. If one
+A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. Why the
+batch failed decides whether that is an attempt (`model/trouble.py`), and whether the lane backs off. If one
 reading of the lines settled every job, its counts are the batch's. Otherwise, since a repeated reading counts only what
 was left to it, they are counted by the database. The provider's files go before the last write; a crash in between
 deletes them again, which does no harm.
@@ -17,29 +18,27 @@ from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
 from nightshift.database.leases import Hold
 from nightshift.jobs import settlements
-from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
-from nightshift.jobs.settlement import Requeued, Settlement, retry_or_failure
+from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
-from nightshift.providers.result_line import NoAnswer
+from nightshift.providers.result_line import NoAnswer, no_answer, not_run
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
+from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
-# The provider's queue for this model is full: nothing is wrong with the jobs, they wait for room.
-_QUEUE_IS_FULL: Final = "token_limit_exceeded"
 _BACK_OFF: Final = timedelta(minutes=30)
+# So often a trouble may be over at once. After that the lane pauses, twice as long each time.
+_AT_ONCE: Final = 2
+_FIRST_PAUSE: Final = timedelta(minutes=5)
 # How long a batch is kept open for the sake of a file that cannot be deleted.
 _DELETION_PATIENCE: Final = timedelta(hours=72)
-_LEFT_OUT: Final[dict[Outcome, NoAnswer]] = {
-    "completed": NoAnswer(
-        error_code="result_missing", message="The provider returned no answer to it.", retryable=True
-    ),
-    "expired": NoAnswer(error_code="batch_expired", message="The provider did not get to it in time.", retryable=True),
-    "failed": NoAnswer(error_code="batch_failed", message="The provider could not run its batch.", retryable=True),
-    "cancelled": NoAnswer(error_code="batch_failed", message="The provider's batch was cancelled.", retryable=True),
+_LEFT_OUT: Final[dict[Outcome, Trouble]] = {
+    "completed": Trouble.LEFT_OUT,
+    "expired": Trouble.EXPIRED,
+    "cancelled": Trouble.STOPPED,
 }
 
 
@@ -47,21 +46,30 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
     """Close a batch. Raises ProviderTrouble when a file cannot be deleted now; then it is repeated."""
     batch = batches.batch_of(hold)
     outcome = batch.outcome or "failed"
-    if batch.error_code == _QUEUE_IS_FULL:
-        most_requests = max(1, batch.job_count // 2)
-        await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, most_requests)
+    left_out = _left_out(batch, outcome)
+    if left_out.trouble.is_waited_for:
+        # Before its jobs are queued again.
+        await _back_off(runtime, hold, left_out.trouble, _BACK_OFF)
     is_accounted_for = batch.counts.total == batch.job_count
+    trouble, spared = batch.trouble, batch.spared
     if not is_accounted_for:
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            await settlements.settle(runtime, [_settlement(runtime, batch, outcome, job) for job in jobs])
+            judged = [retry_or_failure(job, left_out, runtime.settings.max_attempts, batch.stop) for job in jobs]
+            await settlements.settle(runtime, judged)
+            spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
     await _delete_files(runtime, batch)
-    counts = (batch.counts if is_accounted_for else await batches.count_jobs(runtime, batch)).fields()
+    counts = batch.counts if is_accounted_for else await batches.count_jobs(runtime, batch)
+    if trouble and spared:
+        _log_spared(trouble, spared)
+        repeated = spared - _AT_ONCE
+        if repeated > 0 and not counts.completed and not left_out.trouble.is_waited_for:
+            await _back_off(runtime, hold, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, batch.usage)
     await hold.write(
         {
             "status": outcome,
-            "counts": counts,
+            "counts": counts.fields(),
             "costUsd": cost_usd,
             # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
             "budgetUsd": cost_usd or 0.0,
@@ -71,7 +79,7 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
         },
         release=True,
     )
-    log.info("batch_settled", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts)
+    log.info("batch_settled", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
 
 
 async def _delete_files(runtime: Runtime, batch: Batch) -> None:
@@ -86,7 +94,20 @@ async def _delete_files(runtime: Runtime, batch: Batch) -> None:
                 log.error("file_not_deleted", file_id=file_id, reason=str(trouble))
 
 
-def _settlement(runtime: Runtime, batch: Batch, outcome: Outcome, job: Job) -> Settlement:
-    if batch.error_code == _QUEUE_IS_FULL and batch.stop != "cancel":
-        return Requeued(job=job, attempts=job.attempts - 1)
-    return retry_or_failure(job, _LEFT_OUT[outcome], runtime.settings.max_attempts, batch.stop)
+def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
+    """What is said of the jobs that the batch's files do not name."""
+    if outcome == "failed":
+        return not_run(batch.trouble or Trouble.UNKNOWN)
+    return no_answer(_LEFT_OUT[outcome])
+
+
+async def _back_off(runtime: Runtime, hold: Hold, trouble: Trouble, pause: timedelta) -> None:
+    """Let nothing be submitted in the batch's lane for a while: what is wrong is not wrong with its jobs."""
+    batch = batches.batch_of(hold)
+    most_requests = max(1, batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
+    await lanes.back_off(runtime, hold, batch.lane, runtime.now() + pause, most_requests)
+    lanes.log_back_off(trouble, pause)
+
+
+def _log_spared(trouble: Trouble, spared: int) -> None:
+    (log.error if trouble.needs_operator else log.warning)("jobs_spared", error=trouble.value, times=spared)

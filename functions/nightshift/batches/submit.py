@@ -13,17 +13,17 @@ one that is not on record.
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from google.api_core.exceptions import NotFound
-from google.cloud.firestore import SERVER_TIMESTAMP
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
-from nightshift.batches import artifacts
+from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
-from nightshift.database.leases import Hold
+from nightshift.database.leases import Hold, Writes
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 
@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 # An uploaded file is sometimes not visible at once.
 _VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
+# Until the next tick.
+_BACK_OFF: Final = timedelta(minutes=10)
 # Two clocks need not agree.
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
@@ -56,18 +58,35 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
         remote = adopted or await _created(runtime, hold, batch)
     except ProviderRefusal as refusal:
         log.error("batch_refused", code=one_word(refusal.code))
-        reason = {"errorCode": refusal.code, "errorMessage": refusal.message}
-        await hold.write({"status": "settling", "outcome": "failed", **reason})
+        reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
+        await hold.write({"status": "settling", "outcome": "failed", **reason}, await _trouble_over(runtime, batch))
         return
+    except ProviderTrouble as trouble:
+        if trouble.needs_operator:
+            # This batch is tried again by each tick, and no other one is made meanwhile.
+            met = {"trouble": trouble.trouble.value}
+            await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, changes=met)
+            lanes.log_back_off(trouble.trouble, _BACK_OFF)
+        raise
     except NotFound:
         # The input file is gone from Cloud Storage; the jobs are still there to write it from.
         await hold.write({"status": "assembling"})
         return
-    await hold.write(
-        {"status": "submitted", "remoteId": remote.remote_id, "submittedAt": SERVER_TIMESTAMP},
-        release=adopted is None or (adopted.outcome is None and batch.stop is None),
-    )
+    submitted: dict[str, Any] = {
+        "status": "submitted",
+        "remoteId": remote.remote_id,
+        "submittedAt": SERVER_TIMESTAMP,
+    }
+    if batch.trouble:
+        submitted["trouble"] = DELETE_FIELD
+    release = adopted is None or (adopted.outcome is None and batch.stop is None)
+    await hold.write(submitted, await _trouble_over(runtime, batch), release=release)
     log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
+
+
+async def _trouble_over(runtime: Runtime, batch: Batch) -> Writes | None:
+    """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once, too."""
+    return await lanes.end_of_back_off(runtime, batch.lane) if batch.trouble else None
 
 
 async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:

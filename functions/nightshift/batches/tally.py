@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
+from nightshift.values.trouble import Trouble, worst
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
 
@@ -21,6 +22,9 @@ class Tally:
     # A job that is not in this batch.
     unknown: int = 0
     usage: Usage = NOTHING_USED
+    # The worst trouble of its jobs that was not their own, and how often one of them met such a trouble, at most.
+    trouble: Trouble | None = None
+    spared: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -29,6 +33,8 @@ class Tally:
             duplicate=self.duplicate + other.duplicate,
             unknown=self.unknown + other.unknown,
             usage=self.usage + other.usage,
+            trouble=worst(self.trouble, other.trouble),
+            spared=max(self.spared, other.spared),
         )
 
     def counts(self) -> dict[str, int]:
@@ -42,7 +48,13 @@ class Tally:
 
     def fields(self) -> dict[str, Any]:
         """The `tally` field of a shard's document."""
-        return {**self.counts(), "settled": self.settled.fields(), "usage": self.usage.fields()}
+        return {
+            **self.counts(),
+            "settled": self.settled.fields(),
+            "usage": self.usage.fields(),
+            "trouble": self.trouble.value if self.trouble else None,
+            "spared": self.spared,
+        }
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Tally":
@@ -54,4 +66,6 @@ class Tally:
             duplicate=count_of(fields.get("duplicate")),
             unknown=count_of(fields.get("unknown")),
             usage=Usage.read(fields.get("usage")),
+            trouble=Trouble.read(fields.get("trouble")),
+            spared=count_of(fields.get("spared")),
         )

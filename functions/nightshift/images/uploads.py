@@ -14,6 +14,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
 
+import structlog
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.credentials import Signing
 from google.auth.exceptions import GoogleAuthError
@@ -25,6 +26,8 @@ from nightshift.images.formats.portions import HEAD_BYTES, Portions
 from nightshift.images.image_format import FIRST_BYTES, check_content, check_properties, media_type, second_range
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
 from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
 
 # The batch window is 24 h, counted from a submission that may come hours after the signing; V4 allows 7 days:
 # https://cloud.google.com/storage/docs/access-control/signed-urls
@@ -46,6 +49,7 @@ async def check_image(runtime: Runtime, user_id: str, uri: str) -> int | None:
     if is_web_address(uri):
         check_web_address(uri, runtime.settings.image_hosts)
         return None
+    _warn_of_the_older_bucket(runtime, uri)
     blob = _own_blob(runtime, user_id, uri)
     with _translated_errors():
         return await asyncio.to_thread(_checked_generation, blob)
@@ -81,6 +85,18 @@ async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
                 yield blob.name
     except (GoogleAPIError, GoogleAuthError, RequestException) as error:
         raise TryLater(f"Cloud Storage did not answer: {type(error).__name__}") from error
+
+
+def _warn_of_the_older_bucket(runtime: Runtime, uri: str) -> None:
+    """Tell the operator that an app uploads into PROJECT.appspot.com, as projects of before October 2024 do.
+
+    https://firebase.google.com/docs/storage/faqs-storage-changes-announced-sept-2024. The user's job is refused.
+    """
+    bucket = f"{runtime.settings.project}.appspot.com"
+    if bucket != runtime.settings.uploads_bucket and uri.startswith(f"gs://{bucket}/"):
+        log.warning(
+            "uploads_in_another_bucket", reason=f"if the app's bucket is this, NIGHTSHIFT_UPLOADS_BUCKET={bucket}"
+        )
 
 
 def _own_blob(runtime: Runtime, user_id: str, uri: str, generation: int | None = None) -> Any:

@@ -35,11 +35,12 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.request import request_line
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
-from nightshift.providers.base import ProviderGone, ProviderRateLimited, ProviderRefusal, ProviderTrouble
+from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, one_word
 from nightshift.providers.request_line import RequestLine
-from nightshift.providers.result_line import Answer, ResultLine, answer_of, usage_of
+from nightshift.providers.result_line import Answer, ResultLine, answer_of
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
 log = structlog.get_logger()
@@ -128,10 +129,7 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, line: RequestLine) -> Com
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
             return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
-        except (ProviderRefusal, ProviderGone) as refusal:
-            log.error("answer_refused", job_id=job.job_id, code=str(refusal))
-            return failure(job, "provider_rejected", "The provider rejected the request.")
-        used = usage_of(answered.line)
+        used = answered.line.usage
         slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
 
@@ -145,8 +143,15 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
     if isinstance(answered, Answer):
         return completion(paid, lane, job_type, answered, paid.cost_usd)
+    trouble = answered.trouble
+    if trouble is Trouble.REJECTED:
+        log.error("answer_refused", job_id=job.job_id, code=one_word(line.code))
+    if not trouble.is_final and not trouble.spends_attempt:
+        # The next question has a new address of the image.
+        waits_for: WaitsFor = "image" if trouble is Trouble.IMAGE_NOT_FETCHED else "provider"
+        return _Waits(job=paid, waits_for=waits_for, reason=trouble.value)
     again = replace(paid, invalid_answers=job.invalid_answers + 1)
-    if not answered.retryable or again.invalid_answers >= runtime.settings.max_attempts:
+    if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
         return failure(again, answered.error_code, answered.message)
     return _Waits(job=again, waits_for="valid_answer", reason=answered.error_code)
 

@@ -16,6 +16,22 @@ from nightshift.values.usage import count_of
 # The field of a job that names the batches which it has left.
 FORMER_BATCH_IDS: Final = "formerBatchIds"
 
+# What an admitted job's document says but for its input and its answer.
+WITHOUT_INPUT: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", FORMER_BATCH_IDS),
+    *(
+        "submittedAt",
+        "batchUntil",
+        "nextAttemptAt",
+        "waitsFor",
+        "invalidAnswers",
+        "costUsd",
+        "uncountedUsd",
+        "countedBatchId",
+        "spared",
+    ),
+)
+
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
     """The query for jobs whose fields have these values, at least one."""
@@ -51,6 +67,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         image_generation=generation if isinstance(generation, int) else None,
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
+        spared=count_of(fields.get("spared")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),

@@ -9,14 +9,18 @@ from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
 from nightshift.jobs.job import Job
 from nightshift.pricing.prices import batch_cost_usd
-from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of, usage_of
+from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 from nightshift.values.status import CANCELLED, FAILED
 from nightshift.values.text import cleaned
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
 WAS_CANCELLED: Final = "The request was cancelled."
+# How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
+# some day; with the lane's pauses in between, a trouble of some hours is waited out.
+MOST_SPARED: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +47,12 @@ class Completed(_OfJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Requeued(_OfJob):
-    """It goes back into its lane. `attempts` is what it has spent then."""
+    """It goes back into its lane. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
 
     attempts: int
+    spared: int = 0
+    # Why, if it is not the job's own trouble.
+    trouble: Trouble | None = None
     # What its line in a batch has cost, which was no answer.
     line_usd: float = 0.0
 
@@ -80,7 +87,7 @@ Settlement = Completed | Requeued | Failed
 
 def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
     """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
-    cost_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line))
+    cost_usd = batch_cost_usd(lane.provider, lane.model, line.usage)
     try:
         job_type = find(job.type)
     except JobRefused as unknown:
@@ -94,7 +101,7 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, sto
 def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
     """A line for a job of this batch that has ended without it, if it has cost something that was not counted yet."""
     is_over = job.status in {FAILED, CANCELLED} and job.batch_id == batch_id != job.counted_batch_id
-    line_usd = batch_cost_usd(lane.provider, lane.model, usage_of(line)) if is_over else None
+    line_usd = batch_cost_usd(lane.provider, lane.model, line.usage) if is_over else None
     return Late(job=job, batch_id=batch_id, line_usd=line_usd) if line_usd else None
 
 
@@ -114,16 +121,25 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
 def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
+    Only the job's own trouble spends an attempt.
+
     Args:
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
     """
-    if no_answer.retryable and stop == "cancel":
+    trouble = no_answer.trouble
+    if trouble.is_final:
+        return failure(job, no_answer.error_code, no_answer.message)
+    if stop == "cancel":
         return cancellation(job)
-    if no_answer.retryable and stop == "retry":
-        return Requeued(job=job, attempts=job.attempts - 1)
-    if no_answer.retryable and job.attempts < max_attempts:
-        return Requeued(job=job, attempts=job.attempts)
+    if stop == "retry":
+        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared)
+    if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
+        # What is waited for without end counts so far only that its repetition is known for one.
+        spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
+        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble)
+    if job.attempts < max_attempts:
+        return Requeued(job=job, attempts=job.attempts, spared=job.spared)
     return failure(job, no_answer.error_code, no_answer.message)
 
 

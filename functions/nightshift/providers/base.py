@@ -15,6 +15,7 @@ from nightshift.job_types.base import JobInput, JobType
 from nightshift.providers.request_line import RequestLine
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.outcome import Outcome
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -48,6 +49,8 @@ NOTHING_SAID: Final = RateLimits()
 class ProviderTrouble(TryLater):
     """The provider did not answer, or not now."""
 
+    # What kind of trouble it is.
+    trouble = Trouble.PROVIDER
     # Whether the call may still take effect: nobody knows where it is.
     may_still_act = True
     # When it wants to be asked again, if it said so.
@@ -67,19 +70,25 @@ class ProviderRateLimited(ProviderBusy):
 
 
 class ProviderLocked(ProviderTrouble):
-    """The provider does not let us in: a wrong key, no permission, no credit. It passes when somebody acts."""
+    """The account's trouble: a wrong key, no permission, no credit, a full storage, a model that is not there.
 
+    It passes when the operator acts.
+    """
+
+    trouble = Trouble.LOCKED
     may_still_act = False
     needs_operator = True
 
 
 class ProviderRefusal(NightshiftError):
-    """The provider will not do this, now or later. `code` and `message` are its own words, for operators only."""
+    """The provider looked at it and will not do it. `code` and `message` are its own words, for operators only."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, trouble: Trouble) -> None:
         super().__init__(one_word(code))
         self.code = code
         self.message = message
+        # What it means for the jobs: only a known set of them is final.
+        self.trouble = trouble
 
 
 class ProviderGone(NightshiftError):
@@ -109,6 +118,8 @@ class RemoteBatch:
     # The provider's own words for why it failed.
     error_code: str | None
     error_message: str
+    # What they mean; None on a batch that has not failed.
+    trouble: Trouble | None
     # Whether it has been told to stop.
     is_cancelling: bool
 
@@ -145,9 +156,10 @@ class RealtimeProvider(Protocol):
     async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
         """Ask for one answer, once: the same request as a line of a batch.
 
+        What the provider says of this one request is in the line, its refusal too.
+
         Raises:
-            ProviderRateLimited, ProviderLocked, ProviderTrouble: what may pass.
-            ProviderRefusal, ProviderGone: what no repetition mends.
+            ProviderRateLimited, ProviderLocked, ProviderTrouble: the request was not judged.
         """
         ...
 
@@ -164,8 +176,12 @@ class BatchProvider(Protocol):
         """The line of the input file that asks for this job's answer."""
         ...
 
+    def read_line(self, line: bytes) -> ResultLine | None:
+        """A line of a result file; None for one that names no job of ours. Raises nothing."""
+        ...
+
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal."""
+        """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal for the file."""
         ...
 
     async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:

@@ -22,7 +22,7 @@ minutes old (https://platform.openai.com/docs/guides/webhooks).
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,6 +37,7 @@ from openai.types import FileObject
 from nightshift.errors import EventUnreadable
 from nightshift.job_types.base import JobInput, JobType
 from nightshift.providers.base import (
+    NOTHING_SAID,
     ProviderBusy,
     ProviderGone,
     ProviderLocked,
@@ -51,10 +52,19 @@ from nightshift.providers.base import (
     WebhookEvent,
     one_word,
 )
+from nightshift.providers.openai_codes import (
+    Complaint,
+    misses_a_file,
+    trouble_of_answer,
+    trouble_of_batch,
+    trouble_of_call,
+)
+from nightshift.providers.openai_lines import read_completion, read_line
 from nightshift.providers.request_line import RequestLine, request_line
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.outcome import Outcome
 from nightshift.values.text import cleaned
+from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -69,13 +79,8 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
 }
 _ENDED: Final = frozenset(f"batch.{status}" for status in _OUTCOMES)
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
-# What no repetition mends.
-_FINAL_STATUS: Final = frozenset({400, 405, 413, 415, 422})
-# Somebody between us and the provider lost patience.
-_STILL_UNDER_WAY: Final = frozenset({408, 502, 504})
-# What passes when somebody acts.
-_LOCKED_STATUS: Final = frozenset({401, 402, 403})
-_LOCKED_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+# A server on the way lost patience, or its client was gone.
+_STILL_UNDER_WAY: Final = frozenset({408, 499, 502, 504, 524})
 _RATE_LIMITED: Final = 429
 # `1s`, `6m0s`, `20ms`: how a reset is told.
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
@@ -124,24 +129,32 @@ class OpenAIProvider:
     async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
         body = json.dumps(json.loads(line.line)["body"], separators=(",", ":")).encode("ascii")
         timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, 10))
-        with _translated_errors():
-            # The SDK's own is about each part of the exchange; a trickle of bytes could go on for ever.
-            async with asyncio.timeout(timeout_seconds):
-                # Posted as it is: `chat.completions.create` walks through all of the body's types first, for 1 ms.
-                answered = await self._once.post(
-                    "/chat/completions",
-                    content=body,
-                    cast_to=httpx2.Response,
-                    options={"timeout": timeout, "headers": {"content-type": "application/json"}},
-                )
-            _refuse_web_page(answered.headers)
-            completion = json.loads(answered.content.decode("utf-8-sig", errors="replace"))
-        if not isinstance(completion, dict) or not isinstance(completion.get("choices"), list):
+        try:
+            with _translated_errors(trouble_of_answer):
+                # The SDK's own is about each part of the exchange; a trickle of bytes could go on for ever.
+                async with asyncio.timeout(timeout_seconds):
+                    # Posted as it is: `chat.completions.create` walks through all of the body's types first, for 1 ms.
+                    answered = await self._once.post(
+                        "/chat/completions",
+                        content=body,
+                        cast_to=httpx2.Response,
+                        options={"timeout": timeout, "headers": {"content-type": "application/json"}},
+                    )
+                _refuse_web_page(answered.headers)
+                completion = json.loads(answered.content.decode("utf-8-sig", errors="replace"))
+        except ProviderRefusal as refusal:
+            said = ResultLine(job_id=line.job_id, trouble=refusal.trouble, code=refusal.code)
+            return RealtimeAnswer(line=said, limits=NOTHING_SAID)
+        except ProviderGone as gone:
+            # There is no such door here: the model, or what the base URL names, is not there now.
+            raise _locked(f"the provider answered 404 {gone}", Trouble.MODEL_UNKNOWN) from gone
+        said = read_completion(line.job_id, completion)
+        if said.trouble:
             raise ProviderTrouble("the provider's answer is no completion")
-        response = {"status_code": answered.status_code, "body": completion}
-        return RealtimeAnswer(
-            line=ResultLine(job_id=line.job_id, response=response, error=None), limits=_limits(answered.headers)
-        )
+        return RealtimeAnswer(line=said, limits=_limits(answered.headers))
+
+    def read_line(self, line: bytes) -> ResultLine | None:
+        return read_line(line)
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
         with _translated_errors():
@@ -163,13 +176,13 @@ class OpenAIProvider:
             return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
-        with _translated_errors():
+        with _never_refused(), _translated_errors():
             async for batch in _until_repeated(self._client.batches.list(limit=_PAGE)):
                 if _text(batch.id):
                     yield self._remote(batch)
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
-        with _translated_errors():
+        with _never_refused(), _translated_errors():
             return self._remote(await self._client.batches.retrieve(remote_id))
 
     async def cancel(self, remote_id: str) -> None:
@@ -216,7 +229,7 @@ class OpenAIProvider:
                         yield wanted
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
-        with _translated_errors():
+        with _never_refused(), _translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
                 yield RemoteFile(file_id=_id_of(file), name=_text(file.filename) or "")
 
@@ -254,6 +267,7 @@ class OpenAIProvider:
         outcome = _OUTCOMES.get(batch.status)
         errors = getattr(batch.errors, "data", None)
         error = errors[0] if isinstance(errors, list) and errors else None
+        complaint = Complaint.read({name: _text(getattr(error, name, None)) for name in ("code", "message", "param")})
         return RemoteBatch(
             remote_id=_id_of(batch),
             batch_id=_text(stamps.get(_STAMP)) if ours else None,
@@ -263,8 +277,9 @@ class OpenAIProvider:
             error_file_id=_text(batch.error_file_id),
             completed=count_of(getattr(batch.request_counts, "completed", 0)),
             usage=_usage(batch.usage),
-            error_code=_text(getattr(error, "code", None)),
-            error_message=_text(getattr(error, "message", None)) or "",
+            error_code=complaint.code or None,
+            error_message=complaint.message,
+            trouble=trouble_of_batch(complaint) if outcome == "failed" else None,
             is_cancelling=batch.status == "cancelling",
         )
 
@@ -365,25 +380,32 @@ async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Lis
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn the SDK's errors into ours. What is logged of them are codes: the provider's texts may quote a request."""
+def _translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_of_call) -> Iterator[None]:
+    """Turn the SDK's errors into ours. What is logged of them are codes: the provider's texts may quote a request.
+
+    Args:
+        trouble_of: what a status and OpenAI's words mean for this call.
+    """
     try:
         yield
-    except openai.NotFoundError as error:
-        raise ProviderGone(one_word(_text(error.code) or "not_found")) from error
     except openai.APIStatusError as error:
-        code = _text(error.code) or f"http_{error.status_code}"
-        if error.status_code == 416:
+        complaint = Complaint.read(error.body)
+        code, status = _text(error.code) or f"http_{error.status_code}", error.status_code
+        trouble = trouble_of(status, complaint)
+        if status == 416:
             raise _NothingMore(one_word(code)) from error
-        if error.status_code in _LOCKED_STATUS or code in _LOCKED_CODES:
-            raise _told(ProviderLocked, error, code) from error
-        if error.status_code in _FINAL_STATUS:
-            raise ProviderRefusal(code, _text(error.message) or "") from error
-        if error.status_code == _RATE_LIMITED:
-            limited = _told(ProviderRateLimited, error, code)
+        if (status == 404 and not trouble.needs_operator) or misses_a_file(complaint):
+            raise ProviderGone(one_word(code if error.code else "not_found")) from error
+        if trouble.needs_operator:
+            raise _told(_locked(_answered(status, code), trouble), error) from error
+        if trouble is not Trouble.PROVIDER:
+            raise ProviderRefusal(code, _text(error.message) or "", trouble) from error
+        if status == _RATE_LIMITED:
+            limited = _told(ProviderRateLimited(_answered(status, code)), error)
             limited.limits = _limits(error.response.headers)
             raise limited from error
-        raise _told(ProviderTrouble if error.status_code in _STILL_UNDER_WAY else ProviderBusy, error, code) from error
+        kind = ProviderTrouble if status in _STILL_UNDER_WAY else ProviderBusy
+        raise _told(kind(_answered(status, code)), error) from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
     except TimeoutError as error:
@@ -392,11 +414,29 @@ def _translated_errors() -> Iterator[None]:
         raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
 
 
+@contextmanager
+def _never_refused() -> Iterator[None]:
+    """For a question that is only about what is there: a refusal decides nothing, and it is asked again."""
+    try:
+        yield
+    except ProviderRefusal as refusal:
+        raise ProviderTrouble(f"the provider does not answer: {refusal}") from refusal
+
+
+def _answered(status: int, code: str) -> str:
+    return f"the provider answered {status} {one_word(code)}"
+
+
+def _locked(message: str, trouble: Trouble) -> ProviderLocked:
+    locked = ProviderLocked(message)
+    locked.trouble = trouble
+    return locked
+
+
 _Told = TypeVar("_Told", bound=ProviderTrouble)
 
 
-def _told(kind: type[_Told], error: openai.APIStatusError, code: str) -> _Told:
-    """The trouble of an error status, and when the provider wants to be asked again."""
-    trouble = kind(f"the provider answered {error.status_code} {one_word(code)}")
+def _told(trouble: _Told, error: openai.APIStatusError) -> _Told:
+    """The trouble, with when the provider wants to be asked again."""
     trouble.retry_after_seconds = _retry_after_seconds(error.response.headers)
     return trouble

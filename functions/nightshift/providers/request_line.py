@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nightshift.job_types.base import JobInput, JobType
+from nightshift.providers.estimate import image_tokens, text_tokens
 from nightshift.values.ids import custom_id_of
 
-# OpenAI's rule of thumb for text (https://help.openai.com/en/articles/4936856), and a photo at high detail.
-_CHARACTERS_PER_TOKEN = 4
-_TOKENS_PER_IMAGE = 1_500
 # What an answer is expected to take of the bound that its job type sets, which has to hold for the longest.
 _EXPECTED_SHARE_OF_OUTPUT = 0.25
 
@@ -63,10 +61,10 @@ def request_line(
     """The line that asks for one job's answer."""
     body = chat_completion_body(job_type, job_input, image_url, model)
     request = {"custom_id": custom_id_of(job_id), "method": "POST", "url": endpoint, "body": body}
-    characters = len(job_type.instructions) + len(job_input.text or "") + len(json.dumps(body["response_format"]))
+    texts = (job_type.instructions, job_input.text or "", json.dumps(body["response_format"]))
     return RequestLine(
         job_id=job_id,
         line=json.dumps(request, separators=(",", ":")).encode("ascii"),
-        estimated_tokens=characters // _CHARACTERS_PER_TOKEN + (_TOKENS_PER_IMAGE if image_url else 0),
+        estimated_tokens=sum(map(text_tokens, texts)) + (image_tokens(model) if image_url else 0),
         estimated_output_tokens=int(job_type.max_output_tokens * _EXPECTED_SHARE_OF_OUTPUT),
     )

@@ -18,12 +18,13 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import Settlement, failure, retry_or_failure
 from nightshift.providers.result_line import NoAnswer
 from nightshift.runtime import Runtime
+from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
 # Longer than any batch is waited for: 72 hours for the provider, 24 for its files.
 _STRANDED_AFTER: Final = timedelta(hours=120)
-_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", retryable=True)
+_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", trouble=Trouble.LEFT_OUT)
 
 
 async def recover(runtime: Runtime) -> None:

@@ -1,0 +1,143 @@
+"""`retry jobs`: run all failed jobs again that a filter matches, once their count and their price are confirmed.
+
+It reads every failed job twice, once to count and once to run; each job is run again by a commit of its own. It can be
+stopped, or die, at any place: what ran again is failed no more, and the same command goes on with the rest. A job that
+failed again after the command began is left to the next one.
+"""
+
+import asyncio
+from argparse import Namespace
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cli.commands.command import ExitCode, Refused
+from cli.commands.confirmation import confirm
+from cli.commands.telling import Tell
+from cli.failed_jobs import Filter, failed_jobs
+from nightshift import job_types
+from nightshift.admission.retry import retry
+from nightshift.errors import JobRefused, TryLater
+from nightshift.jobs.created import Written
+from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.status import FAILED
+from nightshift.values.usage import Usage
+
+_AT_ONCE: Final = 8
+_MOST_REASONS: Final = 20
+
+
+@dataclass
+class _Price:
+    """What running them again costs."""
+
+    jobs: int = 0
+    # They were never charged, and are now, if they are admitted.
+    charged: int = 0
+    tokens: int = 0
+    # What the provider is expected to cost us; images and unknown prices are not in it.
+    usd: float = 0.0
+
+
+@dataclass
+class _Done:
+    statuses: Counter[str] = field(default_factory=Counter)
+    # Why a job was not run again, and how often.
+    left: Counter[str] = field(default_factory=Counter)
+
+
+async def retry_jobs(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+    """Run all of them again."""
+    asked = Filter(before=runtime.now(), code=options.code, type=options.type, lane=options.lane, since=options.since)
+    price = await _price(runtime, asked)
+    if not price.jobs:
+        raise Refused(f"No failed job in {runtime.settings.project} matches.")
+    charged = f"; {price.charged:,} of them were never charged, and are for up to {price.tokens:,} tokens"
+    await confirm(
+        options,
+        f"Runs {price.jobs:,} jobs again, at about US$ {price.usd:,.2f} to the provider (images not counted), on the "
+        f"house{charged if price.charged else ''}. Their notifications are deleted.",
+    )
+    done = await _run_again(runtime, asked)
+    left, ran = done.left.total(), done.statuses.total() - done.statuses[FAILED]
+    tell.line(
+        {
+            "retry": {
+                "matched": price.jobs,
+                "estimatedUsd": round(price.usd, 6),
+                "tokens": price.tokens,
+                "statuses": dict(done.statuses),
+                "left": dict(done.left),
+            }
+        }
+    )
+    tell.say(f"{ran:,} jobs run again.", style="green")
+    for reason, number in done.left.items():
+        tell.say(f"{number:,} were left as they are: {reason}", style="yellow")
+    if refused := done.statuses[FAILED]:
+        tell.say(f"{refused:,} were refused again.", style="yellow")
+    return ExitCode.FINDINGS if left or refused else ExitCode.DONE
+
+
+async def _price(runtime: Runtime, asked: Filter) -> _Price:
+    price = _Price()
+    async for job in failed_jobs(runtime, asked):
+        price.jobs += 1
+        if job.job.lane is None:
+            price.charged += 1
+            price.tokens += _tokens(job)
+        price.usd += _usd(runtime, job)
+    return price
+
+
+def _tokens(job: Written) -> int:
+    try:
+        speed = job.fields.get("speed")
+        return job_types.find(job.job.type).tokens["instant" if speed == "instant" else "batch"]
+    except JobRefused:
+        return 0
+
+
+def _usd(runtime: Runtime, job: Written) -> float:
+    """What the provider is expected to charge; 0 for a job that cannot be asked for."""
+    try:
+        job_type = job_types.find(job.job.type)
+        job_input = job_type.check_input(job.job.input)
+        lane = Lane.parse(job.job.lane or f"openai:{runtime.provider.endpoint}:{runtime.settings.model}")
+    except (JobRefused, ValueError):
+        return 0.0
+    line = runtime.provider.request_line(job.job_id, job_type, job_input, None, lane.model)
+    usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
+    cost_usd = realtime_cost_usd if job.fields.get("speed") == "instant" else batch_cost_usd
+    return cost_usd(lane.provider, lane.model, usage) or 0.0
+
+
+async def _run_again(runtime: Runtime, asked: Filter) -> _Done:
+    done = _Done()
+
+    async def run_one(job: Written) -> None:
+        try:
+            done.statuses[await retry(runtime, job.job_id)] += 1
+        except JobRefused as refusal:
+            known = len(done.left) < _MOST_REASONS or refusal.message in done.left
+            done.left[refusal.message if known else "for other reasons"] += 1
+        except TryLater as trouble:
+            done.left[f"the database did not answer ({trouble})"] += 1
+
+    async for jobs in _some_at_once(failed_jobs(runtime, asked)):
+        await asyncio.gather(*(run_one(job) for job in jobs))
+    return done
+
+
+async def _some_at_once(jobs: AsyncIterator[Written]) -> AsyncIterator[list[Written]]:
+    some: list[Written] = []
+    async for job in jobs:
+        some.append(job)
+        if len(some) == _AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
