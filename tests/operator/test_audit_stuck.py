@@ -38,7 +38,7 @@ async def test_without_a_key_nobody_can_be_admitted(world: World, capsys: pytest
 
     found = await run_audit(world, capsys, repair=True, openai_api_key=None)
 
-    assert found.findings[0]["leftAlone"] == "not now: OPENAI_API_KEY: this function needs it"
+    assert found.findings[0]["leftAlone"] == "not now: OPENAI_API_KEY is not set"
 
 
 @pytest.mark.parametrize("status", ["assembling", "sealed"])

@@ -93,6 +93,8 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             a while.
     """
     bind_contextvars(lane=str(lane))
+    # Without its provider nothing of the lane is touched.
+    runtime.provider_for(lane)
     lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
     if lane_hold is None:
         return

@@ -24,7 +24,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
 from nightshift.database.leases import Hold, Writes
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
+from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -109,8 +109,9 @@ async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
     """The provider's batches with our stamp for this one."""
     earliest = batch.created_at - _CLOCK_SLACK
     found = []
-    async for remote in runtime.provider.batches():
-        if remote.created_at and remote.created_at < earliest:
+    provider = runtime.provider_for(batch.lane)
+    async for remote in provider.batches():
+        if provider.traits.lists_newest_first and remote.created_at and remote.created_at < earliest:
             break
         if remote.batch_id == batch.batch_id:
             found.append(remote)
@@ -118,15 +119,18 @@ async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
 
 
 async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
-    input_file_id = batch.input_file_id
+    provider, input_file_id = runtime.provider_for(batch.lane), batch.input_file_id
     if input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
-            input_file_id = await runtime.provider.upload(batch.batch_id, content)
+            input_file_id = await provider.upload(batch.batch_id, content)
     lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
     await hold.write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+    intent = Intent(
+        batch_id=batch.batch_id, model=batch.lane.model, requests=batch.job_count, input_file_id=input_file_id
+    )
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:
-            return await runtime.provider.create(batch.batch_id, input_file_id)
+            return await provider.create(intent)
         except ProviderGone:
             await asyncio.sleep(pause_seconds)
         except ProviderTrouble as trouble:
