@@ -23,7 +23,7 @@ APP := tests/javascript
 $(APP)/node_modules/.ready: $(APP)/package.json $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "make test runs the README's JavaScript: install Node.js 20 or newer (https://nodejs.org)."; exit 1; }
 	@echo "Installing the Firebase JavaScript SDK for the tests (once) ..."
-	@cd $(APP) && npm ci --no-audit --no-fund --loglevel=error
+	@cd $(APP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 CLI := deploy/firebase-cli
@@ -63,7 +63,7 @@ bill: setup ## what a month costs, from list prices and measured counts (JOBS=25
 schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
 	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
-check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities
+check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

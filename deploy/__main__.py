@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from cli import terminal
 from deploy import options, run
 from deploy.cloud import Cloud
 from deploy.command import Command
@@ -40,6 +41,7 @@ _BUILD_PATIENCE_SECONDS: Final = 3600.0
 
 def main(arguments: Sequence[str]) -> int:
     """Deploy; returns the exit code."""
+    terminal.protect()
     parser = argparse.ArgumentParser(prog="python -m deploy", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--project", required=True, help="the id of a Google Cloud project with billing")
     parser.add_argument("--region", default=_REGION, help=f"of the functions, and of what is created ({_REGION})")

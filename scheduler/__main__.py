@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli import terminal
 from scheduler.declared import declared, read_declared
 from scheduler.errors import SchedulerError
 
@@ -26,6 +27,7 @@ _INTERRUPTED = 130  # as a shell has it
 
 def main() -> int:
     """Run the command of the process's arguments; returns its exit code."""
+    terminal.protect()
     try:
         return asyncio.run(run(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from cli import terminal
 from scheduler.listing import Listed
 from scheduler.step import Action, Step
 
@@ -86,9 +87,7 @@ class TableReport:
     """Tables and sentences."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(highlight=False, markup=False)
+        self._console = terminal.console()
 
     def plan(self, steps: Sequence[Step]) -> None:
         """See `Report`."""
@@ -137,5 +136,5 @@ def _table(*columns: str) -> "Table":
 
 
 def _write_line(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()

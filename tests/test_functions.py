@@ -49,7 +49,9 @@ def test_every_row_is_one_that_google_cloud_takes() -> None:
         # https://cloud.google.com/iam/docs/service-accounts-create: 6 to 30 characters.
         assert re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", function.account)
         assert bool(function.created_document) + bool(function.topic) == function.takes_events
-        assert function.topic or not (function.schedule or function.has_dead_letters)
+        assert function.topic or not function.schedule
+        assert function.takes_events or not function.has_dead_letters
+        assert not function.created_document or function.has_dead_letters
         assert function.takes_events or function.timeout_seconds <= 60
         assert set(function.secrets) <= SECRETS.keys()
 

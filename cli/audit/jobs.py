@@ -18,7 +18,8 @@ from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, LEDG
 from nightshift.database.pages import pages, read_at
 from nightshift.instant.realtime import gives_up_at
 from nightshift.jobs import created as admissions
-from nightshift.jobs.documents import job_of
+from nightshift.jobs.documents import WITHOUT_INPUT, job_of
+from nightshift.jobs.ends import id_beside
 from nightshift.ledger.entries import charge_id, refund_id
 from nightshift.tick.recover import send_again_or_fail
 from nightshift.values.ids import names_a_document
@@ -35,6 +36,9 @@ Fields = Mapping[str, Any]
 # A sentence, and either what mends it or why nothing does.
 _Fault = tuple[str, Callable[[], Awaitable[str]] | str]
 
+# A result holds up to 100 kB, and its classification holds it again.
+_PAGE: Final = 100
+_LOOKED_AT: Final = ("tokensSpent", "result", "errorMessage", "completedAt")
 _ENDED: Final = frozenset({COMPLETED, FAILED, CANCELLED})
 
 
@@ -63,7 +67,7 @@ class _Seen:
 
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Jobs that are stuck, or whose documents do not tell their end."""
-    async for page in pages(scope.runtime.firestore.collection(JOBS)):
+    async for page in pages(scope.runtime.firestore.collection(JOBS).select((*WITHOUT_INPUT, *_LOOKED_AT)), size=_PAGE):
         scope.looked_at["jobs"] += len(page)
         for seen in await _see(scope, page):
             for sentence, mend in _faults(scope, seen):
@@ -79,6 +83,16 @@ async def _see(scope: Scope, page: list["Snapshot"]) -> list[_Seen]:
     refs = [_belongings(scope, snapshot.id, job) for snapshot, job in jobs]
     read = await read_at(scope.runtime, (ref for named in refs for ref in named.values()), page[0].read_time)
     documents = {path: snapshot.to_dict() or {} for path, snapshot in read.items()}
+    # Where another user's document lies, this user's lies beside it.
+    beside = {}
+    for (snapshot, job), named in zip(jobs, refs, strict=True):
+        for name in ("notification", "classification"):
+            owner = documents.get(named[name].path, job).get("userId")
+            if owner != job.get("userId"):
+                named[name] = named[name].parent.document(id_beside(snapshot.id, str(job.get("userId"))))
+                beside[named[name].path] = named[name]
+    read = await read_at(scope.runtime, beside.values(), page[0].read_time)
+    documents |= {path: snapshot.to_dict() or {} for path, snapshot in read.items()}
     return [
         _Seen(snapshot=snapshot, job=job, **{name: documents.get(ref.path) for name, ref in named.items()})
         for (snapshot, job), named in zip(jobs, refs, strict=True)

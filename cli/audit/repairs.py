@@ -18,6 +18,7 @@ from nightshift.errors import JobRefused
 from nightshift.job_types import find
 from nightshift.jobs import created as admissions
 from nightshift.jobs.created import Written
+from nightshift.jobs.ends import Ends
 from nightshift.jobs.notification import Kind, notification
 from nightshift.jobs.retention import notification_expiry
 from nightshift.ledger.refunds import Refunds
@@ -98,9 +99,10 @@ async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, i
 
 
 async def _create_beside(runtime: Runtime, job: Written, collection: str, fields: Mapping[str, Any]) -> None:
+    ends = Ends(runtime)
+    await ends.look([job.job_id])
     writes = Commit(runtime)
-    ref = runtime.firestore.collection(collection).document(job.job_id)
-    writes.create(ref, {**fields, "createdAt": SERVER_TIMESTAMP})
+    writes.create(ends.place(collection, job.job_id, job.user_id), {**fields, "createdAt": SERVER_TIMESTAMP})
     _touch(runtime, writes, job, {})
     await writes.send()
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from argparse import Namespace
 
+from cli import terminal
 from cli.commands.command import CouldNotRun, Refused
 
 
@@ -22,7 +23,8 @@ async def confirm(options: Namespace, change: str, typed: str = "") -> None:
     change = f"In {options.project}: {change}"
     if not sys.stdin.isatty():
         raise CouldNotRun(f"{change} Nobody is there to confirm it, so nothing was changed; --yes confirms it.")
-    sys.stderr.write(f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}")
+    question = f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}"
+    sys.stderr.write(terminal.clean(question))
     sys.stderr.flush()
     answer = (await _line()).strip()
     if answer != typed if typed else answer.lower() not in {"y", "yes"}:

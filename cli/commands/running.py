@@ -14,6 +14,7 @@ import structlog
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 
+from cli import terminal
 from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.telling import telling
 from nightshift import log, settings
@@ -27,6 +28,7 @@ _EXIT_CODES: Final = "Exit code: 0 done; 1 findings, not found or refused; 2 cou
 
 def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
     """Run the command that was typed, with the settings of the environment; returns its exit code."""
+    terminal.protect()
     options = parsed(commands, arguments)
     log.configure()
     # Standard output is the command's own.
@@ -116,5 +118,5 @@ def _why_firestore_did_not(failed: exceptions.GoogleAPIError) -> str:
 
 
 def _told(sentence: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(" ".join(sentence.split()) + "\n")
+    sys.stderr.write(terminal.clean(" ".join(sentence.split())) + "\n")
     return code

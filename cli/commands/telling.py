@@ -20,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from cli import terminal
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -102,14 +104,12 @@ class ForPeople:
     """Tables and sentences, as wide as the terminal, or 80 columns."""
 
     def __init__(self, runtime: "Runtime") -> None:
-        from rich.console import Console
-
         self._now = runtime.now
-        self._console = Console(highlight=False)
+        self._console = terminal.console()
 
     def say(self, sentence: str, *, style: str = "") -> None:
         """See `Tell`."""
-        self._console.print(sentence, style=style, markup=False)
+        self._console.print(sentence, style=style)
 
     def line(self, fields: Mapping[str, Any]) -> None:
         """See `Tell`."""
@@ -134,7 +134,7 @@ class ForPeople:
         for name, content in there.items():
             table.add_row(_title(name), _text(self._told(name, content)))
         self._console.print()
-        self._console.print(_title(kind), style="bold underline", markup=False)
+        self._console.print(_title(kind), style="bold underline")
         self._console.print(table)
 
     def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
@@ -237,5 +237,5 @@ def _table(*, show_header: bool, expand: bool = False) -> "Table":
 def _text(cell: str) -> Any:
     from rich.text import Text
 
-    # What stands in brackets is no markup, and what a user wrote moves no cursor.
-    return Text("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in cell))
+    # What stands in brackets is no markup. A cell is cleaned here as well, so that its width is that of its text.
+    return Text(terminal.clean(cell))

@@ -1,9 +1,7 @@
-"""Where a call goes that no worker could answer in twenty deliveries; and how long Pub/Sub waits between two.
+"""Where an event goes that its function could not deal with in any delivery; and how long Pub/Sub waits between two.
 
-The subscription belongs to Eventarc, which made it together with the function and leaves these of its settings alone.
-A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more shards
-than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half hours: longer than
-all shards of a batch, and far longer than a dead worker's lease.
+Pub/Sub is the transport of every Eventarc trigger, those of Firestore's events included. Eventarc makes a subscription
+together with the function, and leaves these of its settings alone: https://cloud.google.com/eventarc/docs/retry-events.
 """
 
 from collections.abc import AsyncIterator
@@ -13,47 +11,46 @@ from deploy.accounts import agent
 from deploy.change import Change, same
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
-from nightshift.functions import DEAD_LETTERS, FUNCTIONS
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
 
-(_FUNCTION,) = (function.name for function in FUNCTIONS if function.has_dead_letters)
-DELIVERIES: Final = 20
 _LEAST_SECONDS: Final = 10
 _MOST_SECONDS: Final = 600
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
-    """Let Pub/Sub put dead letters away: it needs the right to publish there, and to take them off the subscription."""
+    """Let Pub/Sub put dead letters away: it needs the right to publish them, and to take them off a subscription."""
     cloud = deployment.cloud
     pubsub = agent(cloud, "pubsub")
-    subscription = await _subscription(deployment)
-    name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{_FUNCTION}"
-    for resource, role in (
-        (Resource(kind=("pubsub", "topics"), name=DEAD_LETTERS), "roles/pubsub.publisher"),
-        (
-            Resource(kind=("pubsub", "subscriptions"), name=name, exists=subscription is not None),
-            "roles/pubsub.subscriber",
-        ),
-    ):
-        async for change in differences(cloud, resource, [Grant(role=role, member=pubsub)]):
+    publishes = Grant(role="roles/pubsub.publisher", member=pubsub)
+    async for change in differences(cloud, Resource(kind=("pubsub", "topics"), name=DEAD_LETTERS), [publishes]):
+        yield change
+    takes = Grant(role="roles/pubsub.subscriber", member=pubsub)
+    for function in FUNCTIONS:
+        if not function.has_dead_letters:
+            continue
+        subscription = await _subscription(deployment, function)
+        name = subscription["name"].rpartition("/")[2] if subscription else f"SUBSCRIPTION_OF_{function.name}"
+        resource = Resource(kind=("pubsub", "subscriptions"), name=name, exists=subscription is not None)
+        async for change in differences(cloud, resource, [takes]):
             yield change
-    if subscription and _is_as_declared(subscription):
-        yield same(name)
-        return
-    update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={DEAD_LETTERS}")
-    delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
-    command = cloud.gcloud(*update, f"--max-delivery-attempts={DELIVERIES}", *delays)
-    yield Change(action="change", what=name, commands=(command,))
+        if subscription and _is_as_declared(function, subscription):
+            yield same(name)
+            continue
+        update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={DEAD_LETTERS}")
+        delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
+        command = cloud.gcloud(*update, f"--max-delivery-attempts={function.most_deliveries}", *delays)
+        yield Change(action="change", what=name, commands=(command,))
 
 
-async def _subscription(deployment: Deployment) -> dict[str, Any] | None:
+async def _subscription(deployment: Deployment, function: Function) -> dict[str, Any] | None:
     cloud = deployment.cloud
-    function: dict[str, Any] = (await deployment.live_functions()).get(_FUNCTION, {})
-    trigger = function.get("eventTrigger", {}).get("trigger")
+    live: dict[str, Any] = (await deployment.live_functions()).get(function.name, {})
+    trigger = live.get("eventTrigger", {}).get("trigger")
     if not trigger:
         return None
-    found = await cloud.look(
-        "eventarc", "triggers", "describe", trigger.rpartition("/")[2], f"--location={cloud.region}"
-    )
+    # projects/PROJECT/locations/LOCATION/triggers/NAME: that of Firestore's events is where the database is.
+    *_, location, _, name = trigger.split("/")
+    found = await cloud.look("eventarc", "triggers", "describe", name, f"--location={location}")
     if not found:
         return None
     subscription = found["transport"]["pubsub"]["subscription"].rpartition("/")[2]
@@ -61,10 +58,10 @@ async def _subscription(deployment: Deployment) -> dict[str, Any] | None:
     return described
 
 
-def _is_as_declared(subscription: dict[str, Any]) -> bool:
+def _is_as_declared(function: Function, subscription: dict[str, Any]) -> bool:
     letters, retry = subscription.get("deadLetterPolicy", {}), subscription.get("retryPolicy", {})
     return (
         str(letters.get("deadLetterTopic")).endswith(f"/topics/{DEAD_LETTERS}")
-        and letters.get("maxDeliveryAttempts") == DELIVERIES
+        and letters.get("maxDeliveryAttempts") == function.most_deliveries
         and retry == {"minimumBackoff": f"{_LEAST_SECONDS}s", "maximumBackoff": f"{_MOST_SECONDS}s"}
     )

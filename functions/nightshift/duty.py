@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from nightshift.errors import LeaseHeld, TryLater
+from nightshift.errors import LeaseHeld, NeverLands, TryLater
 from nightshift.log import left_to_the_next_tick, where_raised
 
 log = structlog.get_logger()
@@ -22,6 +22,8 @@ async def unless_trouble(duty: str, work: Awaitable[None], **ids: str) -> bool:
         return True
     except TryLater as trouble:
         left_to_the_next_tick(duty, trouble)
+    except NeverLands as impossible:
+        log.error("write_impossible", duty=duty, error=str(impossible), where=where_raised(impossible))
     except Exception as bug:  # noqa: BLE001 - one batch that cannot be dealt with must not stop all the others
         log.error("duty_failed", duty=duty, error=type(bug).__name__, where=where_raised(bug))
     else:

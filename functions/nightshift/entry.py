@@ -6,8 +6,10 @@ its request, which name the trace (https://github.com/GoogleCloudPlatform/functi
 the framework every function is one of HTTP, and `takes_event` reads the event.
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from cloudevents.http import CloudEvent, from_http
@@ -16,13 +18,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from nightshift.errors import TryLater
+from nightshift.errors import NeverLands, TryLater
 from nightshift.log import left_to_redelivery, where_raised
 from nightshift.trace import trace_of
 
 log = structlog.get_logger()
 
 Function = Callable[[Request], Awaitable[Response]]
+
+# Eventarc sends an event in one go.
+_MOST_SECONDS: Final = 30.0
 
 
 def guarded(function: Function) -> Function:
@@ -54,15 +59,20 @@ def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
     @functools.wraps(function)
     async def take(request: Request) -> Response:
         try:
-            body = await request.body()
-        except ClientDisconnect:
+            async with asyncio.timeout(_MOST_SECONDS):
+                body = await request.body()
+        except (ClientDisconnect, TimeoutError):
             raise TryLater("the event broke off") from None
         try:
             event = from_http(dict(request.headers), body)
         except Exception:  # noqa: BLE001 - the library raises whatever the event makes it stumble over
             log.error("event_unreadable", reason="it is no CloudEvent")
             return Response(status_code=400)
-        await function(event)
+        try:
+            await function(event)
+        except NeverLands as impossible:
+            # Delivered again it would fail again, for a day.
+            log.error("write_impossible", error=str(impossible), where=where_raised(impossible))
         return Response("OK")
 
     return take

@@ -4,6 +4,7 @@
 |---|---|
 | `JobRefused` | the job becomes `failed` with the code and the sentence; the event is dealt with |
 | `EventUnreadable` | no redelivery could mend it: logged, and dealt with |
+| `NeverLands` | no repetition mends the write: logged once as `write_impossible`, and dealt with |
 | `HttpError` | the HTTP caller is told so |
 | `TryLater`, and anything else | 5xx: delivered again, or taken up by a later tick |
 """
@@ -28,6 +29,10 @@ class JobRefused(NightshiftError):
 
 class EventUnreadable(NightshiftError):
     """An event names no document of ours."""
+
+
+class NeverLands(NightshiftError):
+    """Firestore takes this write in no repetition: a document would be too large, or is none that it can hold."""
 
 
 class TryLater(NightshiftError):

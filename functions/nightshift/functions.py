@@ -26,7 +26,7 @@ SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SEC
 
 # Calls for workers.
 INGEST_TOPIC: Final = "nightshift-ingest"
-# Calls that no worker could answer. A pull subscription keeps them, to be looked at.
+# Events that no delivery could deal with. A pull subscription keeps them, to be looked at.
 DEAD_LETTERS: Final = "nightshift-dead-letters"
 
 # Every schedule is read in this time zone.
@@ -55,8 +55,8 @@ class Function:
     topic: str | None = None
     # Unix-cron; Cloud Scheduler then publishes on its topic: https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
     schedule: str | None = None
-    # Whether messages go to DEAD_LETTERS that it failed to take again and again.
-    has_dead_letters: bool = False
+    # After so many deliveries that fail, an event goes to DEAD_LETTERS; 0 = it comes again for a day, and is lost.
+    most_deliveries: int = 0
     # Names of SECRETS. It does not start without them.
     secrets: tuple[str, ...] = ()
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
@@ -71,6 +71,11 @@ class Function:
     def takes_events(self) -> bool:
         """Whether Eventarc calls it, and no other caller may."""
         return self.created_document is not None or self.topic is not None
+
+    @property
+    def has_dead_letters(self) -> bool:
+        """Whether an event that it fails to take goes to DEAD_LETTERS."""
+        return self.most_deliveries > 0
 
     @property
     def service(self) -> str:
@@ -92,7 +97,10 @@ FUNCTIONS: Final = (
         does="Ingests one shard of one batch's output.",
         account="nightshift-ingest",
         topic=INGEST_TOPIC,
-        has_dead_letters=True,
+        # A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more
+        # shards than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half
+        # hours: longer than all shards of a batch, and far longer than a dead worker's lease.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
@@ -151,6 +159,8 @@ FUNCTIONS: Final = (
         does="Admits a job, and answers it or submits its lane.",
         account="nightshift-admit",
         created_document="ai_jobs/{jobId}",
+        # As above; by then a short outage is over, and a tick has rescued the job anyway.
+        most_deliveries=20,
         secrets=(API_KEY,),
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,

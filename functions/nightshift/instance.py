@@ -32,6 +32,8 @@ class Instance:
         self.paces: dict[Lane, Pace] = {}
         # The lanes whose model has no listed price, each logged once.
         self.unpriced_lanes: set[Lane] = set()
+        # How many requests' bodies are being read.
+        self.bodies_on_their_way = 0
 
     @cached_property
     def reads(self) -> "Gathering[str, DocumentSnapshot[Any]]":

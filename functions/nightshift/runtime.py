@@ -114,6 +114,11 @@ class Budget:
         self._now = now
         self._ends_at = ends_at
 
+    def share(self, part: float) -> "Budget":
+        """A part, from 0 to 1, of the time that is left of it now."""
+        now = self._now()
+        return Budget(self._now, now + (self._ends_at - now) * part)
+
     @property
     def is_spent(self) -> bool:
         """Whether no further step may be begun."""

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     shard_lines: int = Field(2000, ge=1)
     tick_seconds: float = Field(480, gt=0)
     keep_jobs_days: int = Field(365, ge=0, le=36_500)
+    keep_refused_days: int = Field(7, ge=0, le=36_500)
     keep_batches_days: int = Field(365, ge=0, le=36_500)
     keep_notifications_days: int = Field(90, ge=0, le=36_500)
     stats_public: bool = False

@@ -89,6 +89,25 @@ async def test_an_image_that_was_never_uploaded_is_invalid_input(world: World) -
     assert "does not exist" in job["errorMessage"]
 
 
+async def test_an_image_is_not_looked_at_for_those_who_cannot_pay_for_it(world: World) -> None:
+    """Without tokens, or after the day's jobs, the wallet has the first word: Cloud Storage is not asked."""
+    uri = f"gs://{world.project}.firebasestorage.app/users/{{}}/nothing.png"
+    await world.give("alice", 3)
+    world.set_env(NIGHTSHIFT_MAX_JOBS_PER_DAY="1")
+
+    poor = await world.job(await world.submit("bob", input={"imageUri": uri.format("bob")}))
+    allowed = await world.job(await world.submit("alice", input={"imageUri": uri.format("alice")}))
+    await world.submit("alice")
+    too_many = await world.job(await world.submit("alice", input={"imageUri": uri.format("alice")}))
+
+    assert [job["errorCode"] for job in (poor, allowed, too_many)] == [
+        "insufficient_tokens",
+        "invalid_input",
+        "daily_limit",
+    ]
+    assert "does not exist" in allowed["errorMessage"]
+
+
 async def test_an_id_that_no_provider_takes_is_refused(world: World) -> None:
     """A job id must fit into a custom_id; one that does not fails by itself, also when only the tick finds it."""
     await world.give("alice", 3)

@@ -228,7 +228,9 @@ async def test_a_caller_who_goes_away_halfway_is_no_bug(world: World, capsys: py
     async def receive() -> Any:
         return next(pieces)
 
-    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    signed, _ = world.provider.webhook("batch_any")
+    headers = [(name.encode(), text.encode()) for name, text in signed.items()]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     answer = await respond(world.operators_runtime(), request, take_event, method="POST")
 
     assert answer.status_code == 400

@@ -251,9 +251,9 @@ async def damaged_times(attack: Attack, number: int) -> None:
 
 @move
 async def odd_ids(attack: Attack, number: int) -> None:
-    """Ids with odd characters, and as long as can be."""
-    uid = await attack.buyer(12)
-    ids = _ODD_IDS
+    """Ids with odd characters, and those of jobs of honest users: some are there, some have expired."""
+    uid = await attack.buyer(30)
+    ids = [*_ODD_IDS, *attack.expired, "honest0", "honest1"]
     await attack.submit(*(attack.write(uid, text(f"mine {number}"), job_id=job_id) for job_id in ids))
 
 

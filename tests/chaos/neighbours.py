@@ -34,7 +34,6 @@ HONEST: Final = ("alice", "bob")
 _TOKENS: Final = 60
 _CALL_SECONDS: Final = 0.02
 _BYTE_SECONDS: Final = 1e-6
-_TICK_SECONDS: Final = 20
 # The clock is ahead of the database's, so that a job whose event was lost is old enough to be rescued.
 _AHEAD: Final = timedelta(minutes=5)
 _SWEEP_AFTER: Final = timedelta(minutes=3)
@@ -75,7 +74,8 @@ class Example:
     """Some rounds, and ticks until every honest job has ended."""
 
     rounds: list[Round]
-    most_requests: int
+    most_requests: int = 50_000
+    tick_seconds: int = 20
 
 
 EXAMPLES: Final = st.builds(
@@ -96,6 +96,7 @@ EXAMPLES: Final = st.builds(
         max_size=3,
     ),
     most_requests=st.sampled_from([8, 50_000]),
+    tick_seconds=st.sampled_from([5, 20]),
 )
 
 
@@ -285,7 +286,7 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
             world = _MeteredWorld(env, began_at)
             async with world.running():
                 world.set_env(
-                    NIGHTSHIFT_TICK_SECONDS=str(_TICK_SECONDS),
+                    NIGHTSHIFT_TICK_SECONDS=str(example.tick_seconds),
                     NIGHTSHIFT_MAX_BATCH_REQUESTS=str(example.most_requests),
                 )
                 await world.open_pubsub()

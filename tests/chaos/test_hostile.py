@@ -34,9 +34,9 @@ def test_no_single_move_is_felt(part: int) -> None:
 
 async def _rescue_without_bound(runtime: Runtime) -> None:
     """What a tick must not do: all that is there first, however long it takes."""
-    async for job in created.created_before(runtime, runtime.now()):
+    for job_id in await created.created_before(runtime, runtime.now()):
         for _ in range(6):
-            await created.read(runtime, job.job_id)
+            await created.read(runtime, job_id)
 
 
 def test_a_tick_that_lets_one_duty_take_all_its_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ async def test_what_ends_expires_after_its_days(world: World) -> None:
     await spend_a_night(world)
 
     for job in (await world.jobs()).values():
-        assert kept(job, job["completedAt"]) == timedelta(days=40)
+        # One that was never in a lane was refused.
+        assert kept(job, job["completedAt"]) == timedelta(days=40 if job.get("lane") else 7)
     for batch in await world.batches():
         assert kept(batch, batch["completedAt"]) == timedelta(days=30)
     notifications = await world.documents("notifications")
@@ -30,9 +31,25 @@ async def test_what_ends_expires_after_its_days(world: World) -> None:
         assert kept(note, note["createdAt"]) == timedelta(days=7)
 
 
+async def test_a_refused_job_expires_after_a_week(world: World) -> None:
+    """It cost nothing, so anybody can write any number of them; one that was paid for, or cancelled, stays longer."""
+    await world.give("alice", 1)
+    refused = await world.job(await world.submit("alice", type="palm_reading"))
+    answered = await world.submit("alice")
+    await world.finish()
+
+    assert kept(refused, refused["completedAt"]) == timedelta(days=7)
+    job = await world.job(answered)
+    assert kept(job, job["completedAt"]) == timedelta(days=365)
+
+    world.set_env(NIGHTSHIFT_KEEP_REFUSED_DAYS="3")
+    refused = await world.job(await world.submit("alice"))
+    assert (refused["errorCode"], kept(refused, refused["completedAt"])) == ("insufficient_tokens", timedelta(days=3))
+
+
 async def test_zero_days_keep_for_ever(world: World) -> None:
     """Nothing expires then."""
-    names = ("JOBS", "BATCHES", "NOTIFICATIONS")
+    names = ("JOBS", "REFUSED", "BATCHES", "NOTIFICATIONS")
     world.set_env(**{f"NIGHTSHIFT_KEEP_{name}_DAYS": "0" for name in names})
     await spend_a_night(world)
 

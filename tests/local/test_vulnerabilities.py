@@ -1,6 +1,8 @@
 """The check for known vulnerabilities: pip-audit itself, against a database of this test's own."""
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -99,17 +101,40 @@ async def test_what_the_functions_run_on_passes_where_nothing_is_known(capfd: py
 
 
 @pytest.mark.parametrize("answer", [web_page, forbidden, silence, None])
-async def test_without_the_database_the_check_is_skipped_with_a_word(
+async def test_without_the_database_the_check_fails_and_says_how_to_skip_it(
     pinned: Path, answer: Answer | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 0 and one line, whatever is in the way."""
+    """One line, whatever is in the way: in CI a check that looks at nothing must not pass unseen."""
     monkeypatch.setattr(vulnerabilities, "_PATIENCE_SECONDS", 1.0)
     async with serving(database(answer or nothing_known)) as address:
         reached = address if answer else f"127.0.0.1:{free_ports(1)[0]}"
-        assert await vulnerabilities.check(pinned, f"http://{reached}/v1/query") == 0
+        assert await vulnerabilities.check(pinned, f"http://{reached}/v1/query") == 1
 
     [line] = capfd.readouterr().out.splitlines()
-    assert line.startswith("Known vulnerabilities: skipped, since 127.0.0.1 cannot be reached")
+    assert line.startswith("Known vulnerabilities: 127.0.0.1 cannot be reached")
+    assert "VULNERABILITIES=offline" in line
+
+
+@pytest.mark.parametrize(("said", "code"), [("offline", 0), ("no", 1), ("", 1)])
+def test_the_check_is_skipped_only_when_it_is_told_so_by_name(
+    said: str, code: int, pinned: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visibly; and any other word is no permission."""
+    monkeypatch.setenv("VULNERABILITIES", said)
+    monkeypatch.setattr(vulnerabilities, "OSV", f"http://127.0.0.1:{free_ports(1)[0]}/v1/query")
+
+    assert vulnerabilities.main([str(pinned)]) == code
+    assert ("NOT CHECKED" in capfd.readouterr().out) == (code == 0)
+
+
+def test_what_npm_installs_is_pinned_and_runs_no_script() -> None:
+    """Every package has a version and a digest in a lock file, and no command lets an install script run."""
+    for folder in ("tests/javascript", "deploy/firebase-cli"):
+        locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
+        assert all(one.get("version") and one.get("integrity") for name, one in locked.items() if name), folder
+    commands = re.findall(r"npm (?:ci|install|pack|exec)[^\n]*", (ROOT / "Makefile").read_text())
+    assert len(commands) >= 2
+    assert all(command.startswith("npm ci --ignore-scripts") for command in commands)
 
 
 @pytest.mark.parametrize("text", ["idna\n", "idna==3.6\n", "not a requirement at all\n"])

@@ -30,3 +30,10 @@ def test_a_threat_has_a_control_and_with_its_file_a_test() -> None:
 
     assert len(threats) > 25
     assert not [row[0] for row in threats if not row[1].strip() or bool(row[2].strip()) != bool(row[3].strip())]
+
+
+def test_both_of_owasps_lists_are_answered_row_by_row() -> None:
+    """Ten risks of APIs (2023) and ten of applications with language models (2025), each once."""
+    risks = [found.group(1) for row in ROWS if (found := re.match(r" ((?:API|LLM)\d+) ", row[0]))]
+
+    assert risks == [f"API{number}" for number in range(1, 11)] + [f"LLM{number:02}" for number in range(1, 11)]

@@ -10,7 +10,6 @@ again as long as that lasts; should it outlast the lease, it takes the job up.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -23,6 +22,7 @@ from nightshift.admission import charges
 from nightshift.admission.charges import Start
 from nightshift.errors import JobRefused, LeaseHeld, TryLater
 from nightshift.images import uploads
+from nightshift.images.image_uri import is_web_address
 from nightshift.instant import transitions as realtime
 from nightshift.instant.realtime import Taken, is_due, is_under_way
 from nightshift.job_types.base import JobType, reasons
@@ -34,6 +34,7 @@ from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.runtime import Budget, Runtime
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
+from nightshift.values.status import CREATED
 
 log = structlog.get_logger()
 
@@ -69,16 +70,21 @@ async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
 async def rescue(runtime: Runtime, budget: Budget) -> int:
     """Admit the jobs whose event was lost. Returns how many were started."""
     latest = runtime.now() - timedelta(seconds=runtime.settings.rescue_seconds)
+    job_ids = await admissions.created_before(runtime, latest)
     rescued = 0
-    async for jobs in _bunches(admissions.created_before(runtime, latest)):
+    for first in range(0, len(job_ids), _RESCUES_AT_ONCE):
+        bunch = job_ids[first : first + _RESCUES_AT_ONCE]
+        # Read before any is admitted, so that those of one user share a charge.
+        read = await asyncio.gather(*(admissions.read(runtime, job_id) for job_id in bunch))
+        jobs = [job for job in read if job and job.fields.get("status") == CREATED]
         outcomes = await asyncio.gather(*(rescue_one(runtime, job) for job in jobs), return_exceptions=True)
-        for job, outcome in zip(jobs, outcomes, strict=True):
+        for job_id, outcome in zip((job.job_id for job in jobs), outcomes, strict=True):
             # One job that cannot be admitted now must not keep the others waiting.
             if isinstance(outcome, TryLater):
-                left_to_the_next_tick("rescue", outcome, job_id=job.job_id)
+                left_to_the_next_tick("rescue", outcome, job_id=job_id)
             elif isinstance(outcome, BaseException):
                 where = where_raised(outcome)
-                log.error("rescue_failed", job_id=job.job_id, error=type(outcome).__name__, where=where)
+                log.error("rescue_failed", job_id=job_id, error=type(outcome).__name__, where=where)
         rescued += sum(isinstance(outcome, Lane) for outcome in outcomes)
         if budget.is_spent:
             break
@@ -103,9 +109,9 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         _check_deadline(runtime, job, request)
         job_type = job_types.find(request.type)
         title = job_type.title
-        image_generation = await _check_input(runtime, job_type, request)
-        lane = _lane_of(runtime, job_type)
         tokens = job_type.tokens[request.speed]
+        image_generation = await _check_input(runtime, job, job_type, request, tokens)
+        lane = _lane_of(runtime, job_type)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
         start = replace(start, image_generation=image_generation)
@@ -151,6 +157,8 @@ def _lane_on_record(job: Written) -> Lane | None:
 
 def _check_request(job: Written) -> JobRequest:
     check_job_id(job.job_id)
+    if job.is_too_large:
+        raise JobRefused("invalid_input", "The job's document is too large.")
     try:
         return JobRequest.model_validate(dict(job.fields))
     except ValidationError as invalid:
@@ -165,10 +173,17 @@ def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None
         raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
 
 
-async def _check_input(runtime: Runtime, job_type: JobType[Any], request: JobRequest) -> int | None:
+async def _check_input(
+    runtime: Runtime, job: Written, job_type: JobType[Any], request: JobRequest, tokens: int
+) -> int | None:
     """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
-    return await uploads.check_image(runtime, request.userId, job_input.imageUri) if job_input.imageUri else None
+    if not job_input.imageUri:
+        return None
+    if not is_web_address(job_input.imageUri):
+        # Cloud Storage is asked for those only who can pay for it.
+        await charges.check_account(runtime, job, tokens)
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri)
 
 
 def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:
@@ -177,14 +192,3 @@ def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:
         endpoint=runtime.provider.endpoint,
         model=job_type.model or runtime.settings.model,
     )
-
-
-async def _bunches(jobs: AsyncIterator[Written]) -> AsyncIterator[list[Written]]:
-    bunch: list[Written] = []
-    async for job in jobs:
-        bunch.append(job)
-        if len(bunch) == _RESCUES_AT_ONCE:
-            yield bunch
-            bunch = []
-    if bunch:
-        yield bunch

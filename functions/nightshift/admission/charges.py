@@ -41,7 +41,7 @@ from nightshift.database import reads
 from nightshift.database.collections import JOBS, LEDGER, WALLETS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.gathering import Gathered, Gathering
-from nightshift.errors import JobRefused
+from nightshift.errors import JobRefused, NeverLands
 from nightshift.jobs.created import Written, was_decided
 from nightshift.jobs.documents import jobs_where
 from nightshift.ledger.entries import charge_id
@@ -146,6 +146,36 @@ async def charge_and_start(
     return landed.update_time if landed and landed.charge is charge else None
 
 
+async def check_account(runtime: Runtime, job: Written, tokens: int) -> None:
+    """Refuse a job early that its user cannot pay for, or that is one too many today. Reads the wallet.
+
+    It is asked before work is done for a job; the commit that charges decides again.
+
+    Raises:
+        JobRefused: as above, but for too_many_jobs.
+    """
+    fields = (await reads.read(runtime, f"{WALLETS}/{job.user_id}")).to_dict()
+    wallet = Wallet.read(fields)
+    if not wallet.covers(tokens):
+        raise _unaffordable(tokens, wallet)
+    # What is in flight is known only by a count.
+    if refusal := Admissions.read(fields, runtime.today).counted(0).refusal(_limits(runtime)):
+        raise refusal
+
+
+def _limits(runtime: Runtime) -> UserLimits:
+    settings = runtime.settings
+    return UserLimits(
+        per_day=settings.max_jobs_per_day,
+        in_flight=settings.max_jobs_in_flight,
+        failed_usd=settings.max_failed_usd_per_day,
+    )
+
+
+def _unaffordable(tokens: int, wallet: Wallet) -> JobRefused:
+    return JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
+
+
 Charges = Gathering[_Charge, _Landed | None]
 
 
@@ -157,12 +187,7 @@ def new_charges(runtime: Runtime) -> Charges:
 async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
-    settings = runtime.settings
-    limits = UserLimits(
-        per_day=settings.max_jobs_per_day,
-        in_flight=settings.max_jobs_in_flight,
-        failed_usd=settings.max_failed_usd_per_day,
-    )
+    limits = _limits(runtime)
     account = await _read_account(runtime, undecided, limits)
     async for _ in attempts():
         admitted, refusals, after = _decide(account, undecided, limits)
@@ -170,6 +195,9 @@ async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | 
         try:
             if admitted:
                 update_time = await _commit(runtime, after, admitted)
+        except NeverLands:
+            await _charge_apart(runtime, outcomes, undecided)
+            return
         except Undecided as doubt:
             before, account = account, await _read_account(runtime, undecided, limits)
             wallet_moved = account.read.update_time != before.read.update_time
@@ -181,6 +209,18 @@ async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | 
         else:
             _tell_all(outcomes, admitted, update_time, refusals)
             return
+
+
+async def _charge_apart(
+    runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None], charges: Sequence[_Charge]
+) -> None:
+    """Decide charges whose common commit can never land in two halves, until the one that is the cause is alone."""
+    if len(charges) == 1:
+        outcomes[charges[0]].set_exception(JobRefused("invalid_input", "The job's document cannot be changed."))
+        return
+    middle = len(charges) // 2
+    for half in (charges[:middle], charges[middle:]):
+        await _charge_group(runtime, {charge: outcomes[charge] for charge in half})
 
 
 async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _Account:
@@ -215,8 +255,7 @@ def _decide(
             wallet, admissions = wallet.charged(charge.tokens), admissions.with_one_more()
             admitted.append(charge)
     for charge in unpaid:
-        message = f"It costs {_tokens(charge.tokens)} and you have {wallet.balance}."
-        refusals[charge] = JobRefused("insufficient_tokens", message)
+        refusals[charge] = _unaffordable(charge.tokens, wallet)
     return admitted, refusals, _Account(read=account.read, wallet=wallet, admissions=admissions)
 
 
@@ -271,7 +310,8 @@ async def _tell_decided(
     if any_was_paid:
         entries = client.get_all([_entry_ref(runtime, charge) for charge in charges], **READ)
         paid = {entry.id async for entry in entries if entry.exists}
-    jobs = client.get_all([client.collection(JOBS).document(charge.job_id) for charge in charges], **READ)
+    refs = [client.collection(JOBS).document(charge.job_id) for charge in charges]
+    jobs = client.get_all(refs, field_paths=["nextAttemptAt"], **READ)
     stored = {job.id: job async for job in jobs}
     for charge in charges:
         job, mine = stored[charge.job_id], charge.start.next_attempt_at

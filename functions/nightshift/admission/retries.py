@@ -17,6 +17,7 @@ from nightshift.database.commits import READ, Commit
 from nightshift.errors import JobRefused
 from nightshift.jobs.created import Written
 from nightshift.jobs.documents import FORMER_BATCH_IDS
+from nightshift.jobs.ends import Ends
 from nightshift.jobs.settlements import batches_left
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
@@ -61,7 +62,7 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
     if start.next_attempt_at:
         # It is due at once, and from now on it has six hours again.
         again["submittedAt"] = start.next_attempt_at
-    _run_again(runtime, writes, job, again)
+    await _run_again(runtime, writes, job, again)
     in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
     writes.update(wallet_ref, {**in_flight.fields(), "updatedAt": SERVER_TIMESTAMP}, read_as_of=wallet.update_time)
     await writes.send()
@@ -70,12 +71,15 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
 async def create(runtime: Runtime, job: Written) -> None:
     """`failed` or `cancelled` → `created`, for a job that was never charged. Raises Undecided if it changed."""
     writes = Commit(runtime)
-    _run_again(runtime, writes, job, {"status": CREATED, "tokensSpent": DELETE_FIELD})
+    await _run_again(runtime, writes, job, {"status": CREATED, "tokensSpent": DELETE_FIELD})
     await writes.send()
 
 
-def _run_again(runtime: Runtime, writes: Commit, job: Written, changes: dict[str, Any]) -> None:
+async def _run_again(runtime: Runtime, writes: Commit, job: Written, changes: dict[str, Any]) -> None:
     client = runtime.firestore
     fields = {**changes, **_NO_END, "updatedAt": SERVER_TIMESTAMP}
     writes.update(client.collection(JOBS).document(job.job_id), fields, read_as_of=job.update_time)
-    writes.delete(client.collection(NOTIFICATIONS).document(job.job_id))
+    ends = Ends(runtime)
+    # Under the id of a job that expired, another user may have written this one.
+    await ends.look([job.job_id])
+    writes.delete(ends.place(NOTIFICATIONS, job.job_id, job.user_id))

@@ -57,7 +57,8 @@ async def _respond(runtime: Runtime, request: Request, answer: Answer, method: s
         return await answer(runtime, request)
     except HttpError as error:
         body = {"error": {"code": error.code, "message": error.message}}
-        return JSONResponse(body, status_code=error.status, headers=error.headers)
+        # What is refused before it was read is not listened to any longer.
+        return JSONResponse(body, status_code=error.status, headers={"Connection": "close", **(error.headers or {})})
     except Exception as bug:  # noqa: BLE001 - whatever it is, the caller gets an answer in the one form
         log.error("request_failed", error=type(bug).__name__, where=where_raised(bug))
         return JSONResponse({"error": {"code": "internal", "message": "Something went wrong here."}}, status_code=500)

@@ -19,7 +19,7 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
     Raises:
         HttpError: what `require_admin` raises; 413 for any body; 503 when the database does not answer in time.
     """
-    await read_body(request, 0)
+    await read_body(request, 0, runtime.instance)
     if not runtime.settings.stats_public:
         await require_admin(runtime, request.headers)
     try:

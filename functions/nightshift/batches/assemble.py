@@ -15,13 +15,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 from typing import Final
 
 import structlog
 
 from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
+from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.limits import BatchLimits, Estimate, Room
 from nightshift.batches.queue import Turns, queued
 from nightshift.database.commits import Undecided, attempts
@@ -67,7 +68,9 @@ async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled |
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
     limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), budget_usd - spent_usd)
-    assembly = _Assembly(runtime, lane, lane_hold, limits)
+    is_limited = isfinite(limits.usd) or limits.tokens is not None
+    correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
+    assembly = _Assembly(runtime, lane, lane_hold, limits, correction)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
         hold = assembly.hold
@@ -114,12 +117,15 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
 class _Assembly:
     """A batch while it fills."""
 
-    def __init__(self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits) -> None:
+    def __init__(
+        self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits, correction: Correction
+    ) -> None:
         self.hold: Hold | None = None
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = lane
         self._lane_hold = lane_hold
+        self._correction = correction
         # Whether jobs may have to stay in the queue.
         learned = lanes.most_requests(lane_hold)
         self._is_scarce = learned is not None or limits.tokens is not None or isfinite(limits.usd)
@@ -178,8 +184,10 @@ class _Assembly:
         for line in lines:
             usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
             # Without a listed price no budget can hold.
-            line_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
-            filled = room.with_line(len(line.line) + 1, line.estimated_tokens, line_usd)
+            listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
+            line_usd = listed_usd * self._correction.usd
+            line_tokens = ceil(line.estimated_tokens * self._correction.tokens)
+            filled = room.with_line(len(line.line) + 1, line_tokens, line_usd)
             if filled is None:
                 self.is_over_budget = not (fitting or room.affords(line_usd))
                 break
@@ -190,7 +198,9 @@ class _Assembly:
     async def _claim(
         self, jobs: Sequence[Job], room: Room, turns: Turns | None, *, is_last: bool, is_burst: bool
     ) -> None:
-        estimate = Estimate(tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd)
+        estimate = Estimate(
+            tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd, correction=self._correction
+        )
         if self.hold:
             await batches.claim(self._runtime, self.hold, jobs, estimate)
         else:

@@ -13,6 +13,8 @@ from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilt
 
 from nightshift.batches import lanes
 from nightshift.batches.batch import OPEN, Batch
+from nightshift.batches.correction import Billed, Correction, learned
+from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
 from nightshift.batches.limits import Estimate
 from nightshift.batches.queue import Turns
@@ -22,20 +24,22 @@ from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
 from nightshift.database.leases import Hold
 from nightshift.errors import TryLater
-from nightshift.jobs.documents import job_of, jobs_where
+from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import STOPS
 from nightshift.values.status import CANCELLED, COMPLETED, FAILED, PROCESSING
 from nightshift.values.trouble import Trouble
-from nightshift.values.usage import Usage, count_of
+from nightshift.values.usage import Usage, count_of, usd_of
 
 log = structlog.get_logger()
 
 _ID_PREFIX: Final = "ns-"
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _PAGE: Final = 300
+# By how many of a lane its estimates are corrected.
+_LAST_BATCHES: Final = 5
 
 
 def _new_batch_id() -> str:
@@ -117,6 +121,28 @@ async def newest(runtime: Runtime, limit: int) -> list[Found]:
     return await _found(every.order_by("createdAt", direction=Query.DESCENDING).limit(limit))
 
 
+async def correction(runtime: Runtime, lane: Lane) -> Correction:
+    """How far estimates were off in the lane's last batches."""
+    of_lane = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("lane", "==", str(lane)))
+    of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
+    last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(_LAST_BATCHES).get(**READ)
+    return learned(billed for snapshot in last if (billed := _billed(snapshot.to_dict() or {})))
+
+
+def _billed(fields: Mapping[str, Any]) -> Billed | None:
+    requests, counts = count_of(fields.get("jobCount")), Counts.read(fields.get("counts"))
+    if not requests or counts.completed != requests:
+        return None
+    return Billed(
+        requests=requests,
+        estimated_tokens=count_of(fields.get("estimatedTokens")),
+        estimated_usd=usd_of(fields.get("estimatedUsd")),
+        correction=read_correction(fields.get("correction")),
+        billed_tokens=Usage.read(fields.get("usage")).input_tokens,
+        billed_usd=usd_of(fields.get("costUsd")),
+    )
+
+
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     """The estimated input tokens of the lane's open batches."""
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
@@ -158,6 +184,8 @@ async def create_with(
         "estimatedTokens": estimate.tokens,
         "budgetDay": runtime.today,
         "budgetUsd": estimate.usd,
+        "estimatedUsd": estimate.usd,
+        "correction": estimate.correction.fields(),
         "counts": NOTHING_SETTLED.fields(),
     }
 
@@ -179,6 +207,7 @@ async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimate: Est
             "jobCount": batch.job_count + len(jobs),
             "estimatedTokens": batch.estimated_tokens + estimate.tokens,
             "budgetUsd": batch.budget_usd + estimate.usd,
+            "estimatedUsd": batch.budget_usd + estimate.usd,
         },
         also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
     )
@@ -221,7 +250,8 @@ async def is_any_processing(runtime: Runtime, batch_id: str) -> bool:
 async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
-    return [job_of(snapshot) for snapshot in await query.order_by("submittedAt").limit(_PAGE).get(**READ)]
+    query = query.order_by("submittedAt").select(WITHOUT_INPUT).limit(_PAGE)
+    return [job_of(snapshot) for snapshot in await query.get(**READ)]
 
 
 async def count_claimed(runtime: Runtime, batch_id: str) -> int:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from nightshift.batches.correction import NO_CORRECTION, Correction
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -10,6 +12,8 @@ class Estimate:
     # Input tokens.
     tokens: int
     usd: float
+    # By which the two were corrected.
+    correction: Correction = NO_CORRECTION
 
 
 @dataclass(frozen=True, kw_only=True)

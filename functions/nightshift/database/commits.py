@@ -5,6 +5,9 @@ Firestore applies all of it or nothing. On a hot wallet this is some 500 times f
 reads inside, and it makes a lost answer harmless: the library's own repetition is off, and the caller, told
 `Undecided`, reads again. If the commit did land, it finds its own work done; if not, the same commit can land
 at most once.
+
+A write that Firestore takes in no repetition (the document would be too large) is another matter: `NeverLands`. The
+caller writes something that can land, or the event is dealt with for good and logged (entry.py, duty.py).
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from google.api_core import exceptions
 from google.api_core.retry import AsyncRetry, if_exception_type
 
 from nightshift.database import encoding
-from nightshift.errors import TryLater
+from nightshift.errors import NeverLands, TryLater
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -30,8 +33,9 @@ _REFUSED: Final = (
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
     exceptions.NotFound,
-    exceptions.InvalidArgument,
 )
+# What Firestore says when a commit came that had landed before, which is the one thing that passes among invalid ones.
+_LANDED_BEFORE: Final = "invalid or closed"
 # Somebody else was at it, or nobody knows.
 PASSING: Final = (
     exceptions.Aborted,
@@ -84,7 +88,7 @@ class Undecided(TryLater):
         super().__init__(type(cause).__name__)
         self.already_exists = isinstance(cause, exceptions.AlreadyExists)
         # Whether a precondition failed: the same commit would be refused again.
-        self.is_refusal = isinstance(cause, _REFUSED)
+        self.is_refusal = isinstance(cause, (*_REFUSED, exceptions.InvalidArgument))
 
 
 class Commit:
@@ -105,16 +109,23 @@ class Commit:
         """Change some fields of a document. The commit fails unless `read_as_of` is still its update time."""
         self._add(encoding.update(ref._document_path, fields, read_as_of))
 
+    def replace(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any], read_as_of: datetime) -> None:
+        """Leave these fields of a document and no other. The commit fails unless `read_as_of` is its update time."""
+        self._add(encoding.replace(ref._document_path, fields, read_as_of))
+
     def delete(self, ref: "AsyncDocumentReference") -> None:
         """Delete a document, if there is one."""
         self._add(encoding.delete(ref._document_path))
 
     async def send(self) -> datetime:
-        """Send the commit once; returns the update time of all that it changed. Raises Undecided."""
+        """Send the commit once; returns the update time of all that it changed. Raises Undecided or NeverLands."""
         try:
             results = await self._batch.commit(retry=None, timeout=_COMMIT_SECONDS)
         except (*_REFUSED, *PASSING) as error:
             raise Undecided(error) from error
+        except exceptions.InvalidArgument as error:
+            # The text names documents, so it goes no further.
+            raise Undecided(error) if _LANDED_BEFORE in str(error) else NeverLands(type(error).__name__) from None
         update_time: datetime = results[-1].update_time
         return update_time
 

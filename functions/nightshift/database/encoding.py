@@ -35,10 +35,16 @@ def overwrite(path: str, fields: Mapping[str, Any]) -> Any:
     return write
 
 
-def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
-    """The write that changes some fields of a document, and fails unless this is still its update time."""
+def replace(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
+    """The write that leaves these fields of a document and no other, and fails unless this is its update time."""
     write = overwrite(path, fields)
     write.current_document.update_time.CopyFrom(_timestamp(read_as_of))
+    return write
+
+
+def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
+    """The write that changes some fields of a document, and fails unless this is still its update time."""
+    write = replace(path, fields, read_as_of)
     # Without a mask, though an empty one, all other fields would go.
     write.update_mask.SetInParent()
     write.update_mask.field_paths.extend(name for name, field in fields.items() if field is not SERVER_TIMESTAMP)

@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 PAGE: Final = 300
 
 
-async def pages(query: Any, at: datetime | None = None) -> AsyncIterator[list["Snapshot"]]:
+async def pages(query: Any, at: datetime | None = None, size: int = PAGE) -> AsyncIterator[list["Snapshot"]]:
     """The documents of a collection or query in the order of their ids, a page at a time; no page is empty.
 
     Args:
         at: the moment as of which all pages are read; None = each as of now, which its snapshots' `read_time` tells.
+        size: how many documents are on a page; a page of what may be large is small, or leaves the large fields out.
     """
-    query = query.order_by("__name__").limit(PAGE)
+    query = query.order_by("__name__").limit(size)
     page = await query.get(read_time=at, **READ)
     while page:
         yield page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         page = await query.start_after(page[-1]).get(read_time=at, **READ)
 

@@ -1,8 +1,10 @@
 """What clients wrote: how it is read before it is admitted, and from `created` to `failed` for what is refused."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from google.cloud.firestore import SERVER_TIMESTAMP
@@ -10,15 +12,29 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 from nightshift.database import reads
 from nightshift.database.collections import JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
-from nightshift.errors import JobRefused
-from nightshift.jobs.documents import job_from, jobs_where
+from nightshift.database.oversized import UNREAD
+from nightshift.errors import JobRefused, NeverLands
+from nightshift.jobs.documents import FORMER_BATCH_IDS, job_from, jobs_where
+from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
 from nightshift.jobs.notification import notification
-from nightshift.jobs.retention import job_expiry, notification_expiry
+from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
 from nightshift.runtime import Runtime
 from nightshift.values.status import CREATED, FAILED
 
-_PAGE: Final = 300
+# An id and a uid each, so a page is some 100 kB however large the jobs are.
+_PAGE: Final = 1_000
+# As many as a tick can look at; the next one finds the rest.
+_MOST_FOUND: Final = 20_000
+# What stays of a job whose document is too large, if it is small itself.
+_ESSENTIAL: Final = (
+    *("userId", "type", "speed", "priority", "deadline", "createdAt"),
+    *("status", "lane", "batchId", "attempts", "tokensSpent", "queuedAt", "submittedAt", "batchUntil"),
+    *("nextAttemptAt", "waitsFor", "invalidAnswers", "costUsd", "budgetDay", "imageGeneration"),
+    *("uncountedUsd", "countedBatchId", "spared", FORMER_BATCH_IDS),
+)
+_LONGEST_ESSENTIAL: Final = 1_500
+_MOST_IN_A_LIST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,50 +57,78 @@ class Written:
         user_id = self.fields.get("userId")
         return user_id if isinstance(user_id, str) else ""
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether a part of it was left unread."""
+        return UNREAD in self.fields.values()
+
+    def essentials(self) -> dict[str, Any]:
+        """The contract's fields but for the input and the answer, as far as they are small."""
+        return {name: self.fields[name] for name in _ESSENTIAL if _is_small(self.fields.get(name))}
+
+
+def _is_small(content: Any) -> bool:
+    if isinstance(content, list):
+        return len(content) <= _MOST_IN_A_LIST and all(isinstance(each, str) and _is_small(each) for each in content)
+    is_plain = isinstance(content, bool | int | float | str | datetime)
+    return is_plain and not (isinstance(content, str) and len(content) > _LONGEST_ESSENTIAL)
+
 
 async def read(runtime: Runtime, job_id: str) -> Written | None:
-    """The job document, or None if there is none."""
+    """The job document, or None if there is none. What is too large in it is `UNREAD`."""
     snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
     return written(snapshot) if snapshot.exists else None
 
 
-async def created_before(runtime: Runtime, latest: datetime) -> AsyncIterator[Written]:
-    """The jobs that are still `created` and whose document is older than `latest`.
+async def created_before(runtime: Runtime, latest: datetime) -> list[str]:
+    """The ids of jobs that are still `created` and whose document is older than `latest`, the users taking turns.
 
-    The document's own creation time counts, not the field `createdAt`, which a client wrote.
+    The document's own creation time counts, not the field `createdAt`, which a client wrote. Of the documents nothing
+    is read but the user, since a client wrote the rest, too. However many jobs one user has, the first of every other
+    one is among the first.
     """
-    last = None
-    while True:
-        query = jobs_where(runtime, status=CREATED).order_by("__name__").limit(_PAGE)
+    of_user: defaultdict[str, list[str]] = defaultdict(list)
+    found, last = 0, None
+    query = jobs_where(runtime, status=CREATED).order_by("__name__").select(["userId"]).limit(_PAGE)
+    while found < _MOST_FOUND:
         page = await (query.start_after(last) if last else query).get(**READ)
         for snapshot in page:
             if snapshot.create_time <= latest:
-                yield written(snapshot)
+                of_user[written(snapshot).user_id].append(snapshot.id)
+        found += len(page)
         if len(page) < _PAGE:
-            return
+            break
         last = page[-1]
+    in_turn = zip_longest(*of_user.values())
+    return [job_id for turn in in_turn for job_id in turn if job_id is not None]
 
 
 async def refuse(
     runtime: Runtime, job: Written, refusal: JobRefused, title: str, status: Literal["failed", "cancelled"] = FAILED
 ) -> None:
-    """End a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile."""
+    """End a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile.
+
+    It always lands: of a document that is too large, or leaves no room for its end, only the essentials stay.
+    """
     client = runtime.firestore
+    ref = client.collection(JOBS).document(job.job_id)
+    has_room = not job.is_too_large
+    ends = Ends(runtime)
     async for _ in attempts():
+        end = {
+            "status": status,
+            "errorCode": refusal.code,
+            "errorMessage": refusal.message,
+            "tokensSpent": 0,
+            "completedAt": SERVER_TIMESTAMP,
+            "updatedAt": SERVER_TIMESTAMP,
+            **(refused_expiry(runtime) if status == FAILED else job_expiry(runtime)),
+        }
         commit = Commit(runtime)
-        commit.update(
-            client.collection(JOBS).document(job.job_id),
-            {
-                "status": status,
-                "errorCode": refusal.code,
-                "errorMessage": refusal.message,
-                "tokensSpent": 0,
-                "completedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-                **job_expiry(runtime),
-            },
-            read_as_of=job.update_time,
-        )
+        if has_room:
+            commit.update(ref, end, read_as_of=job.update_time)
+        else:
+            commit.replace(ref, {**job.essentials(), **end}, read_as_of=job.update_time)
         note = notification(
             user_id=job.user_id,
             job_id=job.job_id,
@@ -92,15 +136,19 @@ async def refuse(
             title=f"{title} {status}",
             message=f"{refusal.message} Nothing was charged.",
         )
-        commit.set(
-            client.collection(NOTIFICATIONS).document(job.job_id),
-            {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
-        )
+        told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
+        ends.write(commit, NOTIFICATIONS, job.job_id, job.user_id, told)
         try:
             await commit.send()
-        except Undecided:
+        except NeverLands:
+            if not has_room:
+                raise
+            has_room = False
+        except Undecided as doubt:
             if await was_decided(runtime, job.job_id, job.update_time):
                 return
+            if doubt.already_exists:
+                await ends.look([job.job_id])
         else:
             return
 

@@ -16,6 +16,22 @@ from nightshift.values.usage import count_of
 # The field of a job that names the batches which it has left.
 FORMER_BATCH_IDS: Final = "formerBatchIds"
 
+# What an admitted job's document says but for its input and its answer.
+WITHOUT_INPUT: Final = (
+    *("userId", "type", "status", "lane", "batchId", "attempts", FORMER_BATCH_IDS),
+    *(
+        "submittedAt",
+        "batchUntil",
+        "nextAttemptAt",
+        "waitsFor",
+        "invalidAnswers",
+        "costUsd",
+        "uncountedUsd",
+        "countedBatchId",
+        "spared",
+    ),
+)
+
 
 def jobs_where(runtime: Runtime, **fields: str) -> Any:
     """The query for jobs whose fields have these values, at least one."""

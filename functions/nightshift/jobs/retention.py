@@ -16,6 +16,11 @@ def job_expiry(runtime: Runtime) -> dict[str, Any]:
     return _expiry(runtime, runtime.settings.keep_jobs_days)
 
 
+def refused_expiry(runtime: Runtime) -> dict[str, Any]:
+    """The field of a job that is refused now, and so was never charged."""
+    return _expiry(runtime, runtime.settings.keep_refused_days)
+
+
 def batch_expiry(runtime: Runtime) -> dict[str, Any]:
     """The field of a batch that is closed now."""
     return _expiry(runtime, runtime.settings.keep_batches_days)

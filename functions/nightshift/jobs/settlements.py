@@ -5,7 +5,7 @@ a busy wallet must not hold other people's answers up.
 
 After an undecided commit the jobs are read again. Those that moved on were settled, by a commit whose answer
 was lost or by somebody else. The rest is settled anew, in two halves if nothing moved, so that one bad document
-cannot hold the others up.
+cannot hold the others up. A job's document that has no room for its end keeps its essentials only.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,10 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.errors import NeverLands
+from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
+from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
 from nightshift.jobs.notification import Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry
@@ -29,7 +32,7 @@ from nightshift.values.status import COMPLETED, QUEUED
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed, Late)
-    Writer = Callable[[Commit, Sequence[Kept]], Awaitable[None]]
+    Writer = Callable[[Commit, Sequence[Kept], "_Known"], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -43,6 +46,15 @@ _SETTLED_BY: Final = (
     *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
     *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId"),
 )
+
+
+class _Known:
+    """What was learned of jobs and their documents while they are settled."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.ends = Ends(runtime)
+        # What stays of the jobs whose documents have no room for their end, by id.
+        self.essentials: dict[str, Mapping[str, Any]] = {}
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -61,12 +73,12 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
         commit of ours whose answer was lost.
     """
 
-    async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued]) -> None:
+    async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued], known: _Known) -> None:
         for settlement in shared:
             if isinstance(settlement, Completed):
-                _write_completed(runtime, writes, settlement)
+                _write_completed(runtime, writes, known, settlement)
             else:
-                _write_requeued(runtime, writes, settlement)
+                _write_requeued(runtime, writes, known, settlement)
 
     shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
@@ -91,10 +103,10 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
 async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
     """Count what lines have cost that came after their jobs' end, each once however often this is called."""
 
-    async def write(writes: Commit, late: Sequence[Late]) -> None:
+    async def write(writes: Commit, late: Sequence[Late], known: _Known) -> None:
         refunds = await Refunds.read(runtime, late[0].job.user_id, [])
         for line in late:
-            _write_job(runtime, writes, line.job, {"countedBatchId": line.batch_id})
+            _write_job(runtime, writes, known, line.job, {"countedBatchId": line.batch_id})
         refunds.write(writes, [], sum(line.line_usd for line in late))
 
     in_order = sorted(lines, key=lambda line: line.job.user_id)
@@ -106,8 +118,8 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
     """Settle the failures of one user, and say so if they cost us more than they may in a day."""
     before: list[Admissions] = []
 
-    async def write(writes: Commit, failures: Sequence[Failed]) -> None:
-        before[:] = [await _write_failures_and_refunds(runtime, writes, failures)]
+    async def write(writes: Commit, failures: Sequence[Failed], known: _Known) -> None:
+        before[:] = [await _write_failures_and_refunds(runtime, writes, known, failures)]
 
     settled = await _commit_all(runtime, failures, write)
     failed_usd = sum(failure.failed_usd for failure in settled)
@@ -118,24 +130,49 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
     return settled
 
 
-async def _commit_all(runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]") -> list["Kept"]:
+async def _commit_all(
+    runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]", known: _Known | None = None
+) -> list["Kept"]:
+    known = known or _Known(runtime)
     rest = list(settlements)
     async for _ in attempts():
         writes = Commit(runtime)
-        await write(writes, rest)
+        await write(writes, rest, known)
         try:
             await writes.send()
-        except Undecided:
+        except NeverLands:
+            if len(rest) > 1:
+                return await _commit_halves(runtime, rest, write, known)
+            rest = await _make_room(runtime, rest, known)
+        except Undecided as doubt:
             tried, rest = rest, await _still_to_settle(runtime, rest)
-            if len(rest) == len(tried) > 1:
-                middle = len(rest) // 2
-                first = await _commit_all(runtime, rest[:middle], write)
-                return first + await _commit_all(runtime, rest[middle:], write)
-            if not rest:
-                return []
+            is_news = doubt.already_exists and await known.ends.look(settlement.job.job_id for settlement in rest)
+            if len(rest) == len(tried) > 1 and not is_news:
+                return await _commit_halves(runtime, rest, write, known)
         else:
             return rest
+        if not rest:
+            return []
     return []
+
+
+async def _commit_halves(
+    runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]", known: _Known
+) -> list["Kept"]:
+    middle = len(settlements) // 2
+    first = await _commit_all(runtime, settlements[:middle], write, known)
+    return first + await _commit_all(runtime, settlements[middle:], write, known)
+
+
+async def _make_room(runtime: Runtime, settlements: Sequence["Kept"], known: _Known) -> list["Kept"]:
+    """Let only the essentials of one job's document stay. Raises NeverLands where that did not help."""
+    job_id = settlements[0].job.job_id
+    written = await created.read(runtime, job_id)
+    if job_id in known.essentials:
+        raise NeverLands("even a small document")
+    if written:
+        known.essentials[job_id] = written.essentials()
+    return await _still_to_settle(runtime, settlements)
 
 
 async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> list["Kept"]:
@@ -152,36 +189,35 @@ def _whose(job: Job) -> tuple[object, ...]:
     return job.status, job.batch_id, job.next_attempt_at, job.counted_batch_id
 
 
-def _write_completed(runtime: Runtime, writes: Commit, done: Completed) -> None:
-    client, job, lane = runtime.firestore, done.job, done.lane
+def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Completed) -> None:
+    job, lane = done.job, done.lane
     answer = {
         "result": done.result.model_dump(mode="json"),
         "provider": lane.provider,
         "model": lane.model,
         "usage": done.usage.fields(),
     }
-    _write_job(runtime, writes, job, {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)})
-    writes.set(
-        client.collection(CLASSIFICATIONS).document(job.job_id),
-        {
-            "userId": job.user_id,
-            "jobId": job.job_id,
-            "type": job.type,
-            **answer,
-            "createdAt": SERVER_TIMESTAMP,
-        },
-    )
-    _write_notification(runtime, writes, job, "job_completed", done.title, done.message)
+    ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    _write_job(runtime, writes, known, job, ended)
+    classification = {
+        "userId": job.user_id,
+        "jobId": job.job_id,
+        "type": job.type,
+        **answer,
+        "createdAt": SERVER_TIMESTAMP,
+    }
+    known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
+    _write_notification(runtime, writes, known, job, "job_completed", done.title, done.message)
 
 
-def _write_requeued(runtime: Runtime, writes: Commit, again: Requeued) -> None:
+def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
     if again.spared != again.job.spared:
         left["spared"] = again.spared
-    _write_job(runtime, writes, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
+    _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 
 def batches_left(job: Job) -> list[str]:
@@ -189,7 +225,9 @@ def batches_left(job: Job) -> list[str]:
     return [*job.former_batch_ids, *([job.batch_id] if job.batch_id else [])]
 
 
-async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures: Sequence[Failed]) -> Admissions:
+async def _write_failures_and_refunds(
+    runtime: Runtime, writes: Commit, known: _Known, failures: Sequence[Failed]
+) -> Admissions:
     """Write the failures and cancellations of one user's jobs; returns the user's admissions before.
 
     What comes back is what the ledger says was charged and not refunded yet.
@@ -202,6 +240,7 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
         _write_job(
             runtime,
             writes,
+            known,
             failure.job,
             {
                 "status": failure.status,
@@ -212,7 +251,7 @@ async def _write_failures_and_refunds(runtime: Runtime, writes: Commit, failures
                 **_counted(failure),
             },
         )
-        _write_notification(runtime, writes, failure.job, "job_failed", failure.title, told)
+        _write_notification(runtime, writes, known, failure.job, "job_failed", failure.title, told)
     refunds.write(writes, job_ids, sum(failure.failed_usd for failure in failures))
     return refunds.admissions
 
@@ -238,20 +277,22 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     return ended
 
 
-def _write_job(runtime: Runtime, writes: Commit, job: Job, changes: Mapping[str, Any]) -> None:
-    writes.update(
-        runtime.firestore.collection(JOBS).document(job.job_id),
-        {**changes, "updatedAt": SERVER_TIMESTAMP},
-        read_as_of=job.update_time,
-    )
+def _write_job(runtime: Runtime, writes: Commit, known: _Known, job: Job, changes: Mapping[str, Any]) -> None:
+    ref = runtime.firestore.collection(JOBS).document(job.job_id)
+    fields = {**changes, "updatedAt": SERVER_TIMESTAMP}
+    essentials = known.essentials.get(job.job_id)
+    if essentials is None:
+        writes.update(ref, fields, read_as_of=job.update_time)
+    else:
+        writes.replace(ref, {**essentials, **fields}, read_as_of=job.update_time)
 
 
-def _write_notification(runtime: Runtime, writes: Commit, job: Job, kind: Kind, title: str, message: str) -> None:
+def _write_notification(
+    runtime: Runtime, writes: Commit, known: _Known, job: Job, kind: Kind, title: str, message: str
+) -> None:
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
-    writes.set(
-        runtime.firestore.collection(NOTIFICATIONS).document(job.job_id),
-        {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)},
-    )
+    told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
+    known.ends.write(writes, NOTIFICATIONS, job.job_id, job.user_id, told)
 
 
 def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed | Requeued]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nightshift.database import reads
 from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS
+from nightshift.jobs.ends import id_beside
 from nightshift.ledger.entries import charge_id, refund_id
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
@@ -39,8 +40,8 @@ async def read(runtime: Runtime, job_id: str) -> Story | None:
         asyncio.gather(
             _fields(runtime, wallet),
             _fields(runtime, _path(BATCHES, job.get("batchId"))),
-            _fields(runtime, f"{CLASSIFICATIONS}/{job_id}"),
-            _fields(runtime, f"{NOTIFICATIONS}/{job_id}"),
+            _own(runtime, CLASSIFICATIONS, job_id, job.get("userId")),
+            _own(runtime, NOTIFICATIONS, job_id, job.get("userId")),
         ),
         asyncio.gather(*(_fields(runtime, wallet and f"{wallet}/{LEDGER}/{entry_id}") for entry_id in entry_ids)),
     )
@@ -57,6 +58,14 @@ async def read(runtime: Runtime, job_id: str) -> Story | None:
 
 def _path(collection: str, name: Any) -> str | None:
     return f"{collection}/{name}" if isinstance(name, str) and names_a_document(name) else None
+
+
+async def _own(runtime: Runtime, collection: str, job_id: str, user_id: Any) -> Fields | None:
+    """A document of the job's end; where another user's lies in its place, the one beside it."""
+    found = await _fields(runtime, f"{collection}/{job_id}")
+    if found is None or found.get("userId") == user_id or not isinstance(user_id, str):
+        return found
+    return await _fields(runtime, f"{collection}/{id_beside(job_id, user_id)}")
 
 
 async def _fields(runtime: Runtime, path: str | None) -> Fields | None:

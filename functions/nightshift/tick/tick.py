@@ -6,7 +6,7 @@ all is done, and the open batches as the tick found them. What could not be look
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog
-from nightshift.runtime import Runtime
+from nightshift.runtime import Budget, Runtime
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
 
@@ -33,7 +33,7 @@ _BATCHES_AT_ONCE: Final = 4
 
 
 async def tick(runtime: Runtime) -> None:
-    """Rescue, poll, ingest, settle, retry, submit, clean up: as much as the time budget allows."""
+    """Poll, ingest, settle, retry, rescue, submit, clean up: as much as the time budget allows."""
     await _Tick(runtime).run()
 
 
@@ -53,19 +53,24 @@ class _Tick:
         self._owned_files: set[str | None] = set()
 
     async def run(self) -> None:
-        duties = (
-            self._rescue,
-            self._advance_open_batches,
-            self._recover,
-            self._submit_lanes,
-            self._sweep,
-            self._delete_stray_files,
+        # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
+        # What is paid for comes before what may be anything: the rescue looks at what clients wrote.
+        duties: tuple[tuple[Callable[[Budget], Awaitable[None]], int], ...] = (
+            (self._advance_open_batches, 5),
+            (self._recover, 1),
+            (self._rescue, 2),
+            (self._submit_lanes, 5),
+            (self._sweep, 1),
+            (self._delete_stray_files, 1),
         )
-        for duty in duties:
+        shares_left = sum(share for _, share in duties)
+        for duty, share in duties:
+            name = duty.__name__.strip("_")
             if self._budget.is_spent:
-                log.warning("tick_out_of_time", duty=duty.__name__.strip("_"))
+                log.warning("tick_out_of_time", duty=name)
                 break
-            await self._do(duty.__name__.strip("_"), duty())
+            await self._do(name, duty(self._budget.share(share / shares_left)))
+            shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
@@ -74,12 +79,12 @@ class _Tick:
         if not await unless_trouble(duty, work, **ids):
             self._duties_failed += 1
 
-    async def _rescue(self) -> None:
-        rescued = await admit.rescue(self._runtime, self._budget)
+    async def _rescue(self, budget: Budget) -> None:
+        rescued = await admit.rescue(self._runtime, budget)
         if rescued:
             log.warning("jobs_rescued", jobs=rescued)
 
-    async def _advance_open_batches(self) -> None:
+    async def _advance_open_batches(self, budget: Budget) -> None:
         open_batches = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
@@ -95,7 +100,7 @@ class _Tick:
 
         async def advance_one(found: Found) -> None:
             async with at_once:
-                if not self._budget.is_spent:
+                if not budget.is_spent:
                     advancing = advance_found(self._runtime, found, seen)
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
@@ -104,33 +109,34 @@ class _Tick:
         moving = [found for found in open_batches if not poll.waits(found.batch, seen, now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
 
-    async def _recover(self) -> None:
+    async def _recover(self, _: Budget) -> None:
         await recover.recover(self._runtime)
 
-    async def _submit_lanes(self) -> None:
+    async def _submit_lanes(self, budget: Budget) -> None:
         waiting: list[BudgetSpent] = []
 
         async def submit(lane: Lane) -> None:
             try:
-                await submit_lane(self._runtime, lane, self._budget, coalesce=False)
+                await submit_lane(self._runtime, lane, budget, coalesce=False)
             except BudgetSpent as spent:
                 waiting.append(spent)
 
         self._lanes = await lanes.with_queued_jobs(self._runtime)
         for lane in self._lanes:
-            if not self._budget.is_spent:
+            if not budget.is_spent:
                 await self._do("submit", submit(lane), lane=str(lane))
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, _: Budget) -> None:
+        # It bounds its own time.
         await sweep(self._runtime)
 
-    async def _delete_stray_files(self) -> None:
+    async def _delete_stray_files(self, budget: Budget) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
         async for file in self._runtime.provider.input_files():
-            if not self._budget.is_spent and file.file_id not in self._owned_files:
+            if not budget.is_spent and file.file_id not in self._owned_files:
                 await self._do("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
 
     async def _look_at_the_backlog(self) -> None:

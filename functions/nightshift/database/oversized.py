@@ -1,0 +1,57 @@
+"""Documents that are too large to be read whole: what is large in them is left unread, and says so.
+
+Firestore takes a megabyte from a client, and 100,000 values in it keep Python busy for more than a second. In that time
+an instance answers nobody. So the size of a field is asked of the message before the field is turned into values. No
+document that was admitted has a field of this size, and any input that a job type allows is smaller.
+"""
+
+from enum import Enum
+from typing import Any, Final
+
+from google.cloud.firestore_v1 import _helpers
+
+# A result has at most 100,000 bytes, an input less.
+_MOST_FIELD_BYTES: Final = 110_000
+# All that is written into a document until its end has room beside so much: a document holds 1 MiB.
+_MOST_BYTES: Final = 400_000
+_MOST_VALUES: Final = 10_000
+
+
+class Unread(Enum):
+    """What stands for a field that was left unread; a copy of it is itself."""
+
+    UNREAD = "UNREAD"
+
+
+UNREAD: Final = Unread.UNREAD
+
+
+def fields_of(document: Any, client: Any) -> dict[str, Any]:
+    """The fields of a document's message, the small ones first; from where it is too much, they are UNREAD."""
+    fields: dict[str, Any] = {}
+    values_left, bytes_left = _MOST_VALUES, _MOST_BYTES
+    for name, value in sorted(document.fields.items(), key=lambda field: field[1].ByteSize()):
+        size = value.ByteSize()
+        values = _values_in(value, values_left) if size <= min(_MOST_FIELD_BYTES, bytes_left) else values_left + 1
+        if values > values_left:
+            fields[name] = UNREAD
+            continue
+        values_left -= values
+        bytes_left -= size
+        fields[name] = _helpers.decode_value(value, client)
+    return fields
+
+
+def _values_in(value: Any, most: int) -> int:
+    """How many values are in a value, itself included; counted until they are more than `most`."""
+    counted, waiting = 0, [value]
+    while waiting and counted <= most:
+        each = waiting.pop()
+        counted += 1
+        inner = (
+            each.map_value.fields.values() if each.WhichOneof("value_type") == "map_value" else each.array_value.values
+        )
+        if len(inner) > most:
+            return most + 1
+        waiting += inner
+    return counted
