@@ -32,7 +32,7 @@ from local.firebase.auth_routes import AuthRoutes
 from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.grant import grant_tokens
 from local.openai_server.webhooks import new_secret
-from local.part import ROOT, Part, stop
+from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
@@ -174,7 +174,7 @@ class Stack:
         )
         if self.answering.base_url is None:
             self._parts.append(self._start_openai_server())
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             await _all(*(self._announce_when_ready(part, client) for part in (*functions, *self._parts)))
             await self._join(client)
 
@@ -198,7 +198,7 @@ class Stack:
 
     async def run_clock(self) -> None:
         """Send the ticks until cancelled."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             topics = Topics(client, self.pubsub_host, self.project)
             await Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say).run()
 

@@ -20,6 +20,7 @@ from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.firebase.storage_rules import as_firestore_calls_it
 from local.part import ROOT
 from local.tokens import unsigned_token
+from tests.support.patience import PATIENCE_SECONDS
 
 PNG = b"\x89PNG\r\n\x1a\n--boundary\r\n\x00\xff"
 OWN = "users/alice/photo 1.png"
@@ -86,7 +87,7 @@ def serving_with(rules: Path, said: list[str]) -> Any:
         name = f"{project}.firebasestorage.app"
         storage_url = os.environ["STORAGE_EMULATOR_HOST"]
         addresses = FirebaseAddresses.choose(standard=False)
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             await create_bucket(client, storage_url.removeprefix("http://"), project, name)
             running = running_firebase(
                 addresses,
@@ -140,7 +141,7 @@ async def test_an_upload_in_pieces_goes_on_where_it_was_broken_off(bucket: Bucke
     assert begun.headers["x-goog-upload-status"] == "active"
 
     async def send(command: str, content: bytes = b"", **headers: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             return await client.post(url, content=content, headers={"X-Goog-Upload-Command": command, **headers})
 
     for _ in range(2):

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from local.relay import IN_FLIGHT, Relay, running_relay
 from local.serve import serving
-from tests.support.patience import patience
+from tests.support.patience import PATIENCE_SECONDS, patience
 
 TRIGGER = "/functions/projects/demo/triggers/on_created"
 EVENT = {
@@ -77,7 +77,7 @@ async def relaying(
         )
         async with (
             running_relay(relay) as address,
-            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as emulator,
+            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, timeout=PATIENCE_SECONDS) as emulator,
         ):
             yield relay, emulator
 
