@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from local.errors import StackError
 from local.part import Part, stop
 from local.ports import HOST, free_ports
 from nightshift.functions import Function
+
+_NEXT = "They start again with the next change."
 
 
 class ServedFunctions:
@@ -55,17 +58,37 @@ class ServedFunctions:
         What the emulators hold stays. Events that come meanwhile wait: the relay and Pub/Sub deliver them again.
         """
         async for changed in changes(self._source.parent):
+            if fault := await self._fault_of_job_types():
+                say(f"{', '.join(changed)} changed, and the functions go on as they were: {fault}\n{_NEXT}")
+                continue
             say(f"{', '.join(changed)} changed; the functions start again ...")
             self._is_starting_again = True
             await asyncio.to_thread(stop, self.parts)
             try:
-                async with httpx.AsyncClient(trust_env=False) as client:
-                    await asyncio.gather(*(part.ready(client) for part in self.start()))
-            except StackError as error:
-                say(f"{error}\nThey start again with the next change.")
+                async with httpx.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as group:
+                    for part in self.start():
+                        group.create_task(part.ready(client))
+            except* StackError as failures:
+                say(f"{failures.exceptions[0]}\n{_NEXT}")
             else:
                 self._is_starting_again = False
                 say("The functions are ready.")
+
+    async def _fault_of_job_types(self) -> str:
+        """Why the job types cannot be read, in a line; a function that runs reads them with its first event only."""
+        folder = self._source.parent
+        if not await asyncio.to_thread((folder / "nightshift").is_dir):
+            return ""
+        reading = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from nightshift.job_types import registered; registered()"),
+            cwd=folder,
+            env={**self._environment(self._functions[0]), "PYTHONPATH": str(folder)},
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+        )
+        _, said = await reading.communicate()
+        return said.decode(errors="replace").strip().rpartition("\n")[2] if reading.returncode else ""
 
     def _start(self, function: Function) -> Part:
         port = self.urls[function.target].rpartition(":")[2]

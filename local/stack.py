@@ -174,6 +174,7 @@ class Stack:
         )
         if self.answering.base_url is None:
             self._parts.append(self._start_openai_server())
+        # A busy computer takes its time over the first answers.
         async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             await _all(*(self._announce_when_ready(part, client) for part in (*functions, *self._parts)))
             await self._join(client)

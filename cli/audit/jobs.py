@@ -20,6 +20,7 @@ from nightshift.instant.realtime import gives_up_at
 from nightshift.jobs import created as admissions
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of
 from nightshift.jobs.ends import id_beside
+from nightshift.jobs.notification import KINDS
 from nightshift.ledger.entries import charge_id, refund_id
 from nightshift.tick.recover import send_again_or_fail
 from nightshift.values.ids import names_a_document
@@ -40,6 +41,8 @@ _Fault = tuple[str, Callable[[], Awaitable[str]] | str]
 _PAGE: Final = 100
 _LOOKED_AT: Final = ("tokensSpent", "result", "errorMessage", "completedAt")
 _ENDED: Final = frozenset({COMPLETED, FAILED, CANCELLED})
+# What the notification of an end may say. An earlier version said of a cancelled job that it failed.
+_TOLD: Final = {status: {kind, "job_failed"} if status == CANCELLED else {kind} for status, kind in KINDS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +157,7 @@ def _faults_of_documents(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
     if seen.notification is None:
         if not _may_have_expired(scope, seen):
             yield "It has ended, and has no notification.", lambda: _notify(scope, seen)
-    elif seen.notification.get("type") != ("job_completed" if is_completed else "job_failed"):
+    elif seen.notification.get("type") not in _TOLD[seen.job["status"]]:
         yield "Its notification tells another end.", "the user may have read it"
 
 

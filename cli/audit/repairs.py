@@ -19,7 +19,7 @@ from nightshift.job_types import find
 from nightshift.jobs import created as admissions
 from nightshift.jobs.created import Written
 from nightshift.jobs.ends import Ends
-from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import notification_expiry
 from nightshift.ledger.refunds import Refunds
 from nightshift.ledger.wallet import Wallet
@@ -123,7 +123,7 @@ def _told(job: Written) -> tuple[Kind, str, str]:
         job_type = None
     title, status = job_type.title if job_type else "Your request", job.fields["status"]
     if status != COMPLETED:
-        return "job_failed", f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
+        return KINDS[status], f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
     try:
         result = job_type.result_model.model_validate(job.fields.get("result")) if job_type else None
     except ValidationError:

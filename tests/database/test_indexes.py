@@ -13,11 +13,12 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from google.cloud.firestore import FieldFilter, Query
+from google.cloud.firestore import FieldFilter
 
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import Reply, ReplyRule, RequestFault
+from tests.support import app_page
 from tests.support.auditing import spend_a_night
 from tests.support.index_rules import Indexes, Needs
 from tests.support.query_recorder import QueryPlaces, recorded
@@ -86,12 +87,12 @@ async def _ask_for_statistics(world: World) -> None:
 
 
 async def _operate(world: World) -> None:
-    """Every command that reads, with a batch at the provider and a job that waits."""
+    """Every command that reads, with a batch at the provider and a job that waits; `retry jobs` finds none to run."""
     world.provider.hold("in_progress")
     await world.submit("carol")
     waiting = await world.submit("carol")
     await world.firestore.document(f"ai_jobs/{waiting}").update({"status": "queued"})
-    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}"):
+    for line in ("audit", "batches", "batches --all", "bill", "stats", f"job {waiting}", "retry jobs --code none"):
         assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, line.split())) in {0, 1}
     world.provider.release()
 
@@ -122,13 +123,12 @@ async def _fail_once(world: World) -> None:
 
 
 async def _list_as_the_app_does(world: World) -> None:
-    """What firestore.rules lets a client list, as an app shows it: its own, the newest first."""
+    """The lists of docs/APP.md, in all its languages; and one's own without an order, as firestore.rules allow it."""
     for collection in ("ai_jobs", "classifications", "notifications"):
         own = world.firestore.collection(collection).where(filter=FieldFilter("userId", "==", "carol"))
         await own.limit(100).get()
-        await own.order_by("createdAt", direction=Query.DESCENDING).limit(100).get()
-    ledger = world.firestore.collection("wallets").document("carol").collection("ledger")
-    await ledger.order_by("createdAt", direction=Query.DESCENDING).limit(100).get()
+    for query in app_page.all_queries():
+        await query.of(world.firestore, "carol").get()
 
 
 async def _answer_in_real_time(world: World) -> None:

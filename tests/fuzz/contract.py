@@ -71,7 +71,7 @@ def _faults(job_id: str, job: Fields, note: Fields, classification: Fields) -> I
             yield "it failed and has a classification"
     if note.keys() != _NOTIFICATION:
         yield f"its notification has the fields {sorted(note)}"
-    elif note["type"] != ("job_completed" if status == "completed" else "job_failed") or note["jobId"] != job_id:
+    elif note["type"] != f"job_{status}" or note["jobId"] != job_id:
         yield "its notification is not about its end"
     elif note["read"] is not False or not all(isinstance(note[name], str) for name in ("userId", "title", "message")):
         yield "its notification is malformed"

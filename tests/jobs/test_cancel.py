@@ -24,7 +24,7 @@ async def test_a_created_job_is_cancelled_and_nothing_was_charged(world: World) 
     job = await world.job(job_id)
     assert (job["status"], job["errorCode"], job["tokensSpent"]) == ("cancelled", "cancelled", 0)
     note = await world.read(f"notifications/{job_id}")
-    assert (note["type"], note["title"]) == ("job_failed", "Waste classification cancelled")
+    assert (note["type"], note["title"]) == ("job_cancelled", "Waste classification cancelled")
     assert note["message"] == "The request was cancelled. Nothing was charged."
     assert set(await world.documents("wallets/alice/ledger")) == {"welcome"}
     await assert_promises_kept(world)

@@ -1,23 +1,18 @@
 """Everything as a newcomer meets it: the demo, the README's JavaScript, and each function started alone."""
 
 import asyncio
-import shutil
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import httpx
 
-from local.grant import grant_tokens
 from local.part import ROOT
 from local.ports import free_ports
-from local.readme import example
 from local.serve import serving
-from local.stack import Options, running_stack
 from tests.support.other_provider import OtherProvider
-from tests.support.patience import PATIENCE_SECONDS, patience
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.processes import answers, clean_environment, deliver, function_environment, start_function
 from tests.support.world import World
 
@@ -47,24 +42,6 @@ async def test_the_demo_keeps_all_its_promises() -> None:
     assert printed.count("openai_webhook ") > 1
     assert " minutes later " in printed
     assert "Traceback" not in printed
-
-
-async def test_the_readmes_javascript_writes_a_job_and_hears_the_answer(tmp_path: Path) -> None:
-    """The snippet runs as pasted, with the Firebase SDK from npm, against the whole stack and its rules."""
-    assert (APP / "node_modules").is_dir(), "run `make test`, which installs the Firebase SDK"
-    (tmp_path / "node_modules").symlink_to(APP / "node_modules")
-    (tmp_path / "app.mjs").write_text(example("js"))
-    async with running_stack(Options(speed=300), say=lambda _: None) as stack:
-        await grant_tokens(stack.firestore_host, stack.project, "alice", 1)
-        node = shutil.which("node")
-        assert node, "Node.js is missing"
-        environment = clean_environment() | {"FIRESTORE_EMULATOR_HOST": stack.firestore_host}
-        app = await asyncio.create_subprocess_exec(
-            node, "app.mjs", cwd=tmp_path, stdout=PIPE, stderr=STDOUT, env=environment
-        )
-        heard = await heard_until(app, b"answered:")
-    assert [line for line in heard if line.startswith("waiting:")]
-    assert heard[-1].split()[1] in {"wet", "dry", "hazardous", "medical", "non_waste"}
 
 
 async def test_each_function_works_alone_against_another_compatible_server(world: World) -> None:
@@ -113,20 +90,3 @@ async def functions(world: World, base_url: str) -> AsyncIterator[dict[str, str]
             for port in ports.values():
                 await answers(client, f"http://127.0.0.1:{port}/robots.txt")
         yield {target: f"http://127.0.0.1:{port}" for target, port in ports.items()}
-
-
-async def heard_until(process: Process, last: bytes) -> list[str]:
-    """The lines that a process prints, up to the first that begins with `last`; then the process is stopped."""
-    assert process.stdout
-    heard = []
-    try:
-        async with patience():
-            async for line in process.stdout:
-                heard.append(line.decode().strip())
-                if line.startswith(last):
-                    return heard
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-    raise AssertionError("\n".join(heard))

@@ -32,6 +32,7 @@ MENDED: list[tuple[Damage, str, str]] = [
 LEFT_ALONE: list[tuple[Damage, str, str]] = [
     ({"ai_jobs/answered": {"status": "paused"}}, "ai_jobs/answered", "Its status is none"),
     ({"notifications/declined": {"type": "job_completed"}}, "ai_jobs/declined", "tells another end"),
+    ({"notifications/declined": {"type": "job_cancelled"}}, "ai_jobs/declined", "tells another end"),
     ({"classifications/answered": {"result": {}}}, "ai_jobs/answered", "another result"),
     ({"classifications/declined": {"result": {}}}, "ai_jobs/declined", "did not succeed, and has a classification"),
     ({"ai_jobs/answered": {"tokensSpent": 5}}, "ai_jobs/answered", "its charge is not what it says it cost"),

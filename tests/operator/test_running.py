@@ -95,9 +95,8 @@ async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "nowhere")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
 
-    code = await asyncio.wait_for(
-        running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments)), PATIENCE_SECONDS
-    )
+    running_it = running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments))
+    code = await asyncio.wait_for(running_it, PATIENCE_SECONDS)
 
     told = capsys.readouterr()
     assert (code, told.out) == (2, "")

@@ -4,8 +4,8 @@ Google's interpreter of these rules is a part of the Firebase CLI's storage emul
 registry. Firestore's emulator has the same language and the same verbs, but other names for what is asked about. So
 the file is compiled there as it is, and then evaluated with three names exchanged: the service, the root, and where
 the properties of an upload are. This shows what the conditions mean, both ways. It does not show how Cloud Storage
-calls them: that an upload over an object is an `update`, and what `contentType` and `size` hold, is by its
-documentation (https://firebase.google.com/docs/storage/security/core-syntax).
+calls them. By its documentation an upload is a `create`, also over an object, and an `update` changes properties alone
+(https://firebase.google.com/docs/storage/security/core-syntax).
 """
 
 import os
@@ -116,7 +116,7 @@ async def test_the_file_compiles_without_a_word(bucket: Uploads) -> None:
 
 
 async def test_a_user_uploads_and_sees_an_image_of_its_own(bucket: Uploads) -> None:
-    """Under a name that is free, in its own folder."""
+    """In its own folder."""
     await bucket.reset()
 
     assert await bucket.ask("Alice", "PATCH", OWN_NEW, PNG) == ALLOWED
@@ -186,8 +186,8 @@ async def test_nobody_else_does_anything_in_a_users_folder(bucket: Uploads, call
         assert await bucket.ask(caller, "PATCH", path, PNG) == DENIED
 
 
-async def test_a_user_neither_overwrites_deletes_nor_lists_what_is_its_own(bucket: Uploads) -> None:
-    """What a job names must stay what it was when the job was admitted."""
+async def test_a_user_neither_changes_deletes_nor_lists_what_is_its_own(bucket: Uploads) -> None:
+    """Neither its properties are changed; an upload over it is another matter, and the functions' own."""
     await bucket.reset()
 
     assert await bucket.ask("Alice", "PATCH", OWN, PNG | {"size": 1}) == DENIED

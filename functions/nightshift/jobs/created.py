@@ -17,7 +17,7 @@ from nightshift.errors import JobRefused, NeverLands
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_from, jobs_where
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
-from nightshift.jobs.notification import notification
+from nightshift.jobs.notification import KINDS, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
 from nightshift.runtime import Runtime
 from nightshift.values.status import CREATED, FAILED
@@ -132,7 +132,7 @@ async def refuse(
         note = notification(
             user_id=job.user_id,
             job_id=job.job_id,
-            kind="job_failed",
+            kind=KINDS[status],
             title=f"{title} {status}",
             message=f"{refusal.message} Nothing was charged.",
         )

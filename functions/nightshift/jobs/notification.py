@@ -1,5 +1,6 @@
 """What the person is told of a finished job."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from nightshift.values.text import JOINERS, cleaned
@@ -7,7 +8,13 @@ from nightshift.values.text import JOINERS, cleaned
 # What a phone shows of a notification; the whole answer stands on the job.
 _MOST_CHARACTERS: Final = 300
 
-Kind = Literal["job_completed", "job_failed"]
+Kind = Literal["job_completed", "job_failed", "job_cancelled"]
+# How a job ended → what its user is told.
+KINDS: Final[Mapping[str, Kind]] = {
+    "completed": "job_completed",
+    "failed": "job_failed",
+    "cancelled": "job_cancelled",
+}
 
 
 def notification(*, user_id: str, job_id: str, kind: Kind, title: str, message: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
-from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
 from nightshift.ledger.limits import Admissions
@@ -251,7 +251,7 @@ async def _write_failures_and_refunds(
                 **_counted(failure),
             },
         )
-        _write_notification(runtime, writes, known, failure.job, "job_failed", failure.title, told)
+        _write_notification(runtime, writes, known, failure.job, KINDS[failure.status], failure.title, told)
     refunds.write(writes, job_ids, sum(failure.failed_usd for failure in failures))
     return refunds.admissions
 
