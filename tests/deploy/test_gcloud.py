@@ -14,9 +14,9 @@ import pytest
 from tests.deploy.google import PROJECT
 from tests.deploy.world import ROOT, SECRETS, new_site
 
-_PAGES = ("README.md", "SECURITY.md", "docs/OPERATIONS.md", "docs/ARCHITECTURE.md")
+_PAGES = ("README.md", "SECURITY.md", "docs/DEPLOY.md", "docs/OPERATIONS.md", "docs/ARCHITECTURE.md")
 # A shell's variable, and what the reader puts in.
-_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b")
+_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b|\bNUMBER\b")
 
 gcloud = shutil.which("gcloud")
 pytestmark = [
