@@ -18,6 +18,7 @@ from nightshift.job_types.base import MAX_RESULT_BYTES
 from nightshift.jobs.job import Job, JobRequest
 from nightshift.jobs.settlement import Completed, Failed, settlement_of
 from nightshift.ledger.wallet import Wallet
+from nightshift.providers import result_line as stored
 from nightshift.providers.base import ProviderTrouble
 from nightshift.providers.openai.client import OpenAIProvider
 from nightshift.providers.openai.errors import translated_errors
@@ -52,6 +53,7 @@ def _judge_line(line: bytes) -> None:
         return
     assert job_id_of(f"job-{result.job_id}") == result.job_id
     assert is_count(result.usage.input_tokens)
+    assert stored.read(stored.written(result)) == result
     for job_type in (*registered(), "horoscope"):
         job = Job(
             job_id=result.job_id,
