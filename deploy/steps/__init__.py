@@ -58,6 +58,7 @@ STEPS: Final = (
     Step("Dead letters", dead_letters.changes),
     Step("Rules", rules.changes),
     Step("Metrics", monitoring.metrics),
+    Step("Dashboards", monitoring.dashboards),
     Step("Who is told", monitoring.channel),
     Step("Alerts", monitoring.alerts),
 )

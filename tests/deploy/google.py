@@ -71,6 +71,7 @@ class Google:
             "shares_in_domain_only": False,
             "metrics": {},
             "alerts": {},
+            "dashboards": {},
             "channels": [],
             "rules": None,
         }
@@ -449,6 +450,17 @@ class Google:
         content = json.loads((self._root / flags["config-from-file"]).read_text())
         # The API adds what was not said.
         self.state["metrics"][name] = content | {"name": name, "version": "V2", "createTime": "2026-01-01T00:00:00Z"}
+
+    def _monitoring_dashboards_list(self, *_: Any) -> Any:
+        return list(self.state["dashboards"].values())
+
+    def _monitoring_dashboards_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        board = json.loads((self._root / flags["config-from-file"]).read_text())
+        name = f"projects/{_NUMBER}/dashboards/{board['displayName']}"
+        self._new("dashboards", name, {**board, "name": name, "etag": "1"})
+
+    def _monitoring_dashboards_delete(self, name: str, *_: Any) -> None:
+        del self.state["dashboards"][name]
 
     def _monitoring_channels_list(self, *_: Any) -> Any:
         return self.state["channels"]

@@ -400,6 +400,16 @@ async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> No
     assert site.state["metrics"]["nightshift_sample"]["filter"] == "severity>=ERROR"
 
 
+async def test_a_dashboard_that_was_changed_by_hand_is_made_anew(site: Site) -> None:
+    """It is known by its title; a board of another title is left alone."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    (board,) = site.state["dashboards"].values()
+    board["mosaicLayout"]["columns"] = 12
+    await site.deploy()
+    assert site.state == wanted
+
+
 async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> None:
     """A run that finds them so goes on when they are ready, and not before."""
     await site.deploy()
