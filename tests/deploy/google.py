@@ -74,6 +74,7 @@ class Google:
             "dashboards": {},
             "channels": [],
             "rules": None,
+            "app_check": {},
         }
 
     def answer(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
@@ -107,7 +108,10 @@ class Google:
         return answer if isinstance(answer, str) else json.dumps(answer)
 
     def _firebase(self, arguments: list[str]) -> str:
-        if "--only=firestore:indexes" in arguments:
+        if "appcheck:services:set" in arguments:
+            service, mode = arguments[arguments.index("appcheck:services:set") + 1 :][:2]
+            self.state["app_check"][service] = mode
+        elif "--only=firestore:indexes" in arguments:
             if not self.state["databases"]:
                 raise Refused("the database (default) does not exist")
             declared = json.loads((self._root / "firestore.indexes.json").read_text())

@@ -1,4 +1,4 @@
-"""A metric, an alert and a dashboard as `monitoring/` holds them, so that these tests do not hang on which ones there are."""
+"""A metric, an alert and a dashboard as `monitoring/` holds them: these tests do not hang on which there are."""
 
 import json
 from pathlib import Path

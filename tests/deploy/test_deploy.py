@@ -304,6 +304,16 @@ async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> N
     assert site.state["functions"]["ingestBatchResults"]["serviceConfig"]["maxInstanceCount"] == 50
 
 
+async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewhere(site: Site) -> None:
+    """Enforced too early, it would lock every user out."""
+    await site.deploy()
+    assert site.state["app_check"] == {}
+    await site.deploy(settings="DEPLOY_APP_CHECK=enforced\n")
+    assert site.state["app_check"] == {"firestore": "enforced", "storage": "enforced"}
+    with pytest.raises(DeployError, match="DEPLOY_APP_CHECK must be one of off, unenforced, enforced"):
+        await site.deploy(settings="DEPLOY_APP_CHECK=on\n")
+
+
 async def test_functions_framework_leaves_the_log_of_a_deployed_function_alone(site: Site) -> None:
     """Cloud Functions would set the variable to true."""
     await site.deploy()
