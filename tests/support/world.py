@@ -94,8 +94,8 @@ class World:
                 runtime.firestore.close()
             if "publisher" in vars(runtime):
                 await runtime.publisher.transport.close()
-            if "provider" in vars(runtime):
-                await runtime.provider._client.close()
+            for provider in runtime.providers.opened.values():
+                await provider._client.close()
         await self._delete_buckets()
         self.firestore.close()
 

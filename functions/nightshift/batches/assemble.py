@@ -31,14 +31,13 @@ from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import BudgetSpent, JobRefused, TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.job import Job
-from nightshift.jobs.request import request_line
+from nightshift.jobs.request import RequestLine, request_line
 from nightshift.jobs.settlement import Failed, failure
 from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
-from nightshift.providers.request_line import RequestLine
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.usage import NOTHING_USED, Usage
+from nightshift.values.usage import NOTHING_USED
 
 log = structlog.get_logger()
 
@@ -181,11 +180,10 @@ class _Assembly:
         """The lines that fit, up to the first that does not: a later job does not overtake it."""
         room, fitting = self.room, list[RequestLine]()
         for line in lines:
-            usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
             # Without a listed price no budget can hold.
-            listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
+            listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, line.expected) or 0.0
             line_usd = listed_usd * self._correction.usd
-            line_tokens = ceil(line.estimated_tokens * self._correction.tokens)
+            line_tokens = ceil(line.expected.input_tokens * self._correction.tokens)
             filled = room.with_line(len(line.line) + 1, line_tokens, line_usd)
             if filled is None:
                 self.is_over_budget = not (fitting or room.affords(line_usd))
@@ -225,12 +223,12 @@ async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
 
 
 async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
-    settings = runtime.settings
+    settings, traits = runtime.settings, runtime.provider_for(lane).traits
     most_tokens = settings.max_enqueued_tokens
     in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
     return BatchLimits(
-        requests=min(settings.max_batch_requests, most_requests or settings.max_batch_requests),
-        bytes=settings.max_batch_bytes,
+        requests=min(settings.max_batch_requests, traits.max_requests, most_requests or traits.max_requests),
+        bytes=min(settings.max_batch_bytes, traits.max_bytes),
         tokens=most_tokens - in_flight if most_tokens else None,
         lane_is_idle=in_flight == 0,
         usd=usd,
@@ -272,7 +270,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
 
 async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
     line = await request_line(runtime, lane, job)
-    if len(line.line) >= runtime.settings.max_batch_bytes:
+    if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
         raise JobRefused("invalid_input", "The request is too large.")
     return line
 
