@@ -17,6 +17,7 @@ from nightshift.job_types import registered
 from nightshift.job_types.base import MAX_RESULT_BYTES
 from nightshift.jobs.job import Job, JobRequest
 from nightshift.jobs.settlement import Completed, Failed, settlement_of
+from nightshift.ledger.entries import charge
 from nightshift.ledger.wallet import Wallet
 from nightshift.providers import result_line as stored
 from nightshift.providers.base import ProviderTrouble
@@ -89,7 +90,10 @@ def _read_request(document: dict[str, Any]) -> None:
 
 def _read_wallet(document: dict[str, Any]) -> None:
     wallet = Wallet.read(document)
-    assert all(isinstance(number, int) and abs(number) < 2**63 for number in wallet.charged(5).fields().values())
+    assert all(
+        isinstance(number, int) and abs(number) < 2**63
+        for number in wallet.with_entry(charge("job-1", 5)).fields().values()
+    )
 
 
 def _read_remote(fields: dict[str, Any]) -> None:
