@@ -19,6 +19,7 @@ from nightshift.jobs.job import Job, JobRequest
 from nightshift.jobs.settlement import Completed, Failed, settlement_of
 from nightshift.ledger.entries import charge
 from nightshift.ledger.wallet import Wallet
+from nightshift.providers import result_line as stored
 from nightshift.providers.base import ProviderTrouble
 from nightshift.providers.openai.client import OpenAIProvider
 from nightshift.providers.openai.errors import translated_errors
@@ -53,6 +54,7 @@ def _judge_line(line: bytes) -> None:
         return
     assert job_id_of(f"job-{result.job_id}") == result.job_id
     assert is_count(result.usage.input_tokens)
+    assert stored.read(stored.written(result)) == result
     for job_type in (*registered(), "horoscope"):
         job = Job(
             job_id=result.job_id,
