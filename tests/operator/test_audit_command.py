@@ -23,8 +23,11 @@ async def test_a_clean_database_exits_zero(world: World, capsys: pytest.CaptureF
     assert "Skipped: provider, since OPENAI_API_KEY is not set." in output
 
 
-async def test_findings_are_a_table_and_exit_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_findings_are_a_table_and_exit_one(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table says where and what; --repair adds what was done, or why nothing was."""
+    monkeypatch.setenv("COLUMNS", "200")
     await spend_a_night(world)
     await world.firestore.document("notifications/answered").delete()
     await world.firestore.document("notifications/declined").update({"type": "other"})
