@@ -23,7 +23,16 @@ NUMBER: Final = "123456789"
 REGION: Final = "asia-south1"
 _PROJECT: Final = rf"projects/(?:{PROJECT}|{NUMBER}|-)"
 # These answer before they are enabled.
-_ALWAYS: Final = {"cloudresourcemanager", "serviceusage", "storage", "iam", "cloudbilling", "uploads", "metadata"}
+_ALWAYS: Final = {
+    "cloudresourcemanager",
+    "serviceusage",
+    "storage",
+    "iam",
+    "cloudbilling",
+    "cloudquotas",
+    "uploads",
+    "metadata",
+}
 _METADATA: Final = "computeMetadata/v1/"
 
 
@@ -58,7 +67,7 @@ class Asked:
     @property
     def changes_something(self) -> bool:
         """Whether it is more than a look."""
-        looks = ("getIamPolicy", "testIamPermissions", ":access", ":test", "generateUploadUrl")
+        looks = ("getIamPolicy", "getEffectiveOrgPolicy", "testIamPermissions", ":access", ":test", "generateUploadUrl")
         return self.method not in {"GET", "HEAD"} and not self.path.endswith(looks)
 
 
@@ -200,6 +209,25 @@ def _identity(google: GoogleApis, _: Asked, found: Any) -> Any:
 @_answers("cloudresourcemanager", "POST", "v1/PROJECT:testIamPermissions")
 def _permissions(_: GoogleApis, asked: Asked, __: Any) -> Any:
     return {"permissions": asked.body["permissions"]}
+
+
+@_answers("cloudresourcemanager", "POST", "v1/PROJECT:getEffectiveOrgPolicy")
+def _effective_policy(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    constraint = asked.body["constraint"].removeprefix("constraints/")
+    values = {"allowedValues": ["C0123"]} if google.shares_in_domain_only else {"allValues": "ALLOW"}
+    is_sharing = constraint == "iam.allowedPolicyMemberDomains"
+    return {"constraint": asked.body["constraint"], **({"listPolicy": values} if is_sharing else {})}
+
+
+@_answers("cloudbilling", "GET", "v1/PROJECT/billingInfo")
+def _billing(_: GoogleApis, __: Asked, ___: Any) -> Any:
+    return {"projectId": PROJECT, "billingEnabled": True}
+
+
+@_answers("cloudquotas", "GET", r"v1\w*/PROJECT/locations/global/services/run.googleapis.com/quotaInfos/(?P<name>\w+)")
+def _quota(_: GoogleApis, __: Asked, found: Any) -> Any:
+    place = {"applicableLocations": [REGION], "details": {"value": "20000"}}
+    return {"quotaId": found["name"], "service": "run.googleapis.com", "dimensionsInfos": [place]}
 
 
 @_answers("iam", "GET", "v1/PROJECT/serviceAccounts")
@@ -594,6 +622,18 @@ def _new_metric(google: GoogleApis, asked: Asked, _: Any) -> Any:
 def _change_metric(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"logging/metrics/{found['name']}").update(asked.body)
     return google.there(f"logging/metrics/{found['name']}")
+
+
+@_answers("monitoring", "GET", "v1/PROJECT/dashboards")
+def _dashboards(google: GoogleApis, _: Asked, __: Any) -> Any:
+    return {"dashboards": google.listed("monitoring/dashboards")}
+
+
+@_answers("monitoring", "POST", "v1/PROJECT/dashboards")
+def _new_dashboard(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    """The API leaves out what is zero, and adds an etag."""
+    name = f"projects/{NUMBER}/dashboards/1"
+    return google.create("monitoring/dashboards/1", {**asked.body, "name": name, "etag": "1"})
 
 
 @_answers("monitoring", "GET", "v3/PROJECT/(?P<kind>notificationChannels|alertPolicies)")

@@ -47,7 +47,7 @@ class Site:
     address: str
     planned: list[Change] = field(default_factory=list)
 
-    async def deployment(self, patience_seconds: float = 60) -> Deployment:
+    async def deployment(self, patience_seconds: float = 600) -> Deployment:
         """A deployment of the checkout, as the command would begin it."""
         cloud = Cloud(
             project=PROJECT,
@@ -56,7 +56,7 @@ class Site:
             may_be_blind=False,
             pause_seconds=0.05,
             patience_seconds=patience_seconds,
-            build_patience_seconds=60,
+            build_patience_seconds=600,
         )
         given = options.given_secrets(SECRETS)
         await cloud.open()
@@ -129,6 +129,7 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
         store.write_text(json.dumps(user))
 
         assert await site.deploy(plan_only=True) == []
+        assert {"billing", f"20 vCPU in {REGION}"} <= {change.what for change in site.planned}
         google.faults += _late(google)
         assert await site.deploy()
         assert google.faults == []
