@@ -63,17 +63,25 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     terminals = [await site.deploy(plan_only=True), await site.deploy(email="ops@example.com")]
     site.state["databases"][0].pop("deleteProtectionState")
     site.state["buckets"][f"{PROJECT}-nightshift"].pop("lifecycle")
-    site.state["metrics"]["sample_metric"]["filter"] = "another"
+    site.state["metrics"]["nightshift_sample"]["filter"] = "another"
     for alert in site.state["alerts"].values():
         alert["userLabels"]["declared"] = "another"
     stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
     for policy in site.state["policies"].values():
         policy.append(["roles/viewer", stats])
+    site.state.update(hmac_keys={"GOOG1ESTRAY": "ACTIVE"}, forbids_keys=True)
     terminals += [await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io")]
     ran = {command.arguments[1:] for one in terminals for command in one.commands if command.arguments[0] == "gcloud"}
     ran.add(("auth", "application-default", "print-access-token", "--quiet"))
     verbs = {" ".join(words[:3]) for words in ran}
-    for expected in ("storage buckets update", "alpha monitoring policies", "functions deploy onAiJobCreated"):
+    for expected in (
+        "storage buckets update",
+        "storage hmac create",
+        "storage hmac update",
+        "secrets update image-signing-key",
+        "alpha monitoring policies",
+        "functions deploy onAiJobCreated",
+    ):
         assert expected in verbs
     assert any("remove-iam-policy-binding" in words for words in ran)
     assert refused(sorted(ran), tmp_path, folder) == []
