@@ -17,7 +17,7 @@ from cli.commands.standing import Standing, sentence
 from cli.commands.telling import Tell
 from nightshift.database.lease import Lease
 from nightshift.pricing import spending
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
+from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
 from nightshift.reports import backlog
 from nightshift.reports import story as stories
 from nightshift.reports.story import Story
@@ -136,11 +136,12 @@ async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
     remote_id = story.batch and story.batch.get("remoteId")
     if not isinstance(remote_id, str):
         return
-    if runtime.settings.openai_api_key is None:
-        tell.record("provider", {"remoteId": remote_id, "status": "not asked: OPENAI_API_KEY is not set"})
-        return
     try:
-        remote = await runtime.provider.retrieve(remote_id)
+        remote = await runtime.provider_for(Lane.parse(story.batch and story.batch.get("lane"))).retrieve(remote_id)
+    except ValueError:
+        tell.record("provider", {"remoteId": remote_id, "status": "not asked: the batch names no lane"})
+    except ProviderMissing as missing:
+        tell.record("provider", {"remoteId": remote_id, "status": f"not asked: {missing}"})
     except ProviderGone:
         tell.record("provider", {"remoteId": remote_id, "status": "the provider has no such batch"})
     except (ProviderTrouble, ProviderRefusal) as trouble:

@@ -12,6 +12,7 @@ import pytest
 from local.openai_server import BatchFault, RequestFault
 from local.pubsub import Topics
 from tests.batches.test_crashes import create_at_provider
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -403,7 +404,7 @@ async def test_a_large_batch_is_handed_over_to_a_worker(world: World, is_reachab
     await world.provider.settled()
     [batch] = await world.batches()
     assert batch["jobCount"] == 201
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         base = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{world.project}"
         if is_reachable:
             await Topics(client, os.environ["PUBSUB_EMULATOR_HOST"], world.project).create("nightshift-ingest")

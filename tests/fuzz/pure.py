@@ -19,8 +19,9 @@ from nightshift.jobs.job import Job, JobRequest
 from nightshift.jobs.settlement import Completed, Failed, settlement_of
 from nightshift.ledger.wallet import Wallet
 from nightshift.providers.base import ProviderTrouble
-from nightshift.providers.openai import OpenAIProvider, _translated_errors
-from nightshift.providers.openai_lines import read_line
+from nightshift.providers.openai.client import OpenAIProvider
+from nightshift.providers.openai.errors import translated_errors
+from nightshift.providers.openai.result import read_line
 from nightshift.values.ids import job_id_of
 from nightshift.values.lane import Lane
 from tests.fuzz.batch_objects import LIKELY
@@ -92,7 +93,7 @@ def _read_wallet(document: dict[str, Any]) -> None:
 def _read_remote(fields: dict[str, Any]) -> None:
     provider = OpenAIProvider(api_key="none", base_url="http://127.0.0.1:1/v1", project="fuzz")
     try:
-        with _translated_errors():
+        with translated_errors():
             remote = provider._remote(ApiBatch.construct(**fields))
     except ProviderTrouble:
         return

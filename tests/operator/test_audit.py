@@ -131,7 +131,7 @@ async def test_what_ends_after_the_provider_listed_it_is_no_finding(
     await world.give("alice", 1)
     await world.submit("alice")
     scope = Scope(runtime=world.operators_runtime(), grace=timedelta())
-    at_once = getattr(scope.runtime.provider, listing)
+    at_once = getattr(scope.runtime.providers.named("openai"), listing)
 
     async def late() -> AsyncIterator[Any]:
         listed = [each async for each in at_once()]
@@ -140,7 +140,7 @@ async def test_what_ends_after_the_provider_listed_it_is_no_finding(
         for each in listed:
             yield each
 
-    monkeypatch.setattr(scope.runtime.provider, listing, late)
+    monkeypatch.setattr(scope.runtime.providers.named("openai"), listing, late)
 
     assert [finding async for finding in audit(scope)] == []
     assert not scope.troubles

@@ -10,10 +10,12 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.batches import documents as batches
+from nightshift.batches import transitions
 from nightshift.batches.advance import stop
 from nightshift.errors import TryLater
 from tests.support.google_auth import GoogleAuth
 from tests.support.operating import asked, nightshift, operate
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -195,7 +197,7 @@ async def test_files_that_could_not_be_deleted_at_the_provider_are_deleted_now(
     """Their batch was closed without that, after days; its document still has their ids."""
     await spent_night(world)
     (batch,) = await world.batches()
-    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}) as client:
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}, timeout=PATIENCE_SECONDS) as client:
         sent = await client.post(
             f"{world.base_url}/files", data={"purpose": "batch"}, files={"file": ("left.jsonl", b"{}\n")}
         )
@@ -261,13 +263,13 @@ async def test_a_batch_at_which_somebody_works_is_left_to_the_next_run(
     (batch,) = await world.batches()
     found = await batches.find(runtime, batch["id"])
     assert found
-    hold = await batches.take(runtime, found).on_record()
+    holder = await transitions.take(runtime, found).lease.on_record()
 
     told = await erase(world, capsys)
 
     assert told.code == 1
     assert told.remains == [f"1 of the user's jobs: somebody is at work on their batch {batch['id']}."]
-    await hold.write({}, release=True)
+    await holder.write({}, release=True)
     assert (await erase(world, capsys)).code == 1
     world.provider.release()
     await world.provider.settled()
@@ -392,7 +394,7 @@ async def test_a_provider_that_does_not_answer_keeps_what_names_its_files(
 
     runtime = world.operators_runtime()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(runtime.provider), "cancel", no_answer)
+        patch.setattr(type(runtime.providers.named("openai")), "cancel", no_answer)
         told = await erase(world, capsys)
 
     assert told.code == 1

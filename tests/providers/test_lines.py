@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from nightshift import job_types
 from nightshift.batches.limits import BatchLimits, Room
 from nightshift.errors import JobRefused
-from nightshift.providers.openai_lines import read_line
-from nightshift.providers.request_line import request_line
-from nightshift.providers.result_line import Answer, NoAnswer, answer_of
+from nightshift.jobs.answer import Answer, NoAnswer, answer_of
+from nightshift.providers.openai.request import batch_line
+from nightshift.providers.openai.result import read_line
+from nightshift.providers.request import Request
 from nightshift.values.ids import custom_id_of, job_id_of, names_a_document
 
 NAMES = st.sampled_from(
@@ -110,11 +111,20 @@ def joined_halves(text: str) -> str:
 def test_no_text_alters_its_line_or_anothers(texts: list[str], type_name: str) -> None:
     """A file of hostile texts has a line for each: its own id, the words as content of the user, the rest untouched."""
     job_type = job_types.find(type_name)
-    inputs = [job_type.input_model.model_construct(text=text, imageUri=text) for text in texts]
-    file = b"".join(
-        request_line(f"job{place}", job_type, job_input, text, "/v1/chat/completions", "gpt-5-mini").line + b"\n"
-        for place, (job_input, text) in enumerate(zip(inputs, texts, strict=True))
-    )
+    requests = [
+        Request(
+            job_id=f"job{place}",
+            model="gpt-5-mini",
+            instructions=job_type.instructions,
+            text=text,
+            image=text,
+            schema=job_type.schema(),
+            schema_name=type_name,
+            max_output_tokens=job_type.max_output_tokens,
+        )
+        for place, text in enumerate(texts)
+    ]
+    file = b"".join(batch_line(request) + b"\n" for request in requests)
 
     lines = file.decode("ascii").splitlines()
 

@@ -57,7 +57,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> 
     malformed = duplicate = unknown = 0
     usage = Usage()
     for line in lines:
-        result = runtime.provider.read_line(line) if line else None
+        result = runtime.provider_for(batch.lane).read_line(line) if line else None
         if result is None:
             malformed += 1
         elif result.job_id in parsed:

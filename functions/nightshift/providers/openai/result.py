@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nightshift.providers.openai_codes import Complaint, trouble_of_answer, trouble_of_line
+from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_line
 from nightshift.providers.result_line import ResultLine, Stop
 from nightshift.values.ids import job_id_of
 from nightshift.values.trouble import Trouble
