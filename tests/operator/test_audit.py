@@ -170,7 +170,7 @@ async def test_findings_stream_page_by_page(world: World) -> None:
 
     looked_at = {finding.subject: scope.looked_at["jobs"] async for finding in audit(scope)}
 
-    assert looked_at == {"ai_jobs/job0000": 300, "ai_jobs/job0699": 700}
+    assert looked_at == {"ai_jobs/job0000": 100, "ai_jobs/job0699": 700}
     assert scope.looked_at["ledger entries"] == 701
 
 
@@ -183,8 +183,8 @@ async def write_completed_jobs(world: World, number: int) -> None:
     for job_id in (f"job{index:04}" for index in range(number)):
         documents |= {
             f"ai_jobs/{job_id}": {"userId": "alice", "status": "completed", "tokensSpent": 1, "result": RESULT},
-            f"classifications/{job_id}": {"result": RESULT},
-            f"notifications/{job_id}": {"type": "job_completed"},
+            f"classifications/{job_id}": {"userId": "alice", "result": RESULT},
+            f"notifications/{job_id}": {"userId": "alice", "type": "job_completed"},
             f"wallets/alice/ledger/{job_id}.charge": {"amount": -1, "kind": "charge", "jobId": job_id},
         }
     paths = list(documents)

@@ -295,6 +295,15 @@ class World:
         answer.raise_for_status()
         return answer.content
 
+    async def write_artifact(self, batch_id: str, name: str, content: bytes) -> None:
+        """Write a batch's file in Cloud Storage."""
+        answer = await self._http.post(
+            f"{self._storage}/upload/storage/v1/b/{self.project}-nightshift/o",
+            params={"uploadType": "media", "name": f"batches/{batch_id}/{name}"},
+            content=content,
+        )
+        answer.raise_for_status()
+
     async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"
         answer = await self._http.request(method, address, json=body)
