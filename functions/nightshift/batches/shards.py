@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _IS_SETTLED: Final = "isSettled"
 # Versions that stored the provider's own lines have its two numbers beside it. Such a version cannot read a shard of
 # ours: it fails, and leaves the lines to this one, instead of taking them for malformed.
-_STRETCH: Final = "byte_range"
+_BYTE_RANGE: Final = "byteRange"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ async def create(runtime: Runtime, held: HeldBatch, file: ResultFile, byte_range
     def create_all(writes: Commit) -> None:
         for shard in shards:
             byte_range = {"start": shard.byte_range.start, "end": shard.byte_range.end}
-            fields = {"file": file, _STRETCH: byte_range, _IS_SETTLED: False}
+            fields = {"file": file, _BYTE_RANGE: byte_range, _IS_SETTLED: False}
             writes.create(_ref(runtime, held.batch.batch_id, shard.shard_id), fields)
 
     await held.cut(create_all)
@@ -93,12 +93,12 @@ def _shard(snapshot: "DocumentSnapshot[Any]") -> Shard:
 
 
 def _read(shard_id: str, fields: dict[str, Any]) -> Shard:
-    byte_range = fields.get(_STRETCH, fields)
+    byte_range = fields.get(_BYTE_RANGE, fields)
     return Shard(
         shard_id=shard_id,
         file=fields["file"],
         byte_range=ByteRange(start=byte_range["start"], end=byte_range["end"]),
-        holds_our_lines=_STRETCH in fields,
+        holds_our_lines=_BYTE_RANGE in fields,
         is_settled=fields[_IS_SETTLED],
     )
 
