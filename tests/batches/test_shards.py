@@ -76,7 +76,7 @@ async def test_an_older_version_cannot_read_a_shard_of_our_lines(world: World) -
     assert await world.tick() == 200
 
     shards = (await _shards(world)).values()
-    assert {frozenset(shard) for shard in shards} == {frozenset({"file", "byte_range", "isSettled"})}
+    assert {frozenset(shard) for shard in shards} == {frozenset({"file", "byteRange", "isSettled"})}
     (batch,) = await world.batches()
     first = (await world.artifact(batch["id"], "output.jsonl")).splitlines()[0]
     assert set(json.loads(first)) == {"jobId", "text", "stop", "usage"}
