@@ -1,6 +1,6 @@
 """`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
-Of a job it reads 9 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 

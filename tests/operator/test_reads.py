@@ -34,7 +34,7 @@ def _counter() -> Iterator[None]:
         (["grant", "alice", "5", "--yes"], 4, 2),
         (["cancel", "job", "queued", "--yes"], 6, 4),
         (["cancel", "job", "answered", "--yes"], 1, 0),
-        (["retry", "job", "declined", "--yes"], 9, 2),
+        (["retry", "job", "declined", "--yes"], 10, 2),
         (["cancel", "batch", "nobody", "--yes"], 1, 0),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
