@@ -179,7 +179,7 @@ async def test_each_function_works_alone_against_another_compatible_server(world
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),
         ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
-        ("openai_webhook", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("ingest_batch_results", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": ""}, "OPENAI_WEBHOOK_SECRET"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_"}, "OPENAI_WEBHOOK_SECRET"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_test-key"}, "OPENAI_WEBHOOK_SECRET"),

@@ -7,12 +7,11 @@ step again. Nothing else moves a batch.
 
 from structlog.contextvars import bind_contextvars
 
-from nightshift.batches import assemble, ingest, lanes, poll, settle, shards, submit
+from nightshift.batches import assemble, ingest, lanes, poll, settle, submit
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.seen import NOTHING_SEEN, Seen
-from nightshift.batches.shard import settle_shard
 from nightshift.database.leases import Hold
 from nightshift.errors import BudgetSpent, LeaseHeld
 from nightshift.providers.base import ProviderTrouble
@@ -57,24 +56,6 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
         await hold.write({"stop": wish})
         await _advance_held(runtime, hold, NOTHING_SEEN)
     return found
-
-
-async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
-    """Do what a worker was called for: settle a shard, and advance the batch if that was the last one.
-
-    Raises:
-        LeaseHeld: somebody else is at it; the worker is called again, until it is done or found done.
-        TryLater: as above.
-    """
-    if shard_id:
-        batch = await batches.read(runtime, batch_id)
-        if batch is None:
-            return
-        _bind(batch)
-        await settle_shard(runtime, batch, shard_id)
-        if await shards.is_any_unsettled(runtime, batch_id):
-            return
-    await advance(runtime, batch_id, NOTHING_SEEN)
 
 
 async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
