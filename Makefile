@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit deploy test chaos bench bill schedules check lock clean
+.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,15 @@ deploy: $(BIN)/.ready $(CLI)/node_modules/.ready ## bring a Google Cloud project
 	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
 	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
 
+destroy: $(BIN)/.ready $(CLI)/node_modules/.ready ## take away what make deploy made (PROJECT=...; REGION=...; ALSO=database,bucket: these too, for ever)
+	@test -n "$(PROJECT)" || { echo "Say which project: make destroy PROJECT=my-project"; exit 1; }
+	@$(BIN)/python -m deploy.destroy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(ALSO),--also "$(ALSO)")
+
 test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, side by side, against the real emulators
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+cloud: setup $(CLI)/node_modules/.ready ## a deployment by the real gcloud and Firebase CLI, against Google's APIs served on this computer
+	@$(BIN)/python -m pytest -m cloud tests/deploy
 
 chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \

@@ -9,7 +9,8 @@ from deploy.troubles import Trouble
 
 # "check": only the program that is called can tell what there is to do; it compares, and does what is missing.
 # "missing": a person has to bring it first; nothing is changed until then.
-Action = Literal["create", "change", "remove", "same", "check", "wait", "left out", "missing"]
+# "note": nothing to do, but a person should know.
+Action = Literal["create", "change", "remove", "same", "check", "wait", "left out", "missing", "note"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,13 +52,17 @@ class Cloud:
         """A command of gcloud. The project is always explicit: whatever gcloud is configured to is not meant."""
         return Command(arguments=("gcloud", *words, f"--project={self.project}", "--quiet"))
 
+    def plain_gcloud(self, *words: str) -> Command:
+        """A command that is not about a project, or names it among its words."""
+        return Command(arguments=("gcloud", *words, "--quiet"))
+
     async def open(self) -> None:
         """Find the project.
 
         Raises:
             DeployError: gcloud cannot ask about it, and this is no plan.
         """
-        command = Command(arguments=("gcloud", "projects", "describe", self.project, "--format=json", "--quiet"))
+        command = self.plain_gcloud("projects", "describe", self.project, "--format=json")
         answer = await self._shell.run(command)
         if answer.exit_code == 0:
             self.project_number = str(json.loads(answer.stdout)["projectNumber"])

@@ -12,6 +12,7 @@ from deploy.cloud import Cloud
 from nightshift.functions import FUNCTIONS, WEBHOOK_SECRET, Function
 from nightshift.settings import Settings
 
+# gcloud writes True, other programs true.
 _CHECKS_NO_CALLERS: Final = "run.googleapis.com/invoker-iam-disabled"
 
 
@@ -99,7 +100,7 @@ class Deployment:
 def _service(live: Mapping[str, Any]) -> Service:
     traffic = live.get("spec", {}).get("traffic", [])
     return Service(
-        is_open=live["metadata"].get("annotations", {}).get(_CHECKS_NO_CALLERS) == "true",
+        is_open=live["metadata"].get("annotations", {}).get(_CHECKS_NO_CALLERS, "").lower() == "true",
         serves_latest=all(part.get("latestRevision") for part in traffic if part.get("percent")),
     )
 

@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from deploy import preflight
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.errors import CommandFailed, DeployError
 from deploy.steps import STEPS, Step
+
+# Looks alone: what a person has to bring, and what a person should know.
+_PREFLIGHT: Final = Step("Ready", preflight.changes)
 
 Say = Callable[[str], None]
 
@@ -21,7 +26,7 @@ async def plan(deployment: Deployment, say: Say, *, with_commands: bool) -> list
     if cloud.blind_because:
         say(f"gcloud cannot ask: {cloud.blind_because}\nSo all is shown as if nothing existed.\n")
     planned: list[Change] = []
-    for step in STEPS:
+    for step in (_PREFLIGHT, *STEPS):
         say(step.title)
         changes = await _changes(deployment, step)
         for change in changes:

@@ -9,7 +9,7 @@ from typing import Final
 
 # An API that is not enabled yet has nothing in it.
 DISABLED: Final = ("SERVICE_DISABLED", "has not been used in project", "not enabled on project")
-ABSENT: Final = ("NOT_FOUND", "not found", "does not exist")
+ABSENT: Final = ("NOT_FOUND", "not found", "does not exist", "matched no objects")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,10 +82,14 @@ The same by curl: a job of {uid}, and its document.
           "type": {{"stringValue": "waste_classification"}},
           "speed": {{"stringValue": "batch"}},
           "status": {{"stringValue": "created"}},
-          "input": {{"mapValue": {{"fields": {{"text": {{"stringValue": "an empty yoghurt cup"}}}}}}}}
+          "input": {{"mapValue": {{"fields": {{
+            "text": {{"stringValue": "an empty yoghurt cup"}}
+          }}}}}}
         }}
       }},
-      "updateTransforms": [{{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}}],
+      "updateTransforms": [
+        {{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}}
+      ],
       "currentDocument": {{"exists": false}}
     }}]}}'
 

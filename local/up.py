@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import sys
+import textwrap
 from pathlib import Path
 
 from local.answering import who_answers
@@ -53,7 +54,7 @@ async def _run(chosen: argparse.Namespace) -> int:
             follow_changes=True,
         )
         async with running_stack(options, say=_say) as stack:
-            _say(answering.sentence)
+            _say(textwrap.fill(answering.sentence, 80))
             await grant_tokens(stack.firestore_host, stack.project, USER, TOKENS)
             _create(stack, USER)
             _create(stack, ADMIN, customAttributes='{"admin": true}')

@@ -1,14 +1,16 @@
-"""The bucket of batch inputs and outputs, which nobody but the functions reaches; and whether the app's own is there.
+"""The bucket of batch inputs and outputs, which nobody but the functions reaches; and the app's own.
 
 What is in it can be made again from the database and the provider, until the batch is closed. So nothing is kept after
 its deletion: a soft-deleted object costs as much as one that is there.
 """
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from deploy.change import Change, same
+from deploy.command import Command
 from deploy.deployment import Deployment
 
 _LIFECYCLE: Final = "deploy/lifecycle.json"
@@ -21,7 +23,7 @@ _FLAGS: Final = (
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
-    """Create the private bucket, or close it; name the app's bucket if it is missing."""
+    """Create the private bucket, or close it; have Firebase make the app's bucket, where it is the default one."""
     cloud, settings = deployment.cloud, deployment.settings
     buckets = await deployment.buckets()
     lifecycle = json.loads((deployment.root / _LIFECYCLE).read_text())
@@ -37,11 +39,15 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         )
     if settings.uploads_bucket in buckets:
         yield same(f"gs://{settings.uploads_bucket}, the app's")
+        return
+    # Firebase named the default bucket so until October 2024.
+    older = f"{cloud.project}.appspot.com"
+    if settings.uploads_bucket == f"{cloud.project}.firebasestorage.app" and older not in buckets:
+        program = (sys.executable, "-P", "-m", "deploy.app_bucket")
+        command = Command(arguments=(*program, f"--project={cloud.project}", f"--location={cloud.region}"))
+        yield Change(action="create", what=f"gs://{settings.uploads_bucket}, the app's", commands=(command,))
     elif not cloud.blind_because:
-        console = f"https://console.firebase.google.com/project/{cloud.project}/storage"
-        do_it = f"add Firebase to the project, and under {console} press Get started"
-        # Firebase named it so until October 2024.
-        older = f"{cloud.project}.appspot.com"
+        do_it = f"make it, and add it in https://console.firebase.google.com/project/{cloud.project}/storage"
         if older in buckets:
             do_it = f"gs://{older} is there; if the app uploads into it, set NIGHTSHIFT_UPLOADS_BUCKET={older}"
         yield Change(action="missing", what=f"gs://{settings.uploads_bucket}, the app's: {do_it}")

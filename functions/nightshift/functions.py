@@ -21,8 +21,11 @@ from typing import Final, Literal
 
 API_KEY: Final = "openai-api-key"
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
-# Secret Manager's name of a secret → the variable in which a function finds it.
+# Secret Manager's name of a secret that a person brings → the variable in which a function finds it.
 SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+# The key that signs images' addresses. The deployment makes it; without it, a function signs them through IAM.
+IMAGE_KEY: Final = "image-signing-key"
+IMAGE_KEY_VARIABLE: Final = "IMAGE_SIGNING_KEY"
 
 # Calls for workers.
 INGEST_TOPIC: Final = "nightshift-ingest"
@@ -81,6 +84,11 @@ class Function:
     def service(self) -> str:
         """Its Cloud Run service, which Cloud Functions names so."""
         return self.name.lower()
+
+    @property
+    def signs_images(self) -> bool:
+        """Whether it is given IMAGE_KEY, if there is one: the provider that it asks fetches the images."""
+        return API_KEY in self.secrets
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ refused, since a key that holds one is refused by its provider for ever.
 
 import base64
 import os
+import re
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -16,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nightshift import deployed
 from nightshift.errors import InvalidSettings
-from nightshift.functions import SECRETS, WEBHOOK_SECRET, needed_by
+from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
@@ -31,6 +32,8 @@ _LEAST_SECRET_BYTES = 24
 # OpenAI's own server, which reaches no private network of ours.
 _OPENAI = "https://api.openai.com/"
 _QUOTES = frozenset("\"'`<>")
+# https://cloud.google.com/storage/docs/authentication/hmackeys: the access id, a colon, and the secret in base64.
+_HMAC_KEY = re.compile(r"GOOG[0-9A-Z]{16,96}:[0-9A-Za-z+/]{39,}={0,2}")
 
 
 def _cleaned(value: Any) -> Any:
@@ -55,7 +58,15 @@ def _key(value: Any) -> Any:
     return value
 
 
+def _hmac_key(value: Any) -> Any:
+    """An HMAC key of Cloud Storage. Raises ValueError for anything else."""
+    if not isinstance(value, str) or _HMAC_KEY.fullmatch(value):
+        return value
+    raise ValueError("it is not ACCESS_ID:SECRET of an HMAC key of Cloud Storage")
+
+
 Key = Annotated[SecretStr, BeforeValidator(_key)]
+HmacKey = Annotated[SecretStr, BeforeValidator(_hmac_key)]
 
 
 class Settings(BaseSettings):
@@ -67,6 +78,8 @@ class Settings(BaseSettings):
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
     openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
+    # Signs images' addresses; None to sign them through IAM.
+    image_signing_key: HmacKey | None = Field(None, validation_alias=IMAGE_KEY_VARIABLE)
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")

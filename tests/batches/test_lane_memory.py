@@ -83,7 +83,7 @@ async def test_while_a_lane_backs_off_its_jobs_gather_without_reading_it(world: 
 
 
 async def test_a_tick_looks_for_itself(world: World) -> None:
-    """A back-off that somebody took back is remembered by triggers until its end, and by no tick."""
+    """A back-off that was taken back is remembered by triggers until its end, and by no tick."""
     runtime = world.operators_runtime(coalesce_seconds=15)
     ref = world.firestore.document(f"lanes/{LANE.document_id}")
     await ref.set({"lane": str(LANE), "backsOffUntil": world.now() + timedelta(minutes=30)})
@@ -95,13 +95,13 @@ async def test_a_tick_looks_for_itself(world: World) -> None:
 
 
 async def test_a_held_lane_is_remembered_for_a_second(world: World) -> None:
-    """Its leader may give it free at any moment, and without having submitted anything."""
+    """Its holder may release it at any moment, and without having submitted anything."""
     here, there = (world.operators_runtime(coalesce_seconds=15) for _ in range(2))
-    hold = await lanes.take(here, LANE, coalesce=True)
-    assert hold
-    await hold.on_record()
+    held = await lanes.take(here, LANE, coalesce=True)
+    assert held
+    await held.lease.on_record()
     assert await lanes.take(there, LANE, coalesce=True) is None
-    await hold.write({}, release=True)
+    await held.lease.write({}, release=True)
 
     world.pass_time(seconds=1)
 
@@ -111,17 +111,17 @@ async def test_a_held_lane_is_remembered_for_a_second(world: World) -> None:
 async def test_without_a_window_nothing_is_remembered(world: World) -> None:
     """With 0 every trigger may submit: one that finds the lane held or backing off says nothing about the next."""
     here, there = (world.operators_runtime(coalesce_seconds=0) for _ in range(2))
-    hold = await lanes.take(here, LANE, coalesce=True)
-    assert hold
-    await hold.on_record()
+    held = await lanes.take(here, LANE, coalesce=True)
+    assert held
+    await held.lease.on_record()
     assert await lanes.take(there, LANE, coalesce=True) is None
-    await hold.write({"lastSubmittedAt": world.now()}, release=True)
+    await held.lease.write({"lastSubmittedAt": world.now()}, release=True)
 
-    hold = await lanes.take(there, LANE, coalesce=True)
-    assert hold
-    await hold.ref.update({"backsOffUntil": world.now() + timedelta(minutes=30)})
+    held = await lanes.take(there, LANE, coalesce=True)
+    assert held
+    await held.lease.ref.update({"backsOffUntil": world.now() + timedelta(minutes=30)})
     assert await lanes.take(here, LANE, coalesce=True) is None
-    await hold.ref.delete()
+    await held.lease.ref.delete()
 
     assert await lanes.take(here, LANE, coalesce=True)
 
@@ -134,7 +134,7 @@ async def test_of_several_at_once_one_takes_the_lane(world: World, lane_reads: l
 
         taken = await asyncio.gather(*(lanes.take(runtime, LANE, coalesce=True) for _ in range(5)))
 
-        assert len([hold for hold in taken if hold]) == 1
+        assert len([held for held in taken if held]) == 1
         assert len(lane_reads) == 1
 
 
@@ -143,11 +143,11 @@ async def test_a_busy_lane_is_taken_on_record_and_a_quiet_one_with_its_batch(wor
     here, there = (world.operators_runtime(coalesce_seconds=15) for _ in range(2))
     quiet = await lanes.take(here, LANE, coalesce=True)
     assert quiet
-    assert not quiet.is_on_record
-    await quiet.write({"lastSubmittedAt": world.now()}, release=True)
+    assert not quiet.lease.is_on_record
+    await quiet.lease.write({"lastSubmittedAt": world.now()}, release=True)
     world.pass_time(seconds=20)
 
     taken = await asyncio.gather(*(lanes.take(runtime, LANE, coalesce=True) for runtime in (here, there)))
 
     (busy,) = filter(None, taken)
-    assert busy.is_on_record
+    assert busy.lease.is_on_record

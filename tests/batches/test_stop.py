@@ -6,6 +6,7 @@ import pytest
 
 from local.openai_server import RequestFault
 from nightshift.batches import documents as batches
+from nightshift.batches import transitions
 from nightshift.batches.advance import stop
 from nightshift.errors import LeaseHeld, TryLater
 from nightshift.runtime import Runtime
@@ -238,13 +239,13 @@ async def test_a_batch_that_somebody_is_at_gets_no_wish(world: World) -> None:
     runtime = world.operators_runtime()
     found = await batches.find(runtime, batch_id)
     assert found
-    hold = await batches.take(runtime, found).on_record()
+    holder = await transitions.take(runtime, found).lease.on_record()
 
     with pytest.raises(LeaseHeld):
         await stop(runtime, batch_id, "cancel")
 
     assert "stop" not in (await world.batches())[0]
-    await hold.write({}, release=True)
+    await holder.write({}, release=True)
     world.provider.release()
     await world.finish()
     assert {job["status"] for job in (await world.jobs()).values()} == {"completed"}

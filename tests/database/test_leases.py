@@ -8,27 +8,27 @@ from google.api_core.exceptions import ServiceUnavailable
 
 from nightshift.database import leases
 from nightshift.database.commits import Commit, Undecided
-from nightshift.database.leases import Hold
+from nightshift.database.leases import LeaseHolder
 from nightshift.errors import LeaseHeld, LeaseLost
 from nightshift.runtime import Runtime
 from nightshift.settings import load
 from tests.support.world import World
 
 
-async def begin(world: World) -> Hold | None:
-    """Begin a hold on one document, as a fresh instance would."""
+async def begin(world: World) -> LeaseHolder | None:
+    """Take the lease on one document in memory, as a fresh instance would."""
     runtime = Runtime(load(), world.now)
-    return leases.begin(runtime, await runtime.firestore.document("lanes/one").get())
+    return leases.take_if_free(runtime, await runtime.firestore.document("lanes/one").get())
 
 
-async def take(world: World) -> Hold | None:
-    """Begin a hold and put it on record, as a fresh instance would."""
-    hold = await begin(world)
-    return await hold.on_record() if hold else None
+async def take(world: World) -> LeaseHolder | None:
+    """Take the lease and put it on record, as a fresh instance would."""
+    holder = await begin(world)
+    return await holder.on_record() if holder else None
 
 
 async def test_a_live_lease_is_held_by_one_and_an_expired_one_is_taken_over(world: World) -> None:
-    """While the first holder lives nobody else works; after its lease, the next one does."""
+    """While the first holder lives no other one works; after its lease, the next one does."""
     assert await take(world)
     assert await take(world) is None
 
@@ -57,7 +57,7 @@ async def test_a_lease_that_is_kept_does_not_expire(world: World) -> None:
     world.set_env(NIGHTSHIFT_LEASE_SECONDS="1.2")
     holder = await take(world)
     assert holder
-    async with holder.kept():
+    async with holder.renewed():
         for _ in range(6):
             await asyncio.sleep(0.3)
             assert await take(world) is None
@@ -85,7 +85,7 @@ async def test_a_write_whose_answer_is_lost_is_done_once(
 async def test_a_first_write_whose_answer_is_lost_takes_the_lease_once(
     world: World, monkeypatch: pytest.MonkeyPatch, landed: bool
 ) -> None:
-    """Nobody was faster but we ourselves: the hold goes on."""
+    """No other process was faster: the holder goes on."""
     holder = await begin(world)
     assert holder
     lose_answers(monkeypatch, 1, landed=landed)
@@ -111,8 +111,8 @@ async def test_of_two_that_read_the_same_one_takes_the_lease(world: World) -> No
         await faster.write({}, release=True)
 
 
-async def test_who_only_looks_writes_nothing(world: World) -> None:
-    """A hold that ends without a write leaves no trace."""
+async def test_a_holder_that_only_looks_writes_nothing(world: World) -> None:
+    """A holder that ends without a write leaves no trace."""
     holder = await begin(world)
     assert holder
     async with holder.released_after():
@@ -120,18 +120,17 @@ async def test_who_only_looks_writes_nothing(world: World) -> None:
     assert await world.read("lanes/one") == {}
 
 
-async def test_what_is_put_off_goes_with_the_next_write_or_the_release(world: World) -> None:
-    """It is seen at once by its holder, and by the others after the next write, whichever that is."""
+async def test_a_change_may_go_with_the_next_write_or_the_release(world: World) -> None:
+    """The others see it after the next write, whichever that is."""
     holder = await take(world)
     assert holder
-    holder.put_off({"step": 1})
-    assert holder.fields["step"] == 1
+    holder.with_next_write({"step": 1})
     assert "step" not in await world.read("lanes/one")
     await holder.write({"other": True})
     assert (await world.read("lanes/one"))["step"] == 1
 
     async with holder.released_after():
-        holder.put_off({"step": 2})
+        holder.with_next_write({"step": 2})
     assert (await world.read("lanes/one"))["step"] == 2
 
 

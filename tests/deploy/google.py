@@ -14,7 +14,7 @@ from deploy.troubles import SHARING
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
-_LOOKS = {"list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
+_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
 # By which API a command works; of others it does not matter here.
 _APIS = {
     "iam": "iam",
@@ -23,6 +23,7 @@ _APIS = {
     "functions": "cloudfunctions",
     "run": "run",
     "pubsub": "pubsub",
+    "scheduler": "cloudscheduler",
     "eventarc": "eventarc",
     "logging": "logging",
     "monitoring": "monitoring",
@@ -45,16 +46,23 @@ class Google:
         self._root = root
         self.state: dict[str, Any] = state or {
             "apis": [],
+            "components": ["Google Cloud SDK", "alpha", "beta"],
+            "has_billing": True,
+            "milli_cpu": 20_000,
+            # Constraint → the effective policy.
+            "organisation": {},
             "accounts": [],
             "agents": [],
             "databases": [],
             "backups": [],
             "indexes": [],
             "fields": [],
-            # As Firebase makes it when Storage is set up.
-            "buckets": {f"{PROJECT}.firebasestorage.app": {"name": f"{PROJECT}.firebasestorage.app"}},
+            "buckets": {},
+            # Of the private bucket, by their addresses.
+            "objects": {},
             "secrets": {},
             "topics": [],
+            "schedules": [],
             "policies": {},
             "functions": {},
             "services": {},
@@ -77,6 +85,8 @@ class Google:
     def _do(self, arguments: list[str], stdin: str) -> str:
         if arguments[0] == "npx":
             return self._firebase(arguments)
+        if "deploy.app_bucket" in arguments:
+            return self._app_bucket()
         if arguments[0] != "gcloud":
             return self._scheduler(arguments)
         words = [word for word in arguments[1:] if not word.startswith("--")]
@@ -106,12 +116,18 @@ class Google:
             self.state["rules"] = (self._root / "firestore.rules").read_text()
         return "Deploy complete!"
 
+    def _app_bucket(self) -> str:
+        name = f"{PROJECT}.firebasestorage.app"
+        self.state["buckets"].setdefault(name, {"name": name})
+        return ""
+
     def _scheduler(self, arguments: list[str]) -> str:
         if "pubsub.googleapis.com" not in self.state["apis"]:
             raise Refused("SERVICE_DISABLED")
         action = "same" if self.state["topics"] else "create"
         if "--dry-run" in arguments:
             return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        self.state["schedules"] = ["answerInstantJobs", "processBatchJobs"]
         self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick"]
         return "Done: 3 created."
 
@@ -146,6 +162,23 @@ class Google:
             self.state["policies"][f"{kind} {name}"] = policy
         return json.dumps({"bindings": [_binding(*grant) for grant in policy]})
 
+    def _auth_list(self, *_: Any) -> Any:
+        return [{"account": "ops@example.com", "status": "ACTIVE"}]
+
+    def _version(self, *_: Any) -> Any:
+        return dict.fromkeys(self.state["components"], "1")
+
+    def _billing_projects_describe(self, *_: Any) -> Any:
+        return {"billingEnabled": self.state["has_billing"]}
+
+    def _resource_manager_org_policies_describe(self, constraint: str, *_: Any) -> Any:
+        return self.state["organisation"].get(constraint, {})
+
+    def _quotas_info_describe(self, *_: Any) -> Any:
+        place = {"applicableLocations": ["asia-south1"], "details": {"value": str(self.state["milli_cpu"])}}
+        elsewhere = {"applicableLocations": ["us-central1"], "details": {"value": "1000000"}}
+        return {"dimensionsInfos": [place, elsewhere]}
+
     def _projects_describe(self, *_: Any) -> Any:
         return {"projectId": PROJECT, "projectNumber": _NUMBER}
 
@@ -177,6 +210,8 @@ class Google:
         self._firestore_databases_update("", flags, "")
 
     def _firestore_databases_update(self, _: str, flags: dict[str, str], __: str) -> None:
+        if "no-delete-protection" in flags:
+            self.state["databases"][0]["deleteProtectionState"] = "DELETE_PROTECTION_DISABLED"
         if "delete-protection" in flags:
             self.state["databases"][0]["deleteProtectionState"] = "DELETE_PROTECTION_ENABLED"
         if "enable-pitr" in flags:
@@ -211,6 +246,66 @@ class Google:
             "softDeletePolicy": {"retentionDurationSeconds": flags["soft-delete-duration"]},
             "lifecycle": json.loads((self._root / flags["lifecycle-file"]).read_text()),
         }
+
+    def _storage_cp(self, url: str, flags: dict[str, str], stdin: str) -> None:
+        if flags["if-generation-match"] == "0" and url in self.state["objects"]:
+            raise Refused("HTTPError 412: At least one of the pre-conditions you specified did not hold.")
+        self.state["objects"][url] = stdin
+
+    def _storage_cat(self, url: str, *_: Any) -> str:
+        if url not in self.state["objects"]:
+            raise Refused("The following URLs matched no objects or files:\n-" + url)
+        return str(self.state["objects"][url])
+
+    def _storage_rm(self, url: str, flags: dict[str, str], _: str) -> None:
+        if "recursive" in flags:
+            del self.state["buckets"][url.removeprefix("gs://")]
+        else:
+            self._storage_cat(url)
+            del self.state["objects"][url]
+
+    def _scheduler_jobs_list(self, *_: Any) -> Any:
+        return [{"name": f"projects/{PROJECT}/locations/l/jobs/{job}"} for job in self.state["schedules"]]
+
+    def _scheduler_jobs_delete(self, name: str, *_: Any) -> None:
+        self.state["schedules"].remove(name)
+
+    def _functions_delete(self, name: str, *_: Any) -> None:
+        del self.state["functions"][name]
+        del self.state["services"][name.lower()]
+        self.state["policies"].pop(f"run services {name.lower()}", None)
+        for subscription in [one for one in self.state["subscriptions"] if f"-{name.lower()}-" in one]:
+            del self.state["subscriptions"][subscription]
+            self.state["policies"].pop(f"pubsub subscriptions {subscription}", None)
+
+    def _pubsub_topics_list(self, *_: Any) -> Any:
+        return [{"name": f"projects/{PROJECT}/topics/{topic}"} for topic in self.state["topics"]]
+
+    def _pubsub_topics_delete(self, name: str, *_: Any) -> None:
+        self.state["topics"].remove(name)
+        self.state["policies"].pop(f"pubsub topics {name}", None)
+
+    def _pubsub_subscriptions_list(self, *_: Any) -> Any:
+        return [{"name": f"projects/{PROJECT}/subscriptions/{one}"} for one in self.state["subscriptions"]]
+
+    def _secrets_delete(self, name: str, *_: Any) -> None:
+        del self.state["secrets"][name]
+        self.state["policies"].pop(f"secrets {name}", None)
+
+    def _iam_service_accounts_delete(self, name: str, *_: Any) -> None:
+        self.state["accounts"].remove(name)
+        self.state["policies"].pop(f"iam service-accounts {name}", None)
+
+    def _logging_metrics_delete(self, name: str, *_: Any) -> None:
+        del self.state["metrics"][name]
+
+    def _monitoring_policies_delete(self, name: str, *_: Any) -> None:
+        del self.state["alerts"][name]
+
+    def _firestore_databases_delete(self, *_: Any) -> None:
+        if self.state["databases"][0]["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED":
+            raise Refused("FAILED_PRECONDITION: delete protection is enabled")
+        self.state |= {"databases": [], "indexes": [], "fields": [], "backups": []}
 
     def _secrets_list(self, *_: Any) -> Any:
         return [{"name": f"projects/{_NUMBER}/secrets/{secret}"} for secret in self.state["secrets"]]
@@ -321,7 +416,7 @@ class Google:
         ]
 
     def _run_services_update(self, name: str, flags: dict[str, str], _: str) -> None:
-        is_open = "true" if "no-invoker-iam-check" in flags else "false"
+        is_open = "True" if "no-invoker-iam-check" in flags else "False"
         self._there("services", name)["annotations"]["run.googleapis.com/invoker-iam-disabled"] = is_open
 
     def _eventarc_triggers_describe(self, trigger: str, flags: dict[str, str], _: str) -> Any:
@@ -414,7 +509,7 @@ def _secrets_of(flag: str) -> list[dict[str, str]]:
 
 
 def _verb(words: list[str]) -> list[str]:
-    verbs = {"create", "update", "deploy", "enable", "add"} | _LOOKS
+    verbs = {"create", "update", "deploy", "enable", "add", "delete", "cp", "rm"} | _LOOKS
     end = next(number for number, word in enumerate(words) if word in verbs)
     return words[: end + 1]
 

@@ -16,7 +16,7 @@ ALERT = {
         {
             "displayName": "a call that no worker could answer",
             "conditionThreshold": {
-                "filter": 'metric.type="logging.googleapis.com/user/sample_metric" resource.type="cloud_run_revision"',
+                "filter": 'metric.type="logging.googleapis.com/user/nightshift_sample"',
                 "comparison": "COMPARISON_GT",
                 "thresholdValue": 0,
                 "duration": "0s",
@@ -28,7 +28,7 @@ ALERT = {
 
 def write(root: Path) -> None:
     """Write both below `root`."""
-    for folder, name, content in (("metrics", "sample_metric", METRIC), ("alerts", "sample-alert", ALERT)):
+    for folder, name, content in (("metrics", "nightshift_sample", METRIC), ("alerts", "sample-alert", ALERT)):
         path = root / "monitoring" / folder / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))

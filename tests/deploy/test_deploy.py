@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from deploy.errors import DeployError
+from deploy.lock import held
 from deploy.troubles import SHARING
 from nightshift.functions import FUNCTIONS
 from tests.deploy.google import PROJECT, Refused
-from tests.deploy.world import SECRETS, Died, Site, copy_of, new_site
+from tests.deploy.world import SECRETS, Died, Site, Terminal, copy_of, new_site
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_a_second_run_changes_nothing(site: Site) -> None:
     before = copy_of(site.state)
     terminal = await site.deploy({}, email="ops@example.com")
     assert site.actions() == {"same", "check"}
-    assert [command[0] for command in terminal.made] == ["npx"]
+    assert [command[0] for command in terminal.made if "storage" not in command] == ["npx"]
     assert site.state == before
 
 
@@ -127,11 +128,10 @@ async def test_without_the_key_nothing_is_begun(site: Site) -> None:
     assert site.state["apis"] == []
 
 
-async def test_without_the_apps_bucket_nothing_is_begun(site: Site) -> None:
-    """Only Firebase can make it; the sentence says where."""
-    site.state["buckets"].clear()
+async def test_an_app_bucket_of_another_name_has_to_be_there(site: Site) -> None:
+    """Firebase makes the default one alone; the sentence says where the other is added."""
     with pytest.raises(DeployError, match=r"console\.firebase\.google\.com"):
-        await site.deploy()
+        await site.deploy(settings=f"NIGHTSHIFT_UPLOADS_BUCKET={PROJECT}-photos\n")
     assert site.state["apis"] == []
 
 
@@ -252,10 +252,10 @@ async def test_what_a_policy_refuses_in_both_ways_is_left_and_said(site: Site, m
 async def test_a_service_that_checks_no_callers_though_it_takes_events_checks_them_again(site: Site) -> None:
     """Any client could send it events."""
     await site.deploy()
-    site.state["services"]["processbatchjobs"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] = "true"
+    site.state["services"]["processbatchjobs"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] = "True"
     await site.deploy()
     annotations = site.state["services"]["processbatchjobs"]["annotations"]
-    assert annotations["run.googleapis.com/invoker-iam-disabled"] == "false"
+    assert annotations["run.googleapis.com/invoker-iam-disabled"] == "False"
 
 
 async def test_the_policy_of_what_is_not_there_is_not_asked_for(site: Site) -> None:
@@ -296,6 +296,7 @@ async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Si
 
 async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> None:
     """By its settings; the functions are not told."""
+    site.state["milli_cpu"] = 200_000
     await site.deploy(settings="DEPLOY_MAX_INSTANCES=onAiJobCreated:100, ingestBatchResults:50\n")
     config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
     assert config["maxInstanceCount"] == 100
@@ -390,13 +391,13 @@ async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> No
     alert["notificationChannels"] = ["theirs"]
     path = site.root / "monitoring" / "alerts" / "sample-alert.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"displayName": "Changed"}))
-    metric = site.root / "monitoring" / "metrics" / "sample_metric.json"
+    metric = site.root / "monitoring" / "metrics" / "nightshift_sample.json"
     metric.write_text(json.dumps(json.loads(metric.read_text()) | {"filter": "severity>=ERROR"}))
     await site.deploy(email="ops@example.com")
     (alert,) = site.state["alerts"].values()
     assert alert["displayName"] == "Changed"
     assert alert["notificationChannels"] == ["theirs", site.state["channels"][1]["name"]]
-    assert site.state["metrics"]["sample_metric"]["filter"] == "severity>=ERROR"
+    assert site.state["metrics"]["nightshift_sample"]["filter"] == "severity>=ERROR"
 
 
 async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> None:
@@ -409,3 +410,39 @@ async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> No
     site.state["indexes"][0]["state"] = "READY"
     await site.deploy()
     assert site.actions() == {"same", "check"}
+
+
+async def test_two_deployments_at_once_do_not_interleave(site: Site) -> None:
+    """The second names the first, changes nothing, and says how a lock is removed whose deployment died."""
+    await site.deploy()
+    first = await site.begin(Terminal(site.google))
+    async with held(first):
+        before = copy_of(site.state)
+        with pytest.raises(DeployError, match=r"Another deployment is under way, by .* since") as told:
+            await site.deploy(settings="NIGHTSHIFT_MODEL=gpt-5\n")
+        assert f"gcloud storage rm gs://{PROJECT}-nightshift/deployment.lock" in str(told.value)
+        assert site.state == before
+    assert site.state["objects"] == {}
+
+
+async def test_a_lock_whose_answer_was_lost_is_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object is there, and holds what this deployment wrote."""
+    await site.deploy()
+    take = site.google._storage_cp
+
+    def lose(*arguments: Any) -> None:
+        take(*arguments)
+        raise Refused("the connection was reset")
+
+    monkeypatch.setattr(site.google, "_storage_cp", lose)
+    await site.deploy()
+    assert site.state["objects"] == {}
+
+
+async def test_a_deployment_that_fails_gives_its_lock_back(site: Site) -> None:
+    """The next one begins at once."""
+    await site.deploy()
+    site.state["indexes"][0]["state"] = "CREATING"
+    with pytest.raises(DeployError, match="being built"):
+        await site.deploy()
+    assert site.state["objects"] == {}

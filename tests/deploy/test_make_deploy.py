@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nightshift.functions import FUNCTIONS
-from tests.deploy.google import PROJECT
+from tests.deploy.google import PROJECT, Google
 from tests.deploy.world import ROOT, SECRETS
 
 _PLAIN = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
@@ -34,8 +34,12 @@ def stand_ins(folder: Path) -> Path:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """The stand-ins, and a new project behind them."""
-    return stand_ins(tmp_path / "bin")
+    """The stand-ins, and a new project behind them, to which Firebase was added by hand."""
+    folder = stand_ins(tmp_path / "bin")
+    state = Google(ROOT).state
+    state["buckets"] = {f"{PROJECT}.firebasestorage.app": {"name": f"{PROJECT}.firebasestorage.app"}}
+    (folder / "state.json").write_text(json.dumps(state))
+    return folder
 
 
 def make_deploy(

@@ -12,6 +12,7 @@ from deploy.change import Change
 from deploy.cloud import Cloud
 from deploy.command import Command
 from deploy.deployment import Deployment
+from deploy.lock import held
 from deploy.shell import Answer
 from tests.deploy import sample_monitoring
 from tests.deploy.google import PROJECT, Google, changes_something
@@ -83,11 +84,32 @@ class Site:
     ) -> Terminal:
         """Deploy, and return the terminal with all commands."""
         terminal = Terminal(self.google, dies_at=dies_at, when=when)
+        deployment = await self.begin(
+            terminal, secrets, email=email, region=region, settings=settings, is_plan=plan_only
+        )
+        self.planned = await run.plan(deployment, self.said.append, with_commands=True)
+        if not plan_only:
+            run.refuse_if_missing(self.planned)
+            async with held(deployment):
+                self.left = await run.take(deployment, self.said.append)
+        return terminal
+
+    async def begin(
+        self,
+        terminal: Terminal,
+        secrets: Mapping[str, str] = SECRETS,
+        *,
+        email: str | None = None,
+        region: str = "asia-south1",
+        settings: str = "",
+        is_plan: bool = False,
+    ) -> Deployment:
+        """A deployment, of which nothing is done yet."""
         cloud = Cloud(
             project=PROJECT,
             region=region,
             shell=terminal,
-            may_be_blind=plan_only,
+            may_be_blind=is_plan,
             pause_seconds=0,
             patience_seconds=0,
             build_patience_seconds=0,
@@ -99,7 +121,7 @@ class Site:
         given = options.given_secrets(secrets)
         checked = options.check_settings(PROJECT, variables, given, {})
         await cloud.open()
-        deployment = Deployment(
+        return Deployment(
             cloud=cloud,
             root=self.root,
             settings=checked,
@@ -108,11 +130,6 @@ class Site:
             email=email,
             choices=choices,
         )
-        self.planned = await run.plan(deployment, self.said.append, with_commands=True)
-        if not plan_only:
-            run.refuse_if_missing(self.planned)
-            self.left = await run.take(deployment, self.said.append)
-        return terminal
 
     def actions(self) -> set[str]:
         """What the last plan said of things."""

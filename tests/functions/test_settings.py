@@ -175,3 +175,29 @@ def test_a_secret_of_blanks_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The function says that it needs it, as for an empty one."""
     with pytest.raises(InvalidSettings, match="OPENAI_WEBHOOK_SECRET: this function needs it"):
         load(monkeypatch, _DEPLOYED | {"OPENAI_WEBHOOK_SECRET": " \n"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ",
+        "GOOG1EXAMPLEAAAAAAAAAAA:",
+        "GOOG1EXAMPLEAAAAAAAAAAA:bGoa+V7g",
+        "GOOG1EXAMPLE/AAAAAAAAAA:bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ",
+        "AKIA1EXAMPLEAAAAAAAAAAA:bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ",
+        "GOOG1EXAMPLEAAAAAAAAAAA bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_a_key_that_signs_no_address_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Else every image would be sent with an address that Cloud Storage refuses; without a key, IAM signs."""
+    with pytest.raises(InvalidSettings, match=r"^IMAGE_SIGNING_KEY: ") as refused:
+        load(monkeypatch, _DEPLOYED | {"IMAGE_SIGNING_KEY": value})
+
+    assert value not in str(refused.value)
+    good = "GOOG1EXAMPLEAAAAAAAAAAA:bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ"
+    taken = load(monkeypatch, _DEPLOYED | {"IMAGE_SIGNING_KEY": f"{good}\n"})
+    assert taken.image_signing_key
+    assert taken.image_signing_key.get_secret_value() == good
+    assert good not in repr(taken)
+    assert load(monkeypatch, _DEPLOYED).image_signing_key is None

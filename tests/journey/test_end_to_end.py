@@ -38,6 +38,7 @@ async def test_the_demo_keeps_all_its_promises() -> None:
     for expected in ("All kept", "unknown_job_type", "forbidden_image", "insufficient_tokens", "401", "403"):
         assert expected in printed
     assert '"total": 33' in printed
+    assert "token counts that the stand-in made up" in printed
     speeds = {
         words[1]: words for words in map(str.split, printed.splitlines()) if words[1:2] in (["batch"], ["instant"])
     }

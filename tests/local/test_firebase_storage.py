@@ -19,6 +19,7 @@ from local.errors import StackError
 from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.firebase.storage_rules import as_firestore_calls_it
 from local.part import ROOT
+from local.ports import HOST, lan_address
 from local.tokens import unsigned_token
 
 PNG = b"\x89PNG\r\n\x1a\n--boundary\r\n\x00\xff"
@@ -232,6 +233,27 @@ async def test_rules_that_cannot_be_evaluated_are_said_and_deny_nothing(tmp_path
     assert said[0].startswith("storage.rules cannot be evaluated here")
     with pytest.raises(StackError):
         as_firestore_calls_it("service cloud.firestore {}", "b/{bucket}")
+
+
+async def test_a_phone_in_the_network_reaches_it_only_when_that_was_asked_for(tmp_path: Path) -> None:
+    """Else it listens on the loopback alone."""
+    network = lan_address()
+    if network == HOST:
+        pytest.skip("this computer has no network")
+    for lan in (False, True):
+        addresses = FirebaseAddresses.choose(standard=False)
+        running = running_firebase(
+            addresses, project="p", firestore="", storage_url="", rules=tmp_path / "none", lan=lan, say=print
+        )
+        async with running, httpx.AsyncClient(trust_env=False) as client:
+            for address in (addresses.auth, addresses.storage):
+                assert (await client.get(f"http://{address}/")).is_success
+                url = f"http://{network}:{address.rpartition(':')[2]}/"
+                if lan:
+                    assert (await client.get(url)).is_success
+                else:
+                    with pytest.raises(httpx.ConnectError):
+                        await client.get(url)
 
 
 async def test_the_owner_may_do_everything(bucket: Bucket) -> None:

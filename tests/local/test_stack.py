@@ -206,6 +206,7 @@ async def test_an_interrupted_stack_stops_at_once_and_leaves_nothing(source: Pat
     """One line, exit code 0, no process and no logs."""
     async with up(source) as (process, started, printed):
         assert len(started) >= 8
+        assert_it_tells_how_an_app_connects(printed)
         asked_at = time.monotonic()
 
         process.send_signal(number)
@@ -215,6 +216,28 @@ async def test_an_interrupted_stack_stops_at_once_and_leaves_nothing(source: Pat
         assert (process.returncode, rest.strip()) == (0, "Stopped.")
         assert await left_after(started, seconds=0.5) == set()
         assert not is_there(log_dir(printed))
+
+
+def assert_it_tells_how_an_app_connects(printed: str) -> None:
+    """In four languages, with the ports on which Auth, Firestore and Storage listen; and who answers, and signs in."""
+    ports = dict(
+        re.findall(r"^  (Firebase Auth|Firestore|Firebase Storage) +127\.0\.0\.1:(\d+)", printed, re.MULTILINE)
+    )
+    auth, firestore, storage = (ports[part] for part in ("Firebase Auth", "Firestore", "Firebase Storage"))
+    for line in (
+        f'connectAuthEmulator(auth, "http://127.0.0.1:{auth}");',
+        f'connectFirestoreEmulator(db, "127.0.0.1", {firestore});',
+        f'connectStorageEmulator(storage, "127.0.0.1", {storage});',
+        f'await FirebaseStorage.instance.useStorageEmulator("127.0.0.1", {storage});',
+        f'Auth.auth().useEmulator(withHost: "127.0.0.1", port: {auth})',
+        f'Firebase.firestore.useEmulator("10.0.2.2", {firestore})',
+        "No model is asked: a stand-in answers",
+        "Sign in as alice@example.com",
+    ):
+        assert line in printed
+    pasted = ("TOKEN=", "Authorization", "http://127.0.0.1", '"name"', "FirebaseFirestore", "Logs:")
+    too_wide = [one for one in printed.splitlines() if len(one) > 80 and not any(text in one for text in pasted)]
+    assert not too_wide
 
 
 async def test_a_killed_stack_leaves_no_process(source: Path) -> None:

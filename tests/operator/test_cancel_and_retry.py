@@ -7,6 +7,7 @@ import pytest
 from cli.commands import stopping
 from local.openai_server import Reply, ReplyRule, RequestFault
 from nightshift.batches import documents as batches
+from nightshift.batches import transitions
 from tests.support.operating import asked, operate
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -130,7 +131,7 @@ async def test_a_batch_at_which_somebody_stays_is_told(
     runtime = world.operators_runtime()
     found = await batches.find(runtime, batch_id)
     assert found
-    await batches.take(runtime, found).on_record()
+    await transitions.take(runtime, found).lease.on_record()
 
     code, _, complaints = await operate(world, capsys, "retry", "batch", batch_id, "--yes")
 

@@ -10,6 +10,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.batches import documents as batches
+from nightshift.batches import transitions
 from nightshift.batches.advance import stop
 from nightshift.errors import TryLater
 from tests.support.google_auth import GoogleAuth
@@ -261,13 +262,13 @@ async def test_a_batch_at_which_somebody_works_is_left_to_the_next_run(
     (batch,) = await world.batches()
     found = await batches.find(runtime, batch["id"])
     assert found
-    hold = await batches.take(runtime, found).on_record()
+    holder = await transitions.take(runtime, found).lease.on_record()
 
     told = await erase(world, capsys)
 
     assert told.code == 1
     assert told.remains == [f"1 of the user's jobs: somebody is at work on their batch {batch['id']}."]
-    await hold.write({}, release=True)
+    await holder.write({}, release=True)
     assert (await erase(world, capsys)).code == 1
     world.provider.release()
     await world.provider.settled()

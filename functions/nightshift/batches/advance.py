@@ -7,12 +7,12 @@ step again. Nothing else moves a batch.
 
 from structlog.contextvars import bind_contextvars
 
-from nightshift.batches import assemble, ingest, lanes, poll, settle, submit
+from nightshift.batches import assemble, ingest, lanes, poll, settle, submit, transitions
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.seen import NOTHING_SEEN, Seen
-from nightshift.database.leases import Hold
+from nightshift.batches.transitions import HeldBatch
 from nightshift.errors import BudgetSpent, LeaseHeld
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Budget, Runtime
@@ -34,7 +34,7 @@ async def advance_found(runtime: Runtime, found: Found, seen: Seen) -> None:
         LeaseHeld: somebody else is at it, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
-    await _advance_held(runtime, batches.take(runtime, found), seen)
+    await _advance_held(runtime, transitions.take(runtime, found), seen)
 
 
 async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
@@ -52,9 +52,9 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
     """
     found = await batches.find(runtime, batch_id)
     if found and found.batch.is_stoppable:
-        hold = batches.take(runtime, found)
-        await hold.write({"stop": wish})
-        await _advance_held(runtime, hold, NOTHING_SEEN)
+        held = transitions.take(runtime, found)
+        await held.request_stop(wish)
+        await _advance_held(runtime, held, NOTHING_SEEN)
     return found
 
 
@@ -76,14 +76,14 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     bind_contextvars(lane=str(lane))
     # Without its provider nothing of the lane is touched.
     runtime.provider_for(lane)
-    lane_hold = await lanes.take(runtime, lane, coalesce=coalesce)
-    if lane_hold is None:
+    held_lane = await lanes.take(runtime, lane, coalesce=coalesce)
+    if held_lane is None:
         return
-    async with lane_hold.released_after():
+    async with held_lane.lease.released_after():
         while not budget.is_spent:
-            is_learning = lanes.most_requests(lane_hold) is not None
+            is_learning = held_lane.most_requests is not None
             try:
-                assembled = await assemble.assemble(runtime, lane, lane_hold)
+                assembled = await assemble.assemble(runtime, held_lane)
             except LeaseHeld:
                 # Somebody was faster; the jobs that we came for are theirs, or the next leader's.
                 break
@@ -93,20 +93,20 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             if assembled is None:
                 break
             try:
-                await _advance_held(runtime, assembled.hold, NOTHING_SEEN)
+                await _advance_held(runtime, assembled.held, NOTHING_SEEN)
             except ProviderTrouble:
                 lanes.pause(runtime, lane)
                 raise
-            was_taken = batches.batch_of(assembled.hold).status == "submitted"
+            was_taken = assembled.held.batch.status == "submitted"
             # After a full queue, one batch at a time finds out what fits.
             if not assembled.is_full or not was_taken or is_learning:
                 break
 
 
-async def _advance_held(runtime: Runtime, hold: Hold, seen: Seen) -> None:
-    _bind(batches.batch_of(hold))
-    async with hold.released_after():
-        while await _step(runtime, hold, seen):
+async def _advance_held(runtime: Runtime, held: HeldBatch, seen: Seen) -> None:
+    _bind(held.batch)
+    async with held.lease.released_after():
+        while await _step(runtime, held, seen):
             pass
 
 
@@ -115,25 +115,25 @@ def _bind(batch: Batch) -> None:
     bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
 
 
-async def _step(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
+async def _step(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
     """Take the batch's next step. Returns whether there may be another one now."""
-    status = batches.batch_of(hold).status
+    status = held.batch.status
     if status == "submitted":
         # While the provider is at work there is nothing to write, the lease included.
-        return await poll.note_outcome(runtime, hold, seen)
-    await hold.on_record()
+        return await poll.note_outcome(runtime, held, seen)
+    await held.lease.on_record()
     match status:
-        case "assembling" if batches.batch_of(hold).stop:
+        case "assembling" if held.batch.stop:
             # Whether there is anything to stop at the provider is the next step's to find out.
-            hold.put_off({"status": "sealed"})
+            held.seal()
         case "assembling":
-            await assemble.reassemble(runtime, hold)
+            await assemble.reassemble(runtime, held)
         case "sealed":
-            await submit.submit(runtime, hold, seen)
+            await submit.submit(runtime, held, seen)
         case "ingesting":
-            return await ingest.ingest(runtime, hold)
+            return await ingest.ingest(runtime, held)
         case "settling":
-            await settle.settle(runtime, hold)
+            await settle.settle(runtime, held)
         case _:
             return False
-    return not hold.is_released
+    return not held.lease.is_released

@@ -20,13 +20,14 @@ from typing import Final
 
 import structlog
 
-from nightshift.batches import artifacts, lanes
+from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
 from nightshift.batches.correction import NO_CORRECTION, Correction
+from nightshift.batches.lanes import HeldLane
 from nightshift.batches.limits import BatchLimits, Estimate, Room
 from nightshift.batches.queue import Turns, queued
+from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
-from nightshift.database.leases import Hold
 from nightshift.errors import BudgetSpent, JobRefused, TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.job import Job
@@ -50,48 +51,49 @@ _IMAGE_PATIENCE: Final = timedelta(hours=1)
 class Assembled:
     """A sealed batch, its lease held."""
 
-    hold: Hold
+    held: HeldBatch
     # Whether it is full, so that jobs may still be waiting.
     is_full: bool
 
 
-async def assemble(runtime: Runtime, lane: Lane, lane_hold: Hold) -> Assembled | None:
+async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
     """Gather the lane's next jobs into one new batch, and seal it; None when no job is queued, or none may be sent now.
 
     Raises:
         LeaseHeld: somebody else is at the lane.
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
+    lane = held_lane.lane
     budget_usd = runtime.settings.daily_budget_usd or inf
     spent_usd = await _spent_usd(runtime, lane) if isfinite(budget_usd) else 0.0
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
-    limits = await _limits(runtime, lane, lanes.most_requests(lane_hold), budget_usd - spent_usd)
+    limits = await _limits(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
-    assembly = _Assembly(runtime, lane, lane_hold, limits, correction)
+    assembly = _Assembly(runtime, held_lane, limits, correction)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
-        hold = assembly.hold
-        if hold is None or first is None:
+        held = assembly.held
+        if held is None or first is None:
             if assembly.is_over_budget:
                 raise BudgetSpent(spent_usd, budget_usd)
             return None
-        async with hold.kept():
-            await artifacts.write(runtime, hold.ref.id, "input", _chained(first, pages))
+        async with held.lease.renewed():
+            await artifacts.write(runtime, held.batch.batch_id, "input", _chained(first, pages))
             if assembly.is_doubtful:
                 # A claim whose answer was lost may have landed since; after this write none can any more.
-                await hold.write({})
-                await reassemble(runtime, hold)
+                await held.lease.renew()
+                await reassemble(runtime, held)
             else:
-                hold.put_off({"status": "sealed"})
-                log.info("batch_sealed", batch_id=hold.ref.id, jobs=assembly.room.requests)
-    return Assembled(hold=hold, is_full=assembly.is_full)
+                held.seal()
+                log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=assembly.room.requests)
+    return Assembled(held=held, is_full=assembly.is_full)
 
 
-async def reassemble(runtime: Runtime, hold: Hold) -> None:
+async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
     """Write a batch's input file anew, from the jobs that it has claimed by the database's word, and seal it."""
-    batch = batches.batch_of(hold)
+    batch = held.batch
     written = 0
 
     async def pages() -> AsyncIterator[bytes]:
@@ -105,29 +107,26 @@ async def reassemble(runtime: Runtime, hold: Hold) -> None:
 
     await artifacts.write(runtime, batch.batch_id, "input", pages())
     # Those that ended meanwhile, since they can never be sent or somebody cancelled them, are its jobs, too.
-    claimed = {"jobCount": await batches.count_claimed(runtime, batch.batch_id)}
+    claimed = await batches.count_claimed(runtime, batch.batch_id)
     if written:
-        await hold.write({"status": "sealed", **claimed})
+        await held.seal_again(claimed)
         log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
     else:
-        await hold.write({"status": "settling", "outcome": "cancelled", **claimed})
+        await held.give_up_empty(claimed)
 
 
 class _Assembly:
     """A batch while it fills."""
 
-    def __init__(
-        self, runtime: Runtime, lane: Lane, lane_hold: Hold, limits: BatchLimits, correction: Correction
-    ) -> None:
-        self.hold: Hold | None = None
+    def __init__(self, runtime: Runtime, held_lane: HeldLane, limits: BatchLimits, correction: Correction) -> None:
+        self.held: HeldBatch | None = None
         self.room = Room(limits=limits)
         self._runtime = runtime
-        self._lane = lane
-        self._lane_hold = lane_hold
+        self._lane = held_lane.lane
+        self._held_lane = held_lane
         self._correction = correction
         # Whether jobs may have to stay in the queue.
-        learned = lanes.most_requests(lane_hold)
-        self._is_scarce = learned is not None or limits.tokens is not None or isfinite(limits.usd)
+        self._is_scarce = held_lane.most_requests is not None or limits.tokens is not None or isfinite(limits.usd)
         # A claim was undecided: the batch may hold jobs that are not among its lines.
         self.is_doubtful = False
         # No further line fits.
@@ -149,13 +148,13 @@ class _Assembly:
                         tries = attempts()
             except Undecided:
                 # A job was taken by another batch, or nobody knows: what is still queued is read again.
-                self.is_doubtful = self.hold is not None
+                self.is_doubtful = self.held is not None
 
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
         number = 0
         # Whose turn is the next is written with the batch itself, so it is about the first page.
-        turns = Turns.read(self._lane_hold.fields) if self._is_scarce and self.hold is None else None
+        turns = self._held_lane.turns if self._is_scarce and self.held is None else None
         async with aclosing(queued(runtime, lane, limit, _PAGE, turns)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
@@ -199,13 +198,12 @@ class _Assembly:
         estimate = Estimate(
             tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd, correction=self._correction
         )
-        if self.hold:
-            await batches.claim(self._runtime, self.hold, jobs, estimate)
+        if self.held:
+            await self.held.claim(jobs, estimate)
         else:
-            self.hold = await batches.create_with(
+            self.held = await create_batch(
                 self._runtime,
-                self._lane_hold,
-                self._lane,
+                self._held_lane,
                 jobs,
                 estimate,
                 turns=turns,

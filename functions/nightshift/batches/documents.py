@@ -1,28 +1,22 @@
-"""Batches: their documents, and the jobs' way into and out of them."""
+"""Reading batches, and the jobs that are in them."""
 
 import asyncio
-import secrets
 import string
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP, DocumentSnapshot, FieldFilter, Query
+from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
-from nightshift.batches import lanes
 from nightshift.batches.batch import OPEN, Batch
 from nightshift.batches.correction import Billed, Correction, learned
 from nightshift.batches.correction import read as read_correction
-from nightshift.batches.counts import NOTHING_SETTLED, Counts
-from nightshift.batches.limits import Estimate
-from nightshift.batches.queue import Turns
-from nightshift.database import leases
-from nightshift.database.collections import BATCHES, JOBS
-from nightshift.database.commits import READ, Commit
+from nightshift.batches.counts import Counts
+from nightshift.database.collections import BATCHES
+from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
-from nightshift.database.leases import Hold
 from nightshift.errors import TryLater
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
@@ -35,26 +29,19 @@ from nightshift.values.usage import Usage, count_of, usd_of
 
 log = structlog.get_logger()
 
-_ID_PREFIX: Final = "ns-"
-_ID_LETTERS: Final = string.ascii_letters + string.digits
+# A batch id is known for ours on a file's name at the provider.
+ID_PREFIX: Final = "ns-"
+ID_LETTERS: Final = string.ascii_letters + string.digits
+ID_RANDOM_LETTERS: Final = 20
 _PAGE: Final = 300
 # By how many of a lane its estimates are corrected.
 _LAST_BATCHES: Final = 5
 
 
-def _new_batch_id() -> str:
-    """An id that is known for ours on a file's name at the provider."""
-    return _ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
-
-
 def is_batch_id(name: str) -> bool:
     """Whether a name has the form of our batch ids."""
-    return name.startswith(_ID_PREFIX) and name.removeprefix(_ID_PREFIX).isalnum() and len(name) == len(_new_batch_id())
-
-
-def batch_of(hold: Hold) -> Batch:
-    """The batch on which a lease is held, as it is now."""
-    return _batch(hold.ref.id, hold.fields)
+    letters = name.removeprefix(ID_PREFIX)
+    return name.startswith(ID_PREFIX) and letters.isalnum() and len(letters) == ID_RANDOM_LETTERS
 
 
 async def read(runtime: Runtime, batch_id: str) -> Batch | None:
@@ -83,11 +70,6 @@ async def find(runtime: Runtime, batch_id: str) -> Found | None:
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
     batch = _existing(snapshot) if snapshot.exists else None
     return Found(batch=batch, snapshot=snapshot) if batch and batch.is_open else None
-
-
-def take(runtime: Runtime, found: Found) -> Hold:
-    """Begin a hold on an open batch as it was read. Raises LeaseHeld if somebody else is at it."""
-    return leases.begin_or_raise(runtime, found.snapshot)
 
 
 async def open_batches(runtime: Runtime) -> list[Found]:
@@ -148,86 +130,6 @@ async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
 
 
-async def create_with(
-    runtime: Runtime,
-    lane_hold: Hold,
-    lane: Lane,
-    jobs: Sequence[Job],
-    estimate: Estimate,
-    *,
-    turns: Turns | None,
-    is_last: bool,
-    is_burst: bool,
-) -> Hold:
-    """Create a batch together with its first jobs, and hold its lease.
-
-    Args:
-        lane_hold: the lane's; it is put on record in the same commit.
-        estimate: of these jobs.
-        turns: for the lane's next batch.
-        is_last: no further job is to be claimed; then the lane is given free.
-        is_burst: many jobs were waiting.
-
-    Raises:
-        Undecided: a job was taken meanwhile.
-        LeaseHeld: the lane was.
-    """
-    lease = leases.new_lease(runtime)
-    ref = runtime.firestore.collection(BATCHES).document(_new_batch_id())
-    fields = {
-        "status": "assembling",
-        "provider": lane.provider,
-        "endpoint": lane.endpoint,
-        "model": lane.model,
-        "lane": str(lane),
-        "jobCount": len(jobs),
-        "estimatedTokens": estimate.tokens,
-        "budgetDay": runtime.today,
-        "budgetUsd": estimate.usd,
-        "estimatedUsd": estimate.usd,
-        "correction": estimate.correction.fields(),
-        "counts": NOTHING_SETTLED.fields(),
-    }
-
-    def create(writes: Commit) -> None:
-        _claim(runtime, writes, ref.id, jobs)
-        writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
-
-    changes = lanes.submission(runtime, lane_hold, turns, is_burst=is_burst)
-    update_time = await lane_hold.write(changes, also=create, release=is_last)
-    lanes.remember_submission(runtime, lane, lane_hold)
-    return Hold(runtime, ref, {**fields, "createdAt": runtime.now()}, update_time, lease)
-
-
-async def claim(runtime: Runtime, hold: Hold, jobs: Sequence[Job], estimate: Estimate) -> None:
-    """Take more jobs into the batch that is being assembled. Raises Undecided if a job was taken meanwhile."""
-    batch = batch_of(hold)
-    await hold.write(
-        {
-            "jobCount": batch.job_count + len(jobs),
-            "estimatedTokens": batch.estimated_tokens + estimate.tokens,
-            "budgetUsd": batch.budget_usd + estimate.usd,
-            "estimatedUsd": batch.budget_usd + estimate.usd,
-        },
-        also=lambda writes: _claim(runtime, writes, batch.batch_id, jobs),
-    )
-
-
-def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        writes.update(
-            runtime.firestore.collection(JOBS).document(job.job_id),
-            {
-                "status": PROCESSING,
-                "batchId": batch_id,
-                "attempts": job.attempts + 1,
-                "submittedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-            },
-            read_as_of=job.update_time,
-        )
-
-
 async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list[Job]]:
     """The batch's jobs that are not dealt with yet, page by page; jobs that a caller settles do not disturb it."""
     last = None
@@ -275,7 +177,8 @@ async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None)
     return Counts(completed=completed, failed=failed, retried=retried, cancelled=cancelled)
 
 
-def _batch(batch_id: str, fields: Mapping[str, Any]) -> Batch:
+def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
+    """The batch that a document's fields describe. Raises KeyError, TypeError or ValueError if they describe none."""
     return Batch(
         batch_id=batch_id,
         status=fields["status"],
@@ -313,7 +216,7 @@ def _existing(snapshot: "DocumentSnapshot[Any]") -> Batch:
 def readable(batch_id: str, fields: Mapping[str, Any]) -> Batch | None:
     """The batch that a document's fields describe; None, and an event, if they describe none."""
     try:
-        return _batch(batch_id, fields)
+        return batch_from(batch_id, fields)
     except (KeyError, TypeError, ValueError) as malformed:
         # Nothing of ours writes such a document; it must not stop the others.
         log.error("batch_unreadable", batch_id=batch_id, error=type(malformed).__name__)

@@ -30,7 +30,7 @@ from nightshift.batches.cutting import Cutter, ResultFile, Shard, Stretch
 from nightshift.batches.lines import settle_lines
 from nightshift.batches.shard import settle_shard
 from nightshift.batches.tally import Tally
-from nightshift.database.leases import Hold
+from nightshift.batches.transitions import HeldBatch
 from nightshift.errors import LeaseHeld
 from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
@@ -43,7 +43,7 @@ _VISIBLE_AFTER: Final = timedelta(minutes=30)
 _TROUBLE_PATIENCE: Final = timedelta(hours=24)
 
 
-async def ingest(runtime: Runtime, hold: Hold) -> bool:
+async def ingest(runtime: Runtime, held: HeldBatch) -> bool:
     """Settle all that the provider's files say.
 
     Returns:
@@ -52,7 +52,7 @@ async def ingest(runtime: Runtime, hold: Hold) -> bool:
     Raises:
         ProviderTrouble: a file cannot be read now; then it is repeated.
     """
-    batch = batches.batch_of(hold)
+    batch = held.batch
     cut = (await shards.of_batch(runtime, batch.batch_id))[0] if batch.is_cut else []
     in_place = Tally()
     files: tuple[tuple[ResultFile, str | None], ...] = (
@@ -66,12 +66,12 @@ async def ingest(runtime: Runtime, hold: Hold) -> bool:
             if len(stretches) == 1:
                 in_place += await settle_lines(runtime, batch, file, stretches[0])
                 continue
-            of_file = await _cut(runtime, hold, file, stretches)
+            of_file = await _cut(runtime, held, file, stretches)
             if of_file and await messages.call_workers(runtime, batch.batch_id, [s.shard_id for s in of_file]):
                 return False
         if not await _settle_shards(runtime, batch, of_file):
             return False
-    await _sum_up(runtime, hold, in_place)
+    await _sum_up(runtime, held, in_place)
     return True
 
 
@@ -98,11 +98,11 @@ async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterato
         yield chunk
 
 
-async def _cut(runtime: Runtime, hold: Hold, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
+async def _cut(runtime: Runtime, held: HeldBatch, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
     if not stretches:
         return []
     log.info("batch_cut", file=file, shards=len(stretches))
-    return await shards.create(runtime, hold, file, stretches)
+    return await shards.create(runtime, held, file, stretches)
 
 
 async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -> bool:
@@ -117,21 +117,9 @@ async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -
     return are_settled
 
 
-async def _sum_up(runtime: Runtime, hold: Hold, in_place: Tally) -> None:
-    batch = batches.batch_of(hold)
+async def _sum_up(runtime: Runtime, held: HeldBatch, in_place: Tally) -> None:
+    batch = held.batch
     cut, of_shards = await shards.of_batch(runtime, batch.batch_id) if batch.is_cut else ([], Tally())
     tally = in_place + of_shards
     log.info("batch_ingested", **tally.counts())
-    summed_up = {
-        "status": "settling",
-        # The provider's own sum counts; where it gives none, ours does.
-        "usage": hold.fields.get("usage") or tally.usage.fields(),
-        "counts": tally.settled.fields(),
-        "malformedLines": tally.malformed,
-        "unknownLines": tally.unknown,
-        **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
-    }
-    if cut:
-        await hold.write(summed_up, also=shards.deletion(runtime, batch.batch_id, cut))
-    else:
-        hold.put_off(summed_up)
+    await held.sum_up(tally, shards.deletion(runtime, batch.batch_id, cut) if cut else None)

@@ -1,7 +1,6 @@
 """Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeGuard
 
@@ -13,7 +12,7 @@ from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
 from nightshift.database.commits import READ
-from nightshift.database.leases import Hold, Writes
+from nightshift.database.leases import LeaseHolder, Writes
 from nightshift.errors import LeaseHeld
 from nightshift.jobs.documents import jobs_where
 from nightshift.runtime import Runtime
@@ -31,13 +30,58 @@ _PAUSE: Final = timedelta(minutes=1)
 _WIDEST: Final = 8
 
 
-async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
-    """Begin a hold on the lane, or None: it is held, it backs off, or (with `coalesce`) was submitted a moment ago.
+class HeldLane:
+    """A lane on which this process has the lease."""
 
-    It goes on record with the batch that is created under it (`submission`), so a lane without jobs costs no write. Of
-    a busy lane it goes on record at once: that write keeps all other instances from reading the same jobs in vain.
+    def __init__(self, runtime: Runtime, lane: Lane, lease: LeaseHolder, fields: Mapping[str, Any]) -> None:
+        self.lane = lane
+        self.lease = lease
+        self._runtime = runtime
+        self._fields = fields
 
-    With `coalesce`, what this instance remembers of the lane may answer instead of its document.
+    @property
+    def most_requests(self) -> int | None:
+        """How many requests a batch may hold since the provider's queue was last full; None = no limit is known."""
+        return count_of(self._fields.get("mostRequests")) or None
+
+    @property
+    def turns(self) -> Turns:
+        """Whose turn it is, where not everything can be sent."""
+        return Turns.read(self._fields)
+
+    async def record_submission(self, also: Writes, turns: Turns | None, *, is_burst: bool, release: bool) -> datetime:
+        """Put the lease and a submission on record, in the commit that creates the batch; returns its update time.
+
+        The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set.
+        A learned limit is doubled, until it limits nothing any more. The turns go on.
+
+        Args:
+            also: creates the batch.
+            release: give the lease up in the same commit.
+        """
+        changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP, **(turns.fields() if turns else {})}
+        as_set = self._runtime.settings.coalesce_seconds
+        before = _window_seconds(self._runtime, self._fields)
+        window = min(2 * before, _WIDEST * as_set) if is_burst else as_set
+        if window != before:
+            changes["windowSeconds"] = window
+        if learned := self.most_requests:
+            is_needed = 2 * learned < self._runtime.settings.max_batch_requests
+            changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
+        update_time = await self.lease.write(changes, also=also, release=release)
+        self._fields = {**self._fields, **changes}
+        # Spares the triggers of this instance the reading of a document that was just written.
+        self._runtime.instance.lanes.close(self.lane, self._runtime.now() + timedelta(seconds=window))
+        return update_time
+
+
+async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> HeldLane | None:
+    """Take the lane's lease. None if it is held, backs off, or (with `coalesce`) was submitted a moment ago.
+
+    The lease goes on record with the batch that is created under it, so a lane without jobs costs no write. Of a busy
+    lane it goes on record at once: that write keeps all other instances from reading the same jobs in vain.
+
+    With `coalesce`, this instance's cache of the lane may answer instead of its document.
     """
     memory = runtime.instance.lanes
     if not coalesce:
@@ -48,7 +92,7 @@ async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> Hold | None:
         return await _take(runtime, lane, memory, coalesce=True)
 
 
-async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> Hold | None:
+async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> HeldLane | None:
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()
@@ -60,66 +104,28 @@ async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: b
     if coalesce and _is_later(submitted_at, now - quiet_for):
         memory.close(lane, submitted_at + quiet_for)
         return None
-    # By us, or by somebody else.
+    # By this process, or by another one.
     memory.close_while_held(lane)
-    hold = leases.begin(runtime, snapshot)
-    if hold is None:
+    lease = leases.take_if_free(runtime, snapshot)
+    if lease is None:
         return None
-    hold.fields["lane"] = str(lane)
+    if not snapshot.exists:
+        lease.with_next_write({"lane": str(lane)})
     if coalesce and _is_later(submitted_at, now - _BUSY_WINDOWS * quiet_for):
-        with suppress(LeaseHeld):
-            return await hold.on_record()
-        return None
-    return hold
+        try:
+            await lease.on_record()
+        except LeaseHeld:
+            return None
+    return HeldLane(runtime, lane, lease, fields)
 
 
-def most_requests(hold: Hold) -> int | None:
-    """How many requests a batch may hold since the provider's queue was last full; None = no limit is known."""
-    return count_of(hold.fields.get("mostRequests")) or None
-
-
-def submission(runtime: Runtime, hold: Hold, turns: Turns | None, *, is_burst: bool) -> dict[str, Any]:
-    """What a new batch changes in its lane's document, in the commit that creates it.
-
-    The coalescing window begins; in a burst it is twice as wide as the one before, up to a bound, and else as set. A
-    learned limit is doubled, until it limits nothing any more. The turns go on.
-    """
-    changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP, **(turns.fields() if turns else {})}
-    as_set = runtime.settings.coalesce_seconds
-    window = min(2 * _window_seconds(runtime, hold.fields), _WIDEST * as_set) if is_burst else as_set
-    if window != _window_seconds(runtime, hold.fields):
-        changes["windowSeconds"] = window
-    if learned := most_requests(hold):
-        is_needed = 2 * learned < runtime.settings.max_batch_requests
-        changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
-    return changes
-
-
-def remember_submission(runtime: Runtime, lane: Lane, hold: Hold) -> None:
-    """Spare the triggers of this instance the reading of a document that it has just written."""
-    window = timedelta(seconds=_window_seconds(runtime, hold.fields))
-    runtime.instance.lanes.close(lane, runtime.now() + window)
-
-
-async def back_off(
-    runtime: Runtime,
-    batch_hold: Hold,
-    lane: Lane,
-    until: datetime,
-    most_requests: int | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> None:
-    """Let no lease holder submit this lane until then.
+async def backing_off(runtime: Runtime, lane: Lane, until: datetime, most_requests: int | None) -> Writes:
+    """What lets no lease holder submit this lane until then, in the commit of a batch that met the trouble.
 
     Args:
-        batch_hold: the lease on the batch that met the trouble; who slept past it backs nothing off. Raises as its
-            `write`.
-        most_requests: how many requests a batch may hold from then on, since the provider's queue is full; None leaves
-            it as it was.
-        changes: what the same commit changes in the batch.
+        most_requests: how many requests a batch may hold from then on; None leaves it as it was.
     """
-    backing_off = await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
-    await batch_hold.write(changes or {}, also=backing_off)
+    return await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
 
 
 async def end_of_back_off(runtime: Runtime, lane: Lane) -> Writes:

@@ -16,12 +16,11 @@ import structlog
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
-from nightshift.database.leases import Hold
+from nightshift.batches.transitions import HeldBatch
 from nightshift.duty import unless_trouble
 from nightshift.providers.base import Provider, ProviderGone, RemoteBatch, one_word
 from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
-from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
@@ -88,13 +87,13 @@ async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:
             await provider.delete_file(file_id)
 
 
-async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
+async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
     """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
 
     Args:
         seen: what `look` saw a moment ago; a batch that it did not see is asked for again.
     """
-    batch = batches.batch_of(hold)
+    batch = held.batch
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
     provider = runtime.provider_for(batch.lane)
     age, window = runtime.now() - batch.sent_at, provider.traits.window
@@ -104,8 +103,7 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
         if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE * window):
             return False
         log.warning("batch_gone", remote_id=batch.remote_id)
-        gone = {"errorCode": "batch_gone", "trouble": Trouble.LEFT_OUT.value}
-        await hold.write({"status": "settling", "outcome": "failed", **gone})
+        await held.mark_gone()
         return True
     if _is_to_be_told_to_stop(batch, remote, runtime.now()):
         if batch.stop:
@@ -115,28 +113,13 @@ async def note_outcome(runtime: Runtime, hold: Hold, seen: Seen) -> bool:
         await provider.cancel(batch.remote_id)
     if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE * window:
         if remote.outcome and batch.output_missing_since is None:
-            await hold.write({"outputMissingSince": runtime.now()})
+            await held.note_output_missing()
         return False
     code = remote.error_code and one_word(remote.error_code)
     (log.info if remote.outcome == "completed" else log.warning)(
         "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code
     )
-    reason: dict[str, str | None] = {}
-    if remote.error_code:
-        reason |= {"errorCode": remote.error_code, "errorMessage": remote.error_message}
-    if remote.trouble:
-        reason["trouble"] = remote.trouble.value
-    await hold.write(
-        {
-            "status": "ingesting",
-            "outcome": remote.outcome or "expired",
-            "endedAt": runtime.now(),
-            "outputFileId": remote.output_file_id,
-            "errorFileId": remote.error_file_id,
-            "usage": remote.usage.fields() if remote.usage else None,
-            **reason,
-        }
-    )
+    await held.mark_ended(remote)
     return True
 
 

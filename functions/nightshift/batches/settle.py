@@ -11,15 +11,13 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.batches import documents as batches
 from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
-from nightshift.database.leases import Hold
+from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
-from nightshift.jobs.retention import batch_expiry
 from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
@@ -42,14 +40,14 @@ _LEFT_OUT: Final[dict[Outcome, Trouble]] = {
 }
 
 
-async def settle(runtime: Runtime, hold: Hold) -> None:
+async def settle(runtime: Runtime, held: HeldBatch) -> None:
     """Close a batch. Raises ProviderTrouble when a file cannot be deleted now; then it is repeated."""
-    batch = batches.batch_of(hold)
+    batch = held.batch
     outcome = batch.outcome or "failed"
     left_out = _left_out(batch, outcome)
     if left_out.trouble.is_waited_for:
         # Before its jobs are queued again.
-        await _back_off(runtime, hold, left_out.trouble, _BACK_OFF)
+        await _back_off(runtime, held, left_out.trouble, _BACK_OFF)
     is_accounted_for = batch.counts.total == batch.job_count
     trouble, spared = batch.trouble, batch.spared
     if not is_accounted_for:
@@ -63,22 +61,10 @@ async def settle(runtime: Runtime, hold: Hold) -> None:
         _log_spared(trouble, spared)
         repeated = spared - _AT_ONCE
         if repeated > 0 and not counts.completed and not left_out.trouble.is_waited_for:
-            await _back_off(runtime, hold, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
+            await _back_off(runtime, held, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, batch.usage)
-    await hold.write(
-        {
-            "status": outcome,
-            "counts": counts.fields(),
-            "costUsd": cost_usd,
-            # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
-            "budgetUsd": cost_usd or 0.0,
-            "realtimeCostUsd": realtime_cost_usd(provider, model, batch.usage),
-            "completedAt": SERVER_TIMESTAMP,
-            **batch_expiry(runtime),
-        },
-        release=True,
-    )
+    await held.close(outcome, counts, cost_usd, realtime_cost_usd(provider, model, batch.usage))
     log.info("batch_settled", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
 
 
@@ -101,11 +87,10 @@ def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
     return no_answer(_LEFT_OUT[outcome])
 
 
-async def _back_off(runtime: Runtime, hold: Hold, trouble: Trouble, pause: timedelta) -> None:
+async def _back_off(runtime: Runtime, held: HeldBatch, trouble: Trouble, pause: timedelta) -> None:
     """Let nothing be submitted in the batch's lane for a while: what is wrong is not wrong with its jobs."""
-    batch = batches.batch_of(hold)
-    most_requests = max(1, batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
-    await lanes.back_off(runtime, hold, batch.lane, runtime.now() + pause, most_requests)
+    most_requests = max(1, held.batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
+    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests)
     lanes.log_back_off(trouble, pause)
 
 

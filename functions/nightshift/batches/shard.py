@@ -12,11 +12,10 @@ log = structlog.get_logger()
 
 async def settle_shard(runtime: Runtime, batch: Batch, shard_id: str) -> None:
     """Settle a shard, unless it is settled already. Raises LeaseHeld if somebody else is at it."""
-    hold = await shards.take(runtime, batch.batch_id, shard_id)
-    if hold is None:
+    held = await shards.take(runtime, batch.batch_id, shard_id)
+    if held is None:
         return
-    shard = shards.shard_of(hold)
-    async with hold.released_after():
-        tally = await settle_lines(runtime, batch, shard.file, shard.stretch)
-        await shards.note_settled(hold, tally)
+    async with held.lease.released_after():
+        tally = await settle_lines(runtime, batch, held.shard.file, held.shard.stretch)
+        await held.mark_settled(tally)
     log.info("shard_settled", shard_id=shard_id, **tally.counts())

@@ -5,16 +5,18 @@ ingestion. In between each is settled once: its numbers stand in its document, s
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import FieldFilter
 
 from nightshift.batches.cutting import ResultFile, Shard, Stretch
 from nightshift.batches.tally import Tally
+from nightshift.batches.transitions import HeldBatch
 from nightshift.database import leases
 from nightshift.database.collections import BATCHES, SHARDS
 from nightshift.database.commits import READ, Commit
-from nightshift.database.leases import Hold, Writes
+from nightshift.database.leases import LeaseHolder, Writes
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
 _IS_SETTLED: Final = "isSettled"
 
 
-async def create(runtime: Runtime, hold: Hold, file: ResultFile, stretches: Sequence[Stretch]) -> list[Shard]:
+@dataclass(frozen=True, kw_only=True)
+class HeldShard:
+    """A shard on which this worker has the lease."""
+
+    shard: Shard
+    lease: LeaseHolder
+
+    async def mark_settled(self, tally: Tally) -> None:
+        """All lines of the shard are dealt with; the lease is given up."""
+        await self.lease.write({_IS_SETTLED: True, "tally": tally.fields()}, release=True)
+
+
+async def create(runtime: Runtime, held: HeldBatch, file: ResultFile, stretches: Sequence[Stretch]) -> list[Shard]:
     """Cut a batch's file into shards, in one commit under the batch's lease."""
     shards = [
         Shard(shard_id=f"{file}-{number:03}", file=file, stretch=stretch, is_settled=False)
@@ -33,9 +47,9 @@ async def create(runtime: Runtime, hold: Hold, file: ResultFile, stretches: Sequ
     def create_all(writes: Commit) -> None:
         for shard in shards:
             fields = {"file": file, "start": shard.stretch.start, "end": shard.stretch.end, _IS_SETTLED: False}
-            writes.create(_ref(runtime, hold.ref.id, shard.shard_id), fields)
+            writes.create(_ref(runtime, held.batch.batch_id, shard.shard_id), fields)
 
-    await hold.write({"isCut": True}, also=create_all)
+    await held.cut(create_all)
     return shards
 
 
@@ -52,22 +66,12 @@ async def is_any_unsettled(runtime: Runtime, batch_id: str) -> bool:
     return bool(await query.get(**READ))
 
 
-async def take(runtime: Runtime, batch_id: str, shard_id: str) -> Hold | None:
-    """Take the lease on a shard, or None if it is settled or gone. Raises LeaseHeld if somebody else is at it."""
+async def take(runtime: Runtime, batch_id: str, shard_id: str) -> HeldShard | None:
+    """Take the lease on a shard, or None if it is settled or gone. Raises LeaseHeld if another worker is at it."""
     snapshot = await _ref(runtime, batch_id, shard_id).get(**READ)
-    if not snapshot.exists or _shard(snapshot).is_settled:
+    if not snapshot.exists or (shard := _shard(snapshot)).is_settled:
         return None
-    return await leases.begin_or_raise(runtime, snapshot).on_record()
-
-
-def shard_of(hold: Hold) -> Shard:
-    """The shard on which a lease is held."""
-    return _read(hold.ref.id, hold.fields)
-
-
-async def note_settled(hold: Hold, tally: Tally) -> None:
-    """Record that all lines of a shard are dealt with, and give its lease free."""
-    await hold.write({_IS_SETTLED: True, "tally": tally.fields()}, release=True)
+    return HeldShard(shard=shard, lease=await leases.take(runtime, snapshot).on_record())
 
 
 def deletion(runtime: Runtime, batch_id: str, shards: Sequence[Shard]) -> Writes:

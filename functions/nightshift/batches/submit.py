@@ -13,17 +13,15 @@ one that is not on record.
 
 import asyncio
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from google.api_core.exceptions import NotFound
-from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches import artifacts, lanes
-from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
-from nightshift.database.leases import Hold, Writes
+from nightshift.batches.transitions import HeldBatch
 from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 
@@ -37,7 +35,7 @@ _BACK_OFF: Final = timedelta(minutes=10)
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
 
-async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
+async def submit(runtime: Runtime, held: HeldBatch, seen: Seen) -> None:
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
 
     The lease of a batch that is found there, and has ended already or is to be stopped, is kept: there is a next step.
@@ -49,44 +47,30 @@ async def submit(runtime: Runtime, hold: Hold, seen: Seen) -> None:
     Raises:
         ProviderTrouble: it did not answer, or not now.
     """
-    batch = batches.batch_of(hold)
+    batch = held.batch
     try:
         adopted = await _adopted(runtime, batch, seen)
         if adopted is None and batch.stop:
-            await hold.write({"status": "settling", "outcome": "cancelled"})
+            await held.cancel_unsent()
             return
-        remote = adopted or await _created(runtime, hold, batch)
+        remote = adopted or await _created(runtime, held)
     except ProviderRefusal as refusal:
         log.error("batch_refused", code=one_word(refusal.code))
-        reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
-        await hold.write({"status": "settling", "outcome": "failed", **reason}, await _trouble_over(runtime, batch))
+        await held.record_refusal(refusal)
         return
     except ProviderTrouble as trouble:
         if trouble.needs_operator:
             # This batch is tried again by each tick, and no other one is made meanwhile.
-            met = {"trouble": trouble.trouble.value}
-            await lanes.back_off(runtime, hold, batch.lane, runtime.now() + _BACK_OFF, changes=met)
+            await held.back_off_lane(runtime.now() + _BACK_OFF, trouble=trouble.trouble)
             lanes.log_back_off(trouble.trouble, _BACK_OFF)
         raise
     except NotFound:
         # The input file is gone from Cloud Storage; the jobs are still there to write it from.
-        await hold.write({"status": "assembling"})
+        await held.unseal()
         return
-    submitted: dict[str, Any] = {
-        "status": "submitted",
-        "remoteId": remote.remote_id,
-        "submittedAt": SERVER_TIMESTAMP,
-    }
-    if batch.trouble:
-        submitted["trouble"] = DELETE_FIELD
     release = adopted is None or (adopted.outcome is None and batch.stop is None)
-    await hold.write(submitted, await _trouble_over(runtime, batch), release=release)
+    await held.mark_submitted(remote.remote_id, release=release)
     log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
-
-
-async def _trouble_over(runtime: Runtime, batch: Batch) -> Writes | None:
-    """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once, too."""
-    return await lanes.end_of_back_off(runtime, batch.lane) if batch.trouble else None
 
 
 async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:
@@ -118,13 +102,14 @@ async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
     return found
 
 
-async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
+async def _created(runtime: Runtime, held: HeldBatch) -> RemoteBatch:
+    batch = held.batch
     provider, input_file_id = runtime.provider_for(batch.lane), batch.input_file_id
     if input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
             input_file_id = await provider.upload(batch.batch_id, content)
     lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
-    await hold.write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+    await held.record_upload(input_file_id, lands_by)
     intent = Intent(
         batch_id=batch.batch_id, model=batch.lane.model, requests=batch.job_count, input_file_id=input_file_id
     )
@@ -135,8 +120,8 @@ async def _created(runtime: Runtime, hold: Hold, batch: Batch) -> RemoteBatch:
             await asyncio.sleep(pause_seconds)
         except ProviderTrouble as trouble:
             if not trouble.may_still_act:
-                await hold.write({"createLandsBy": runtime.now()})
+                await held.note_no_create()
             raise
     # Gone for good, as far as we can see: the next holder uploads it again.
-    await hold.write({"inputFileId": None, "createLandsBy": runtime.now()})
+    await held.forget_upload()
     raise ProviderTrouble("the provider does not find the file that it took in")

@@ -1,17 +1,17 @@
 """Holding a lease, and writing only while it is held.
 
-A hold begins in memory: it is the reading of a document that nobody else works on. The holder's first write puts
-the lease on record, under the update time of that reading, so only one of many that read the same can succeed; who
-only looks, and finds nothing to do, has written nothing. `on_record` is that first write by itself, for work whose
-effects lie elsewhere.
+Taking a lease writes nothing. We read the document, see no live lease, and store ours with the first write. That write
+fails if the document has changed since. So of many processes that read the same, one alone succeeds; and a process that
+finds nothing to do has written nothing. `on_record` is that first write by itself, for work whose effects lie
+elsewhere.
 
 What may happen between which lines:
 
-- The holder dies: its lease expires, and the next taker finds the document as the last `write` left it.
-- The holder sleeps past its lease and wakes up: the taker's write has moved the document's update time, so every
-  write of the sleeper fails its precondition, and it learns `LeaseLost`. It has changed nothing since.
-- The answer to a write is lost: the document is read again. Each write of a holder leaves its name and its number
-  there, the releasing one too, so it is plain whether this one landed.
+- The holder dies. Its lease expires, and the next one finds the document as the last `write` left it.
+- The holder sleeps past its lease and wakes up. The next holder's write has moved the document's update time. So every
+  write of the sleeper fails its precondition and raises `LeaseLost`. It has changed nothing since.
+- The answer to a write is lost. The document is read again. Each write of a holder leaves its name and its number
+  there, the releasing one too. So it is plain whether this write landed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.lease import Lease
@@ -32,31 +32,29 @@ if TYPE_CHECKING:
 Writes = Callable[[Commit], None]
 
 
-class Hold:
-    """A lease on one document. `fields` are the document's, kept current by the writes."""
+class LeaseHolder:
+    """This process, as the holder of the lease on one document."""
 
     def __init__(
         self,
         runtime: Runtime,
         ref: "AsyncDocumentReference",
-        fields: dict[str, Any],
         update_time: datetime | None,
         lease: Lease | None = None,
     ) -> None:
-        """Begin a hold.
+        """Take a lease in memory.
 
         Args:
-            update_time: None for a document that is yet to be created, by the first write.
+            update_time: None for a document that does not exist yet; the first write creates it.
             lease: one that is on record already.
         """
         self.ref = ref
-        self.fields = fields
         self.is_on_record = lease is not None
         self.is_released = False
         self._runtime = runtime
         self._lease = lease or _free_lease()
         self._update_time = update_time
-        self._put_off: dict[str, Any] = {}
+        self._with_next: dict[str, Any] = {}
         self._one_write_at_a_time = asyncio.Lock()
         self._writes = self._lease.writes
 
@@ -74,7 +72,7 @@ class Hold:
         async with self._one_write_at_a_time:
             # Counted before it is sent: a write that is given up in the middle keeps its number.
             self._writes += 1
-            changes = self._put_off | dict(changes)
+            changes = self._with_next | dict(changes)
             async for _ in attempts():
                 lease = self._next_lease(release=release)
                 commit = Commit(self._runtime)
@@ -91,28 +89,30 @@ class Hold:
                         continue
                     update_time = snapshot.update_time
                 self._update_time = update_time
-                self.fields.update(changes)
-                self._put_off.clear()
+                self._with_next.clear()
                 self._lease, self.is_on_record, self.is_released = lease, True, release
                 return update_time
         raise AssertionError("attempts() ends by raising")
 
-    def put_off(self, changes: Mapping[str, Any]) -> None:
+    def with_next_write(self, changes: Mapping[str, Any]) -> None:
         """Change the document with the next write, whatever that is; a crash before it forgets these changes."""
-        self._put_off |= changes
-        self.fields.update(changes)
+        self._with_next |= changes
 
-    async def on_record(self) -> "Hold":
-        """Put the lease on record, if it is not; returns this hold. Raises LeaseHeld."""
+    async def renew(self) -> None:
+        """Put the lease on record for another length. After it no earlier write can land. Raises as `write`."""
+        await self.write({})
+
+    async def on_record(self) -> Self:
+        """Put the lease on record, if it is not; returns this holder. Raises LeaseHeld."""
         if not self.is_on_record:
-            await self.write({})
+            await self.renew()
         return self
 
     @asynccontextmanager
     async def released_after(self) -> AsyncIterator[None]:
         """Keep the lease while the body runs, and give it free after it, unless the body did."""
         try:
-            async with self.kept():
+            async with self.renewed():
                 yield
         finally:
             if self.is_on_record and not self.is_released:
@@ -120,7 +120,7 @@ class Hold:
                     await self.write({}, release=True)
 
     @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
+    async def renewed(self) -> AsyncIterator[None]:
         """Renew the lease while the body runs. Once it is lost it is not renewed; the body's next write will say so."""
 
         async def renew() -> None:
@@ -129,7 +129,7 @@ class Hold:
                     await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
                     if self.is_released:
                         return
-                    await self.write({})
+                    await self.renew()
 
         renewal = asyncio.create_task(renew())
         try:
@@ -144,7 +144,7 @@ class Hold:
 
     def _add(self, commit: Commit, changes: Mapping[str, Any]) -> None:
         if self._update_time is None:
-            commit.create(self.ref, {**self.fields, **changes})
+            commit.create(self.ref, changes)
         else:
             commit.update(self.ref, changes, self._update_time)
 
@@ -166,21 +166,20 @@ def new_lease(runtime: Runtime) -> Lease:
     return _free_lease().extended(runtime.now(), runtime.settings.lease_seconds, writes=0)
 
 
-def begin(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold | None:
-    """Begin a hold on a document as it was read, or None if somebody else holds it."""
-    fields: dict[str, Any] = snapshot.to_dict() or {}
+def take_if_free(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> LeaseHolder | None:
+    """Take the lease on a document as it was read, or None if another process has a live one."""
     held = _lease_of(snapshot)
     if held and held.is_live(runtime.now()):
         return None
-    return Hold(runtime, snapshot.reference, fields, snapshot.update_time)
+    return LeaseHolder(runtime, snapshot.reference, snapshot.update_time)
 
 
-def begin_or_raise(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> Hold:
-    """Begin a hold on an existing document as it was read. Raises LeaseHeld if somebody else holds it."""
-    hold = begin(runtime, snapshot)
-    if hold is None:
+def take(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> LeaseHolder:
+    """The same; raises LeaseHeld if another process has a live one."""
+    holder = take_if_free(runtime, snapshot)
+    if holder is None:
         raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
-    return hold
+    return holder
 
 
 def _has_landed(lease: Lease, snapshot: "DocumentSnapshot[Any]") -> bool:

@@ -1,7 +1,7 @@
 """The images that the app uploaded: whether a user may name one, and how the provider gets it.
 
-In production the provider fetches an image by a signed URL that outlives the batch window. The storage emulator
-cannot sign and no provider could reach it, so there the image travels inside the request as a data URL.
+In production the provider fetches an image by a signed address that lasts longer than the batch window. No provider
+reaches the storage emulator, so there the image travels inside the request as a data URL.
 
 Nothing here, or anywhere else, fetches an address that a client wrote.
 """
@@ -25,13 +25,14 @@ from nightshift.errors import TryLater
 from nightshift.images.formats.portions import HEAD_BYTES, Portions
 from nightshift.images.image_format import FIRST_BYTES, check_content, check_properties, media_type, second_range
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
+from nightshift.images.signing import signed_address
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
 
-# The batch window is 24 h, counted from a submission that may come hours after the signing; V4 allows 7 days:
-# https://cloud.google.com/storage/docs/access-control/signed-urls
-_URL_LIFETIME: Final = timedelta(hours=72)
+# The window is 24 h and begins when the batch is submitted, which may be later than the signing. A batch that takes
+# longer than 48 h is told to stop (poll.py). An address that ended too early costs no attempt: the next one is new.
+ADDRESS_LIFETIME: Final = timedelta(hours=48)
 _DELETED_AT_ONCE: Final = 16
 
 
@@ -56,7 +57,7 @@ async def check_image(runtime: Runtime, user_id: str, uri: str) -> int | None:
 
 
 async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | None) -> str:
-    """Where the provider finds an image: its https address, a signed URL, or a data URL. Raises as above.
+    """Where the provider finds an image: its https address, a signed address, or a data URL. Raises as above.
 
     Args:
         generation: what `check_image` gave. The address leads to that content, or nowhere.
@@ -65,8 +66,13 @@ async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | 
         check_web_address(uri, runtime.settings.image_hosts)
         return uri
     blob = _own_blob(runtime, user_id, uri, generation)
+    key, is_emulated = runtime.settings.image_signing_key, runtime.settings.storage_emulator is not None
+    if key and not is_emulated:
+        return signed_address(
+            key, blob.bucket.name, blob.name, generation, now=runtime.now(), lifetime=ADDRESS_LIFETIME
+        )
     with _translated_errors():
-        return await asyncio.to_thread(_data_url if runtime.settings.storage_emulator else _signed_url, blob)
+        return await asyncio.to_thread(_data_url if is_emulated else _signed_through_iam, blob)
 
 
 async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
@@ -141,17 +147,18 @@ def _data_url(blob: Any) -> str:
     return f"data:{media_type(content[:FIRST_BYTES])};base64,{base64.b64encode(content).decode()}"
 
 
-def _signed_url(blob: Any) -> str:
+def _signed_through_iam(blob: Any) -> str:
+    """The address where there is no key of ours. Google guarantees it for 12 h only, since its keys change."""
     credentials = blob.client._credentials
     if isinstance(credentials, Signing):
-        return str(blob.generate_signed_url(version="v4", expiration=_URL_LIFETIME, generation=blob.generation))
-    # A deployed function has no private key: it signs through IAM, as its own service account.
+        return str(blob.generate_signed_url(version="v4", expiration=ADDRESS_LIFETIME, generation=blob.generation))
+    # A deployed function has no private key: IAM signs for its service account.
     if not credentials.valid:
         credentials.refresh(Request())
     return str(
         blob.generate_signed_url(
             version="v4",
-            expiration=_URL_LIFETIME,
+            expiration=ADDRESS_LIFETIME,
             generation=blob.generation,
             service_account_email=credentials.service_account_email,
             access_token=credentials.token,

@@ -1,0 +1,177 @@
+"""`python -m deploy.destroy --project P`: take away what a deployment made.
+
+The plan comes first, and then a question. The database and the private bucket stay, unless `--also` names them: nothing
+brings their documents back. The app's bucket, Firebase's users, the rules and the enabled APIs stay in any case. A
+later deployment makes all else anew. To run it again is always safe.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from cli import terminal
+from deploy.accounts import ACCOUNTS, email, member
+from deploy.begin import begin
+from deploy.change import Change
+from deploy.cloud import Cloud
+from deploy.deployment import Deployment
+from deploy.errors import DeployError
+from deploy.lock import held
+from deploy.policies import Resource
+from deploy.run import Say
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS
+
+DATABASE: Final = "database"
+BUCKET: Final = "bucket"
+
+
+async def removals(deployment: Deployment) -> AsyncIterator[Change]:
+    """What there is to take away, in an order in which nothing is called that has lost what it needs."""
+    cloud, region = deployment.cloud, f"--region={deployment.cloud.region}"
+    async for change in _monitoring(cloud):
+        yield change
+    async for change in _schedules(cloud):
+        yield change
+    live = await deployment.live_functions()
+    for function in FUNCTIONS:
+        if function.name in live:
+            yield _remove(cloud, function.name, "functions", "delete", function.name, "--gen2", region)
+    topics = {row.topic for row in FUNCTIONS if row.topic} | {DEAD_LETTERS}
+    for kind in ("subscriptions", "topics"):
+        for one in await cloud.look("pubsub", kind, "list") or []:
+            name = one["name"].rpartition("/")[2]
+            if name in topics:
+                yield _remove(cloud, f"{kind[:-1]} {name}", "pubsub", kind, "delete", name)
+    for secret in sorted(SECRETS.keys() & await deployment.secret_names()):
+        yield _remove(cloud, f"secret {secret}", "secrets", "delete", secret)
+    async for change in _accounts(deployment):
+        yield change
+
+
+async def _monitoring(cloud: Cloud) -> AsyncIterator[Change]:
+    policies = ("alpha", "monitoring", "policies")
+    for policy in await cloud.look(*policies, "list") or []:
+        labels = policy.get("userLabels", {})
+        if labels.get("app") == "nightshift":
+            yield _remove(cloud, f"alert {labels.get('name')}", *policies, "delete", policy["name"])
+    for metric in await cloud.look("logging", "metrics", "list") or []:
+        if metric["name"].startswith("nightshift_"):
+            yield _remove(cloud, f"metric {metric['name']}", "logging", "metrics", "delete", metric["name"])
+
+
+async def _schedules(cloud: Cloud) -> AsyncIterator[Change]:
+    place = f"--location={cloud.region}"
+    declared = {row.name for row in FUNCTIONS if row.schedule}
+    for job in await cloud.look("scheduler", "jobs", "list", place) or []:
+        name = job["name"].rpartition("/")[2]
+        if name in declared:
+            yield _remove(cloud, f"schedule {name}", "scheduler", "jobs", "delete", name, place)
+
+
+async def data(deployment: Deployment, also: Sequence[str]) -> AsyncIterator[Change]:
+    """What holds documents and files, as far as it is named."""
+    cloud = deployment.cloud
+    if BUCKET in also and deployment.settings.bucket in await deployment.buckets():
+        address = f"gs://{deployment.settings.bucket}"
+        yield _remove(cloud, f"{address}, with all in it", "storage", "rm", "--recursive", address)
+    if DATABASE in also and await cloud.look("firestore", "databases", "list"):
+        database = "--database=(default)"
+        open_it = cloud.gcloud("firestore", "databases", "update", database, "--no-delete-protection")
+        delete = cloud.gcloud("firestore", "databases", "delete", database)
+        yield Change(action="remove", what="the database (default), with all in it", commands=(open_it, delete))
+
+
+async def _accounts(deployment: Deployment) -> AsyncIterator[Change]:
+    """The accounts, after their grants: a grant to a deleted account would stay in the policy, and mean no one."""
+    cloud = deployment.cloud
+    there = await deployment.accounts()
+    project = Resource(kind=("projects",), name=cloud.project, has_conditions=True)
+    policy = await cloud.look(*project.policy()) or {}
+    ours = {member(cloud, account) for account in ACCOUNTS}
+    for binding in policy.get("bindings", []):
+        for who in sorted(ours & set(binding["members"])):
+            where = binding.get("condition", {}).get("expression")
+            command = cloud.gcloud(*project.change("remove", binding["role"], who, where))
+            yield Change(action="remove", what=f"{binding['role']} for {who}", commands=(command,))
+    for account in ACCOUNTS:
+        if email(cloud, account) in there:
+            yield _remove(cloud, f"account {account}", "iam", "service-accounts", "delete", email(cloud, account))
+
+
+def _remove(cloud: Cloud, what: str, *words: str) -> Change:
+    return Change(action="remove", what=what, commands=(cloud.gcloud(*words),))
+
+
+async def destroy(deployment: Deployment, also: Sequence[str], say: Say, is_sure: Callable[[str], bool]) -> None:
+    """Say what would go; take it away once a person has said yes.
+
+    Raises:
+        DeployError: no one said yes, or a command failed.
+    """
+    changes = [change async for change in removals(deployment)]
+    gone_for_ever = [change async for change in data(deployment, also)]
+    for change in (*changes, *gone_for_ever):
+        say(f"  remove    {change.what}")
+    if kept := [name for name in (DATABASE, BUCKET) if name not in also]:
+        say(f"Kept: {', '.join(kept)}; --also={','.join(kept)} takes that away as well.")
+    if not changes and not gone_for_ever:
+        say("There is nothing to take away.")
+        return
+    if not is_sure(deployment.cloud.project):
+        raise DeployError("Nothing was changed.")
+    async with held(deployment):
+        for change in changes:
+            await _take(deployment, change, say)
+    # The lock lies in the bucket.
+    for change in gone_for_ever:
+        await _take(deployment, change, say)
+
+
+async def _take(deployment: Deployment, change: Change, say: Say) -> None:
+    for command in change.commands:
+        await deployment.cloud.do(command)
+    say(f"  removed   {change.what}")
+
+
+def _ask(project: str) -> bool:
+    return input(f"Take all this away from {project}? Type its name: ") == project
+
+
+def _yes(_: str) -> bool:
+    return True
+
+
+async def _run(given: argparse.Namespace, also: Sequence[str]) -> None:
+    await destroy(await begin(given.project, given.region, os.environ), also, print, _yes if given.yes else _ask)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Take it away; returns the exit code."""
+    terminal.protect()
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.destroy", description=(__doc__ or "").partition("\n")[2].strip()
+    )
+    parser.add_argument("--project", required=True)
+    parser.add_argument("--region", default="asia-south1")
+    parser.add_argument("--also", default="", help="database, bucket, or both with a comma: these are gone for ever")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    given = parser.parse_args(arguments)
+    also = [name for name in given.also.split(",") if name]
+    try:
+        if unknown := set(also) - {DATABASE, BUCKET}:
+            raise DeployError(f"--also: {', '.join(sorted(unknown))} is neither {DATABASE} nor {BUCKET}.")
+        asyncio.run(_run(given, also))
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print("Stopped. To run it again is safe.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

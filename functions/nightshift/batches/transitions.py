@@ -1,0 +1,288 @@
+"""The transitions of a batch, each by its name: what its lease holder may write into `ai_batches/{batchId}`, and when.
+
+A step decides what comes next and calls one of these. Each is one commit under the batch's lease, with all that belongs
+to it: the claimed jobs, the shards, the lane that backs off. So a step writes no field itself.
+
+    create_batch, claim → seal → record_upload → mark_submitted → mark_ended → cut → sum_up → close
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.batches import lanes
+from nightshift.batches.batch import Batch
+from nightshift.batches.counts import NOTHING_SETTLED, Counts
+from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTERS, Found, batch_from
+from nightshift.batches.limits import Estimate
+from nightshift.batches.queue import Turns
+from nightshift.batches.tally import Tally
+from nightshift.database import leases
+from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.commits import Commit
+from nightshift.database.leases import LeaseHolder, Writes
+from nightshift.jobs.job import Job
+from nightshift.jobs.retention import batch_expiry
+from nightshift.providers.base import ProviderRefusal, RemoteBatch
+from nightshift.runtime import Runtime
+from nightshift.values.outcome import Outcome, Stop
+from nightshift.values.status import PROCESSING
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import NOTHING_USED
+
+
+class HeldBatch:
+    """A batch on which this process has the lease; `batch` is as the last transition left it.
+
+    Every transition raises LeaseHeld or LeaseLost, having written nothing, if another process has the lease.
+    """
+
+    def __init__(self, runtime: Runtime, lease: LeaseHolder, fields: dict[str, Any]) -> None:
+        self.lease = lease
+        self.batch: Batch = batch_from(lease.ref.id, fields)
+        self._runtime = runtime
+        self._fields = fields
+
+    # assembling
+
+    async def claim(self, jobs: Sequence[Job], estimate: Estimate) -> None:
+        """Take more jobs into the batch. Raises Undecided if one was taken meanwhile."""
+        usd = self.batch.budget_usd + estimate.usd
+        await self._write(
+            {
+                "jobCount": self.batch.job_count + len(jobs),
+                "estimatedTokens": self.batch.estimated_tokens + estimate.tokens,
+                "budgetUsd": usd,
+                "estimatedUsd": usd,
+            },
+            also=lambda writes: _claim(self._runtime, writes, self.batch.batch_id, jobs),
+        )
+
+    def seal(self) -> None:
+        """The input file is whole. This is recorded with the next transition."""
+        changes = {"status": "sealed"}
+        self.lease.with_next_write(changes)
+        self._became(changes)
+
+    async def seal_again(self, job_count: int) -> None:
+        """The input file was written again, from the jobs that the database counts."""
+        await self._write({"status": "sealed", "jobCount": job_count})
+
+    async def give_up_empty(self, job_count: int) -> None:
+        """No job of the batch can be sent any more."""
+        await self._write({"status": "settling", "outcome": "cancelled", "jobCount": job_count})
+
+    # sealed
+
+    async def unseal(self) -> None:
+        """The input file is gone; it has to be written again."""
+        await self._write({"status": "assembling"})
+
+    async def record_upload(self, input_file_id: str, lands_by: datetime) -> None:
+        """The provider has the file, and a create is about to be sent, which may take effect until `lands_by`."""
+        await self._write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+
+    async def note_no_create(self) -> None:
+        """The create did not take effect, and cannot any more."""
+        await self._write({"createLandsBy": self._runtime.now()})
+
+    async def forget_upload(self) -> None:
+        """The provider does not find the file that it took in; it has to be uploaded again."""
+        await self._write({"inputFileId": None, "createLandsBy": self._runtime.now()})
+
+    async def cancel_unsent(self) -> None:
+        """An operator stopped the batch before the provider had it."""
+        await self._write({"status": "settling", "outcome": "cancelled"})
+
+    async def record_refusal(self, refusal: ProviderRefusal) -> None:
+        """The provider will not have the batch."""
+        reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
+        await self._write({"status": "settling", "outcome": "failed", **reason}, await self._trouble_over())
+
+    async def mark_submitted(self, remote_id: str, *, release: bool) -> None:
+        """The provider has the batch, under this id. With `release`, the lease is given up."""
+        changes = {"status": "submitted", "remoteId": remote_id, "submittedAt": SERVER_TIMESTAMP}
+        if self.batch.trouble:
+            changes["trouble"] = DELETE_FIELD
+        await self._write(changes, await self._trouble_over(), release=release)
+
+    async def request_stop(self, stop: Stop) -> None:
+        """An operator wishes the batch to stop; whoever advances it carries that out."""
+        await self._write({"stop": stop})
+
+    # submitted
+
+    async def note_output_missing(self) -> None:
+        """The provider has ended the batch, and does not name the output file yet."""
+        await self._write({"outputMissingSince": self._runtime.now()})
+
+    async def mark_gone(self) -> None:
+        """The provider does not know the batch any more."""
+        gone = {"errorCode": "batch_gone", "trouble": Trouble.LEFT_OUT.value}
+        await self._write({"status": "settling", "outcome": "failed", **gone})
+
+    async def mark_ended(self, remote: RemoteBatch) -> None:
+        """The provider is done with the batch; one that it never ended counts as expired."""
+        reason: dict[str, str | None] = {}
+        if remote.error_code:
+            reason |= {"errorCode": remote.error_code, "errorMessage": remote.error_message}
+        if remote.trouble:
+            reason["trouble"] = remote.trouble.value
+        await self._write(
+            {
+                "status": "ingesting",
+                "outcome": remote.outcome or "expired",
+                "endedAt": self._runtime.now(),
+                "outputFileId": remote.output_file_id,
+                "errorFileId": remote.error_file_id,
+                "usage": remote.usage.fields() if remote.usage else None,
+                **reason,
+            }
+        )
+
+    # ingesting
+
+    async def cut(self, shards: Writes) -> None:
+        """A result file is cut; `shards` creates their documents."""
+        await self._write({"isCut": True}, also=shards)
+
+    async def sum_up(self, tally: Tally, deletion: Writes | None) -> None:
+        """Every line is dealt with; `deletion` deletes the shards. Without any this goes with the next transition."""
+        # The provider's own sum counts; where it gives none, ours does.
+        usage = tally.usage if self.batch.usage == NOTHING_USED else self.batch.usage
+        changes = {
+            "status": "settling",
+            "usage": usage.fields(),
+            "counts": tally.settled.fields(),
+            "malformedLines": tally.malformed,
+            "unknownLines": tally.unknown,
+            **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
+        }
+        if deletion:
+            await self._write(changes, also=deletion)
+        else:
+            self.lease.with_next_write(changes)
+            self._became(changes)
+
+    # settling
+
+    async def close(
+        self, outcome: Outcome, counts: Counts, cost_usd: float | None, realtime_cost_usd: float | None
+    ) -> None:
+        """No job of the batch waits any more, and the provider's files are gone. The lease is given up.
+
+        Args:
+            cost_usd: None if the model has no listed price, like `realtime_cost_usd`, the price of instant answers.
+        """
+        await self._write(
+            {
+                "status": outcome,
+                "counts": counts.fields(),
+                "costUsd": cost_usd,
+                # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
+                "budgetUsd": cost_usd or 0.0,
+                "realtimeCostUsd": realtime_cost_usd,
+                "completedAt": SERVER_TIMESTAMP,
+                **batch_expiry(self._runtime),
+            },
+            release=True,
+        )
+
+    # whenever its lane is in trouble
+
+    async def back_off_lane(
+        self, until: datetime, *, most_requests: int | None = None, trouble: Trouble | None = None
+    ) -> None:
+        """Let nothing be submitted in the batch's lane until then. A holder that lost its lease backs nothing off.
+
+        Args:
+            most_requests: how many requests a batch may hold from then on; None leaves it as it was.
+            trouble: what keeps this batch from the provider, put on record.
+        """
+        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests)
+        await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
+
+    async def _trouble_over(self) -> Writes | None:
+        """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once."""
+        return await lanes.end_of_back_off(self._runtime, self.batch.lane) if self.batch.trouble else None
+
+    async def _write(self, changes: dict[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
+        await self.lease.write(changes, also, release=release)
+        self._became(changes)
+
+    def _became(self, changes: dict[str, Any]) -> None:
+        self._fields = {name: field for name, field in (self._fields | changes).items() if field is not DELETE_FIELD}
+        self.batch = batch_from(self.batch.batch_id, self._fields)
+
+
+def take(runtime: Runtime, found: Found) -> HeldBatch:
+    """Take the lease on an open batch as it was read; the first write puts it on record. Raises LeaseHeld."""
+    return HeldBatch(runtime, leases.take(runtime, found.snapshot), found.snapshot.to_dict() or {})
+
+
+async def create_batch(
+    runtime: Runtime,
+    lane: lanes.HeldLane,
+    jobs: Sequence[Job],
+    estimate: Estimate,
+    *,
+    turns: Turns | None,
+    is_last: bool,
+    is_burst: bool,
+) -> HeldBatch:
+    """Create a batch together with its first jobs, and take its lease.
+
+    Args:
+        lane: its lease is put on record in the same commit.
+        estimate: of these jobs.
+        turns: for the lane's next batch.
+        is_last: no further job is to be claimed; then the lane's lease is given up.
+        is_burst: many jobs were waiting.
+
+    Raises:
+        Undecided: a job was taken meanwhile.
+        LeaseHeld: the lane was.
+    """
+    lease = leases.new_lease(runtime)
+    batch_id = ID_PREFIX + "".join(secrets.choice(ID_LETTERS) for _ in range(ID_RANDOM_LETTERS))
+    ref = runtime.firestore.collection(BATCHES).document(batch_id)
+    fields = {
+        "status": "assembling",
+        "provider": lane.lane.provider,
+        "endpoint": lane.lane.endpoint,
+        "model": lane.lane.model,
+        "lane": str(lane.lane),
+        "jobCount": len(jobs),
+        "estimatedTokens": estimate.tokens,
+        "budgetDay": runtime.today,
+        "budgetUsd": estimate.usd,
+        "estimatedUsd": estimate.usd,
+        "correction": estimate.correction.fields(),
+        "counts": NOTHING_SETTLED.fields(),
+    }
+
+    def create(writes: Commit) -> None:
+        _claim(runtime, writes, batch_id, jobs)
+        writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
+
+    update_time = await lane.record_submission(create, turns, is_burst=is_burst, release=is_last)
+    held = LeaseHolder(runtime, ref, update_time, lease)
+    return HeldBatch(runtime, held, {**fields, "createdAt": runtime.now()})
+
+
+def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        writes.update(
+            runtime.firestore.collection(JOBS).document(job.job_id),
+            {
+                "status": PROCESSING,
+                "batchId": batch_id,
+                "attempts": job.attempts + 1,
+                "submittedAt": SERVER_TIMESTAMP,
+                "updatedAt": SERVER_TIMESTAMP,
+            },
+            read_as_of=job.update_time,
+        )
