@@ -32,7 +32,7 @@ from local.stack import Options, Stack, running_stack
 _LOOK_EVERY_SECONDS = 0.4
 # A tick every ten minutes comes every five seconds; with a real model every minute, since batches take their time.
 _SPEED, _MODELS_SPEED = 120.0, 10.0
-_PATIENCE_SECONDS, _MODELS_PATIENCE_SECONDS = 50.0, 25 * 3600.0
+_PATIENCE_SECONDS, _MODELS_PATIENCE_SECONDS = 200.0, 25 * 3600.0
 
 _KEPT = (
     "every job ended as it should, with one notification each; every wallet equals its ledger; "
@@ -150,7 +150,7 @@ async def _open_batches(stack: Stack) -> int:
         },
     }
     documents = f"http://{stack.firestore_host}/v1/projects/{stack.project}/databases/(default)/documents"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.post(
             f"{documents}:runQuery", headers={"Authorization": "Bearer owner"}, json={"structuredQuery": query}
         )

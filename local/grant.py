@@ -22,7 +22,7 @@ async def grant_tokens(firestore_host: str, project: str, uid: str, amount: int,
         _create(f"{documents}/wallets/{uid}", wallet, time_field="updatedAt"),
         _create(f"{documents}/wallets/{uid}/ledger/{entry_id}", entry, time_field="createdAt"),
     ]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.post(
             f"http://{firestore_host}/v1/{documents}:commit",
             headers={"Authorization": "Bearer owner"},

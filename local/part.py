@@ -19,7 +19,8 @@ from local import leash
 from local.errors import StackError
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_WITHIN_SECONDS = 30.0
+# Long enough for a busy machine: a part that fails to start ends, and is noticed at once.
+READY_WITHIN_SECONDS = 120.0
 _LOOK_EVERY_SECONDS = 0.05
 _LAST_LINES = 12
 

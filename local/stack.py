@@ -201,7 +201,7 @@ class Stack:
 
     async def run_clock(self) -> None:
         """Send the ticks until cancelled."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             topics = Topics(client, self.pubsub_host, self.project)
             await Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say).run()
 

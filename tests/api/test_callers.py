@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from local.ports import free_ports
 from local.tokens import unsigned_token
 from tests.support.google_auth import ACCOUNTS, KEYS, GoogleAuth, SigningKey, hs256, segment, token
+from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.processes import answers, clean_environment, start_function
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,7 +60,9 @@ async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
         log: list[str] = []
         reading = asyncio.create_task(_read(function, log))
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS, trust_env=False
+            ) as client:
                 await answers(client, f"http://127.0.0.1:{port}/robots.txt")
                 yield Deployed(client=client, google=google, log=log)
         finally:
@@ -316,7 +319,7 @@ async def test_no_token_is_ever_logged(deployed: Deployed) -> None:
     deployed.google.answers[ACCOUNTS] = PlainTextResponse("busy", 502)
     assert (await deployed.ask(true))[0] == 503
 
-    async with asyncio.timeout(10):
+    async with patience():
         while '"token_not_verifiable"' not in "".join(deployed.log[before:]):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
     logged = "".join(deployed.log)

@@ -9,6 +9,7 @@ import httpx
 
 from local.openai_server.webhooks import new_secret, signed_headers
 from local.ports import free_ports
+from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.processes import answers, clean_environment, start_function
 
 # One instance reads a hundred bodies at once.
@@ -28,7 +29,7 @@ async def serving(target: str) -> AsyncIterator[int]:
     }
     function = await start_function(target, port, environment)
     try:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             await answers(client, f"http://127.0.0.1:{port}/robots.txt")
         yield port
     finally:
@@ -36,9 +37,11 @@ async def serving(target: str) -> AsyncIterator[int]:
         await function.wait()
 
 
-async def drip(port: int, method: str, headers: dict[str, str]) -> tuple[int, float]:
-    """Announce a body and send a byte of it each half second; returns the status, and when the other side hung up."""
-    began = time.monotonic()
+async def drip(port: int, method: str, headers: dict[str, str]) -> int:
+    """Announce a body and send a byte of it each half second, an hour and more; returns the status.
+
+    It comes when the other side has hung up.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = {"host": "function", "content-type": "application/json", "content-length": "10000", **headers}
     lines = [f"{method} / HTTP/1.1", *(f"{name}: {text}" for name, text in head.items()), "", ""]
@@ -49,7 +52,7 @@ async def drip(port: int, method: str, headers: dict[str, str]) -> tuple[int, fl
         await asyncio.wait([answer], timeout=0.5)
     status = int((await answer).split()[1])
     writer.close()
-    return status, time.monotonic() - began
+    return status
 
 
 async def _heard(reader: asyncio.StreamReader) -> bytes:
@@ -74,29 +77,27 @@ async def test_slow_bodies_end_in_time_and_unproven_ones_are_not_read() -> None:
         unproven += [{name: text for name, text in fresh().items() if name != left_out} for left_out in fresh()]
         unproven += [fresh() | {"webhook-timestamp": odd} for odd in ("soon", "-1", "9" * 5000, "1e9")]
         refused = await asyncio.gather(*(drip(port, "POST", headers) for headers in unproven))
-        assert {status for status, _ in refused} == {401}
-        assert max(seconds for _, seconds in refused) < 8
+        # What is read for its time ends in 408.
+        assert set(refused) == {401}
 
         others = await asyncio.gather(drip(port, "GET", {}), drip(port, "POST", {"content-type": "text/html"}))
-        assert [status for status, _ in others] == [405, 415]
+        assert list(others) == [405, 415]
 
-        slow = [asyncio.create_task(drip(port, "POST", fresh())) for _ in range(_AT_ONCE + 10)]
-        ended = await asyncio.gather(*slow)
+        async with patience():
+            slow = [asyncio.create_task(drip(port, "POST", fresh())) for _ in range(_AT_ONCE + 10)]
+            statuses = await asyncio.gather(*slow)
 
-    statuses = [status for status, _ in ended]
     assert (statuses.count(408), statuses.count(503)) == (_AT_ONCE, 10)
-    assert max(seconds for _, seconds in ended) < 30
 
 
 async def test_the_statistics_wait_for_no_body_either() -> None:
     """A question has none: the first byte of one is refused, and one that never begins ends in ten seconds."""
     async with serving("get_batch_stats") as port:
-        began = time.monotonic()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nhost: function\r\ncontent-length: 5\r\n\r\n")
-        status = int((await _heard(reader)).split()[1])
+        async with patience():
+            status = int((await _heard(reader)).split()[1])
         writer.close()
 
         assert status == 408
-        assert time.monotonic() - began < 30
-        assert (await drip(port, "GET", {}))[0] == 413
+        assert await drip(port, "GET", {}) == 413

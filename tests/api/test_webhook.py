@@ -15,6 +15,7 @@ import pytest
 from local.openai_server import BatchFault, RequestFault
 from local.ports import free_ports
 from tests.batches.test_crashes import create_at_provider
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.processes import answers, function_environment, start_function
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -426,7 +427,7 @@ async def test_the_function_has_no_key_and_reaches_neither_firestore_nor_a_bucke
     headers, body = world.provider.webhook("batch_1", event_id="wh_one")
     _, unsigned = world.provider.webhook("batch_2")
     try:
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             url = f"http://127.0.0.1:{port}"
             await answers(client, url)
             statuses = [

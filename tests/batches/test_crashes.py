@@ -18,6 +18,7 @@ from local.serve import serving
 from nightshift.batches import assemble
 from nightshift.database.commits import Commit, Undecided
 from nightshift.jobs import settlement
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_promises_kept
 from tests.support.world import API_KEY, World
 
@@ -233,7 +234,7 @@ async def test_an_output_file_that_is_gone_costs_an_attempt_not_an_answer(world:
     job_id = await world.submit("alice")
     await world.provider.settled()
     remote = next(iter(world.provider.batches.values()))
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         await client.delete(
             f"{world.base_url}/files/{remote.output_file_id}", headers={"Authorization": f"Bearer {API_KEY}"}
         )
@@ -345,7 +346,7 @@ async def create_at_provider(world: World, metadata: dict[str, str]) -> str:
     line = httpx.Request(
         "POST", "http://x", json={"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
     ).content
-    async with httpx.AsyncClient(base_url=world.base_url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=world.base_url, headers=headers, timeout=PATIENCE_SECONDS) as client:
         file = await client.post("/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", line)})
         batch = await client.post(
             "/batches",

@@ -18,6 +18,7 @@ from local.pubsub import DELIVERY_ATTEMPTS, Topics
 from local.relay import Relay, running_relay
 from local.serve import serving
 from nightshift.functions import DEAD_LETTERS
+from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.promises import assert_promises_kept
 from tests.support.world import INGEST_TOPIC, World
 
@@ -40,7 +41,7 @@ class Workers:
         async with (
             serving(app) as address,
             running_relay(Relay(project=self._world.project, topics={INGEST_TOPIC: f"http://{address}/"})) as relay,
-            httpx.AsyncClient(trust_env=False) as client,
+            httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
         ):
             self.topics = Topics(client, os.environ["PUBSUB_EMULATOR_HOST"], self._world.project)
             await self.topics.create(INGEST_TOPIC)
@@ -51,7 +52,7 @@ class Workers:
 
     async def dead_letter(self) -> dict[str, str]:
         """The next call that was put aside, as soon as there is one."""
-        async with asyncio.timeout(60):
+        async with patience():
             while not (bodies := await self.topics.pull(DEAD_LETTERS)):  # noqa: ASYNC110 - Pub/Sub tells nobody
                 await asyncio.sleep(0.1)
         (body,) = bodies

@@ -20,6 +20,7 @@ from google.cloud.firestore import FieldFilter
 from local.firestore_json import to_fields, to_value
 from local.openai_server import RequestFault
 from local.tokens import unsigned_token
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import PNG, World
 
 INVALID: Final = "please answer in prose"
@@ -81,7 +82,7 @@ class Attack:
         self._jobs: list[str] = []
         self._root = f"projects/{world.project}/databases/(default)/documents"
         self._address = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._root}"
-        self._http = httpx.AsyncClient(trust_env=False, timeout=60)
+        self._http = httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS)
 
     async def aclose(self) -> None:
         """Close the hostile users' connection."""

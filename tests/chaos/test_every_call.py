@@ -11,7 +11,6 @@ from tests.chaos.journeys import JOURNEYS
 _SHARES_OF_A_JOURNEY = 4
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", JOURNEYS)
 async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) -> None:
     """The journey is recorded, and its share of the cases is played; one that breaks is named with what repeats it."""

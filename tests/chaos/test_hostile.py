@@ -10,7 +10,6 @@ from tests.chaos.hostile import MOVES
 from tests.chaos.neighbours import Ask, Example, Interference, Round, besiege, compare
 
 
-@pytest.mark.timeout(300)
 def test_what_hostile_users_do_is_not_felt_by_honest_ones() -> None:
     """Random moves within the rules: each honest job ends after as many ticks, at the same price, with its answer."""
     effort = besiege(number=1, examples=2)
@@ -19,7 +18,6 @@ def test_what_hostile_users_do_is_not_felt_by_honest_ones() -> None:
     assert effort.steps > effort.denied > 0
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(2))
 def test_no_single_move_is_felt(part: int) -> None:
     """Each move once, half of them in each example: none is left to chance."""

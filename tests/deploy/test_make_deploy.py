@@ -63,7 +63,6 @@ def make_deploy(
     )
 
 
-@pytest.mark.timeout(300)  # some 200 processes
 def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: Path) -> None:
     """The functions' addresses, the webhook's endpoint, the admin; a second plan finds nothing to do.
 

@@ -32,6 +32,7 @@ from nightshift import log
 from nightshift.entry import guarded
 from nightshift.errors import TryLater
 from nightshift.functions import FUNCTIONS
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.processes import answers, clean_environment, deliver, function_environment, start_function
 from tests.support.world import API_KEY, World
 
@@ -115,7 +116,7 @@ class Functions:
 @asynccontextmanager
 async def running(environment: dict[str, str]) -> AsyncIterator[Functions]:
     """The functions in this environment, for a while."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         functions = Functions(client)
         try:
             await functions.start(environment)

@@ -1,15 +1,18 @@
 """Settings: what undoes a control in production stops the start, and a key is clean or refused by its name."""
 
 import os
+import traceback
 from collections.abc import Mapping
 
 import pytest
+from functions_framework.aio import create_asgi_app
 
 from nightshift import settings
 from nightshift.errors import InvalidSettings, JobRefused
 from nightshift.images.image_uri import check_web_address
 from nightshift.settings import Settings
 from nightshift.values.hosts import is_public
+from tests.support.world import SOURCE
 
 _SIGNING_SECRET = "whsec_bWFya2VkLW1hcmtlZC1tYXJrZWQtbWFya2Vk"
 _DEPLOYED = {
@@ -29,6 +32,43 @@ def load(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> Set
         for name, value in environment.items():
             only.setenv(name, value)
         return settings.load()
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong", "name"),
+    [
+        ("process_batch_jobs", {"NIGHTSHIFT_MAX_ATTEMPTS": "none"}, "NIGHTSHIFT_MAX_ATTEMPTS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_COALESCE_SECONDS": "-1"}, "NIGHTSHIFT_COALESCE_SECONDS"),
+        ("on_ai_job_created", {"NIGHTSHIFT_MAX_JOBS_PER_DAY": "-1"}, "NIGHTSHIFT_MAX_JOBS_PER_DAY"),
+        ("process_batch_jobs", {"NIGHTSHIFT_DAILY_BUDGET_USD": "inf"}, "NIGHTSHIFT_DAILY_BUDGET_USD"),
+        ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
+        ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "localhost"}, "NIGHTSHIFT_IMAGE_HOSTS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),
+        ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("openai_webhook", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": ""}, "OPENAI_WEBHOOK_SECRET"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_"}, "OPENAI_WEBHOOK_SECRET"),
+        ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_sk-1234"}, "OPENAI_WEBHOOK_SECRET"),
+        ("get_batch_stats", {"GOOGLE_CLOUD_PROJECT": ""}, "GOOGLE_CLOUD_PROJECT"),
+        ("get_batch_stats", {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1"}, "FIREBASE_AUTH_EMULATOR_HOST"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_and_names_itself(
+    monkeypatch: pytest.MonkeyPatch, target: str, wrong: dict[str, str], name: str
+) -> None:
+    """As the framework starts a function: no log has to be searched, and no value, which may be a key, is shown."""
+    with monkeypatch.context() as only:
+        for variable in os.environ:
+            only.delenv(variable)
+        for variable, value in (_DEPLOYED | {"FUNCTION_TARGET": target} | wrong).items():
+            only.setenv(variable, value)
+        with pytest.raises(InvalidSettings, match=name) as refused:
+            create_asgi_app(target, str(SOURCE))
+
+    printed = "".join(traceback.format_exception(refused.value)).splitlines()
+    assert name in printed[-1]
+    assert not [line for line in printed if "sk-1234" in line]
 
 
 @pytest.mark.parametrize(

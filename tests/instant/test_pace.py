@@ -170,8 +170,8 @@ async def test_what_the_headers_say_holds_the_next_call_back() -> None:
     pace = Pace()
     loop = asyncio.get_running_loop()
     async with pace.slot() as slot:
+        closed_at = loop.time()
         slot.answered(RateLimits(remaining_requests=0, requests_reset_seconds=0.2), 100)
-    closed_at = loop.time()
 
     async with pace.slot():
         opened_at = loop.time()

@@ -8,6 +8,7 @@ import httpx
 
 from local.app_user import AppUser
 from local.stack import Stack
+from tests.support.patience import PATIENCE_SECONDS
 
 
 async def test_an_upload_that_breaks_off_is_begun_again() -> None:
@@ -24,7 +25,7 @@ async def test_an_upload_that_breaks_off_is_begun_again() -> None:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, httpx.AsyncClient(trust_env=False) as client:
+    async with server, httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         storage_host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         stack = SimpleNamespace(app_storage_host=storage_host, buckets=("b", "uploads"), project="p", firestore_host="")
         user = AppUser(client, cast("Stack", stack), "alice")

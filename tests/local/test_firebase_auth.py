@@ -15,6 +15,7 @@ from firebase_admin import auth
 
 from local.firebase.auth_routes import AuthRoutes
 from local.serve import serving
+from tests.support.patience import PATIENCE_SECONDS
 
 PROJECT = "demo-auth"
 WHO = {"email": "Alice@Example.com", "password": "correct horse"}
@@ -52,7 +53,10 @@ async def phone(welcomed: list[str], monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     async def welcome(uid: str) -> None:
         welcomed.append(uid)
 
-    async with serving(AuthRoutes(PROJECT, welcome).app) as address, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serving(AuthRoutes(PROJECT, welcome).app) as address,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
         monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", address)
         yield Phone(client, f"http://{address}")
 

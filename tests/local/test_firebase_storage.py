@@ -21,6 +21,7 @@ from local.firebase.storage_rules import as_firestore_calls_it
 from local.part import ROOT
 from local.ports import HOST, lan_address
 from local.tokens import unsigned_token
+from tests.support.patience import PATIENCE_SECONDS
 
 PNG = b"\x89PNG\r\n\x1a\n--boundary\r\n\x00\xff"
 OWN = "users/alice/photo 1.png"
@@ -87,7 +88,7 @@ def serving_with(rules: Path, said: list[str]) -> Any:
         name = f"{project}.firebasestorage.app"
         storage_url = os.environ["STORAGE_EMULATOR_HOST"]
         addresses = FirebaseAddresses.choose(standard=False)
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             await create_bucket(client, storage_url.removeprefix("http://"), project, name)
             running = running_firebase(
                 addresses,
@@ -141,7 +142,7 @@ async def test_an_upload_in_pieces_goes_on_where_it_was_broken_off(bucket: Bucke
     assert begun.headers["x-goog-upload-status"] == "active"
 
     async def send(command: str, content: bytes = b"", **headers: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             return await client.post(url, content=content, headers={"X-Goog-Upload-Command": command, **headers})
 
     for _ in range(2):
@@ -245,7 +246,7 @@ async def test_a_phone_in_the_network_reaches_it_only_when_that_was_asked_for(tm
         running = running_firebase(
             addresses, project="p", firestore="", storage_url="", rules=tmp_path / "none", lan=lan, say=print
         )
-        async with running, httpx.AsyncClient(trust_env=False) as client:
+        async with running, httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             for address in (addresses.auth, addresses.storage):
                 assert (await client.get(f"http://{address}/")).is_success
                 url = f"http://{network}:{address.rpartition(':')[2]}/"

@@ -49,19 +49,35 @@ async def test_a_batch_is_validating_when_it_is_created() -> None:
 async def test_the_pace_keeps_a_batch_in_each_status() -> None:
     """With a pace the statuses are there to be seen, and the counts grow while the lines are answered."""
     pace = Pace(validating_seconds=0.1, in_progress_seconds=0.3, finalizing_seconds=0.1)
-    async with rig(OpenAIServer(api_key=KEY, pace=pace)) as running:
-        batch = await running.submit(*[request_line(str(number)) for number in range(20)])
-        seen: list[str] = []
-        counts: set[int] = set()
-        while batch.status != "completed":
-            batch = await running.client.batches.retrieve(batch.id)
-            if not seen or seen[-1] != batch.status:
-                seen.append(batch.status)
-            if batch.request_counts:
-                counts.add(batch.request_counts.completed)
-            await asyncio.sleep(0.01)
-        assert seen == ["validating", "in_progress", "finalizing", "completed"]
-        assert len(counts) > 5
+
+    def milliseconds() -> float:
+        return 1000 * asyncio.get_running_loop().time()
+
+    # The API tells whole seconds: by a clock of milliseconds they tell enough.
+    server = OpenAIServer(api_key=KEY, pace=pace, now=milliseconds)
+    answered: list[tuple[int, float]] = []
+
+    async def answer(custom_id: str | None, _body: dict[str, Any]) -> None:
+        assert (custom_id, batch.status) == (str(len(answered)), "in_progress")
+        answered.append((batch.request_counts.completed, milliseconds()))
+
+    server.script.answer = answer
+    async with rig(server) as running:
+        submitted = await running.submit(*[request_line(str(number)) for number in range(20)])
+        assert submitted.status == "validating"
+        batch = server.batches[submitted.id]
+        ended = await running.settle(submitted)
+
+    assert ended.status == "completed"
+    assert ended.in_progress_at
+    assert ended.finalizing_at
+    assert ended.completed_at
+    a_round = 1
+    assert ended.in_progress_at - ended.created_at >= 100 - a_round
+    assert ended.finalizing_at - ended.in_progress_at >= 300 - a_round
+    assert ended.completed_at - ended.finalizing_at >= 100 - a_round
+    assert [count for count, _ in answered] == list(range(20))
+    assert all(at - ended.in_progress_at >= 15 * number for number, (_, at) in enumerate(answered, 1))
 
 
 async def test_output_lines_carry_a_published_chat_completion() -> None:

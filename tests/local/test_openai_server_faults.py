@@ -12,6 +12,7 @@ import pytest
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import Batch
 from tests.local.test_openai_server_rig import CHAT, Rig, jsonl, request_line, rig
+from tests.support.patience import patience
 
 
 async def create(running: Rig, input_file_id: str) -> Any:
@@ -96,13 +97,16 @@ async def test_a_delayed_answer_outlasts_the_clients_patience() -> None:
     async with rig() as running:
         input_file_id = await running.upload(jsonl(request_line("a")))
         running.server.faults.add(
-            RequestFault("POST", "/v1/batches", when="after", status=None, delay_seconds=0.3),
+            RequestFault("POST", "/v1/batches", when="after", status=None, delay_seconds=1),
             RequestFault("GET", "/v1/batches", status=None, delay_seconds=0.1),
         )
+        # It waits for the answer alone, not for the connection.
+        impatient = running.client.with_options(timeout=httpx2.Timeout(None, read=0.1))
         with pytest.raises(openai.APITimeoutError):
-            await running.client.with_options(timeout=0.1).batches.create(
-                input_file_id=input_file_id, endpoint=CHAT, completion_window="24h"
-            )
+            await impatient.batches.create(input_file_id=input_file_id, endpoint=CHAT, completion_window="24h")
+        async with patience():
+            while not running.server.batches:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
         assert len(running.server.batches) == 1
         before = time.monotonic()
         await running.client.batches.list()

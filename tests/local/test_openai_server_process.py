@@ -16,6 +16,7 @@ from openai import APIConnectionError, AsyncOpenAI
 from local.serve import serving
 from tests.local.test_openai_server_rig import CHAT, jsonl, request_line
 from tests.local.test_openai_server_webhooks import ANOTHER_SECRET, Receiver
+from tests.support.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FIRST_LINE = re.compile(r"openai-compatible server on (http://127\.0\.0\.1:\d+/v1) \(answers: (.+)\)\n")
@@ -38,7 +39,7 @@ async def process(temporary: Path, *arguments: str) -> AsyncIterator[tuple[async
     )
     try:
         assert started.stdout
-        found = FIRST_LINE.fullmatch((await asyncio.wait_for(started.stdout.readline(), 20)).decode())
+        found = FIRST_LINE.fullmatch((await asyncio.wait_for(started.stdout.readline(), PATIENCE_SECONDS)).decode())
         assert found, (await started.communicate())[1].decode()
         yield started, found[1], found[2]
     finally:
@@ -60,7 +61,7 @@ async def test_the_process_serves_and_ends_cleanly(tmp_path: Path, stop: signal.
                 await asyncio.sleep(0.02)
                 batch = await client.batches.retrieve(batch.id)
             assert batch.output_file_id
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
                 fault = {"kind": "request", "method": "GET", "path": "/v1/batches", "reset": True}
                 await http.post(base_url.replace("/v1", "/control/faults"), json=fault)
             with pytest.raises(APIConnectionError):
@@ -68,7 +69,7 @@ async def test_the_process_serves_and_ends_cleanly(tmp_path: Path, stop: signal.
             await client.batches.list()
         assert names_in(tmp_path)
         server.send_signal(stop)
-        assert await asyncio.wait_for(server.wait(), 10) == 0
+        assert await asyncio.wait_for(server.wait(), PATIENCE_SECONDS) == 0
         assert server.stderr
         assert await server.stderr.read() == b""
         assert not names_in(tmp_path)
@@ -85,7 +86,7 @@ async def test_the_process_tells_a_webhook_url(tmp_path: Path) -> None:
         ):
             stored = await client.files.create(file=("a.jsonl", jsonl(request_line("a"))), purpose="batch")
             await client.batches.create(input_file_id=stored.id, endpoint=CHAT, completion_window="24h")
-            headers, body = await asyncio.wait_for(receiver.received.get(), 20)
+            headers, body = await asyncio.wait_for(receiver.received.get(), PATIENCE_SECONDS)
             assert client.webhooks.unwrap(body, headers).type == "batch.completed"
         refused = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.openai_server", *hook), cwd=ROOT, stderr=asyncio.subprocess.PIPE

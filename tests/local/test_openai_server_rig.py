@@ -22,6 +22,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types import Batch
 
 from local.openai_server import OpenAIServer
+from tests.support.patience import PATIENCE_SECONDS
 
 API = json.loads((Path(__file__).parent / "openai-batch-openapi.json").read_text())
 KEY = "test-key"
@@ -142,7 +143,9 @@ async def rig(server: OpenAIServer | None = None) -> AsyncIterator[Rig]:
             max_retries=0,
             http_client=DefaultAsyncHttpxClient(event_hooks=hooks, verify=TLS),
         ) as client,
-        httpx.AsyncClient(base_url=base_url, headers={"authorization": f"Bearer {KEY}"}, verify=TLS) as raw,
+        httpx.AsyncClient(
+            base_url=base_url, headers={"authorization": f"Bearer {KEY}"}, verify=TLS, timeout=PATIENCE_SECONDS
+        ) as raw,
     ):
         yield Rig(server, client, raw, base_url)
 

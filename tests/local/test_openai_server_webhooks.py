@@ -18,6 +18,7 @@ from local.openai_server import BatchFault, OpenAIServer
 from local.openai_server.webhooks import new_secret
 from local.serve import serving
 from tests.local.test_openai_server_rig import KEY, Rig, request_line, rig
+from tests.support.patience import PATIENCE_SECONDS
 
 ANOTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
 
@@ -67,7 +68,7 @@ async def test_every_end_of_a_batch_is_told_once_and_the_sdk_believes_it(end: st
             await running.client.batches.cancel(batch.id)
         server.release()
 
-        headers, body = await asyncio.wait_for(receiver.received.get(), 20)
+        headers, body = await asyncio.wait_for(receiver.received.get(), PATIENCE_SECONDS)
 
         event: Any = client(server).webhooks.unwrap(body, headers)
         assert event.type == f"batch.{end}"
@@ -85,7 +86,7 @@ async def test_an_event_that_is_not_taken_is_sent_again_under_its_id() -> None:
     async with told(receiver) as running:
         await running.run(request_line("a"))
 
-        deliveries = [await asyncio.wait_for(receiver.received.get(), 20) for _ in range(3)]
+        deliveries = [await asyncio.wait_for(receiver.received.get(), PATIENCE_SECONDS) for _ in range(3)]
 
         for headers, body in deliveries:
             client(running.server).webhooks.unwrap(body, headers)

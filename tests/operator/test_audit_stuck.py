@@ -7,6 +7,7 @@ import pytest
 
 from local.openai_server import BatchFault, RequestFault
 from tests.support.auditing import run_audit
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_audit_is_clean, assert_promises_kept
 from tests.support.world import API_KEY, World
 
@@ -219,6 +220,6 @@ async def close_by_hand(world: World, job_id: str) -> None:
 async def upload(world: World, name: str) -> str:
     """Upload a file to the provider as somebody else would; returns its id."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
-    async with httpx.AsyncClient(base_url=world.base_url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=world.base_url, headers=headers, timeout=PATIENCE_SECONDS) as client:
         answer = await client.post("/files", data={"purpose": "batch"}, files={"file": (name, b"{}")})
     return str(answer.json()["id"])

@@ -15,6 +15,7 @@ from nightshift.batches.advance import stop
 from nightshift.errors import TryLater
 from tests.support.google_auth import GoogleAuth
 from tests.support.operating import asked, nightshift, operate
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -196,7 +197,7 @@ async def test_files_that_could_not_be_deleted_at_the_provider_are_deleted_now(
     """Their batch was closed without that, after days; its document still has their ids."""
     await spent_night(world)
     (batch,) = await world.batches()
-    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}) as client:
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}, timeout=PATIENCE_SECONDS) as client:
         sent = await client.post(
             f"{world.base_url}/files", data={"purpose": "batch"}, files={"file": ("left.jsonl", b"{}\n")}
         )

@@ -19,6 +19,7 @@ from nightshift.runtime import Runtime
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import Fault, Rpc
 from tests.support.operating import asked, environment, nightshift, operate
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import World
 
 SCRIPT = Path(__file__).parent.parent.parent / "nightshift"
@@ -94,7 +95,8 @@ async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "nowhere")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
 
-    code = await asyncio.wait_for(running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments)), 30)
+    running_it = running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments))
+    code = await asyncio.wait_for(running_it, PATIENCE_SECONDS)
 
     told = capsys.readouterr()
     assert (code, told.out) == (2, "")

@@ -26,6 +26,7 @@ from tests.fuzz.contract import ERROR_CODES
 from tests.support import app_page
 from tests.support.auditing import spend_a_night
 from tests.support.index_rules import Indexes, needs_of
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.processes import clean_environment
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -184,7 +185,7 @@ async def test_the_backends_snippet_gives_tokens_once(world: World, tmp_path: Pa
         stdout=PIPE,
         stderr=STDOUT,
     )
-    printed = (await asyncio.wait_for(backend.communicate(), 60))[0].decode()
+    printed = (await asyncio.wait_for(backend.communicate(), PATIENCE_SECONDS))[0].decode()
 
     assert printed.strip().splitlines()[-1] == "[True, False, False]", printed
     assert await world.documents("wallets") == {"alice": await world.read("wallets/alice")}

@@ -18,6 +18,7 @@ from local.stack import Options, running_stack
 from nightshift import job_types
 from nightshift.errors import JobRefused
 from tests.job_types import test_job_types as suite
+from tests.support.patience import PATIENCE_SECONDS, patience
 
 NAME = "plant_care"
 
@@ -50,15 +51,17 @@ def test_the_pages_job_type_is_registered_and_passes_the_tests_of_all_job_types(
         plant_care.check_input({"text": "no photo"})
 
 
-@pytest.mark.timeout(300)
 async def test_a_running_stack_takes_the_file_and_keeps_its_data(tmp_path: Path) -> None:
     """One that does not import is told, and mended by the next; documents from before are there afterwards."""
     source = tmp_path / "functions"
     ignored = shutil.ignore_patterns("__pycache__")
     await asyncio.to_thread(shutil.copytree, ROOT / "functions", source, ignore=ignored)
     file, said = source / "nightshift" / "job_types" / f"{NAME}.py", list[str]()
-    options = Options(speed=300, source=source / "main.py", follow_changes=True)
-    async with running_stack(options, say=said.append) as stack, httpx.AsyncClient(trust_env=False) as client:
+    options = Options(speed=0.001, source=source / "main.py", follow_changes=True)
+    async with (
+        running_stack(options, say=said.append) as stack,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
         await grant_tokens(stack.firestore_host, stack.project, "alice", 9)
         alice = AppUser(client, stack, "alice")
         photo = await alice.upload("plant.png", picture("plant.png"))
@@ -89,14 +92,14 @@ async def save(file: Path, code: str) -> None:
 
 async def until(said: list[str], sentence: str) -> None:
     """Wait until the stack has said it."""
-    async with asyncio.timeout(120):
+    async with patience():
         while not any(line.endswith(sentence) for line in said):  # noqa: ASYNC110 - another task says it
             await asyncio.sleep(0.1)
 
 
 async def ended(user: AppUser, job_id: str) -> dict[str, Any]:
     """The job, once it has ended."""
-    async with asyncio.timeout(120):
+    async with patience():
         while True:
             job = (await user.own("ai_jobs")).get(job_id, {})
             if job.get("status") in {"completed", "failed"}:

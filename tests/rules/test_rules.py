@@ -22,6 +22,7 @@ from local.tokens import unsigned_token
 from nightshift.errors import JobRefused
 from nightshift.job_types import registered
 from nightshift.job_types.base import JobType
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.rules_cases import (
     ALICE,
     DOCUMENTS,
@@ -101,7 +102,7 @@ class Database:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def database() -> AsyncIterator[Database]:
     """A project for all cases of a run."""
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         yield Database(client, f"test-{secrets.token_hex(6)}")
 
 
@@ -184,7 +185,7 @@ async def test_users_read_what_the_functions_wrote_for_them(world: World) -> Non
     for collection in ("ai_jobs", "classifications", "notifications"):
         own += [Get(f"{collection}/{job_id}"), List(collection=collection, where=whose("alice"))]
 
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         database = Database(client, world.project)
         assert {await database.status(ALICE, ask) for ask in own} == {ALLOWED}
         assert {await database.status(stranger, ask) for stranger in STRANGERS for ask in own} == {DENIED}

@@ -21,6 +21,7 @@ import pytest_asyncio
 from local.part import ROOT
 from local.tokens import unsigned_token
 from tests.rules.test_rules import ALLOWED, DENIED, values
+from tests.support.patience import PATIENCE_SECONDS
 
 SOURCE = (ROOT / "storage.rules").read_text()
 AS_FIRESTORE_CALLS_IT = {
@@ -95,7 +96,7 @@ async def bucket() -> AsyncIterator[Uploads]:
     for ours, theirs in AS_FIRESTORE_CALLS_IT.items():
         assert rules.count(ours) == 1
         rules = rules.replace(ours, theirs)
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         uploads = Uploads(client, f"test-{secrets.token_hex(6)}")
         assert await uploads.compile(rules) == {}
         yield uploads
@@ -106,7 +107,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_the_file_compiles_without_a_word(bucket: Uploads) -> None:
     """As it is deployed; a function that does not exist would be a warning, and a slip in the grammar an error."""
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         as_it_is = Uploads(client, f"test-{secrets.token_hex(6)}")
         assert await as_it_is.compile(SOURCE) == {}
         assert "Invalid function name" in str(await as_it_is.compile(SOURCE.replace("isImage(r", "isPicture(r")))

@@ -19,6 +19,7 @@ from local.part import ROOT
 from local.pubsub import Topics
 from scheduler.__main__ import run
 from tests.scheduler.cloud_scheduler import CloudScheduler
+from tests.support.patience import PATIENCE_SECONDS
 
 LOCATION = "asia-south1"
 # A file of its own: what these tests count must not hang on how many schedules the repository's has.
@@ -142,7 +143,7 @@ class Project:
 async def project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> AsyncIterator[Project]:
     """A project in which nothing is yet."""
     async with (
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
         Project(capsys, tmp_path / "jobs.toml", client).running() as running,
     ):
         yield running

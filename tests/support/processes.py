@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.patience import patience
 from tests.support.world import SOURCE, World
 
 _FRAMEWORK = str(Path(sys.executable).parent / "functions-framework")
@@ -57,12 +58,12 @@ async def deliver(client: httpx.AsyncClient, url: str, kind: str, job_id: str = 
 
 
 async def answers(client: httpx.AsyncClient, url: str) -> None:
-    """Wait until somebody listens there."""
-    for _ in range(200):
-        try:
-            await client.get(url)
-        except httpx.TransportError:
-            await asyncio.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"nobody listens at {url}")
+    """Wait until a server listens there."""
+    async with patience():
+        while True:
+            try:
+                await client.get(url)
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+            else:
+                return

@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from local.serve import serving
+from tests.support.patience import PATIENCE_SECONDS
 
 HOST: Final = "storage.googleapis.com"
 _LONGEST: Final = timedelta(days=7)
@@ -47,7 +48,7 @@ class StorageReader:
     async def get(self, address: str) -> httpx.Response:
         """Fetch an address as the provider would, if this server stood at Google's name."""
         assert address.startswith(f"https://{HOST}/")
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             path = address.removeprefix(f"https://{HOST}")
             return await client.get(f"{self._url}{path}", headers={"Host": HOST})
 
@@ -58,7 +59,7 @@ class StorageReader:
             return PlainTextResponse(refused, 403 if refused != "ExpiredToken" else 400)
         _, bucket, name = unquote(path).split("/", 2)
         address = f"{self._emulator}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             found = await client.get(address)
             # The emulator gives the newest generation, whichever is asked for. So it is compared here.
             if found.is_error or given.get("generation") not in {None, found.json()["generation"]}:

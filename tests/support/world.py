@@ -28,6 +28,7 @@ from local.openai_server import OpenAIServer
 from local.tokens import unsigned_token
 from nightshift import settings
 from nightshift.runtime import Runtime
+from tests.support.patience import PATIENCE_SECONDS
 
 SOURCE = Path(__file__).parents[2] / "functions" / "main.py"
 API_KEY = "test-key"
@@ -73,7 +74,7 @@ class World:
 
     async def _begin(self) -> None:
         self._storage = os.environ["STORAGE_EMULATOR_HOST"]
-        self._http = await self._parts.enter_async_context(httpx.AsyncClient(timeout=30))
+        self._http = await self._parts.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_SECONDS))
         self.base_url = await self._parts.enter_async_context(self.provider.serve())
         for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
             self._env.delenv(name)
@@ -125,7 +126,7 @@ class World:
             runtime.now = self.now
             self._runtimes.append(runtime)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=60)
+            client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=PATIENCE_SECONDS)
             self._functions[target] = await self._parts.enter_async_context(client)
         return await self._functions[target].request(method, "/", **request)
 
