@@ -328,6 +328,15 @@ class World:
         answer.raise_for_status()
         return answer.content
 
+    async def write_artifact(self, batch_id: str, name: str, content: bytes) -> None:
+        """Write a batch's file in Cloud Storage."""
+        answer = await self._http.post(
+            f"{self._storage}/upload/storage/v1/b/{self.project}-nightshift/o",
+            params={"uploadType": "media", "name": f"batches/{batch_id}/{name}"},
+            content=content,
+        )
+        answer.raise_for_status()
+
     async def _pull(self) -> list[dict[str, Any]]:
         """The waiting calls for workers, each with the id by which it is acknowledged."""
         path = f"subscriptions/{INGEST_TOPIC}:pull"

@@ -25,7 +25,7 @@ from typing import Final
 import structlog
 
 from nightshift import job_types
-from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, TryLater
+from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
 from nightshift.instant.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
 from nightshift.instant.pace import GateClosed, pace_of
@@ -101,11 +101,11 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     lane = Lane.parse(job.lane)
     try:
         asked = await request(runtime, lane, job)
-        await runtime.instance.day_budget.check()
+        await runtime.instance.day_budget.check(job.user_id, job.job_id)
     except JobRefused as refusal:
         return failure(job, refusal.code, refusal.message)
-    except BudgetSpent as spent:
-        return _Waits(job=job, waits_for="budget", reason=str(spent))
+    except (BudgetSpent, ShareSpent) as spent:
+        return _Waits(job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent))
     except TryLater as trouble:
         return _Waits(job=job, waits_for="image", reason=str(trouble))
     if is_repeated:
@@ -139,7 +139,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     job_type = job_types.find(job.type)
     answered = answer_of(line, job_type)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
-    runtime.instance.day_budget.spend(spent_usd or 0.0)
+    runtime.instance.day_budget.spend(job.user_id, spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
     if isinstance(answered, Answer):
         return completion(paid, lane, job_type, answered, paid.cost_usd)

@@ -194,7 +194,7 @@ class BatchProvider(Protocol):
         ...
 
     def read_line(self, line: bytes) -> ResultLine | None:
-        """A line of a result file; None for one that names no job of ours. Raises nothing."""
+        """A line in the provider's own format; None for one that names no job of ours. Raises nothing."""
         ...
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
@@ -217,8 +217,10 @@ class BatchProvider(Protocol):
         """Tell a batch to stop; one that has ended, or is gone, is left as it is."""
         ...
 
-    def download(self, file_id: str) -> AsyncIterator[bytes]:
-        """A file's content, streamed whole: a broken stream is resumed, a short one is ProviderTrouble.
+    def results(self, file_id: str) -> AsyncIterator[bytes]:
+        """A result file as our own lines, streamed whole, some whole lines at a time (`result_line.as_our_lines`).
+
+        The same file gives the same bytes. A broken stream is resumed, a short one is ProviderTrouble.
 
         Raises ProviderGone.
         """

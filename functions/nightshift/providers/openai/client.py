@@ -46,7 +46,7 @@ from nightshift.providers.openai.request import ENDPOINT, batch_line, completion
 from nightshift.providers.openai.result import read_completion, read_line
 from nightshift.providers.openai.traits import TRAITS
 from nightshift.providers.request import Request
-from nightshift.providers.result_line import ResultLine
+from nightshift.providers.result_line import ResultLine, as_our_lines
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
@@ -160,7 +160,10 @@ class OpenAIProvider:
         with suppress(ProviderRefusal, ProviderGone), translated_errors(), suppress(openai.ConflictError):
             await self._once.batches.cancel(remote_id)
 
-    async def download(self, file_id: str) -> AsyncIterator[bytes]:
+    def results(self, file_id: str) -> AsyncIterator[bytes]:
+        return as_our_lines(self._download(file_id), read_line)
+
+    async def _download(self, file_id: str) -> AsyncIterator[bytes]:
         with translated_errors():
             stated = count_of((await self._client.files.retrieve(file_id)).bytes)
         received = fruitless = 0
