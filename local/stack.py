@@ -108,7 +108,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of the README's table, and every secret."""
+        """The settings of docs/SETTINGS.md, and every secret."""
         variables = {
             "GOOGLE_CLOUD_PROJECT": self.project,
             **self._cloud.environment,

@@ -12,8 +12,8 @@ from nightshift.batches import documents as batches
 from nightshift.batches import webhooks
 from nightshift.batches.advance import advance
 from nightshift.batches.batch import Batch
+from nightshift.batches.listing import ProviderListing
 from nightshift.batches.messages import EndedCall
-from nightshift.batches.seen import Seen
 from nightshift.providers.base import ProviderGone, ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
 
@@ -43,7 +43,7 @@ async def _advance(runtime: Runtime, call: EndedCall) -> None:
         log.info("webhook_for_unknown_batch")
         return
     bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
-    await advance(runtime, batch.batch_id, Seen.only([remote] if remote else []))
+    await advance(runtime, batch.batch_id, ProviderListing.only([remote] if remote else []))
 
 
 async def _retrieved(runtime: Runtime, call: EndedCall) -> RemoteBatch | None:
