@@ -43,7 +43,7 @@ def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) 
 
 
 def show(console: Console, jobs: Sequence[DemoJob], night: Night, batches: Sequence[Ended], *, invented: bool) -> None:
-    """All the tables; `invented`: the usage that is priced is nobody's real one."""
+    """All the tables; `invented`: the usage that is priced was made up by the stand-in."""
     console.print(_results(jobs, night))
     console.print(_speeds(jobs, night))
     if invented:

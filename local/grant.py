@@ -1,7 +1,7 @@
 """Gives a user tokens on the local stack, as a shop or a reward would: wallet and ledger entry in one commit.
 
-The functions only charge and refund. Whoever grants tokens keeps the same promise, that a balance is the sum
-of its ledger entries; here it is an administrator's write ("Bearer owner" passes the emulator's rules).
+The functions only charge and refund. A shop that grants tokens must keep the same promise: a balance is the sum
+of its ledger entries. Here it is an administrator's write ("Bearer owner" passes the emulator's rules).
 """
 
 import httpx

@@ -79,7 +79,7 @@ async def refund(runtime: Runtime, job_id: str) -> int:
 async def rewrite_wallet(runtime: Runtime, user_id: str, wallet: Wallet, update_time: datetime | None) -> None:
     """Write a wallet as its ledger has it; None = it did not exist. Raises Undecided if it changed since then.
 
-    Whoever adds an entry to the ledger writes the wallet in the same commit, so its update time stands for both.
+    An entry of the ledger and its wallet are always written in one commit, so the wallet's update time stands for both.
     """
     ref = runtime.firestore.collection(WALLETS).document(user_id)
     fields = {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP}
