@@ -1,5 +1,6 @@
 """docs/COST.md, from measured counts and list prices alone: the same counts give the same page."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ from nightshift.functions import FUNCTIONS
 from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
+_ALERTS: Final = Path(__file__).parents[1] / "monitoring" / "alerts"
 # A count is billed one read per so many index entries; `getBatchStats` counts all jobs, by status.
 _ENTRIES_PER_READ: Final = 1_000
 _WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
@@ -67,6 +69,7 @@ def page(counts: Counts) -> str:
         photo_kb=photo.image_bytes / 1_000,
         second_usd=usd(1_000_000 * (prices["Functions: vCPU"].usd + prices["Functions: memory"].usd)),
         concurrency=TRIGGER.concurrency,
+        conditions=sum(len(json.loads(path.read_text())["conditions"]) for path in _ALERTS.glob("*.json")),
         most_triggers=TRIGGER.max_instances,
         most_workers=_WORKER.max_instances,
         most=f"{most:,}",

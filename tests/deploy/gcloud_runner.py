@@ -40,9 +40,13 @@ def _run(cli: Any, arguments: list[str], stdin: str) -> dict[str, Any]:
         cli.Execute(arguments)
     except SystemExit as end:
         code = end.code
+    except Exception as crash:  # noqa: BLE001 - a process of gcloud's own would end with it
+        code = f"{type(crash).__name__}: {crash}"
     finally:
         said = [stream.buffer.getvalue().decode() for stream in (sys.stdout, sys.stderr)]
         sys.stdin, sys.stdout, sys.stderr = kept
+    if isinstance(code, str):
+        return {"exit_code": 1, "stdout": said[0], "stderr": f"{said[1]}ERROR: gcloud crashed ({code})\n"}
     return {"exit_code": int(code or 0), "stdout": said[0], "stderr": said[1]}
 
 

@@ -23,7 +23,16 @@ NUMBER: Final = "123456789"
 REGION: Final = "asia-south1"
 _PROJECT: Final = rf"projects/(?:{PROJECT}|{NUMBER}|-)"
 # These answer before they are enabled.
-_ALWAYS: Final = {"cloudresourcemanager", "serviceusage", "storage", "iam", "cloudbilling", "uploads", "metadata"}
+_ALWAYS: Final = {
+    "cloudresourcemanager",
+    "serviceusage",
+    "storage",
+    "iam",
+    "cloudbilling",
+    "cloudquotas",
+    "uploads",
+    "metadata",
+}
 _METADATA: Final = "computeMetadata/v1/"
 
 
@@ -58,7 +67,7 @@ class Asked:
     @property
     def changes_something(self) -> bool:
         """Whether it is more than a look."""
-        looks = ("getIamPolicy", "testIamPermissions", ":access", ":test", "generateUploadUrl")
+        looks = ("getIamPolicy", "getEffectiveOrgPolicy", "testIamPermissions", ":access", ":test", "generateUploadUrl")
         return self.method not in {"GET", "HEAD"} and not self.path.endswith(looks)
 
 
@@ -200,6 +209,25 @@ def _identity(google: GoogleApis, _: Asked, found: Any) -> Any:
 @_answers("cloudresourcemanager", "POST", "v1/PROJECT:testIamPermissions")
 def _permissions(_: GoogleApis, asked: Asked, __: Any) -> Any:
     return {"permissions": asked.body["permissions"]}
+
+
+@_answers("cloudresourcemanager", "POST", "v1/PROJECT:getEffectiveOrgPolicy")
+def _effective_policy(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    constraint = asked.body["constraint"].removeprefix("constraints/")
+    values = {"allowedValues": ["C0123"]} if google.shares_in_domain_only else {"allValues": "ALLOW"}
+    is_sharing = constraint == "iam.allowedPolicyMemberDomains"
+    return {"constraint": asked.body["constraint"], **({"listPolicy": values} if is_sharing else {})}
+
+
+@_answers("cloudbilling", "GET", "v1/PROJECT/billingInfo")
+def _billing(_: GoogleApis, __: Asked, ___: Any) -> Any:
+    return {"projectId": PROJECT, "billingEnabled": True}
+
+
+@_answers("cloudquotas", "GET", r"v1\w*/PROJECT/locations/global/services/run.googleapis.com/quotaInfos/(?P<name>\w+)")
+def _quota(_: GoogleApis, __: Asked, found: Any) -> Any:
+    place = {"applicableLocations": [REGION], "details": {"value": "20000"}}
+    return {"quotaId": found["name"], "service": "run.googleapis.com", "dimensionsInfos": [place]}
 
 
 @_answers("iam", "GET", "v1/PROJECT/serviceAccounts")

@@ -18,7 +18,16 @@ from tests.deploy.google_http import PROJECT, GoogleApis
 GCLOUD: Final = shutil.which("gcloud")
 # As gcloud names them: https://cloud.google.com/sdk/gcloud/reference/config/set#api_endpoint_overrides
 _APIS: Final = (
-    *("artifactregistry", "cloudbilling", "cloudfunctions", "cloudresourcemanager", "eventarc", "firestore", "iam"),
+    *(
+        "artifactregistry",
+        "cloudbilling",
+        "cloudfunctions",
+        "cloudquotas",
+        "cloudresourcemanager",
+        "eventarc",
+        "firestore",
+        "iam",
+    ),
     *("logging", "monitoring", "orgpolicy", "pubsub", "run", "secretmanager", "serviceusage", "storage"),
 )
 _FIREBASE: Final = {

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.destroy import BUCKET, DATABASE, destroy
 from tests.deploy.google import PROJECT
-from tests.deploy.world import ROOT, SECRETS, new_site
+from tests.deploy.world import ROOT, SECRETS, Terminal, new_site
 
-_PAGES = ("README.md", "SECURITY.md", "docs/OPERATIONS.md", "docs/ARCHITECTURE.md")
+_PAGES = ("README.md", "SECURITY.md", "docs/DEPLOY.md", "docs/OPERATIONS.md", "docs/ARCHITECTURE.md")
 # A shell's variable, and what the reader puts in.
-_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b")
+_PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b|\bNUMBER\b")
 
 gcloud = shutil.which("gcloud")
 pytestmark = pytest.mark.skipif(gcloud is None, reason="gcloud is not installed")
@@ -51,7 +52,7 @@ def refused(commands: Sequence[Sequence[str]], folder: Path, checkout: Path = RO
 
 
 async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> None:
-    """Of a plan, of a first run, of one that finds much changed, and of one with another key."""
+    """Of a plan, of a first run, of one that finds much changed, of one with another key, and of taking it away."""
     folder = tmp_path / "checkout"
     folder.mkdir()
     site = new_site(folder)
@@ -60,17 +61,24 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     terminals = [await site.deploy(plan_only=True), await site.deploy(email="ops@example.com")]
     site.state["databases"][0].pop("deleteProtectionState")
     site.state["buckets"][f"{PROJECT}-nightshift"].pop("lifecycle")
-    site.state["metrics"]["sample_metric"]["filter"] = "another"
+    site.state["metrics"]["nightshift_sample"]["filter"] = "another"
     for alert in site.state["alerts"].values():
         alert["userLabels"]["declared"] = "another"
     stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
     for policy in site.state["policies"].values():
         policy.append(["roles/viewer", stats])
     terminals += [await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io")]
+    terminals.append(Terminal(site.google))
+    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, lambda _: True)
     ran = {command.arguments[1:] for one in terminals for command in one.commands if command.arguments[0] == "gcloud"}
     ran.add(("auth", "application-default", "print-access-token", "--quiet"))
     verbs = {" ".join(words[:3]) for words in ran}
-    for expected in ("storage buckets update", "alpha monitoring policies", "functions deploy onAiJobCreated"):
+    for expected in (
+        "storage buckets update",
+        "alpha monitoring policies",
+        "functions deploy onAiJobCreated",
+        "functions delete onAiJobCreated",
+    ):
         assert expected in verbs
     assert any("remove-iam-policy-binding" in words for words in ran)
     assert refused(sorted(ran), tmp_path, folder) == []

@@ -129,6 +129,7 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
         store.write_text(json.dumps(user))
 
         assert await site.deploy(plan_only=True) == []
+        assert {"billing", f"20 vCPU in {REGION}"} <= {change.what for change in site.planned}
         google.faults += _late(google)
         assert await site.deploy()
         assert google.faults == []
