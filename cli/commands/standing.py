@@ -35,7 +35,7 @@ _WAITS_FOR: Final[Mapping[str, str]] = {
     "valid_answer": "the provider's last answer was not valid",
     "image": "its image, or the database, could not be read",
     "budget": "the day's budget is spent",
-    "rescue": "the next sweep or tick answers it",
+    "rescue": "a tick admitted it, since its event was lost",
 }
 
 _BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")

@@ -114,7 +114,7 @@ async def test_such_a_users_jobs_are_cancelled_and_the_user_is_erased(
 
 
 async def test_a_document_that_was_filled_up_later_gets_its_end_all_the_same(world: World) -> None:
-    """Whoever filled it while it was processed: it keeps the contract's fields, and its batch is closed."""
+    """It was filled up while it was processed; it keeps the contract's fields, and its batch is closed."""
     await world.give("alice", 5)
     job_ids = [await world.submit("alice") for _ in range(3)]
     for job_id in job_ids:

@@ -20,7 +20,7 @@ ANOTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
 
 
 async def ended(world: World, jobs: int = 1) -> str:
-    """A batch that has ended at the provider, and of which nobody has told us; returns its id there."""
+    """A batch that has ended at the provider, which sent no event for it yet; returns its id there."""
     await world.give("alice", jobs)
     for _ in range(jobs):
         await world.submit("alice")
@@ -241,7 +241,7 @@ async def test_an_event_of_another_kind_or_form_is_taken_and_ignored(world: Worl
     assert (await world.batches())[0]["status"] == "submitted"
 
 
-async def test_an_event_about_a_batch_that_nobody_knows_is_dealt_with(world: World) -> None:
+async def test_an_event_about_an_unknown_batch_is_dealt_with(world: World) -> None:
     """Neither we nor the provider have it: there is nothing to do, now or later."""
     assert (await world.webhook("batch_unknown", event_id="wh_one")).status_code == 200
     assert set(await world.documents("webhooks")) == {"wh_one"}
@@ -379,8 +379,8 @@ async def test_two_events_and_two_ticks_at_once_settle_once(world: World) -> Non
     await assert_promises_kept(world)
 
 
-async def test_an_event_about_a_batch_that_somebody_is_advancing_is_left_to_them(world: World) -> None:
-    """200 without a second look; after that holder's death, the lease's end and a tick do the rest."""
+async def test_an_event_about_a_batch_under_a_lease_is_left_to_the_lease_holder(world: World) -> None:
+    """200 without a second look; if the lease holder dies, a tick does the rest once the lease has ended."""
     remote_id = await ended(world)
     [batch] = await world.batches()
     lease = {"owner": "another", "expiresAt": world.now().replace(year=world.now().year + 1), "writes": 0}

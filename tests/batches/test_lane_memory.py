@@ -1,4 +1,4 @@
-"""What an instance remembers of a lane: a burst reads its document once a window, and nobody is kept out for longer."""
+"""The lane cache: a burst reads a lane's document once a window, and no job waits longer than that."""
 
 import asyncio
 from datetime import timedelta

@@ -216,7 +216,7 @@ async def test_a_batch_that_ended_before_it_could_be_stopped_is_settled_as_usual
 
 
 async def test_an_answer_that_cannot_be_read_follows_the_wish(world: World) -> None:
-    """It would be asked for again; whoever cancels a batch wants nothing more of it."""
+    """Its job would be sent again; but an operator who cancels a batch wants no more answers."""
     batch_id = await live_batch(world, answered=2)
 
     def garble(_: object, lines: list[bytes]) -> list[bytes]:
@@ -233,8 +233,8 @@ async def test_an_answer_that_cannot_be_read_follows_the_wish(world: World) -> N
     await assert_promises_kept(world)
 
 
-async def test_a_batch_that_somebody_is_at_gets_no_wish(world: World) -> None:
-    """Its holder would not see it; whoever wishes tries again."""
+async def test_a_batch_under_a_lease_gets_no_wish(world: World) -> None:
+    """The lease holder would not see the wish, so the operator tries again."""
     batch_id = await live_batch(world)
     runtime = world.operators_runtime()
     found = await batches.find(runtime, batch_id)

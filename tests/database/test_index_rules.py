@@ -23,7 +23,7 @@ def where(query: Any, *filters: tuple[str, str, Any]) -> Any:
 
 @pytest.fixture
 def cities() -> Any:
-    """A collection to ask; nobody is asked."""
+    """A collection to build queries on; no query is sent."""
     return AsyncClient(project="p", credentials=AnonymousCredentials()).collection("cities")
 
 
@@ -61,7 +61,7 @@ def _field(name: str) -> dict[str, str]:
 
 
 def test_all_documents_in_the_order_of_their_names_need_no_index(cities: Any) -> None:
-    """As an audit reads them; in the other order there is none."""
+    """As an audit reads them; in the other order the index is missing."""
     assert has(cities)
     assert has(cities.order_by("__name__").limit(3))
     assert has(cities.count())

@@ -116,7 +116,7 @@ async def _assemble_anew(world: World) -> None:
 
 
 async def _fail_once(world: World) -> None:
-    """A job's first answer is none, its second is one."""
+    """A job's first answer is not valid, its second is."""
     world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="trouble"))
     await world.submit("carol", input={"text": "trouble"})
     await world.finish()

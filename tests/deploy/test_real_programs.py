@@ -119,7 +119,7 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
     """A plan that changes nothing, a first run through what is late, a second run; then what was changed by hand."""
     async with new_site(tmp_path) as site:
         google = site.google
-        # Somebody has logged in to the Firebase CLI as another user.
+        # The Firebase CLI is logged in as another user.
         store = site.home / ".config" / "configstore" / "firebase-tools.json"
         store.parent.mkdir(parents=True)
         user = {

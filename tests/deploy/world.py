@@ -149,6 +149,6 @@ def new_site(folder: Path) -> Site:
 
 
 def copy_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy that nobody changes."""
+    """A copy that stays as it is."""
     copied: dict[str, Any] = json.loads(json.dumps(state))
     return copied

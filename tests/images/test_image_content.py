@@ -21,7 +21,7 @@ from nightshift.images.formats.portions import HEAD_BYTES, MAX_SIDE, TAIL_BYTES,
 from nightshift.images.image_format import MAX_IMAGE_BYTES, check_content, check_properties, second_range
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-# Nobody's photo is so small that these bytes of its end could be missed.
+# No photo is so small that these bytes of its end could be missed.
 TRAILER_BYTES = {"JPEG": 2, "PNG": 12, "WEBP": 2, "GIF": 2}
 END_OF_JPEG = b"\xff\xd9"
 

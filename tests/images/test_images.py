@@ -53,7 +53,7 @@ def pictures(file_format: str) -> bytes:
 
 @pytest.fixture
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The hosts whose addresses this process asks for, whoever in it asks."""
+    """The hosts whose addresses any part of this process asks for."""
     hosts: list[str] = []
     real = socket.getaddrinfo
 
@@ -540,7 +540,7 @@ async def test_the_same_letters_otherwise_composed_name_no_object(world: World) 
 
 
 async def test_a_server_that_a_job_names_hears_nothing(world: World) -> None:
-    """However its address is spelt, nobody so much as connects; the provider is not sent there either."""
+    """However its address is spelt, no connection is opened; nor is the provider sent there."""
     connections = 0
 
     def count(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

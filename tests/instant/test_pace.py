@@ -137,8 +137,8 @@ async def test_a_waiter_cancelled_just_before_its_turn_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("limits", [None, RateLimits(remaining_requests=0, requests_reset_seconds=60)])
-async def test_behind_a_gate_that_stays_closed_for_long_nobody_waits(limits: RateLimits | None) -> None:
-    """Neither who waited when it closed nor who comes later; each is told for how long, and no timer is left."""
+async def test_behind_a_gate_that_stays_closed_for_long_no_call_waits(limits: RateLimits | None) -> None:
+    """Neither earlier nor later calls wait. Each learns how long the gate stays closed, and no timer is left."""
     pace = Pace(Concurrency(first=1, most=1))
     may_end = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""An operator runs a job again that failed or was cancelled: on the house, if it was paid for once."""
+"""An operator runs a job again that failed or was cancelled: for free, if it was charged and refunded."""
 
 import asyncio
 
@@ -145,7 +145,7 @@ async def test_what_cannot_be_run_again_is_told(world: World) -> None:
 
 
 async def test_two_operators_and_two_ticks_run_it_again_once(world: World) -> None:
-    """Whoever commits first queues it; the others find it queued, or already on its way."""
+    """The first commit queues it; the other operators find it queued, or already on its way."""
     job_id = await failed_job(world)
     runtimes = [world.operators_runtime() for _ in range(2)]
 

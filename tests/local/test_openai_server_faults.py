@@ -105,7 +105,7 @@ async def test_a_delayed_answer_outlasts_the_clients_patience() -> None:
         with pytest.raises(openai.APITimeoutError):
             await impatient.batches.create(input_file_id=input_file_id, endpoint=CHAT, completion_window="24h")
         async with patience():
-            while not running.server.batches:  # noqa: ASYNC110 - the server tells nobody
+            while not running.server.batches:  # noqa: ASYNC110 - the server sends no event
                 await asyncio.sleep(0.01)
         assert len(running.server.batches) == 1
         before = time.monotonic()

@@ -73,7 +73,7 @@ async def test_jobs_that_wait_for_their_turn_are_no_finding(world: World, capsys
     assert (clean.code, clean.findings) == (0, [])
 
 
-async def test_a_charge_of_a_job_that_was_deleted_belongs_to_nobody(
+async def test_a_charge_of_a_deleted_job_does_not_pay_a_new_one_of_its_id(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Old jobs may be deleted; a new one under the same id was never charged, and gets nothing back."""

@@ -12,7 +12,7 @@ from tests.support.promises import assert_audit_is_clean, assert_promises_kept
 from tests.support.world import API_KEY, World
 
 
-async def test_a_job_that_nobody_admitted_is_found_once_two_ticks_have_passed(
+async def test_a_job_that_was_never_admitted_is_found_once_two_ticks_have_passed(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its event was lost, and no tick ran; the repair admits it."""
@@ -31,7 +31,7 @@ async def test_a_job_that_nobody_admitted_is_found_once_two_ticks_have_passed(
     await assert_promises_kept(world)
 
 
-async def test_without_a_key_nobody_can_be_admitted(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_without_a_key_no_job_can_be_admitted(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The lane of a job is the provider's; the finding says what is missing."""
     await world.give("alice", 1)
     await world.write("alice", "lost")
@@ -43,10 +43,10 @@ async def test_without_a_key_nobody_can_be_admitted(world: World, capsys: pytest
 
 
 @pytest.mark.parametrize("status", ["assembling", "sealed"])
-async def test_a_batch_that_nobody_moves_is_advanced(
+async def test_a_batch_that_no_tick_moved_is_advanced(
     world: World, capsys: pytest.CaptureFixture[str], status: str
 ) -> None:
-    """Its holder died, and no tick ran; its expired lease keeps nobody off."""
+    """Its lease holder died, and no tick ran; its lease has expired, so the audit can take it."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.give("alice", 1)
     await world.submit("alice")
@@ -69,7 +69,7 @@ async def test_a_batch_that_nobody_moves_is_advanced(
 async def test_a_batch_under_a_lease_without_end_is_left_alone(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody renews it, and nobody can take it."""
+    """No lease holder renews it, and no other process can take it."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.give("alice", 1)
     await world.submit("alice")
@@ -85,7 +85,7 @@ async def test_a_batch_under_a_lease_without_end_is_left_alone(
 
 
 async def test_a_job_left_in_a_closed_batch_is_sent_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Somebody closed its batch by hand, after the provider had ended it."""
+    """A person closed its batch by hand, after the provider had ended it."""
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.provider.settled()
@@ -137,7 +137,7 @@ async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_st
     assert "is not known" in unasked.findings[0]["leftAlone"]
     stopping = await run_audit(world, capsys, repair=True)
     assert stopping.subjects == [orphan, f"ai_jobs/{job_id}"]
-    assert stopping.findings[0]["mended"] == "It was told to stop."
+    assert stopping.findings[0]["mended"] == "It was asked to stop."
     assert "once that has stopped" in stopping.findings[1]["leftAlone"]
     world.provider.release("cancelling")
     await world.provider.settled()
@@ -216,7 +216,7 @@ async def close_by_hand(world: World, job_id: str) -> None:
 
 
 async def upload(world: World, name: str) -> str:
-    """Upload a file to the provider as somebody else would; returns its id."""
+    """Upload a file to the provider as another program would; returns its id."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with httpx.AsyncClient(base_url=world.base_url, headers=headers, timeout=PATIENCE_SECONDS) as client:
         answer = await client.post("/files", data={"purpose": "batch"}, files={"file": (name, b"{}")})

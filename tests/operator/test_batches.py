@@ -86,7 +86,7 @@ async def test_who_is_at_a_batch_is_told(world: World, capsys: pytest.CaptureFix
     await world.give("alice", 1)
     await world.submit("alice")
     path = f"ai_batches/{(await world.batches())[0]['id']}"
-    lease = {"owner": "somebody", "expiresAt": world.now().replace(year=2100), "writes": 3}
+    lease = {"owner": "another", "expiresAt": world.now().replace(year=2100), "writes": 3}
     await world.firestore.document(path).update({"lease": lease})
 
     assert (await _told(world, capsys, "batches"))["batch"][0]["heldUntil"].startswith("2100-")

@@ -105,7 +105,7 @@ async def test_without_a_terminal_and_without_yes_nothing_is_changed(world: Worl
     assert (code, output) == (2, "")
     assert complaints == (
         f"In {world.project}: Adds 5 tokens to the wallet of alice, which holds 3, as ledger entry gift. "
-        "Nobody is there to confirm it, so nothing was changed; --yes confirms it.\n"
+        "There is no terminal to confirm it at, so nothing was changed; --yes confirms it.\n"
     )
     assert (await world.read("wallets/alice"))["balance"] == 3
 

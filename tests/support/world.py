@@ -171,7 +171,7 @@ class World:
 
     async def stats(self, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
-        token = unsigned_token(self.project, "somebody", **claims)
+        token = unsigned_token(self.project, "alice", **claims)
         return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
 
     # The clock
@@ -309,7 +309,7 @@ class World:
             await self._http.patch(f"{buckets}/{bucket}", json=no_traces)
             for stored in (await self._http.get(f"{buckets}/{bucket}/o")).json().get("items", []):
                 await self._http.delete(f"{buckets}/{bucket}/o/{quote(stored['name'], safe='')}")
-            # A bucket with an upload that nobody ended cannot be deleted; there are few.
+            # A bucket with an unfinished upload cannot be deleted; there are few.
             await self._http.delete(f"{buckets}/{bucket}")
 
     async def _create_buckets(self) -> None:

@@ -99,7 +99,7 @@ async def test_a_tick_without_a_database_says_what_it_does_not_know(
 
 
 async def test_a_tick_that_runs_out_of_time_still_says_how_long_the_backlog_is(world: World) -> None:
-    """It is then that somebody wants to know."""
+    """It is then that an operator wants to know."""
     await _admitted(world, world.operators_runtime(), 5)
 
     health = await _tick(world.operators_runtime(tick_seconds=1e-9))
