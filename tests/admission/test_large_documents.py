@@ -171,7 +171,7 @@ async def test_an_event_whose_write_can_never_land_is_dealt_with_and_logged_once
     ("said", "raised"),
     [("The referenced transaction is invalid or closed", Undecided), ("exceeds the maximum allowed size", NeverLands)],
 )
-async def test_what_firestore_calls_invalid_is_told_apart(
+async def test_what_firestore_calls_invalid_is_sorted_by_its_text(
     world: World, monkeypatch: pytest.MonkeyPatch, said: str, raised: type[Exception]
 ) -> None:
     """A commit that had landed before is read again; one that never will is not sent again, and its text not kept."""

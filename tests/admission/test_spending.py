@@ -419,7 +419,7 @@ async def test_a_budget_is_shared_by_all_lanes(world: World) -> None:
     assert counted <= spent + 2.5 * estimate
 
 
-async def test_a_model_without_a_listed_price_is_told_of_once(world: World) -> None:
+async def test_a_model_without_a_listed_price_is_logged_once(world: World) -> None:
     """No budget can hold for it: its jobs go, and an error says so once in an instance."""
     runtime = world.operators_runtime(daily_budget_usd=0.000001, model="our-own-model")
     await world.give("alice", 2)

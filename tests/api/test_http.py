@@ -68,7 +68,7 @@ async def test_every_answer_carries_the_security_headers(world: World) -> None:
         assert answer.status_code == 204 or answer.headers["content-type"] == "application/json"
 
 
-async def test_a_bug_is_told_without_a_word_of_what_it_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bug_is_answered_and_logged_without_its_text(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """500 in the one form, with the same headers; the log names the kind of error and nothing that it holds."""
 
     async def buggy(_: Runtime, __: Request) -> Response:
@@ -185,7 +185,7 @@ async def test_a_question_with_a_body_is_refused_before_the_caller_is_looked_at(
     assert error_of(await world.call("get_batch_stats", "GET", **body)) == (413, "too_large")
 
 
-async def test_an_empty_body_is_none(world: World) -> None:
+async def test_an_empty_body_is_accepted(world: World) -> None:
     """Some clients announce the length 0, or a stream that ends at once."""
     world.set_env(NIGHTSHIFT_STATS_PUBLIC="true")
 

@@ -13,7 +13,7 @@ from tests.support.world import World
 DASHBOARD = "https://dashboard.example.com"
 
 
-async def test_an_admin_is_told_how_many_jobs_are_where(world: World) -> None:
+async def test_an_admin_gets_the_number_of_jobs_in_each_status(world: World) -> None:
     """Jobs that are not admitted yet count as queued; every state has its number, and the total is theirs."""
     statuses = ["created", "created", "queued", "processing", "completed", "completed", "failed", "cancelled"]
     for status in statuses:

@@ -84,7 +84,7 @@ async def test_a_lost_answer_to_the_upload_leaves_no_file_behind(world: World) -
 
 
 async def test_a_file_that_is_not_visible_at_once_is_waited_for(world: World) -> None:
-    """The create call is told that there is no such file, and tries again a moment later."""
+    """The provider answers the create call that there is no such file; it is sent again a moment later."""
     world.provider.faults.add(FileFault(hidden_reads=1))
     await world.give("alice", 1)
 

@@ -57,7 +57,7 @@ async def test_a_small_output_is_settled_in_place(world: World) -> None:
 
 
 async def test_workers_at_once_settle_each_line_once(world: World) -> None:
-    """All calls come at once, each of them twice; what is told to come again comes again."""
+    """All calls come at once, each of them twice; a call that was not answered with 200 comes again."""
     await _ended_batch(world, 9)
     assert await world.tick() == 200
     calls = 2 * await world.calls_for_workers()

@@ -178,8 +178,8 @@ async def test_a_create_that_may_still_be_on_its_way_keeps_a_batch_open(world: W
     await assert_promises_kept(world)
 
 
-async def test_the_provider_is_told_until_it_shows_it(world: World) -> None:
-    """It was down when the wish was recorded: the next tick tells it, and the one after that has nothing to tell."""
+async def test_the_provider_is_asked_to_stop_until_it_shows_that_it_does(world: World) -> None:
+    """It was down when the wish was recorded: the next tick asks it to stop, and the one after that need not."""
     batch_id = await live_batch(world)
     world.provider.hold("cancelling")
     (remote,) = world.provider.batches.values()

@@ -128,7 +128,7 @@ _ALL: Final = (
     Fault(name="lost-timeout", does="it takes effect, and its answer comes too late", effect="now", answers=_TIMED_OUT),
     Fault(
         name="late-2",
-        does="the caller is told of a time-out, and the call takes effect two calls later",
+        does="the caller gets a time-out, and the call takes effect two calls later",
         effect="late",
         lag=2,
         answers=_LATE,
@@ -136,7 +136,7 @@ _ALL: Final = (
     ),
     Fault(
         name="late-5",
-        does="the caller is told of a time-out, and the call takes effect five calls later",
+        does="the caller gets a time-out, and the call takes effect five calls later",
         effect="late",
         lag=5,
         answers=_LATE,
@@ -144,7 +144,7 @@ _ALL: Final = (
     ),
     Fault(
         name="late-12",
-        does="the caller is told of a time-out, and the call takes effect after the next tick has looked for it",
+        does="the caller gets a time-out, and the call takes effect after the next tick has looked for it",
         effect="late",
         lag=12,
         answers=_LATE,

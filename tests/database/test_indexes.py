@@ -107,7 +107,7 @@ async def _erase_a_user(world: World) -> None:
 
 
 async def _assemble_anew(world: World) -> None:
-    """Who assembled a batch died after its first claim; its jobs are counted."""
+    """The process that assembled a batch died after its first claim; its jobs are counted."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.submit("carol")
     (batch,) = await world.open_batches()

@@ -180,7 +180,7 @@ async def _take(site: Site, service: str) -> None:
     ]
 
 
-async def test_the_real_programs_errors_are_told_with_their_remedies(tmp_path: Path) -> None:
+async def test_the_real_programs_errors_are_explained_with_their_remedies(tmp_path: Path) -> None:
     """A quota of instances, by gcloud; a missing quota project, by the Firebase CLI, which says so on its output."""
     async with new_site(tmp_path) as site:
         google = site.google

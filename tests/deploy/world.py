@@ -26,7 +26,7 @@ class Died(BaseException):
 
 
 class Terminal:
-    """Runs commands on the stand-in, keeps them, and dies where it is told to."""
+    """Runs commands on the stand-in, keeps them, and dies at the command that a test chose."""
 
     def __init__(
         self, google: Google, *, dies_at: int | None = None, when: Literal["before", "after"] = "before"

@@ -466,7 +466,7 @@ async def test_an_older_projects_bucket_is_named_to_the_operator(
 
 
 async def test_an_upload_that_is_stored_encoded_is_refused(world: World) -> None:
-    """Who fetches it would get other bytes than those that were checked, and as many as it pleases."""
+    """The provider would get other bytes than those that were checked, and as many as the server likes to send."""
     await world.give("alice", 3)
     uri = await world.upload("alice")
     encoded = world.operators_runtime().uploads.blob("users/alice/photo.png")

@@ -138,7 +138,7 @@ async def test_what_cannot_pass_fails_at_once_and_is_refunded(world: World, faul
 
 
 async def test_a_second_delivery_comes_again_until_the_first_is_done(world: World) -> None:
-    """Two at once: one answers, the other one is told to come again, and finds it answered. It is asked for once."""
+    """Two at once: one answers; the other is redelivered, and finds the job answered. It is asked for once."""
     await world.give("alice", 9)
     job_id = await world.write("alice", speed="instant")
 

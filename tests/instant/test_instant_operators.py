@@ -315,7 +315,7 @@ async def test_a_job_is_cancelled_while_it_is_put_off(world: World, monkeypatch:
 
 
 async def test_an_answer_that_is_written_first_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator is told that the job is completed, though it was under way when they looked."""
+    """`cancel` says that the job is completed, though it was under way when the operator looked."""
     pause = pause_commit(monkeypatch, lambda writes: "cancelled" in writes, "before")
     world.provider.faults.add(LATER)
     await world.give("alice", 5)
@@ -359,7 +359,7 @@ async def test_of_cancellations_and_answers_at_the_same_moment_one_wins_each(wor
     ended = [await world.job(job_id) for job_id in jobs]
     ends = [job["status"] for job in ended]
     assert set(ends) <= {"completed", "cancelled"}
-    assert told[:-1] == [*ends, *ends], "who cancelled is told the truth"
+    assert told[:-1] == [*ends, *ends], "each cancel returns the true status"
     assert (await world.read("wallets/alice"))["balance"] == 40 - 5 * ends.count("completed")
     assert not any(OF_A_RUN & job.keys() for job in ended)
     await assert_promises_kept(world)

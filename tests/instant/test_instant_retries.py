@@ -257,7 +257,7 @@ async def test_a_job_that_no_sweep_took_for_days_is_a_finding_and_ends_with_the_
 # Answers that are not valid
 
 
-async def test_an_answer_that_is_none_is_asked_for_again_and_all_is_counted(world: World) -> None:
+async def test_a_job_with_an_invalid_answer_is_asked_again_and_all_is_counted(world: World) -> None:
     """What the first answer cost belongs to the job's costs, and not to the user's."""
     world.provider.faults.add(ReplyRule(Reply(content="no JSON")))
     await world.give("alice", 5)

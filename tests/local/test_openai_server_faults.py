@@ -68,7 +68,7 @@ async def test_an_upload_whose_answer_is_cut_is_stored() -> None:
 
 
 async def test_a_download_is_cut_after_so_many_bytes() -> None:
-    """The client got exactly that part, is told of the cut, and resumes with a range."""
+    """The client got exactly that part and an error for the cut, and resumes with a range."""
     content = bytes(range(256)) * 1000
     async with rig() as running:
         file_id = await running.upload(content)

@@ -52,7 +52,7 @@ def client(server: OpenAIServer) -> AsyncOpenAI:
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "expired", "cancelled"])
-async def test_every_end_of_a_batch_is_told_once_and_the_sdk_believes_it(end: str) -> None:
+async def test_every_end_of_a_batch_is_one_event_and_the_sdk_believes_it(end: str) -> None:
     """The event names the batch and how it ended, in the SDK's own class for it."""
     receiver = Receiver()
     async with told(receiver) as running:

@@ -116,7 +116,7 @@ async def test_without_the_database_the_check_fails_and_says_how_to_skip_it(
 
 
 @pytest.mark.parametrize(("said", "code"), [("offline", 0), ("no", 1), ("", 1)])
-def test_the_check_is_skipped_only_when_it_is_told_so_by_name(
+def test_the_check_is_skipped_only_by_the_word_offline(
     said: str, code: int, pinned: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Visibly; and any other word is no permission."""

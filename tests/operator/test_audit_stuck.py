@@ -122,7 +122,7 @@ async def test_a_job_left_in_a_closed_batch_without_an_attempt_left_is_refunded(
 async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_stopped(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The provider's batch is an orphan and is told to stop; only when it has is its job sent again."""
+    """The provider's batch is a stray and is cancelled; its job is sent again only when it has ended."""
     world.provider.hold("in_progress")
     world.provider.hold("cancelling")
     await world.give("alice", 1)
@@ -148,7 +148,7 @@ async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_st
     assert (await world.job(job_id))["status"] == "queued"
 
 
-async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_double_at_the_provider_is_cancelled(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A lost answer made two; the one that is not on record is stopped, the other goes on."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
@@ -176,7 +176,7 @@ async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: py
 async def test_a_batch_that_the_provider_does_not_know_is_left_to_the_tick(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may only be late; who knows when is the tick."""
+    """It may only be late; the tick knows when to give it up."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")

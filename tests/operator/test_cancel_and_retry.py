@@ -142,7 +142,7 @@ async def test_a_batch_that_stays_leased_is_not_stopped(
     assert "stop" not in (await world.batches())[0]
 
 
-async def test_a_job_is_run_again_and_its_price_is_told_before(world: World) -> None:
+async def test_a_job_is_run_again_and_its_price_is_printed_before(world: World) -> None:
     """It failed and was refunded, so it costs nothing."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
     await world.give("alice", 1)
@@ -159,7 +159,7 @@ async def test_a_job_is_run_again_and_its_price_is_told_before(world: World) -> 
     await assert_promises_kept(world)
 
 
-async def test_of_a_job_in_real_time_the_next_sweep_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_job_in_real_time_is_left_to_the_next_sweep(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not queued for a batch again."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
     await world.give("alice", 5)

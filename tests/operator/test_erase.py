@@ -331,10 +331,10 @@ async def test_while_firebase_auth_cannot_be_asked_nothing_is_erased(world: Worl
     assert await left_of(world, "alice") == []
 
 
-async def test_without_an_auth_emulator_the_account_is_told_as_skipped(
+async def test_without_an_auth_emulator_the_account_is_listed_as_skipped(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The local stack has none."""
+    """A stack of the Firestore emulator alone has no accounts."""
     code, output, _ = await operate(world, capsys, "erase", "unknown", "--yes")
 
     assert code == 0

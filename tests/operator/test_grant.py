@@ -26,7 +26,7 @@ def _seam() -> Iterator[None]:
 
 
 async def test_a_user_without_a_wallet_gets_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wallet, its ledger, and what is told agree."""
+    """The wallet, its ledger and the output agree."""
     code, output, complaints = await operate(world, capsys, "grant", "alice", "50", "--yes")
 
     assert (code, complaints) == (0, "")

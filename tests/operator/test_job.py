@@ -33,10 +33,10 @@ async def _story(world: World, capsys: pytest.CaptureFixture[str], job_id: str, 
     return told
 
 
-async def test_a_completed_job_is_told_with_all_that_belongs_to_it(
+async def test_a_completed_job_is_shown_with_all_that_belongs_to_it(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its document without content, its steps, its charge, its batch here and at the provider, and who was told."""
+    """Its document without content, its steps, its charge, its batch here and at the provider, and its notification."""
     await spend_a_night(world)
 
     told = await _story(world, capsys, "answered")
@@ -55,7 +55,7 @@ async def test_a_completed_job_is_told_with_all_that_belongs_to_it(
     assert told["toldToTheUser"] == {"classification": True, "notification": True, "read": False}
 
 
-async def test_content_is_told_only_when_asked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_content_is_shown_only_when_asked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --content the terminal never has what the user wrote or got, in either form."""
     await world.give("alice", 1)
     job_id = await world.submit("alice", "secretive", input={"text": "my secret"})
@@ -79,7 +79,7 @@ async def test_content_is_told_only_when_asked_for(world: World, capsys: pytest.
         ("refused", "with insufficient_tokens: It costs 1 token and you have 0. Nothing was charged.", []),
     ],
 )
-async def test_a_failed_job_is_told_with_its_reason_and_its_money(
+async def test_a_failed_job_is_shown_with_its_reason_and_its_money(
     world: World, capsys: pytest.CaptureFixture[str], job_id: str, standing: str, entries: list[str]
 ) -> None:
     """Refunded, or never charged."""
@@ -307,7 +307,7 @@ async def test_a_batch_that_the_provider_does_not_take_says_what_to_ask(
     )
 
 
-async def test_a_provider_that_cannot_be_asked_is_told_and_the_rest_too(
+async def test_a_provider_that_cannot_be_asked_is_named_and_the_rest_is_shown(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a key, with a wrong one, unreachable, or without such a batch: exit code 0, and a word."""
@@ -338,7 +338,7 @@ async def test_a_provider_that_cannot_be_asked_is_told_and_the_rest_too(
         {"status": DELETE_FIELD, "type": "\x1b[31mred"},
     ],
 )
-async def test_a_damaged_document_is_told_as_far_as_it_goes(
+async def test_a_damaged_document_is_shown_as_far_as_it_can_be_read(
     world: World, capsys: pytest.CaptureFixture[str], damage: dict[str, Any]
 ) -> None:
     """Whatever a client wrote into it; and no terminal sequence of the client's gets through."""

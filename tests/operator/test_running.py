@@ -147,7 +147,7 @@ async def test_without_credentials_it_says_so(tmp_path: Path) -> None:
     assert len(complaints.splitlines()) == 1
 
 
-async def test_a_bug_is_told_by_its_type_and_place_alone(
+async def test_a_bug_is_printed_by_its_type_and_place_alone(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its text may quote what a user wrote."""

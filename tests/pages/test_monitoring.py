@@ -187,7 +187,7 @@ def test_every_metric_is_used_or_shown() -> None:
 
 
 def test_an_alert_says_what_it_is_and_where_to_look() -> None:
-    """By its labels, which deploying finds it by, a command, and a link; who is notified is not in the file."""
+    """By its labels, which `deploy` finds it by, a command, and a link. The file names no notification channel."""
     for name, alert in ALERTS.items():
         assert alert["userLabels"] == {"app": "nightshift", "name": name}
         assert re.search(

@@ -81,7 +81,7 @@ async def test_missing_credentials_are_one_sentence(project: Project, tmp_path: 
 
 @pytest.mark.parametrize("command", [(), ("sync",)])
 async def test_help_imports_nothing_of_googles(project: Project, command: tuple[str, ...]) -> None:
-    """Who asks what there is gets the answer at once."""
+    """`--help` answers at once."""
     code, output, _ = await project.python("-c", WITHOUT_GOOGLE, *command, "--help")
 
     assert code == 0

@@ -260,7 +260,7 @@ class World:
     # What is there
 
     async def read(self, path: str) -> dict[str, Any]:
-        """A document's fields; empty if there is none."""
+        """A document's fields; empty if it does not exist."""
         return (await self.firestore.document(path).get()).to_dict() or {}
 
     async def job(self, job_id: str) -> dict[str, Any]:

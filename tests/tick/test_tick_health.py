@@ -56,7 +56,7 @@ async def test_the_oldest_job_is_found_in_any_lane_and_of_any_priority(world: Wo
 
 
 async def test_the_oldest_open_batch_is_aged_since_it_was_submitted(world: World) -> None:
-    """As the tick found it; a closed one is none."""
+    """As the tick found it; a closed batch does not count."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")
