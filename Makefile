@@ -33,7 +33,7 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 	@cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (LIVE=1: OpenAI itself)
+demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
 
 up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)

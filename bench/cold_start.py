@@ -21,7 +21,7 @@ _MAIN: Final = "import main"
 _FIRST_EVENT: Final = """import main
 from nightshift.admission.admit import admit
 from nightshift.batches.advance import submit_lane
-main.runtime.firestore, main.runtime.provider"""
+main.runtime.firestore, main.runtime.providers.configured()"""
 _FLOOR: Final = "import google.cloud.firestore, openai, functions_framework"
 _PROGRAM: Final = """import time
 started_at = time.perf_counter()

@@ -34,8 +34,17 @@ _IN_FLIGHT: Final = (1, 2, 4, 8)
 _AIM: Final = Aim(sign="≥", bound=0.8)
 _PARTS: Final = (
     ("pricing", ("pricing/prices.py",)),
-    ("parsing and validating", ("providers/result_line.py", "jobs/settlement.py", "job_types/")),
-    ("copying and reading the file", ("batches/artifacts.py", "providers/openai.py")),
+    (
+        "parsing and validating",
+        (
+            "providers/openai/result.py",
+            "providers/result_line.py",
+            "jobs/answer.py",
+            "jobs/settlement.py",
+            "job_types/",
+        ),
+    ),
+    ("copying and reading the file", ("batches/artifacts.py", "providers/openai/client.py")),
     WAITING,
     ("reading jobs", ("get_all", "read_jobs", "job_of", "to_dict", "_parse_batch_get")),
     ("building and encoding commits", ("jobs/settlements.py", "database/commits.py", "firestore_v1/")),

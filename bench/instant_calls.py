@@ -7,6 +7,7 @@ its notification.
 """
 
 import asyncio
+import json
 import os
 import random
 import time
@@ -24,10 +25,10 @@ from nightshift import job_types, settings
 from nightshift.admission.admit import admit
 from nightshift.instant.answer import _attempt, _Waits, answer
 from nightshift.instant.realtime import Taken, wait_seconds
-from nightshift.job_types.base import JobInput
 from nightshift.jobs.job import Job
+from nightshift.jobs.request import unaddressed_request
 from nightshift.jobs.settlement import Completed
-from nightshift.providers.request_line import chat_completion_body
+from nightshift.providers.openai.request import completion_body
 from nightshift.runtime import Runtime
 from nightshift.values.status import PROCESSING
 
@@ -75,7 +76,7 @@ def ours_end_to_end(base_url: str, project: str, job_ids: list[str]) -> Calls:
 
 async def _bare(base_url: str, jobs: int, callers: int) -> Calls:
     job_type = job_types.find(_JOB_TYPE)
-    body = chat_completion_body(job_type, JobInput(text=_TEXT), None, LANE.model)
+    body = json.loads(completion_body(unaddressed_request(LANE, _job(0))))
     calls = Calls(jobs=jobs)
     async with openai.AsyncOpenAI(api_key="bench", base_url=base_url, max_retries=0) as client:
 
@@ -161,7 +162,7 @@ def _runtime(base_url: str, project: str) -> Runtime:
 
 def _look_at_calls(runtime: Runtime, calls: Calls) -> None:
     """Note how long each answered call of the provider takes; the waiting for its turn is not part of it."""
-    provider: Any = runtime.provider
+    provider: Any = runtime.provider_for(LANE)
     real = provider.answer
 
     async def timed(*arguments: Any) -> Any:

@@ -23,21 +23,24 @@ from bench.sampling import WAITING, sampled
 from bench.seeding import LANE, Write, commit_all, documents, job_id, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.batches.advance import submit_lane
-from nightshift.providers.openai import OpenAIProvider
+from nightshift.providers.openai.client import OpenAIProvider
 from nightshift.runtime import Runtime
 
 _JOBS: Final = 50_000
 _TICK_SECONDS: Final = 0.005
 _PARTS: Final = (
-    ("uploading", ("providers/openai.py:upload",)),
-    ("building request lines", ("batches/assemble.py:_request_line", "providers/request_line.py", "job_types/")),
+    ("uploading", ("providers/openai/client.py:upload",)),
+    (
+        "building request lines",
+        ("batches/assemble.py:_request_line", "jobs/request.py", "providers/openai/request.py", "job_types/"),
+    ),
     WAITING,
     ("reading jobs", ("next_queued", "job_of", "to_dict", "_query_response_to_snapshot")),
     ("building and encoding commits", ("batches/documents.py", "database/commits.py", "firestore_v1/")),
     # The pages are made on its way, so it stands behind all that makes them.
     ("writing to Cloud Storage", ("batches/artifacts.py",)),
     ("gRPC", ("grpc/",)),
-    ("HTTP", ("httpx", "httpcore", "h11", "openai/")),
+    ("HTTP", ("httpx", "httpcore", "h11", "site-packages/openai/")),
 )
 
 

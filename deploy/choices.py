@@ -12,6 +12,9 @@ from nightshift.functions import FUNCTIONS
 
 PREFIX: Final = "DEPLOY_"
 _MAX_INSTANCES: Final = "DEPLOY_MAX_INSTANCES"
+_APP_CHECK: Final = "DEPLOY_APP_CHECK"
+# https://firebase.google.com/docs/app-check/enable-enforcement
+_MODES: Final = ("off", "unenforced", "enforced")
 # https://cloud.google.com/run/quotas
 _MOST: Final = 1000
 
@@ -22,6 +25,8 @@ class Choices:
 
     # Deployed name → the most instances, where this project has more or fewer than the table of functions.
     max_instances: Mapping[str, int] = field(default_factory=dict)
+    # How Firestore and Storage treat requests that come from no installation of the app; None leaves it as it is.
+    app_check: str | None = None
 
 
 def choices_of(variables: Mapping[str, str]) -> Choices:
@@ -31,9 +36,12 @@ def choices_of(variables: Mapping[str, str]) -> Choices:
         DeployError: one is unknown or malformed, and is named.
     """
     for name in variables:
-        if name != _MAX_INSTANCES:
+        if name not in {_MAX_INSTANCES, _APP_CHECK}:
             raise DeployError(f"{name} is no setting of a deployment.")
-    return Choices(max_instances=_instances(variables.get(_MAX_INSTANCES, "")))
+    app_check = variables.get(_APP_CHECK) or None
+    if app_check not in {None, *_MODES}:
+        raise DeployError(f"{_APP_CHECK} must be one of {', '.join(_MODES)}.")
+    return Choices(max_instances=_instances(variables.get(_MAX_INSTANCES, "")), app_check=app_check)
 
 
 def _instances(text: str) -> dict[str, int]:

@@ -26,6 +26,8 @@ from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS
 
 DATABASE: Final = "database"
 BUCKET: Final = "bucket"
+# The label of our dashboards.
+_BOARD: Final = "nightshift"
 
 
 async def removals(deployment: Deployment) -> AsyncIterator[Change]:
@@ -57,6 +59,11 @@ async def _monitoring(cloud: Cloud) -> AsyncIterator[Change]:
         labels = policy.get("userLabels", {})
         if labels.get("app") == "nightshift":
             yield _remove(cloud, f"alert {labels.get('name')}", *policies, "delete", policy["name"])
+    for board in await cloud.look("monitoring", "dashboards", "list") or []:
+        if _BOARD in board.get("labels", {}):
+            yield _remove(
+                cloud, f"dashboard {board['displayName']}", "monitoring", "dashboards", "delete", board["name"]
+            )
     for metric in await cloud.look("logging", "metrics", "list") or []:
         if metric["name"].startswith("nightshift_"):
             yield _remove(cloud, f"metric {metric['name']}", "logging", "metrics", "delete", metric["name"])

@@ -5,10 +5,13 @@ package that it needs has the digest that stands there.
 """
 
 import json
+from typing import Final
 
 from deploy.cloud import Cloud
 from deploy.command import Command
 from deploy.shell import FIREBASE_CLI
+
+_PROGRAM: Final = ("npx", f"--prefix={FIREBASE_CLI}", "--no", "--", "firebase")
 
 
 def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> Command:
@@ -23,11 +26,16 @@ def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> Command:
         "firestore": {"rules": "firestore.rules", "indexes": "firestore.indexes.json"},
         "storage": [{"bucket": uploads_bucket, "rules": "storage.rules"}],
     }
-    program = ("npx", f"--prefix={FIREBASE_CLI}", "--no", "--", "firebase")
     return Command(
         arguments=(
-            *(*program, "deploy", f"--only={only}", f"--config={config}"),
+            *(*_PROGRAM, "deploy", f"--only={only}", f"--config={config}"),
             *(f"--project={cloud.project}", "--non-interactive"),
         ),
         file=(config, json.dumps(parts, indent=2) + "\n"),
     )
+
+
+def app_check(cloud: Cloud, service: str, mode: str) -> Command:
+    """Have a service (`firestore`, `storage`) treat requests that no installation of the app sent by this mode."""
+    words = ("appcheck:services:set", service, mode, "--force", f"--project={cloud.project}", "--non-interactive")
+    return Command(arguments=(*_PROGRAM, *words))

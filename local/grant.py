@@ -1,40 +1,40 @@
-"""Gives a user tokens on the local stack, as a shop or a reward would: wallet and ledger entry in one commit.
+"""Gives a user tokens on the local stack, by the same code as `./nightshift grant`."""
 
-The functions only charge and refund. A shop that grants tokens must keep the same promise: a balance is the sum
-of its ledger entries. Here it is an administrator's write ("Bearer owner" passes the emulator's rules).
-"""
+import os
 
-import httpx
+from google.api_core.exceptions import GoogleAPIError
 
 from local.errors import StackError
+from nightshift.errors import TryLater
+from nightshift.ledger.grants import grant
+from nightshift.runtime import Runtime
+from nightshift.settings import Settings
+
+_EMULATOR = "FIRESTORE_EMULATOR_HOST"
 
 
 async def grant_tokens(firestore_host: str, project: str, uid: str, amount: int, entry_id: str = "welcome") -> None:
-    """Open `uid`'s wallet with `amount` tokens under the ledger entry `entry_id`.
+    """Give `uid` so many tokens under the ledger entry `entry_id`, once however often this is called.
 
-    Raises StackError if the wallet exists already, or the emulator refuses.
+    Raises StackError if the emulator refuses, or cannot be reached.
     """
-    documents = f"projects/{project}/databases/(default)/documents"
-    tokens = {"integerValue": str(amount)}
-    wallet = {"balance": tokens, "totalEarned": tokens, "totalSpent": {"integerValue": "0"}}
-    entry = {"amount": tokens, "kind": {"stringValue": "grant"}}
-    writes = [
-        _create(f"{documents}/wallets/{uid}", wallet, time_field="updatedAt"),
-        _create(f"{documents}/wallets/{uid}/ledger/{entry_id}", entry, time_field="createdAt"),
-    ]
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        answer = await client.post(
-            f"http://{firestore_host}/v1/{documents}:commit",
-            headers={"Authorization": "Bearer owner"},
-            json={"writes": writes},
-        )
-    if answer.is_error:
-        raise StackError(f"{uid} could not be granted {amount} tokens: {answer.text.strip()}")
+    runtime = _runtime(firestore_host, project)
+    try:
+        await grant(runtime, uid, amount, entry_id)
+    except (TryLater, GoogleAPIError) as error:
+        raise StackError(f"{uid} could not be granted {amount} tokens: {type(error).__name__}") from error
 
 
-def _create(name: str, fields: dict[str, dict[str, str]], *, time_field: str) -> dict[str, object]:
-    return {
-        "update": {"name": name, "fields": fields},
-        "updateTransforms": [{"fieldPath": time_field, "setToServerValue": "REQUEST_TIME"}],
-        "currentDocument": {"exists": False},
-    }
+def _runtime(firestore_host: str, project: str) -> Runtime:
+    """A runtime whose Firestore is this emulator. The client reads its host from the environment as it is built."""
+    runtime = Runtime(Settings.model_validate({"GOOGLE_CLOUD_PROJECT": project}))
+    before = os.environ.get(_EMULATOR)
+    os.environ[_EMULATOR] = firestore_host
+    try:
+        _ = runtime.firestore
+    finally:
+        if before is None:
+            del os.environ[_EMULATOR]
+        else:
+            os.environ[_EMULATOR] = before
+    return runtime

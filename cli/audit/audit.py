@@ -13,6 +13,7 @@ from cli.audit import batches, jobs, provider, wallets
 from cli.audit.finding import Check, Finding
 from cli.audit.scope import Scope
 from nightshift.errors import NightshiftError
+from nightshift.providers.base import ProviderMissing
 
 _CHECKS: Final[dict[Check, Callable[[Scope], AsyncIterator[Finding]]]] = {
     "provider": provider.findings,
@@ -25,11 +26,10 @@ _CHECKS: Final[dict[Check, Callable[[Scope], AsyncIterator[Finding]]]] = {
 async def audit(scope: Scope) -> AsyncIterator[Finding]:
     """Every finding. What could not be looked at stands in `scope.skipped` and `scope.troubles` afterwards."""
     for name, check in _CHECKS.items():
-        if name == "provider" and scope.runtime.settings.openai_api_key is None:
-            scope.skipped[name] = "OPENAI_API_KEY is not set"
-            continue
         try:
             async for finding in check(scope):
                 yield finding
+        except ProviderMissing as missing:
+            scope.skipped[name] = str(missing)
         except (NightshiftError, GoogleAPIError) as trouble:
             scope.troubles[name] = f"{type(trouble).__name__}: {trouble}"

@@ -22,6 +22,7 @@ from nightshift.jobs.documents import WITHOUT_INPUT, job_of
 from nightshift.jobs.ends import id_beside
 from nightshift.jobs.notification import KINDS
 from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.ledger.refunds import comes_back
 from nightshift.tick.recover import send_again_or_fail
 from nightshift.values.ids import names_a_document
 from nightshift.values.lane import Lane
@@ -133,7 +134,7 @@ def _faults(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
 
 def _faults_of_money(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
     if seen.job["status"] != COMPLETED:
-        if seen.is_paid and seen.refund is None and tokens_of((seen.charge or {}).get("amount")) < 0:
+        if seen.is_paid and comes_back(seen.charge, was_refunded=seen.refund is not None):
             yield "It did not succeed, and its tokens were not returned.", lambda: _refund(scope, seen)
         return
     cost = tokens_of(seen.job.get("tokensSpent"))

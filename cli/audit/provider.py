@@ -16,7 +16,7 @@ from nightshift.batches.poll import is_stray
 from nightshift.database.collections import BATCHES
 from nightshift.database.pages import pages
 from nightshift.errors import TryLater
-from nightshift.providers.base import ProviderGone, RemoteBatch, RemoteFile
+from nightshift.providers.base import Provider, ProviderGone, ProviderMissing, RemoteBatch, RemoteFile
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import is_stray_file
 
@@ -24,13 +24,14 @@ from nightshift.tick.tick import is_stray_file
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Strays at the provider, and batches that it does not know."""
     live: set[str] = set()
-    async for remote in scope.runtime.provider.batches():
-        scope.looked_at["provider batches"] += 1
-        if remote.batch_id is None or remote.outcome is not None:
-            continue
-        live.add(remote.batch_id)
-        if await _is_stray(scope, remote, remote.batch_id):
-            yield _stray(scope.runtime, remote, remote.batch_id)
+    for provider in scope.runtime.providers.configured():
+        async for remote in provider.batches():
+            scope.looked_at["provider batches"] += 1
+            if remote.batch_id is None or remote.outcome is not None:
+                continue
+            live.add(remote.batch_id)
+            if await _is_stray(scope, provider, remote, remote.batch_id):
+                yield _stray(scope.runtime, provider, remote, remote.batch_id)
     scope.live_at_provider = live
     async for batch in _submitted(scope.runtime):
         if await _is_unknown(scope, batch):
@@ -40,28 +41,29 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
                 sentence=f"It was submitted as {batch.remote_id}, and the provider knows no such batch.",
                 undecided="48 hours after its submission the tick sends its jobs again",
             )
-    async for file in _stray_files(scope):
-        yield _stray_file(scope.runtime, file)
+    for provider in scope.runtime.providers.configured():
+        async for file in _stray_files(scope, provider):
+            yield _stray_file(scope.runtime, provider, file)
 
 
-async def _is_stray(scope: Scope, remote: RemoteBatch, batch_id: str) -> bool:
+async def _is_stray(scope: Scope, provider: Provider, remote: RemoteBatch, batch_id: str) -> bool:
     is_young = remote.created_at is not None and remote.created_at > scope.waited_since(0)
     if remote.is_cancelling or is_young:
         return False
     try:
         if not await is_stray(scope.runtime, remote.remote_id, batch_id):
             return False
-        again = await scope.runtime.provider.retrieve(remote.remote_id)
+        again = await provider.retrieve(remote.remote_id)
     except (TryLater, ProviderGone):
         return False
     return again.outcome is None and not again.is_cancelling
 
 
-def _stray(runtime: Runtime, remote: RemoteBatch, batch_id: str) -> Finding:
+def _stray(runtime: Runtime, provider: Provider, remote: RemoteBatch, batch_id: str) -> Finding:
     async def cancel() -> str:
         if not await is_stray(runtime, remote.remote_id, batch_id):
             return "Nothing: it is on record now."
-        await runtime.provider.cancel(remote.remote_id)
+        await provider.cancel(remote.remote_id)
         return "It was asked to stop."
 
     return Finding(
@@ -85,22 +87,25 @@ async def _is_unknown(scope: Scope, batch: Batch) -> bool:
     if (batch.submitted_at or batch.created_at) > scope.waited_since(0) or not batch.remote_id:
         return False
     try:
-        await scope.runtime.provider.retrieve(batch.remote_id)
+        await scope.runtime.provider_for(batch.lane).retrieve(batch.remote_id)
+    except ProviderMissing as missing:
+        scope.skipped["provider"] = str(missing)
+        return False
     except ProviderGone:
         again = await batches.read(scope.runtime, batch.batch_id)
         return again is not None and (again.status, again.remote_id) == (batch.status, batch.remote_id)
     return False
 
 
-async def _stray_files(scope: Scope) -> AsyncIterator[RemoteFile]:
+async def _stray_files(scope: Scope, provider: Provider) -> AsyncIterator[RemoteFile]:
     suspects: set[str] = set()
-    async for file in scope.runtime.provider.input_files():
+    async for file in provider.input_files():
         scope.looked_at["provider files"] += 1
         if await _seems_stray(scope.runtime, file):
             suspects.add(file.file_id)
     if suspects:
         # Its batch was closed before this second listing, and should have deleted it before that.
-        async for file in scope.runtime.provider.input_files():
+        async for file in provider.input_files():
             if file.file_id in suspects:
                 yield file
 
@@ -112,9 +117,9 @@ async def _seems_stray(runtime: Runtime, file: RemoteFile) -> bool:
         return False
 
 
-def _stray_file(runtime: Runtime, file: RemoteFile) -> Finding:
+def _stray_file(runtime: Runtime, provider: Provider, file: RemoteFile) -> Finding:
     async def delete() -> str:
-        await runtime.provider.delete_file(file.file_id)
+        await provider.delete_file(file.file_id)
         return "It was deleted at the provider."
 
     return Finding(

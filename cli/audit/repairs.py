@@ -7,12 +7,12 @@ job was read.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 from pydantic import ValidationError
 
-from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS, WALLETS
+from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided, attempts
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
@@ -21,10 +21,14 @@ from nightshift.jobs.created import Written
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import notification_expiry
+from nightshift.ledger import posting
 from nightshift.ledger.refunds import Refunds
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, COMPLETED, FAILED
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import DocumentSnapshot
 
 _ANSWER = ("type", "result", "provider", "model", "usage")
 
@@ -76,18 +80,13 @@ async def refund(runtime: Runtime, job_id: str) -> int:
     return 0
 
 
-async def rewrite_wallet(runtime: Runtime, user_id: str, wallet: Wallet, update_time: datetime | None) -> None:
-    """Write a wallet as its ledger has it; None = it did not exist. Raises Undecided if it changed since then.
+async def rewrite_wallet(runtime: Runtime, wallet: "DocumentSnapshot[Any]", summed_up: Wallet) -> None:
+    """Write a wallet as its ledger has it. Raises Undecided if it changed since it was read.
 
-    An entry of the ledger and its wallet are always written in one commit, so the wallet's update time stands for both.
+    Each new entry of the ledger writes the wallet in the same commit, so its update time stands for both.
     """
-    ref = runtime.firestore.collection(WALLETS).document(user_id)
-    fields = {**wallet.fields(), "updatedAt": SERVER_TIMESTAMP}
     writes = Commit(runtime)
-    if update_time:
-        writes.update(ref, fields, read_as_of=update_time)
-    else:
-        writes.create(ref, fields)
+    posting.rewrite(writes, wallet, summed_up)
     await writes.send()
 
 

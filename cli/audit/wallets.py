@@ -132,7 +132,7 @@ def _wrong(runtime: Runtime, snapshot: "Snapshot", recount: Wallet, sentence: st
         return Finding(check="wallets", subject=path, sentence=sentence, undecided=why)
 
     async def rewrite() -> str:
-        await repairs.rewrite_wallet(runtime, snapshot.id, recount, snapshot.update_time)
+        await repairs.rewrite_wallet(runtime, snapshot, recount)
         return f"Its balance was set to {recount.balance}, as its ledger has it."
 
     return Finding(check="wallets", subject=path, sentence=sentence, mend=rewrite)

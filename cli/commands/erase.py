@@ -23,7 +23,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
     # What deletes the provider's files must be there before anything is deleted here.
-    assert runtime.provider  # noqa: S101 - it raises InvalidSettings itself, and says what is missing
+    runtime.providers.configured()
     jobs = await erasures.count_jobs(runtime, options.uid)
     account = "everything but the account" if options.keep_account else "the account"
     await confirm(

@@ -1,8 +1,8 @@
 """`job`: the whole story of one job.
 
 Reads at most 8 documents: the job, its charge and refund, wallet, batch, classification, notification, and of a queued
-job the lane (with a daily budget, the day's two sums besides); and it asks the provider for one batch. What the user
-wrote and got is not told unless asked for: terminals are logs too.
+job the lane (with a daily budget, the day's two sums and its user's besides); and it asks the provider for one batch.
+What the user wrote and got is not told unless asked for: terminals are logs too.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -16,8 +16,8 @@ from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.standing import Standing, sentence
 from cli.commands.telling import Tell
 from nightshift.database.lease import Lease
-from nightshift.pricing import spending
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble
+from nightshift.pricing import shares, spending
+from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
 from nightshift.reports import backlog
 from nightshift.reports import story as stories
 from nightshift.reports.story import Story
@@ -89,6 +89,7 @@ async def _standing(runtime: Runtime, story: Story) -> Standing:
         standing,
         lane=await backlog.lane_state(runtime, lane),
         spent_usd=await spending.spent_usd(runtime) if has_budget else None,
+        taken_usd=await shares.taken_usd(runtime, str(story.job.get("userId"))) if has_budget else 0.0,
     )
 
 
@@ -136,11 +137,12 @@ async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
     remote_id = story.batch and story.batch.get("remoteId")
     if not isinstance(remote_id, str):
         return
-    if runtime.settings.openai_api_key is None:
-        tell.record("provider", {"remoteId": remote_id, "status": "not asked: OPENAI_API_KEY is not set"})
-        return
     try:
-        remote = await runtime.provider.retrieve(remote_id)
+        remote = await runtime.provider_for(Lane.parse(story.batch and story.batch.get("lane"))).retrieve(remote_id)
+    except ValueError:
+        tell.record("provider", {"remoteId": remote_id, "status": "not asked: the batch names no lane"})
+    except ProviderMissing as missing:
+        tell.record("provider", {"remoteId": remote_id, "status": f"not asked: {missing}"})
     except ProviderGone:
         tell.record("provider", {"remoteId": remote_id, "status": "the provider has no such batch"})
     except (ProviderTrouble, ProviderRefusal) as trouble:

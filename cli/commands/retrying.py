@@ -9,7 +9,7 @@ import asyncio
 from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cli.commands.command import ExitCode, Refused
@@ -20,11 +20,13 @@ from nightshift import job_types
 from nightshift.admission.retry import retry
 from nightshift.errors import JobRefused, TryLater
 from nightshift.jobs.created import Written
+from nightshift.jobs.request import unaddressed_request
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
+from nightshift.providers.estimate import expected_usage
+from nightshift.providers.registry import lane_of
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.status import FAILED
-from nightshift.values.usage import Usage
 
 _AT_ONCE: Final = 8
 _MOST_REASONS: Final = 20
@@ -104,13 +106,10 @@ def _tokens(job: Written) -> int:
 def _usd(runtime: Runtime, job: Written) -> float:
     """What the provider is expected to charge; 0 for a job that cannot be asked for."""
     try:
-        job_type = job_types.find(job.job.type)
-        job_input = job_type.check_input(job.job.input)
-        lane = Lane.parse(job.job.lane or f"openai:{runtime.provider.endpoint}:{runtime.settings.model}")
+        lane = Lane.parse(job.job.lane or lane_of(runtime.settings.model))
+        usage = expected_usage(replace(unaddressed_request(lane, job.job), image=None))
     except (JobRefused, ValueError):
         return 0.0
-    line = runtime.provider.request_line(job.job_id, job_type, job_input, None, lane.model)
-    usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
     cost_usd = realtime_cost_usd if job.fields.get("speed") == "instant" else batch_cost_usd
     return cost_usd(lane.provider, lane.model, usage) or 0.0
 

@@ -12,6 +12,7 @@ from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import Job
 from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.pricing.shares import share_usd
 from nightshift.reports.backlog import LaneState
 from nightshift.reports.story import Story
 from nightshift.settings import Settings
@@ -35,6 +36,7 @@ _WAITS_FOR: Final[Mapping[str, str]] = {
     "valid_answer": "the provider's last answer was not valid",
     "image": "its image, or the database, could not be read",
     "budget": "the day's budget is spent",
+    "share": "its user's share of the day's budget is spent",
     "rescue": "a tick admitted it, since its event was lost",
 }
 
@@ -51,6 +53,8 @@ class Standing:
     # Of a queued job's lane, and what today's batches count; None where they do not matter.
     lane: LaneState | None = None
     spent_usd: float | None = None
+    # What of it is its user's.
+    taken_usd: float = 0.0
 
 
 def sentence(standing: Standing) -> str:
@@ -85,6 +89,10 @@ def _queued(standing: Standing) -> str:
         until = moment(lane.backs_off_until, now)
         return f"{told} The provider's queue was full: the lane backs off until {until}, and the next tick submits it."
     if standing.spent_usd is not None:
+        limit_usd = share_usd(standing.settings)
+        if standing.taken_usd >= limit_usd:
+            taken = f"Its user has taken {dollars(standing.taken_usd)} of today's budget, and a user's share of it"
+            return f"{told} {taken} is {dollars(limit_usd)}: it waits for the next day in UTC."
         spent = f"{dollars(standing.spent_usd)} of today's {dollars(standing.settings.daily_budget_usd)} are spent"
         told += f" {spent}: should the rest not reach for it, it waits for the next day in UTC."
     if lane and lane.held_until:

@@ -20,7 +20,7 @@ from nightshift.values.status import Status
 # What erasing a job needs to know of it: neither what its user wrote nor what the answer was.
 _FIELDS: Final = (
     *("userId", "type", "status", "lane", "batchId", "attempts", "nextAttemptAt"),
-    *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId"),
+    *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId", "shareDay", "shareUsd"),
 )
 
 

@@ -189,4 +189,5 @@ class _Erasure:
         if batch is None:
             return []
         file_ids = (batch.input_file_id, batch.output_file_id, batch.error_file_id)
-        return [file_id for file_id in file_ids if file_id and await self._runtime.provider.delete_file(file_id)]
+        provider = self._runtime.provider_for(batch.lane)
+        return [file_id for file_id in file_ids if file_id and await provider.delete_file(file_id)]

@@ -20,6 +20,7 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.steps import (
     apis,
+    app_check,
     buckets,
     database,
     dead_letters,
@@ -57,7 +58,9 @@ STEPS: Final = (
     Step("Who may call them", invokers.changes),
     Step("Dead letters", dead_letters.changes),
     Step("Rules", rules.changes),
+    Step("App Check", app_check.changes),
     Step("Metrics", monitoring.metrics),
+    Step("Dashboards", monitoring.dashboards),
     Step("Who is told", monitoring.channel),
     Step("Alerts", monitoring.alerts),
 )

@@ -14,6 +14,7 @@ APIS: Final = {
     "cloudscheduler": "the tick",
     "eventarc": "brings events to the functions",
     "firebase": "the app's side of the project",
+    "firebaseappcheck": "which requests are the app's own",
     "firebaserules": "the rules",
     "firebasestorage": "tells the app's bucket to the rules",
     "firestore": "the database",

@@ -1,4 +1,4 @@
-"""The log-based metrics and alert policies of `monitoring/`, and who is told.
+"""The log-based metrics, dashboards and alert policies of `monitoring/`, and to whom alerts are sent.
 
 A metric's name is its file's. An alert is known by its labels `app` and `name`; a third one, `declared`, is a digest of
 what it was made from, since the API gives a policy back with names and defaults of its own.
@@ -32,6 +32,25 @@ async def metrics(deployment: Deployment) -> AsyncIterator[Change]:
         else:
             command = cloud.gcloud("logging", "metrics", "update", path.stem, file)
             yield Change(action="change", what=path.stem, commands=(command,))
+
+
+async def dashboards(deployment: Deployment) -> AsyncIterator[Change]:
+    """Create the dashboards, and make those anew that differ from what their files say; each is known by its title."""
+    cloud = deployment.cloud
+    words = ("monitoring", "dashboards")
+    live = {board["displayName"]: board for board in await cloud.look(*words, "list") or []}
+    for path in sorted((deployment.root / "monitoring" / "dashboards").glob("*.json")):
+        declared = json.loads(path.read_text())
+        title = declared["displayName"]
+        create = cloud.gcloud(*words, "create", f"--config-from-file={path.relative_to(deployment.root)}")
+        if title not in live:
+            yield Change(action="create", what=title, commands=(create,))
+        elif _holds(live[title], declared):
+            yield same(title)
+        else:
+            yield Change(
+                action="change", what=title, commands=(cloud.gcloud(*words, "delete", live[title]["name"]), create)
+            )
 
 
 async def channel(deployment: Deployment) -> AsyncIterator[Change]:

@@ -51,6 +51,10 @@ class BudgetSpent(TryLater):
         self.budget_usd = budget_usd
 
 
+class ShareSpent(TryLater):
+    """The job's user has taken a user's share of the day's budget; the job waits."""
+
+
 class LeaseHeld(TryLater):
     """Somebody else is at work on it."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nightshift.batches.lane_cache import LaneMemory
     from nightshift.database.gathering import Gathering
     from nightshift.instant.pace import Pace
+    from nightshift.pricing.shares import SpentShares
     from nightshift.pricing.spending import DayBudget
     from nightshift.runtime import Runtime
     from nightshift.values.lane import Lane
@@ -69,3 +70,10 @@ class Instance:
         from nightshift.pricing.spending import DayBudget
 
         return DayBudget(self._runtime)
+
+    @cached_property
+    def spent_shares(self) -> "SpentShares":
+        """The users who have taken their share of the day's budget."""
+        from nightshift.pricing.shares import SpentShares
+
+        return SpentShares(self._runtime)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nightshift.errors import InvalidSettings
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
     from nightshift.instance import Instance
     from nightshift.providers.base import Provider
+    from nightshift.providers.registry import Providers
+    from nightshift.values.lane import Lane
 
 
 def utc_now() -> datetime:
@@ -89,19 +90,15 @@ class Runtime:
         return PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
 
     @cached_property
-    def provider(self) -> "Provider":
-        """The provider of the answers."""
-        from nightshift.providers.openai import OpenAIProvider
+    def providers(self) -> "Providers":
+        """The providers of answers."""
+        from nightshift.providers.registry import Providers
 
-        if self.settings.openai_api_key is None:
-            raise InvalidSettings("OPENAI_API_KEY: this function needs it")
-        secret = self.settings.openai_webhook_secret
-        return OpenAIProvider(
-            api_key=self.settings.openai_api_key.get_secret_value(),
-            base_url=self.settings.openai_base_url,
-            project=self.settings.project,
-            webhook_secret=secret.get_secret_value() if secret else None,
-        )
+        return Providers(self.settings)
+
+    def provider_for(self, lane: "Lane") -> "Provider":
+        """The provider of a lane's answers. Raises ProviderMissing if it has no key here."""
+        return self.providers.named(lane.provider)
 
 
 class Budget:

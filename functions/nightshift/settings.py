@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
     min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
+    # Of a day's budget one user's; 1 = all of it. So few users have spent theirs that a query can leave them out.
+    max_user_budget_share: float = Field(0.25, ge=0.1, le=1)
     lease_seconds: float = Field(120, gt=0)
     rescue_seconds: float = Field(120, ge=0)
     shard_lines: int = Field(2000, ge=1)

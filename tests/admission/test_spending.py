@@ -25,6 +25,8 @@ from tests.support.world import World
 COUNT = "firestore.RunAggregationQuery"
 # One over the batches, one over the answers in real time.
 SUMS = 2
+# One user alone may use the budget up; tests/batches/test_budget_shares.py is about the others.
+ALL = {"max_user_budget_share": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -303,7 +305,7 @@ async def test_a_batch_is_filled_as_far_as_the_budget_reaches(
     monkeypatch.setattr(assemble, "_PAGE", page)
     estimate = await _estimate_usd(world)
     spent = (await world.batches())[0]["budgetUsd"]
-    runtime = world.operators_runtime(daily_budget_usd=spent + 3.5 * estimate)
+    runtime = world.operators_runtime(daily_budget_usd=spent + 3.5 * estimate, **ALL)
     await _queued(world, 5)
     world.provider.hold("in_progress")
 
@@ -411,7 +413,7 @@ async def test_a_budget_is_shared_by_all_lanes(world: World) -> None:
     await world.give("bob", 1)
     await admit(world.operators_runtime(model="gpt-5"), await world.write("bob"))
 
-    events = await _tick(world.operators_runtime(daily_budget_usd=spent + 2.5 * estimate))
+    events = await _tick(world.operators_runtime(daily_budget_usd=spent + 2.5 * estimate, **ALL))
 
     assert [event["lanes"] for event in events] == [2]
     assert len(await world.jobs("queued")) > 1

@@ -12,7 +12,6 @@ from nightshift.pricing.prices import batch_cost_usd
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
 from nightshift.values.lane import Lane
-from nightshift.values.usage import Usage
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -147,5 +146,4 @@ async def _one_usd(world: World, runtime: Runtime) -> float:
     """What one job of this kind is estimated to cost."""
     document = await world.firestore.document(f"ai_jobs/{next(iter(await world.jobs('queued')))}").get()
     line = await request_line(runtime, LANE, job_of(document))
-    usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
-    return batch_cost_usd("openai", "gpt-5-mini", usage) or 0.0
+    return batch_cost_usd("openai", "gpt-5-mini", line.expected) or 0.0

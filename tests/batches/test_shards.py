@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,40 @@ async def test_a_large_output_is_settled_by_workers_and_the_last_one_closes_the_
     assert (batch["status"], batch["counts"]["completed"]) == ("completed", 7)
     assert not await _shards(world), "the shards are gone with the ingestion"
     await assert_promises_kept(world)
+
+
+async def test_shards_that_an_older_version_cut_are_settled(world: World) -> None:
+    """It stored the provider's own lines. A deployment in between loses no answer, and spends no attempt."""
+    await _ended_batch(world, 5)
+    (theirs,) = [file.path.read_bytes() for file in world.provider.files.values() if file.purpose == "batch_output"]
+    assert await world.tick() == 200
+    calls = await world.calls_for_workers()
+    (batch,) = await world.batches()
+    await world.write_artifact(batch["id"], "output.jsonl", theirs)
+    ends = list(itertools.accumulate(len(line) for line in theirs.splitlines(keepends=True)))
+    for number, (start, end) in enumerate([(0, ends[1]), (ends[1], ends[3]), (ends[3], ends[4])]):
+        shard = world.firestore.document(f"ai_batches/{batch['id']}/shards/output-{number:03}")
+        await shard.set({"file": "output", "start": start, "end": end, "isSettled": False})
+
+    for call in calls:
+        assert await world.work(call) == 200
+
+    assert {(job["status"], job["attempts"]) for job in (await world.jobs()).values()} == {("completed", 1)}
+    (batch,) = await world.batches()
+    assert (batch["status"], batch["malformedLines"]) == ("completed", 0)
+    await assert_promises_kept(world)
+
+
+async def test_an_older_version_cannot_read_a_shard_of_our_lines(world: World) -> None:
+    """It asks for `start` and `end`, and fails: to it each of our lines would be malformed, and its job left out."""
+    await _ended_batch(world, 5)
+    assert await world.tick() == 200
+
+    shards = (await _shards(world)).values()
+    assert {frozenset(shard) for shard in shards} == {frozenset({"file", "stretch", "isSettled"})}
+    (batch,) = await world.batches()
+    first = (await world.artifact(batch["id"], "output.jsonl")).splitlines()[0]
+    assert set(json.loads(first)) == {"jobId", "text", "stop", "usage"}
 
 
 async def test_a_small_output_is_settled_in_place(world: World) -> None:

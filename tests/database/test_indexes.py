@@ -50,6 +50,22 @@ async def _submit_under_a_budget(world: World) -> None:
     await world.finish()
 
 
+async def _submit_without_those_who_had_their_share(world: World) -> None:
+    """What carol has taken is summed; then the queue is read without her."""
+    world.provider.hold("in_progress")
+    job_id = await world.submit("carol")
+    await world.firestore.document(f"ai_jobs/{job_id}").update({"shareUsd": 30})
+    await world.firestore.document(f"ai_batches/{(await world.job(job_id))['batchId']}").update({"budgetUsd": 30})
+    await world.submit("carol")
+    for _ in range(2):
+        # The first one sees that carol's share is spent.
+        assert await world.tick() == 200
+        assert len(await world.jobs("queued")) == 1
+    world.provider.release()
+    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0")
+    await world.finish()
+
+
 async def _hear_from_the_provider(world: World) -> None:
     """A batch is found by the provider's id."""
     await world.submit("carol")
@@ -158,6 +174,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (spend_a_night, {}),
     (_admit_near_a_users_limit, {"NIGHTSHIFT_MAX_JOBS_IN_FLIGHT": "2"}),
     (_submit_under_a_budget, {"NIGHTSHIFT_DAILY_BUDGET_USD": "100"}),
+    (_submit_without_those_who_had_their_share, {"NIGHTSHIFT_DAILY_BUDGET_USD": "100"}),
     (_hear_from_the_provider, {}),
     (_ingest_in_shards, {"NIGHTSHIFT_SHARD_LINES": "2"}),
     (_lose_answers, {}),

@@ -71,8 +71,10 @@ class Google:
             "shares_in_domain_only": False,
             "metrics": {},
             "alerts": {},
+            "dashboards": {},
             "channels": [],
             "rules": None,
+            "app_check": {},
         }
 
     def answer(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
@@ -106,7 +108,10 @@ class Google:
         return answer if isinstance(answer, str) else json.dumps(answer)
 
     def _firebase(self, arguments: list[str]) -> str:
-        if "--only=firestore:indexes" in arguments:
+        if "appcheck:services:set" in arguments:
+            service, mode = arguments[arguments.index("appcheck:services:set") + 1 :][:2]
+            self.state["app_check"][service] = mode
+        elif "--only=firestore:indexes" in arguments:
             if not self.state["databases"]:
                 raise Refused("the database (default) does not exist")
             declared = json.loads((self._root / "firestore.indexes.json").read_text())
@@ -449,6 +454,17 @@ class Google:
         content = json.loads((self._root / flags["config-from-file"]).read_text())
         # The API adds what was not said.
         self.state["metrics"][name] = content | {"name": name, "version": "V2", "createTime": "2026-01-01T00:00:00Z"}
+
+    def _monitoring_dashboards_list(self, *_: Any) -> Any:
+        return list(self.state["dashboards"].values())
+
+    def _monitoring_dashboards_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        board = json.loads((self._root / flags["config-from-file"]).read_text())
+        name = f"projects/{_NUMBER}/dashboards/{board['displayName']}"
+        self._new("dashboards", name, {**board, "name": name, "etag": "1"})
+
+    def _monitoring_dashboards_delete(self, name: str, *_: Any) -> None:
+        del self.state["dashboards"][name]
 
     def _monitoring_channels_list(self, *_: Any) -> Any:
         return self.state["channels"]

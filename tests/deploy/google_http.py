@@ -624,6 +624,18 @@ def _change_metric(google: GoogleApis, asked: Asked, found: Any) -> Any:
     return google.there(f"logging/metrics/{found['name']}")
 
 
+@_answers("monitoring", "GET", "v1/PROJECT/dashboards")
+def _dashboards(google: GoogleApis, _: Asked, __: Any) -> Any:
+    return {"dashboards": google.listed("monitoring/dashboards")}
+
+
+@_answers("monitoring", "POST", "v1/PROJECT/dashboards")
+def _new_dashboard(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    """The API leaves out what is zero, and adds an etag."""
+    name = f"projects/{NUMBER}/dashboards/1"
+    return google.create("monitoring/dashboards/1", {**asked.body, "name": name, "etag": "1"})
+
+
 @_answers("monitoring", "GET", "v3/PROJECT/(?P<kind>notificationChannels|alertPolicies)")
 def _monitored(google: GoogleApis, _: Asked, found: Any) -> Any:
     return {found["kind"]: google.listed(f"monitoring/{found['kind']}")}

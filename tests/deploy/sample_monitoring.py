@@ -1,4 +1,4 @@
-"""A metric and an alert as `monitoring/` holds them, so that these tests do not hang on which ones there are."""
+"""A metric, an alert and a dashboard as `monitoring/` holds them: these tests do not hang on which there are."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,17 @@ ALERT = {
 }
 
 
+DASHBOARD = {"displayName": "Sample", "labels": {"nightshift": ""}, "mosaicLayout": {"columns": 48, "tiles": []}}
+
+
 def write(root: Path) -> None:
-    """Write both below `root`."""
-    for folder, name, content in (("metrics", "nightshift_sample", METRIC), ("alerts", "sample-alert", ALERT)):
+    """Write them below `root`."""
+    files = (
+        ("metrics", "nightshift_sample", METRIC),
+        ("alerts", "sample-alert", ALERT),
+        ("dashboards", "sample", DASHBOARD),
+    )
+    for folder, name, content in files:
         path = root / "monitoring" / folder / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))

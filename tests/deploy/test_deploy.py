@@ -304,6 +304,16 @@ async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> N
     assert site.state["functions"]["ingestBatchResults"]["serviceConfig"]["maxInstanceCount"] == 50
 
 
+async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewhere(site: Site) -> None:
+    """Enforced too early, it would lock every user out."""
+    await site.deploy()
+    assert site.state["app_check"] == {}
+    await site.deploy(settings="DEPLOY_APP_CHECK=enforced\n")
+    assert site.state["app_check"] == {"firestore": "enforced", "storage": "enforced"}
+    with pytest.raises(DeployError, match="DEPLOY_APP_CHECK must be one of off, unenforced, enforced"):
+        await site.deploy(settings="DEPLOY_APP_CHECK=on\n")
+
+
 async def test_functions_framework_leaves_the_log_of_a_deployed_function_alone(site: Site) -> None:
     """Cloud Functions would set the variable to true."""
     await site.deploy()
@@ -398,6 +408,16 @@ async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> No
     assert alert["displayName"] == "Changed"
     assert alert["notificationChannels"] == ["theirs", site.state["channels"][1]["name"]]
     assert site.state["metrics"]["nightshift_sample"]["filter"] == "severity>=ERROR"
+
+
+async def test_a_dashboard_that_was_changed_by_hand_is_made_anew(site: Site) -> None:
+    """It is known by its title; a board of another title is left alone."""
+    await site.deploy()
+    wanted = copy_of(site.state)
+    (board,) = site.state["dashboards"].values()
+    board["mosaicLayout"]["columns"] = 12
+    await site.deploy()
+    assert site.state == wanted
 
 
 async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> None:

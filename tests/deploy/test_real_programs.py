@@ -47,7 +47,7 @@ class Site:
     address: str
     planned: list[Change] = field(default_factory=list)
 
-    async def deployment(self, patience_seconds: float = 60) -> Deployment:
+    async def deployment(self, patience_seconds: float = 600) -> Deployment:
         """A deployment of the checkout, as the command would begin it."""
         cloud = Cloud(
             project=PROJECT,
@@ -56,7 +56,7 @@ class Site:
             may_be_blind=False,
             pause_seconds=0.05,
             patience_seconds=patience_seconds,
-            build_patience_seconds=60,
+            build_patience_seconds=600,
         )
         given = options.given_secrets(SECRETS)
         await cloud.open()

@@ -17,10 +17,13 @@ from nightshift.job_types import registered
 from nightshift.job_types.base import MAX_RESULT_BYTES
 from nightshift.jobs.job import Job, JobRequest
 from nightshift.jobs.settlement import Completed, Failed, settlement_of
+from nightshift.ledger.entries import charge
 from nightshift.ledger.wallet import Wallet
+from nightshift.providers import result_line as stored
 from nightshift.providers.base import ProviderTrouble
-from nightshift.providers.openai import OpenAIProvider, _translated_errors
-from nightshift.providers.openai_lines import read_line
+from nightshift.providers.openai.client import OpenAIProvider
+from nightshift.providers.openai.errors import translated_errors
+from nightshift.providers.openai.result import read_line
 from nightshift.values.ids import job_id_of
 from nightshift.values.lane import Lane
 from tests.fuzz.batch_objects import LIKELY
@@ -51,6 +54,7 @@ def _judge_line(line: bytes) -> None:
         return
     assert job_id_of(f"job-{result.job_id}") == result.job_id
     assert is_count(result.usage.input_tokens)
+    assert stored.read(stored.written(result)) == result
     for job_type in (*registered(), "horoscope"):
         job = Job(
             job_id=result.job_id,
@@ -86,13 +90,16 @@ def _read_request(document: dict[str, Any]) -> None:
 
 def _read_wallet(document: dict[str, Any]) -> None:
     wallet = Wallet.read(document)
-    assert all(isinstance(number, int) and abs(number) < 2**63 for number in wallet.charged(5).fields().values())
+    assert all(
+        isinstance(number, int) and abs(number) < 2**63
+        for number in wallet.with_entry(charge("job-1", 5)).fields().values()
+    )
 
 
 def _read_remote(fields: dict[str, Any]) -> None:
     provider = OpenAIProvider(api_key="none", base_url="http://127.0.0.1:1/v1", project="fuzz")
     try:
-        with _translated_errors():
+        with translated_errors():
             remote = provider._remote(ApiBatch.construct(**fields))
     except ProviderTrouble:
         return

@@ -71,7 +71,7 @@ async def test_what_fails_or_is_refused_tells_its_own_user_only(
     assert (await operate(world, capsys, "cancel", "job", ID, "--yes"))[0] == 0
     assert (await world.job(ID))["status"] == "cancelled"
     assert await _left(world) == before
-    assert (await world.read(f"notifications/{BOBS}"))["type"] == "job_failed"
+    assert (await world.read(f"notifications/{BOBS}"))["type"] == "job_cancelled"
 
     world.provider.release()
     await world.finish()

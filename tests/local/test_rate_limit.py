@@ -6,8 +6,8 @@ from openai import RateLimitError
 from local.openai_server import OpenAIServer
 from local.openai_server.rate_limit import RateLimit, RateLimited
 from nightshift.providers.base import NOTHING_SAID, ProviderRateLimited, RateLimits
-from nightshift.providers.openai import OpenAIProvider
-from nightshift.providers.request_line import RequestLine
+from nightshift.providers.openai.client import OpenAIProvider
+from nightshift.providers.request import Request
 
 
 def test_what_is_taken_comes_back_evenly() -> None:
@@ -37,9 +37,16 @@ def test_no_limit_says_nothing() -> None:
     assert RateLimit(0, 0, lambda: 0.0).take() == {}
 
 
-def _line() -> RequestLine:
-    body = b'{"body":{"model":"m","messages":[{"role":"user","content":"x"}]}}'
-    return RequestLine(job_id="one", line=body, estimated_tokens=1, estimated_output_tokens=1)
+_REQUEST = Request(
+    job_id="one",
+    model="m",
+    instructions="Answer.",
+    text="x",
+    image=None,
+    schema={"type": "object", "properties": {}, "required": [], "additionalProperties": False},
+    schema_name="nothing",
+    max_output_tokens=10,
+)
 
 
 async def test_the_provider_reads_the_limits_with_each_answer_and_with_each_refusal() -> None:
@@ -47,13 +54,13 @@ async def test_the_provider_reads_the_limits_with_each_answer_and_with_each_refu
     server = OpenAIServer(requests_per_minute=2, now=lambda: 0.0)
     async with server.serve() as base_url:
         provider = OpenAIProvider(api_key="x", base_url=base_url, project="p")
-        await provider.answer(_line(), 10)
-        answered = await provider.answer(_line(), 10)
+        await provider.answer(_REQUEST, 10)
+        answered = await provider.answer(_REQUEST, 10)
         assert answered.limits == RateLimits(requests=2, remaining_requests=0, requests_reset_seconds=60)
         assert answered.line.job_id == "one"
 
         with pytest.raises(ProviderRateLimited) as limited:
-            await provider.answer(_line(), 10)
+            await provider.answer(_REQUEST, 10)
 
         assert limited.value.retry_after_seconds == 30
         assert limited.value.limits == RateLimits(requests=2, remaining_requests=0, requests_reset_seconds=60)
@@ -64,4 +71,4 @@ async def test_a_provider_that_says_nothing_of_its_limits_is_answered_by_none() 
     """Many compatible servers send no such header."""
     async with OpenAIServer().serve() as base_url:
         provider = OpenAIProvider(api_key="x", base_url=base_url, project="p")
-        assert (await provider.answer(_line(), 10)).limits == NOTHING_SAID
+        assert (await provider.answer(_REQUEST, 10)).limits == NOTHING_SAID

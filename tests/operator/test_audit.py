@@ -11,6 +11,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 from cli.audit.audit import audit
 from cli.audit.scope import Scope
 from local.openai_server import Reply, ReplyRule
+from nightshift.jobs.cancel import cancel
 from tests.support.auditing import run_audit, spend_a_night
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -29,6 +30,19 @@ async def test_a_night_that_kept_its_promises_has_no_finding(world: World, capsy
     assert (looked_at["jobs"], looked_at["wallets"], looked_at["ledger entries"]) == (4, 1, 5)
     assert (looked_at["batches"], looked_at["provider batches"]) == (4, 4)
     await assert_promises_kept(world)
+
+
+async def test_a_cancelled_job_is_told_so_and_one_of_an_earlier_version_is_no_finding(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its notification is `job_cancelled`; an earlier version wrote `job_failed`, which the user may have read."""
+    await world.give("alice", 1)
+    job_id = await world.write("alice")
+    assert await cancel(world.operators_runtime(), job_id) == "cancelled"
+
+    assert (await run_audit(world, capsys)).findings == []
+    await world.firestore.document(f"notifications/{job_id}").update({"type": "job_failed"})
+    assert (await run_audit(world, capsys)).findings == []
 
 
 async def test_without_a_key_the_provider_is_skipped_with_a_word(
@@ -131,7 +145,7 @@ async def test_what_ends_after_the_provider_listed_it_is_no_finding(
     await world.give("alice", 1)
     await world.submit("alice")
     scope = Scope(runtime=world.operators_runtime(), grace=timedelta())
-    at_once = getattr(scope.runtime.provider, listing)
+    at_once = getattr(scope.runtime.providers.named("openai"), listing)
 
     async def late() -> AsyncIterator[Any]:
         listed = [each async for each in at_once()]
@@ -140,7 +154,7 @@ async def test_what_ends_after_the_provider_listed_it_is_no_finding(
         for each in listed:
             yield each
 
-    monkeypatch.setattr(scope.runtime.provider, listing, late)
+    monkeypatch.setattr(scope.runtime.providers.named("openai"), listing, late)
 
     assert [finding async for finding in audit(scope)] == []
     assert not scope.troubles
@@ -156,7 +170,7 @@ async def test_findings_stream_page_by_page(world: World) -> None:
 
     looked_at = {finding.subject: scope.looked_at["jobs"] async for finding in audit(scope)}
 
-    assert looked_at == {"ai_jobs/job0000": 300, "ai_jobs/job0699": 700}
+    assert looked_at == {"ai_jobs/job0000": 100, "ai_jobs/job0699": 700}
     assert scope.looked_at["ledger entries"] == 701
 
 
@@ -169,8 +183,8 @@ async def write_completed_jobs(world: World, number: int) -> None:
     for job_id in (f"job{index:04}" for index in range(number)):
         documents |= {
             f"ai_jobs/{job_id}": {"userId": "alice", "status": "completed", "tokensSpent": 1, "result": RESULT},
-            f"classifications/{job_id}": {"result": RESULT},
-            f"notifications/{job_id}": {"type": "job_completed"},
+            f"classifications/{job_id}": {"userId": "alice", "result": RESULT},
+            f"notifications/{job_id}": {"userId": "alice", "type": "job_completed"},
             f"wallets/alice/ledger/{job_id}.charge": {"amount": -1, "kind": "charge", "jobId": job_id},
         }
     paths = list(documents)

@@ -34,7 +34,11 @@ LEFT_ALONE: list[tuple[Damage, str, str]] = [
     ({"notifications/declined": {"type": "job_completed"}}, "ai_jobs/declined", "tells another end"),
     ({"notifications/declined": {"type": "job_cancelled"}}, "ai_jobs/declined", "tells another end"),
     ({"classifications/answered": {"result": {}}}, "ai_jobs/answered", "another result"),
-    ({"classifications/declined": {"result": {}}}, "ai_jobs/declined", "did not succeed, and has a classification"),
+    (
+        {"classifications/declined": {"userId": "alice", "result": {}}},
+        "ai_jobs/declined",
+        "did not succeed, and has a classification",
+    ),
     ({"ai_jobs/answered": {"tokensSpent": 5}}, "ai_jobs/answered", "its charge is not what it says it cost"),
     (
         {f"{LEDGER}/answered.charge": None, "wallets/alice": {"balance": 8, "totalSpent": 1}},
@@ -81,7 +85,7 @@ LEFT_ALONE: list[tuple[Damage, str, str]] = [
     (
         {
             "ai_jobs/early": {"userId": "alice", "status": "created"},
-            "notifications/early": {"type": "job_completed"},
+            "notifications/early": {"userId": "alice", "type": "job_completed"},
         },
         "ai_jobs/early",
         "has a notification or classification of its end",

@@ -394,7 +394,7 @@ async def test_a_provider_that_does_not_answer_keeps_what_names_its_files(
 
     runtime = world.operators_runtime()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(runtime.provider), "cancel", no_answer)
+        patch.setattr(type(runtime.providers.named("openai")), "cancel", no_answer)
         told = await erase(world, capsys)
 
     assert told.code == 1

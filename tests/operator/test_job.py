@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
+from cli.commands.telling import dollars
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from nightshift.admission.admit import rescue_one
 from nightshift.instant import answer
@@ -271,6 +272,27 @@ async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_was_rescued
     await rescue_one(world.operators_runtime(), written)
     standing = (await _story(world, capsys, rescued))["standing"]
     assert "It waits since attempt 0: a tick admitted it, since its event was lost. The next sweep asks" in standing
+
+
+async def test_a_job_says_if_it_waits_since_its_users_share_is_spent(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the queue and in real time; another user's queued job says nothing of a share."""
+    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="1")
+    await world.give("alice", 15)
+    await world.give("bob", 1)
+    first = await world.job(await world.submit("alice", speed="instant"))
+    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD=str(3 * first["costUsd"]), NIGHTSHIFT_COALESCE_SECONDS="3600")
+
+    now = await world.submit("alice", speed="instant")
+    queued, bobs = await world.submit("alice"), await world.submit("bob")
+
+    assert "its user's share of the day's budget is spent." in (await _story(world, capsys, now))["standing"]
+    standing = (await _story(world, capsys, queued))["standing"]
+    taken = f"Its user has taken {dollars(first['costUsd'])} of today's budget, and a user's share of it is "
+    assert f"{taken}{dollars(0.75 * first['costUsd'])}: it waits for the next day in UTC." in standing
+    assert "share" not in (await _story(world, capsys, bobs))["standing"]
 
 
 async def test_a_job_that_was_taken_out_for_its_deadline_says_so(

@@ -201,3 +201,17 @@ def test_a_filter_of_another_form_is_not_taken_for_a_match() -> None:
     for query in ('jsonPayload.message:"tick_done"', 'NOT severity="ERROR"', 'severity="A" OR severity="B"'):
         with pytest.raises(ValueError, match="another form"):
             matches(query, {})
+
+
+def test_the_dashboard_shows_the_metrics_that_the_runbook_puts_on_it() -> None:
+    """Each that it shows is declared; and no value is zero, which the API would leave out of its answer."""
+    text = (MONITORING / "dashboards" / "nightshift.json").read_text()
+    shown = {name for found in OURS.findall(text) for name in found if name}
+    assert shown <= METRICS.keys()
+    rows = re.findall(
+        r"^\| `(nightshift_\w+)` \|.*dashboard", (ROOT / "docs" / "OPERATIONS.md").read_text(), re.MULTILINE
+    )
+    assert set(rows) <= shown
+    assert rows
+    tiles = json.loads(text)["mosaicLayout"]["tiles"]
+    assert not [tile for tile in tiles if 0 in tile.values()]

@@ -4,8 +4,8 @@ import pytest
 
 from bench.estimate import LEAST, MOST, PHOTOS, TEXTS, ask
 from nightshift.job_types import find
-from nightshift.providers.estimate import image_tokens, text_tokens
-from nightshift.providers.request_line import request_line
+from nightshift.providers.estimate import expected_usage, image_tokens, text_tokens
+from nightshift.providers.request import Request
 
 
 @pytest.mark.parametrize("script", TEXTS)
@@ -37,8 +37,17 @@ def test_a_request_is_estimated_with_all_that_it_holds() -> None:
     chinese = "河" * 1_000
 
     def estimated(text: str | None, image_url: str | None, model: str) -> int:
-        job_input = job_type.input_model.model_construct(text=text, imageUri=None)
-        return request_line("one", job_type, job_input, image_url, "/v1/chat/completions", model).estimated_tokens
+        request = Request(
+            job_id="one",
+            model=model,
+            instructions=job_type.instructions,
+            text=text,
+            image=image_url,
+            schema=job_type.schema(),
+            schema_name=job_type.name,
+            max_output_tokens=4_000,
+        )
+        return expected_usage(request).input_tokens
 
     frame = estimated(None, None, "gpt-5")
     assert frame > 200

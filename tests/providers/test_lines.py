@@ -1,5 +1,6 @@
 """Lines to and from the provider: whatever stands in them, nothing breaks."""
 
+import itertools
 import json
 
 import pytest
@@ -9,10 +10,15 @@ from hypothesis import strategies as st
 from nightshift import job_types
 from nightshift.batches.limits import BatchLimits, Room
 from nightshift.errors import JobRefused
-from nightshift.providers.openai_lines import read_line
-from nightshift.providers.request_line import request_line
-from nightshift.providers.result_line import Answer, NoAnswer, answer_of
+from nightshift.jobs.answer import Answer, NoAnswer, answer_of
+from nightshift.providers import result_line
+from nightshift.providers.openai.request import batch_line
+from nightshift.providers.openai.result import read_line
+from nightshift.providers.request import Request
+from nightshift.providers.result_line import ResultLine
 from nightshift.values.ids import custom_id_of, job_id_of, names_a_document
+from nightshift.values.lines import LineSplitter
+from nightshift.values.trouble import Trouble
 
 NAMES = st.sampled_from(
     [
@@ -45,6 +51,51 @@ def test_no_answer_breaks_the_judge(response: object, error: object) -> None:
 
     assert isinstance(verdict, Answer | NoAnswer)
     assert line.usage.input_tokens >= 0
+
+
+@given(
+    st.builds(
+        ResultLine,
+        job_id=st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True).filter(names_a_document),
+        text=st.none() | st.text(st.characters(exclude_categories=())),
+        stop=st.sampled_from(["end", "length", "refusal", "other"]),
+        trouble=st.none() | st.sampled_from(Trouble),
+        code=st.sampled_from(["", "server_error"]),
+    )
+)
+@example(ResultLine(job_id="a", text='"\n\u2028\x85\0\ud83d'))
+def test_a_line_of_ours_is_read_as_it_was_written(line: ResultLine) -> None:
+    """It is one line, whatever its text holds, half a character included."""
+    stored = result_line.written(line)
+
+    assert stored.count(b"\n") == 1
+    assert result_line.read(stored) == line
+
+
+@given(st.binary() | ANY_JSON.map(lambda fields: json.dumps(fields).encode()))
+def test_any_bytes_are_a_line_of_ours_or_none(line: bytes) -> None:
+    """Also what was not written by us."""
+    read = result_line.read(line)
+    assert read is None or result_line.read(result_line.written(read)) == read
+
+
+def test_a_trouble_that_this_version_does_not_know_may_pass() -> None:
+    """A newer version has stored it: no attempt is spent for it."""
+    read = result_line.read(b'{"jobId":"a","trouble":"struck_by_lightning"}')
+    assert read is not None
+    assert read.trouble is Trouble.PROVIDER
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc", b" ", b"\r", b"\n", b"\n\n", "\u2028".encode()]), max_size=30), st.data())
+def test_lines_are_found_however_a_stream_is_cut(parts: list[bytes], data: st.DataObject) -> None:
+    """Each line once, without the blank ones, and the last one without its newline."""
+    content = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
+    splitter, found = LineSplitter(), list[bytes | None]()
+    for start, end in itertools.pairwise([0, *cuts, len(content)]):
+        found += splitter.feed(content[start:end])
+
+    assert found + splitter.end() == [line for line in content.split(b"\n") if line.strip()]
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True).filter(names_a_document))
@@ -110,11 +161,20 @@ def joined_halves(text: str) -> str:
 def test_no_text_alters_its_line_or_anothers(texts: list[str], type_name: str) -> None:
     """A file of hostile texts has a line for each: its own id, the words as content of the user, the rest untouched."""
     job_type = job_types.find(type_name)
-    inputs = [job_type.input_model.model_construct(text=text, imageUri=text) for text in texts]
-    file = b"".join(
-        request_line(f"job{place}", job_type, job_input, text, "/v1/chat/completions", "gpt-5-mini").line + b"\n"
-        for place, (job_input, text) in enumerate(zip(inputs, texts, strict=True))
-    )
+    requests = [
+        Request(
+            job_id=f"job{place}",
+            model="gpt-5-mini",
+            instructions=job_type.instructions,
+            text=text,
+            image=text,
+            schema=job_type.schema(),
+            schema_name=type_name,
+            max_output_tokens=job_type.max_output_tokens,
+        )
+        for place, text in enumerate(texts)
+    ]
+    file = b"".join(batch_line(request) + b"\n" for request in requests)
 
     lines = file.decode("ascii").splitlines()
 

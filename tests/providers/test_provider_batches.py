@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local.openai_server import BatchFault, RequestFault
-from nightshift.providers.base import RemoteBatch
-from nightshift.providers.openai import OpenAIProvider
+from nightshift.providers.base import Intent, RemoteBatch
+from nightshift.providers.openai.client import OpenAIProvider
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -216,8 +216,8 @@ async def test_two_batches_under_one_id_end_both(world: World, monkeypatch: pyte
     create = OpenAIProvider.create
     made: list[RemoteBatch] = []
 
-    async def repeating(provider: OpenAIProvider, batch_id: str, input_file_id: str) -> RemoteBatch:
-        made.append(await create(provider, batch_id, input_file_id) if len(made) != 1 else made[0])
+    async def repeating(provider: OpenAIProvider, intent: Intent) -> RemoteBatch:
+        made.append(await create(provider, intent) if len(made) != 1 else made[0])
         return made[-1]
 
     monkeypatch.setattr(OpenAIProvider, "create", repeating)

@@ -9,7 +9,7 @@ import pytest
 
 from local.openai_server import BatchFault, RequestFault
 from nightshift.providers.base import RemoteBatch
-from nightshift.providers.openai import OpenAIProvider, _until_repeated
+from nightshift.providers.openai.client import OpenAIProvider, _until_repeated
 from tests.batches.test_crashes import create_at_provider
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World

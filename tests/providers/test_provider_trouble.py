@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from local.openai_server import BatchFault, RequestFault
-from nightshift.providers.openai import OpenAIProvider
+from nightshift.providers.openai.client import OpenAIProvider
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 

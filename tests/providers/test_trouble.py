@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
+from nightshift.jobs.answer import no_answer
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import MOST_SPARED, Failed, Requeued, retry_or_failure
-from nightshift.providers import openai_codes
-from nightshift.providers.openai_codes import (
+from nightshift.providers.openai import codes
+from nightshift.providers.openai.codes import (
     Complaint,
     misses_a_file,
     trouble_of_answer,
     trouble_of_batch,
     trouble_of_call,
 )
-from nightshift.providers.result_line import no_answer
 from nightshift.values.trouble import Trouble
 from tests.support.events import logged, of
 from tests.support.promises import assert_promises_kept
@@ -70,7 +70,7 @@ def test_what_is_not_known_may_pass(status: Any, code: str, message: str, param:
 
 def test_no_code_of_a_single_request_is_final_for_a_whole_batch_or_call() -> None:
     """Nor is any code final when a server in trouble says it."""
-    for code in openai_codes._BY_CODE:
+    for code in codes._BY_CODE:
         assert not trouble_of_batch(told(code)).is_final
         assert not trouble_of_call(400, told(code)).is_final
         assert not trouble_of_answer(503, told(code)).is_final

@@ -94,8 +94,8 @@ class World:
                 runtime.firestore.close()
             if "publisher" in vars(runtime):
                 await runtime.publisher.transport.close()
-            if "provider" in vars(runtime):
-                await runtime.provider._client.close()
+            for provider in runtime.providers.opened.values():
+                await provider._client.close()
         await self._delete_buckets()
         self.firestore.close()
 
@@ -294,6 +294,15 @@ class World:
         answer = await self._http.get(f"{self._storage}/download/storage/v1/b/{self.project}-nightshift/o/{path}")
         answer.raise_for_status()
         return answer.content
+
+    async def write_artifact(self, batch_id: str, name: str, content: bytes) -> None:
+        """Write a batch's file in Cloud Storage."""
+        answer = await self._http.post(
+            f"{self._storage}/upload/storage/v1/b/{self.project}-nightshift/o",
+            params={"uploadType": "media", "name": f"batches/{batch_id}/{name}"},
+            content=content,
+        )
+        answer.raise_for_status()
 
     async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"

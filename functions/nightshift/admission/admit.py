@@ -31,6 +31,7 @@ from nightshift.jobs.created import Written
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
 from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.providers.registry import lane_of
 from nightshift.runtime import Budget, Runtime
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
@@ -111,7 +112,7 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
         title = job_type.title
         tokens = job_type.tokens[request.speed]
         image_generation = await _check_input(runtime, job, job_type, request, tokens)
-        lane = _lane_of(runtime, job_type)
+        lane = lane_of(job_type.model or runtime.settings.model)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
         start = replace(start, image_generation=image_generation)
@@ -184,11 +185,3 @@ async def _check_input(
         # Cloud Storage is asked for those only who can pay for it.
         await charges.check_account(runtime, job, tokens)
     return await uploads.check_image(runtime, request.userId, job_input.imageUri)
-
-
-def _lane_of(runtime: Runtime, job_type: JobType[Any]) -> Lane:
-    return Lane(
-        provider=runtime.provider.name,
-        endpoint=runtime.provider.endpoint,
-        model=job_type.model or runtime.settings.model,
-    )

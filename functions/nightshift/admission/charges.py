@@ -38,14 +38,16 @@ from typing import TYPE_CHECKING, Any, Final
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP, FieldFilter
 
 from nightshift.database import reads
-from nightshift.database.collections import JOBS, LEDGER, WALLETS
+from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.gathering import Gathered, Gathering
 from nightshift.errors import JobRefused, NeverLands
 from nightshift.jobs.created import Written, was_decided
 from nightshift.jobs.documents import jobs_where
+from nightshift.ledger import entries
 from nightshift.ledger.entries import charge_id
 from nightshift.ledger.limits import Admissions, UserLimits
+from nightshift.ledger.posting import entry_ref, post, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
@@ -154,7 +156,7 @@ async def check_account(runtime: Runtime, job: Written, tokens: int) -> None:
     Raises:
         JobRefused: as above, but for too_many_jobs.
     """
-    fields = (await reads.read(runtime, f"{WALLETS}/{job.user_id}")).to_dict()
+    fields = (await reads.read(runtime, wallet_ref(runtime, job.user_id).path)).to_dict()
     wallet = Wallet.read(fields)
     if not wallet.covers(tokens):
         raise _unaffordable(tokens, wallet)
@@ -226,7 +228,7 @@ async def _charge_apart(
 async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _Account:
     """Read the wallet of these charges, and then, if its bound is too high to say, count the jobs in flight."""
     user_id = charges[0].user_id
-    read = await reads.read(runtime, f"{WALLETS}/{user_id}")
+    read = await reads.read(runtime, wallet_ref(runtime, user_id).path)
     fields = read.to_dict()
     wallet, admissions = Wallet.read(fields), Admissions.read(fields, runtime.today)
     # Who can pay for nothing, or has had the day's jobs, is not worth a count.
@@ -252,7 +254,8 @@ def _decide(
         elif refusal := admissions.refusal(limits):
             refusals[charge] = refusal
         else:
-            wallet, admissions = wallet.charged(charge.tokens), admissions.with_one_more()
+            wallet = wallet.with_entry(entries.charge(charge.job_id, charge.tokens))
+            admissions = admissions.with_one_more()
             admitted.append(charge)
     for charge in unpaid:
         refusals[charge] = _unaffordable(charge.tokens, wallet)
@@ -276,15 +279,7 @@ async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge])
             },
             read_as_of=charge.update_time,
         )
-        commit.create(
-            _entry_ref(runtime, charge),
-            {"amount": -charge.tokens, "kind": "charge", "jobId": charge.job_id, "createdAt": SERVER_TIMESTAMP},
-        )
-    commit.update(
-        after.read.reference,
-        {**after.wallet.fields(), **after.admissions.fields(), "updatedAt": SERVER_TIMESTAMP},
-        read_as_of=after.read.update_time,
-    )
+    post(commit, after.read, [entries.charge(charge.job_id, charge.tokens) for charge in charges], after.admissions)
     return await commit.send()
 
 
@@ -308,8 +303,8 @@ async def _tell_decided(
     client = runtime.firestore
     paid: set[str] = set()
     if any_was_paid:
-        entries = client.get_all([_entry_ref(runtime, charge) for charge in charges], **READ)
-        paid = {entry.id async for entry in entries if entry.exists}
+        paid_by = client.get_all([_entry_ref(runtime, charge) for charge in charges], **READ)
+        paid = {entry.id async for entry in paid_by if entry.exists}
     refs = [client.collection(JOBS).document(charge.job_id) for charge in charges]
     jobs = client.get_all(refs, field_paths=["nextAttemptAt"], **READ)
     stored = {job.id: job async for job in jobs}
@@ -328,9 +323,7 @@ async def _changed(runtime: Runtime, charge: _Charge) -> bool:
 
 
 def _entry_ref(runtime: Runtime, charge: _Charge) -> "AsyncDocumentReference":
-    wallet_ref = runtime.firestore.collection(WALLETS).document(charge.user_id)
-    ref: AsyncDocumentReference = wallet_ref.collection(LEDGER).document(charge_id(charge.job_id))
-    return ref
+    return entry_ref(runtime, charge.user_id, charge_id(charge.job_id))
 
 
 def _tokens(number: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.admission.charges import Start
-from nightshift.database.collections import JOBS, NOTIFICATIONS, WALLETS
+from nightshift.database.collections import JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit
 from nightshift.errors import JobRefused
 from nightshift.jobs.created import Written
@@ -20,6 +20,7 @@ from nightshift.jobs.documents import FORMER_BATCH_IDS
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.settlements import batches_left
 from nightshift.ledger.limits import Admissions
+from nightshift.ledger.posting import count_admissions, wallet_ref
 from nightshift.ledger.refunds import Refunds
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
@@ -46,9 +47,8 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
     """
     if not names_a_document(job.user_id):
         raise JobRefused("cannot_retry", "Its document names no user.")
-    wallet_ref = runtime.firestore.collection(WALLETS).document(job.user_id)
     refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
-    wallet = await wallet_ref.get(**READ)
+    wallet = await wallet_ref(runtime, job.user_id).get(**READ)
     if not wallet.exists:
         raise JobRefused("cannot_retry", "Its user has no wallet.")
     if refunds.tokens(job.job_id):
@@ -64,7 +64,7 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
         again["submittedAt"] = start.next_attempt_at
     await _run_again(runtime, writes, job, again)
     in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
-    writes.update(wallet_ref, {**in_flight.fields(), "updatedAt": SERVER_TIMESTAMP}, read_as_of=wallet.update_time)
+    count_admissions(writes, wallet, in_flight)
     await writes.send()
 
 

@@ -31,6 +31,9 @@ from nightshift.values.ids import names_a_document
 
 log = structlog.get_logger()
 
+# Whose events come to this address.
+_PROVIDER: Final = "openai"
+
 # An event has some 300 bytes.
 _MOST_BYTES: Final = 64 * 1024
 # As the SDK has it, by the same clock.
@@ -80,7 +83,7 @@ def _check_headers(request: Request) -> None:
 
 def _event(runtime: Runtime, body: bytes, request: Request) -> WebhookEvent:
     try:
-        event = runtime.provider.ended_batch(body, request.headers)
+        event = runtime.providers.named(_PROVIDER).ended_batch(body, request.headers)
     except SignatureInvalid as invalid:
         log.warning("webhook_refused", reason=str(invalid))
         raise HttpError(401, "unauthenticated", "The event has no valid signature.") from invalid
@@ -112,7 +115,7 @@ async def _look_at(runtime: Runtime, remote_id: str) -> None:
 
 async def _retrieved(runtime: Runtime, remote_id: str) -> RemoteBatch | None:
     try:
-        return await runtime.provider.retrieve(remote_id)
+        return await runtime.providers.named(_PROVIDER).retrieve(remote_id)
     except (ProviderGone, ProviderRefusal):
         return None
 

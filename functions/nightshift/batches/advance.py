@@ -93,6 +93,8 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             a while.
     """
     bind_contextvars(lane=str(lane))
+    # Without its provider nothing of the lane is touched.
+    runtime.provider_for(lane)
     held_lane = await lanes.take(runtime, lane, coalesce=coalesce)
     if held_lane is None:
         return

@@ -19,11 +19,11 @@ from requests import RequestException
 from nightshift.batches.cutting import ResultFile, Stretch
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
+from nightshift.values.lines import MAX_LINE_BYTES, LineSplitter
 
 Name = Literal["input"] | ResultFile
 _NAMES: Final[tuple[Name, ...]] = ("input", "output", "errors")
 
-MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 # A multiple of 256 KiB, as resumable uploads want it: https://cloud.google.com/storage/docs/resumable-uploads
 _CHUNK_BYTES: Final = 1024 * 1024
 
@@ -60,32 +60,18 @@ async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]
 async def lines(
     runtime: Runtime, batch_id: str, name: Name, stretch: Stretch, most: int
 ) -> AsyncIterator[list[bytes | None]]:
-    """The lines of a stretch, up to `most` and some MAX_LINE_BYTES at a time; None is one longer than MAX_LINE_BYTES.
-
-    Lines end at b"\\n" alone: U+2028 and U+0085 may stand inside JSON.
-    """
+    """The lines of a stretch, up to `most` and some MAX_LINE_BYTES at a time; None is one longer than that."""
+    splitter = LineSplitter()
     gathered: list[bytes | None] = []
     gathered_bytes = 0
-    rest = b""
-    too_long = False
     async for chunk in _chunks(runtime, batch_id, name, stretch):
-        *ended, rest = (rest + chunk).split(b"\n")
-        for line in ended:
-            if too_long:
-                gathered.append(None)
-                too_long = False
-            elif line.strip():
-                gathered.append(line)
-            gathered_bytes += len(line)
+        for line in splitter.feed(chunk):
+            gathered.append(line)
+            gathered_bytes += len(line or b"")
             if len(gathered) >= most or gathered_bytes >= MAX_LINE_BYTES:
                 yield gathered
                 gathered, gathered_bytes = [], 0
-        if too_long or len(rest) > MAX_LINE_BYTES:
-            too_long, rest = True, b""
-    if too_long:
-        gathered.append(None)
-    elif rest.strip():
-        gathered.append(rest)
+    gathered += splitter.end()
     if gathered:
         yield gathered
 

@@ -11,7 +11,7 @@ batch's next step, or with its release.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,20 +25,20 @@ from nightshift.batches import documents as batches
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
 from nightshift.batches.limits import BatchLimits, Estimate, Room
-from nightshift.batches.queue import Turns, queued
+from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
 from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import BudgetSpent, JobRefused, TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.job import Job
-from nightshift.jobs.request import request_line
+from nightshift.jobs.request import RequestLine, request_line
 from nightshift.jobs.settlement import Failed, failure
 from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
-from nightshift.providers.request_line import RequestLine
+from nightshift.pricing.shares import Shares
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.usage import NOTHING_USED, Usage
+from nightshift.values.usage import NOTHING_USED
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
     limits = await _limits(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
-    assembly = _Assembly(runtime, held_lane, limits, correction)
+    assembly = _Assembly(runtime, held_lane, limits, correction, Shares(runtime, spent_usd))
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
         held = assembly.held
@@ -119,13 +119,16 @@ async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
 class _Assembly:
     """A batch while it fills."""
 
-    def __init__(self, runtime: Runtime, held_lane: HeldLane, limits: BatchLimits, correction: Correction) -> None:
+    def __init__(
+        self, runtime: Runtime, held_lane: HeldLane, limits: BatchLimits, correction: Correction, shares: Shares
+    ) -> None:
         self.held: HeldBatch | None = None
         self.room = Room(limits=limits)
         self._runtime = runtime
         self._lane = held_lane.lane
         self._held_lane = held_lane
         self._correction = correction
+        self._shares = shares
         # Whether jobs may have to stay in the queue.
         self._is_scarce = held_lane.most_requests is not None or limits.tokens is not None or isfinite(limits.usd)
         # A claim was undecided: the batch may hold jobs that are not among its lines.
@@ -147,58 +150,92 @@ class _Assembly:
                     async for lines in pages:
                         yield lines
                         tries = attempts()
+                # Begun again without the users whose share is spent.
+                tries = attempts()
             except Undecided:
                 # A job was taken by another batch, or nobody knows: what is still queued is read again.
                 self.is_doubtful = self.held is not None
+                self._shares.forget()
 
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
-        number = 0
+        number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
         turns = self._held_lane.turns if self._is_scarce and self.held is None else None
-        async with aclosing(queued(runtime, lane, limit, _PAGE, turns)) as pages:
+        await self._shares.look(runtime.instance.spent_shares.users, self.room.usd)
+        without = sorted(self._shares.spent)[:MOST_LEFT_OUT]
+        async with aclosing(queued(runtime, lane, limit, _PAGE, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
-                room, fitting = self._fill(page.lines)
-                is_full = len(fitting) < len(page.lines) or room.requests_left == 0
-                if fitting:
-                    of_id = {job.job_id: job for job in jobs}
-                    claimed = [of_id[line.job_id] for line in fitting]
-                    taken = turns.taken([line.job_id for line in fitting]) if turns else None
+                filled = await self._fill(page.lines, {job.job_id: job for job in jobs})
+                is_full = filled.is_full or filled.room.requests_left == 0
+                if filled.claimed:
                     is_last_page = is_last and not is_full
-                    await self._claim(claimed, room, taken, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
-                    yield _joined(fitting)
+                    await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
+                    yield _joined([line for _, line in filled.claimed])
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full
                 # Where no job of a page can be sent now, the next ones fare no better: Cloud Storage is not there.
-                self._is_exhausted = not (fitting or page.refused)
+                self._is_exhausted = not (filled.claimed or page.refused or filled.is_any_held)
                 if self.is_full or self._is_exhausted:
                     return
-        self._is_exhausted = number < limit
+                is_progress = is_progress or bool(filled.claimed or page.refused)
+                is_news = filled.is_any_held and len(without) < MOST_LEFT_OUT
+                if is_news and not is_last:
+                    # All further jobs of such a user stay, however many: they need not be read.
+                    return
+        self._is_exhausted = number < limit or not is_progress
 
-    def _fill(self, lines: Sequence[RequestLine]) -> tuple[Room, list[RequestLine]]:
-        """The lines that fit, up to the first that does not: a later job does not overtake it."""
-        room, fitting = self.room, list[RequestLine]()
-        for line in lines:
-            usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
-            # Without a listed price no budget can hold.
-            listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, usage) or 0.0
-            line_usd = listed_usd * self._correction.usd
-            line_tokens = ceil(line.estimated_tokens * self._correction.tokens)
+    async def _fill(self, lines: Sequence[RequestLine], jobs: Mapping[str, Job]) -> "_Filled":
+        """The lines that fit, up to the first that does not: a later job does not overtake it.
+
+        Those of users whose share of the budget is spent are passed over.
+        """
+        priced = [(line, jobs[line.job_id], self._line_usd(line)) for line in lines]
+        if self._shares.are_limited:
+            page_usd = sum(line_usd for _, _, line_usd in priced)
+            await self._shares.look({job.user_id for _, job, _ in priced}, self.room.usd + page_usd)
+        room, claimed = self.room, list[tuple[Job, RequestLine]]()
+        of_jobs, of_users = dict[str, float](), dict[str, float]()
+        is_full = is_any_held = False
+        for line, job, line_usd in priced:
+            more_usd = of_users.get(job.user_id, 0.0)
+            if self._shares.is_spent(job.user_id, more_usd):
+                self._shares.note(job.user_id, job.job_id, more_usd)
+                is_any_held = True
+                continue
+            line_tokens = ceil(line.expected.input_tokens * self._correction.tokens)
             filled = room.with_line(len(line.line) + 1, line_tokens, line_usd)
             if filled is None:
-                self.is_over_budget = not (fitting or room.affords(line_usd))
+                self.is_over_budget = not (claimed or room.affords(line_usd))
+                is_full = True
                 break
             room = filled
-            fitting.append(line)
-        return room, fitting
+            claimed.append((job, line))
+            of_jobs[job.job_id] = line_usd
+            of_users[job.user_id] = more_usd + line_usd
+        return _Filled(
+            room=room,
+            claimed=claimed,
+            of_jobs=of_jobs if self._shares.are_limited else {},
+            of_users=of_users,
+            is_full=is_full,
+            is_any_held=is_any_held,
+        )
 
-    async def _claim(
-        self, jobs: Sequence[Job], room: Room, turns: Turns | None, *, is_last: bool, is_burst: bool
-    ) -> None:
+    def _line_usd(self, line: RequestLine) -> float:
+        # Without a listed price no budget can hold.
+        listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, line.expected) or 0.0
+        return listed_usd * self._correction.usd
+
+    async def _claim(self, filled: "_Filled", turns: Turns | None, *, is_last: bool, is_burst: bool) -> None:
+        jobs, room = [job for job, _ in filled.claimed], filled.room
         estimate = Estimate(
-            tokens=room.tokens - self.room.tokens, usd=room.usd - self.room.usd, correction=self._correction
+            tokens=room.tokens - self.room.tokens,
+            usd=room.usd - self.room.usd,
+            correction=self._correction,
+            of_jobs=filled.of_jobs,
         )
         if self.held:
             await self.held.claim(jobs, estimate)
@@ -208,11 +245,12 @@ class _Assembly:
                 self._held_lane,
                 jobs,
                 estimate,
-                turns=turns,
+                turns=turns.taken([job.job_id for job in jobs]) if turns else None,
                 is_last=is_last,
                 is_burst=is_burst,
             )
         self.room = room
+        self._shares.add(filled.of_users)
 
 
 async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
@@ -225,16 +263,32 @@ async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
 
 
 async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
-    settings = runtime.settings
+    settings, traits = runtime.settings, runtime.provider_for(lane).traits
     most_tokens = settings.max_enqueued_tokens
     in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
     return BatchLimits(
-        requests=min(settings.max_batch_requests, most_requests or settings.max_batch_requests),
-        bytes=settings.max_batch_bytes,
+        requests=min(settings.max_batch_requests, traits.max_requests, most_requests or traits.max_requests),
+        bytes=min(settings.max_batch_bytes, traits.max_bytes),
         tokens=most_tokens - in_flight if most_tokens else None,
         lane_is_idle=in_flight == 0,
         usd=usd,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filled:
+    """What of a page goes into the batch."""
+
+    # The room after it.
+    room: Room
+    claimed: Sequence[tuple[Job, RequestLine]]
+    # What each job, and each user, takes of the budget by it.
+    of_jobs: Mapping[str, float]
+    of_users: Mapping[str, float]
+    # A line did not fit.
+    is_full: bool
+    # A job stays in the queue, since its user's share of the budget is spent.
+    is_any_held: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +326,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
 
 async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
     line = await request_line(runtime, lane, job)
-    if len(line.line) >= runtime.settings.max_batch_bytes:
+    if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
         raise JobRefused("invalid_input", "The request is too large.")
     return line
 

@@ -32,6 +32,8 @@ class Shard:
     file: ResultFile
     stretch: Stretch
     is_settled: bool
+    # Versions before this one stored the provider's own lines.
+    holds_our_lines: bool = True
 
 
 class Cutter:

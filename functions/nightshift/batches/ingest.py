@@ -79,7 +79,7 @@ async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) 
     """Copy a file to Cloud Storage; returns its stretches, none if the file is given up."""
     cutter = Cutter(runtime.settings.shard_lines)
     try:
-        chunks = _passing(cutter, runtime.provider.download(file_id))
+        chunks = _passing(cutter, runtime.provider_for(batch.lane).results(file_id))
         await artifacts.write(runtime, batch.batch_id, file, chunks)
     except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
         if not await batches.is_any_processing(runtime, batch.batch_id):

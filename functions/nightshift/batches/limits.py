@@ -1,6 +1,7 @@
 """What one batch may hold, and how much of it is filled."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from nightshift.batches.correction import NO_CORRECTION, Correction
 
@@ -14,6 +15,8 @@ class Estimate:
     usd: float
     # By which the two were corrected.
     correction: Correction = NO_CORRECTION
+    # By the jobs' ids, what each counts for its user's share of the budget; empty where shares have no limit.
+    of_jobs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

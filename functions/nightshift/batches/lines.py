@@ -6,7 +6,7 @@ now, finds it no longer `processing` in this batch and is passed over.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from nightshift.batches import artifacts
@@ -16,6 +16,7 @@ from nightshift.batches.cutting import ResultFile, Stretch
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
 from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, late_line, settlement_of
+from nightshift.providers import result_line
 from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED, PROCESSING
@@ -27,8 +28,17 @@ _LINES_AT_ONCE: Final = 150
 PORTIONS_AT_ONCE: Final = 4
 
 
-async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch) -> Tally:
-    """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met."""
+Read = Callable[[bytes], ResultLine | None]
+
+
+async def settle_lines(
+    runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch, read: Read = result_line.read
+) -> Tally:
+    """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met.
+
+    Args:
+        read: reads a line as it was stored.
+    """
     in_flight: set[asyncio.Task[Tally]] = set()
     ended: list[Tally | BaseException] = []
     try:
@@ -36,7 +46,7 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
             if len(in_flight) == PORTIONS_AT_ONCE:
                 done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 ended += [task.exception() or task.result() for task in done]
-            in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines)))
+            in_flight.add(asyncio.create_task(_settle_in_turn(runtime, batch, lines, read)))
     finally:
         ended += await asyncio.gather(*in_flight, return_exceptions=True)
     tally = Tally()
@@ -47,17 +57,17 @@ async def settle_lines(runtime: Runtime, batch: Batch, file: ResultFile, stretch
     return tally
 
 
-async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+async def _settle_in_turn(runtime: Runtime, batch: Batch, lines: list[bytes | None], read: Read) -> Tally:
     async with runtime.instance.portions:
-        return await _settle(runtime, batch, lines)
+        return await _settle(runtime, batch, lines, read)
 
 
-async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None]) -> Tally:
+async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], read: Read) -> Tally:
     parsed: dict[str, ResultLine] = {}
     malformed = duplicate = unknown = 0
     usage = Usage()
     for line in lines:
-        result = runtime.provider.read_line(line) if line else None
+        result = read(line) if line else None
         if result is None:
             malformed += 1
         elif result.job_id in parsed:

@@ -18,7 +18,8 @@ from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
 from nightshift.batches.transitions import HeldBatch
 from nightshift.duty import unless_trouble
-from nightshift.providers.base import ProviderGone, RemoteBatch, one_word
+from nightshift.providers.base import Provider, ProviderGone, RemoteBatch, one_word
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -27,17 +28,17 @@ _CLOCK_SLACK: Final = timedelta(hours=1)
 _NEWEST: Final = 100
 # How long a batch that reports answers may keep us waiting for the file that holds them.
 _OUTPUT_PATIENCE: Final = timedelta(hours=1)
-# A batch window is 24 hours. A batch that the provider does not know after this is given up; one that it never ends is
-# cancelled, and given up if that does not end it either.
-_BATCH_PATIENCE: Final = timedelta(hours=48)
-_CANCEL_PATIENCE: Final = timedelta(hours=72)
+# In windows of the provider. A batch that it does not know after this is given up; one that it never ends is cancelled,
+# and given up if that does not end it either.
+_BATCH_PATIENCE: Final = 2
+_CANCEL_PATIENCE: Final = 3
 # One that somebody wishes to stop, and that the provider does not know, is given up earlier: a new batch may not be
 # known everywhere at once, but soon.
 _STOP_PATIENCE: Final = timedelta(hours=1)
 
 
-async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> Seen:
-    """The provider's view of the open batches, in one listing; strays are cancelled on the way.
+async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batch]) -> Seen:
+    """One provider's view of the open batches in its lanes, in one listing; strays are cancelled on the way.
 
     Raises:
         ProviderTrouble: it did not answer.
@@ -48,21 +49,23 @@ async def look(runtime: Runtime, open_batches: Sequence[Batch]) -> Seen:
     seen = Seen(listed_at=runtime.now())
     earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
     number = 0
-    async for remote in runtime.provider.batches():
+    stops_early = provider.traits.lists_newest_first
+    async for remote in provider.batches():
         number += 1
-        if number > _NEWEST and (earliest is None or (remote.created_at and remote.created_at < earliest)):
+        is_old = earliest is None or (remote.created_at is not None and remote.created_at < earliest)
+        if stops_early and number > _NEWEST and is_old:
             break
         if remote.remote_id in owned or remote.batch_id in adopting:
             seen.remotes[remote.remote_id] = remote
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
-            cancelling = _cancel_if_stray(runtime, remote.remote_id, remote.batch_id)
+            cancelling = _cancel_if_stray(runtime, provider, remote.remote_id, remote.batch_id)
             await unless_trouble("cancel_stray", cancelling, remote_id=remote.remote_id)
         elif remote.batch_id in submitted and remote.outcome:
-            await unless_trouble("delete_double", _delete_results(runtime, remote), remote_id=remote.remote_id)
+            await unless_trouble("delete_double", _delete_results(provider, remote), remote_id=remote.remote_id)
     for remote_id in owned.keys() - seen.remotes.keys():
         # A listing may lag behind.
         with suppress(ProviderGone):
-            seen.remotes[remote_id] = await runtime.provider.retrieve(remote_id)
+            seen.remotes[remote_id] = await provider.retrieve(remote_id)
     return seen
 
 
@@ -72,16 +75,16 @@ async def is_stray(runtime: Runtime, remote_id: str, batch_id: str) -> bool:
     return batch is None or not batch.is_open or batch.remote_id not in {None, remote_id}
 
 
-async def _cancel_if_stray(runtime: Runtime, remote_id: str, batch_id: str) -> None:
+async def _cancel_if_stray(runtime: Runtime, provider: Provider, remote_id: str, batch_id: str) -> None:
     if await is_stray(runtime, remote_id, batch_id):
         log.warning("stray_batch_cancelled", batch_id=batch_id)
-        await runtime.provider.cancel(remote_id)
+        await provider.cancel(remote_id)
 
 
-async def _delete_results(runtime: Runtime, remote: RemoteBatch) -> None:
+async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:
     for file_id in (remote.output_file_id, remote.error_file_id):
         if file_id:
-            await runtime.provider.delete_file(file_id)
+            await provider.delete_file(file_id)
 
 
 async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
@@ -92,11 +95,12 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
     """
     batch = held.batch
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
-    age = runtime.now() - batch.sent_at
+    provider = runtime.provider_for(batch.lane)
+    age, window = runtime.now() - batch.sent_at, provider.traits.window
     try:
-        remote = seen.remotes.get(batch.remote_id) or await runtime.provider.retrieve(batch.remote_id)
+        remote = seen.remotes.get(batch.remote_id) or await provider.retrieve(batch.remote_id)
     except ProviderGone:
-        if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE):
+        if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE * window):
             return False
         log.warning("batch_gone", remote_id=batch.remote_id)
         await held.mark_gone()
@@ -106,8 +110,8 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
             log.info("batch_stopped", remote_id=batch.remote_id)
         else:
             log.warning("batch_never_ended", remote_id=batch.remote_id)
-        await runtime.provider.cancel(batch.remote_id)
-    if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE:
+        await provider.cancel(batch.remote_id)
+    if not _is_ready(batch, remote, runtime.now()) and age < _CANCEL_PATIENCE * window:
         if remote.outcome and batch.output_missing_since is None:
             await held.note_output_missing()
         return False
@@ -122,7 +126,7 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
 def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
     remote = seen.remotes.get(batch.remote_id or "")
-    if batch.status != "submitted" or remote is None or now >= batch.sent_at + _BATCH_PATIENCE:
+    if batch.status != "submitted" or remote is None or _is_overdue(batch, now):
         return False
     if _is_to_be_told_to_stop(batch, remote, now):
         return False
@@ -130,9 +134,13 @@ def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
     return not is_new and not _is_ready(batch, remote, now)
 
 
+def _is_overdue(batch: Batch, now: datetime) -> bool:
+    return now >= batch.sent_at + _BATCH_PATIENCE * TRAITS[batch.lane.provider].window
+
+
 def _is_to_be_told_to_stop(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
     """Whether somebody wishes a batch to stop, or it never ends by itself; as long as it does not show it, anew."""
-    is_meant_to = batch.stop is not None or now >= batch.sent_at + _BATCH_PATIENCE
+    is_meant_to = batch.stop is not None or _is_overdue(batch, now)
     return is_meant_to and remote.outcome is None and not remote.is_cancelling
 
 
@@ -143,6 +151,6 @@ def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
     """
     if remote.outcome is None:
         return False
-    is_late = remote.completed > 0 and remote.output_file_id is None
+    is_late = bool(remote.completed) and remote.output_file_id is None
     missing_since = batch.output_missing_since
     return not is_late or (missing_since is not None and now >= missing_since + _OUTPUT_PATIENCE)

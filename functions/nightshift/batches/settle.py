@@ -17,10 +17,10 @@ from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
 from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs import settlements
+from nightshift.jobs.answer import NoAnswer, no_answer, not_run
 from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
-from nightshift.providers.result_line import NoAnswer, no_answer, not_run
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
@@ -73,7 +73,7 @@ async def _delete_files(runtime: Runtime, batch: Batch) -> None:
     for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
         if file_id:
             try:
-                await runtime.provider.delete_file(file_id)
+                await runtime.provider_for(batch.lane).delete_file(file_id)
             except (ProviderRefusal, ProviderTrouble) as trouble:
                 if isinstance(trouble, ProviderTrouble) and not is_overdue:
                     raise

@@ -5,6 +5,7 @@ import structlog
 from nightshift.batches import shards
 from nightshift.batches.batch import Batch
 from nightshift.batches.lines import settle_lines
+from nightshift.providers import result_line
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -16,6 +17,7 @@ async def settle_shard(runtime: Runtime, batch: Batch, shard_id: str) -> None:
     if held is None:
         return
     async with held.lease.released_after():
-        tally = await settle_lines(runtime, batch, held.shard.file, held.shard.stretch)
+        read = result_line.read if held.shard.holds_our_lines else runtime.provider_for(batch.lane).read_line
+        tally = await settle_lines(runtime, batch, held.shard.file, held.shard.stretch, read)
         await held.mark_settled(tally)
     log.info("shard_settled", shard_id=shard_id, **tally.counts())

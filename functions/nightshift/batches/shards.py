@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
 
 _IS_SETTLED: Final = "isSettled"
+# Versions that stored the provider's own lines have its two numbers beside it. Such a version cannot read a shard of
+# ours: it fails, and leaves the lines to this one, instead of taking them for malformed.
+_STRETCH: Final = "stretch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,8 @@ async def create(runtime: Runtime, held: HeldBatch, file: ResultFile, stretches:
 
     def create_all(writes: Commit) -> None:
         for shard in shards:
-            fields = {"file": file, "start": shard.stretch.start, "end": shard.stretch.end, _IS_SETTLED: False}
+            stretch = {"start": shard.stretch.start, "end": shard.stretch.end}
+            fields = {"file": file, _STRETCH: stretch, _IS_SETTLED: False}
             writes.create(_ref(runtime, held.batch.batch_id, shard.shard_id), fields)
 
     await held.cut(create_all)
@@ -89,10 +93,12 @@ def _shard(snapshot: "DocumentSnapshot[Any]") -> Shard:
 
 
 def _read(shard_id: str, fields: dict[str, Any]) -> Shard:
+    stretch = fields.get(_STRETCH, fields)
     return Shard(
         shard_id=shard_id,
         file=fields["file"],
-        stretch=Stretch(start=fields["start"], end=fields["end"]),
+        stretch=Stretch(start=stretch["start"], end=stretch["end"]),
+        holds_our_lines=_STRETCH in fields,
         is_settled=fields[_IS_SETTLED],
     )
 

@@ -22,7 +22,7 @@ from nightshift.batches import artifacts, lanes
 from nightshift.batches.batch import Batch
 from nightshift.batches.seen import Seen
 from nightshift.batches.transitions import HeldBatch
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
+from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -93,8 +93,9 @@ async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
     """The provider's batches with our stamp for this one."""
     earliest = batch.created_at - _CLOCK_SLACK
     found = []
-    async for remote in runtime.provider.batches():
-        if remote.created_at and remote.created_at < earliest:
+    provider = runtime.provider_for(batch.lane)
+    async for remote in provider.batches():
+        if provider.traits.lists_newest_first and remote.created_at and remote.created_at < earliest:
             break
         if remote.batch_id == batch.batch_id:
             found.append(remote)
@@ -103,15 +104,18 @@ async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
 
 async def _created(runtime: Runtime, held: HeldBatch) -> RemoteBatch:
     batch = held.batch
-    input_file_id = batch.input_file_id
+    provider, input_file_id = runtime.provider_for(batch.lane), batch.input_file_id
     if input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
-            input_file_id = await runtime.provider.upload(batch.batch_id, content)
+            input_file_id = await provider.upload(batch.batch_id, content)
     lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
     await held.record_upload(input_file_id, lands_by)
+    intent = Intent(
+        batch_id=batch.batch_id, model=batch.lane.model, requests=batch.job_count, input_file_id=input_file_id
+    )
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:
-            return await runtime.provider.create(batch.batch_id, input_file_id)
+            return await provider.create(intent)
         except ProviderGone:
             await asyncio.sleep(pause_seconds)
         except ProviderTrouble as trouble:

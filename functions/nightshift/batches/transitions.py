@@ -26,6 +26,7 @@ from nightshift.database.commits import Commit
 from nightshift.database.leases import LeaseHolder, Writes
 from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
+from nightshift.pricing import shares
 from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome, Stop
@@ -58,7 +59,7 @@ class HeldBatch:
                 "budgetUsd": usd,
                 "estimatedUsd": usd,
             },
-            also=lambda writes: _claim(self._runtime, writes, self.batch.batch_id, jobs),
+            also=lambda writes: _claim(self._runtime, writes, self.batch.batch_id, jobs, estimate),
         )
 
     def seal(self) -> None:
@@ -265,7 +266,7 @@ async def create_batch(
     }
 
     def create(writes: Commit) -> None:
-        _claim(runtime, writes, batch_id, jobs)
+        _claim(runtime, writes, batch_id, jobs, estimate)
         writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
 
     update_time = await lane.record_submission(create, turns, is_burst=is_burst, release=is_last)
@@ -273,8 +274,10 @@ async def create_batch(
     return HeldBatch(runtime, held, {**fields, "createdAt": runtime.now()})
 
 
-def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job]) -> None:
+def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job], estimate: Estimate) -> None:
     for job in jobs:
+        line_usd = estimate.of_jobs.get(job.job_id)
+        share = {} if line_usd is None else shares.counted(runtime, max(0.0, job.uncounted_usd) + line_usd)
         writes.update(
             runtime.firestore.collection(JOBS).document(job.job_id),
             {
@@ -283,6 +286,7 @@ def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job])
                 "attempts": job.attempts + 1,
                 "submittedAt": SERVER_TIMESTAMP,
                 "updatedAt": SERVER_TIMESTAMP,
+                **share,
             },
             read_as_of=job.update_time,
         )

@@ -25,23 +25,24 @@ from typing import Final
 import structlog
 
 from nightshift import job_types
-from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, TryLater
+from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
 from nightshift.instant.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
 from nightshift.instant.pace import GateClosed, pace_of
 from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
+from nightshift.jobs.answer import Answer, answer_of
 from nightshift.jobs.job import Job
-from nightshift.jobs.request import request_line
+from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
 from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, one_word
-from nightshift.providers.request_line import RequestLine
-from nightshift.providers.result_line import Answer, ResultLine, answer_of
+from nightshift.providers.estimate import expected_usage
+from nightshift.providers.request import Request
+from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.trouble import Trouble
-from nightshift.values.usage import Usage
 
 log = structlog.get_logger()
 
@@ -99,30 +100,29 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
         return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
     lane = Lane.parse(job.lane)
     try:
-        line = await request_line(runtime, lane, job)
-        await runtime.instance.day_budget.check()
+        asked = await request(runtime, lane, job)
+        await runtime.instance.day_budget.check(job.user_id, job.job_id)
     except JobRefused as refusal:
         return failure(job, refusal.code, refusal.message)
-    except BudgetSpent as spent:
-        return _Waits(job=job, waits_for="budget", reason=str(spent))
+    except (BudgetSpent, ShareSpent) as spent:
+        return _Waits(job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent))
     except TryLater as trouble:
         return _Waits(job=job, waits_for="image", reason=str(trouble))
     if is_repeated:
-        usage = Usage(input_tokens=line.estimated_tokens, output_tokens=line.estimated_output_tokens)
-        estimated_usd = realtime_cost_usd(lane.provider, lane.model, usage)
+        estimated_usd = realtime_cost_usd(lane.provider, lane.model, expected_usage(asked))
         log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
     try:
-        return await _ask(runtime, lane, job, line)
+        return await _ask(runtime, lane, job, asked)
     except GateClosed as closed:
         return _Waits(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
 
 
-async def _ask(runtime: Runtime, lane: Lane, job: Job, line: RequestLine) -> Completed | Failed | _Waits:
+async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | _Waits:
     async with pace_of(runtime, lane).slot() as slot:
         if not _lasts(runtime, job, 0):
             job = await _renewed(runtime, job)
         try:
-            answered = await runtime.provider.answer(line, _answer_seconds(runtime))
+            answered = await runtime.provider_for(lane).answer(asked, _answer_seconds(runtime))
         except ProviderRateLimited as limited:
             slot.limited(limited.retry_after_seconds, limited.limits)
             return _waits(job, "rate_limit", limited)
@@ -139,7 +139,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     job_type = job_types.find(job.type)
     answered = answer_of(line, job_type)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
-    runtime.instance.day_budget.spend(spent_usd or 0.0)
+    runtime.instance.day_budget.spend(job.user_id, spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
     if isinstance(answered, Answer):
         return completion(paid, lane, job_type, answered, paid.cost_usd)

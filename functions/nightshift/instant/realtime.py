@@ -22,7 +22,7 @@ from typing import Final, Literal
 from nightshift.jobs.job import Job
 
 # Why a job waits, as it stands in its document and in the log.
-WaitsFor = Literal["rate_limit", "provider", "operator", "valid_answer", "image", "budget", "rescue"]
+WaitsFor = Literal["rate_limit", "provider", "operator", "valid_answer", "image", "budget", "share", "rescue"]
 
 # A job that has no answer by then fails, and its tokens come back.
 GIVEN_UP_AFTER: Final = timedelta(hours=6)

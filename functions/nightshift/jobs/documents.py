@@ -28,6 +28,8 @@ WITHOUT_INPUT: Final = (
         "costUsd",
         "uncountedUsd",
         "countedBatchId",
+        "shareDay",
+        "shareUsd",
         "spared",
     ),
 )
@@ -71,6 +73,8 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),
+        share_day=fields.get("shareDay"),
+        share_usd=_usd(fields.get("shareUsd")) or 0.0,
     )
 
 

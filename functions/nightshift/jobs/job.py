@@ -77,6 +77,9 @@ class Job:
     # What lines of batches cost that brought no answer; the commit that ends the job without one counts it. Negative
     # once an operator has run it again: so much of `cost_usd` was counted by its first end.
     uncounted_usd: float = 0.0
+    # The day on which it counts for its user's share of the budget, and by how much; None = it does not.
+    share_day: str | None = None
+    share_usd: float = 0.0
     # The batch of which the job's line was counted after, or by, the job's end.
     counted_batch_id: str | None = None
 

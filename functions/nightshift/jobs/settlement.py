@@ -7,9 +7,10 @@ from typing import Any, Final, Literal, Self
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
+from nightshift.jobs.answer import Answer, NoAnswer, answer_of
 from nightshift.jobs.job import Job
 from nightshift.pricing.prices import batch_cost_usd
-from nightshift.providers.result_line import Answer, NoAnswer, ResultLine, answer_of
+from nightshift.providers.result_line import ResultLine
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 from nightshift.values.status import CANCELLED, FAILED

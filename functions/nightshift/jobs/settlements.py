@@ -10,6 +10,7 @@ cannot hold the others up. A job's document that has no room for its end keeps i
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -27,6 +28,7 @@ from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
+from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import COMPLETED, QUEUED
 
@@ -44,7 +46,7 @@ _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
     *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
-    *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId"),
+    *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId", "shareDay", "shareUsd"),
 )
 
 
@@ -80,11 +82,11 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
             else:
                 _write_requeued(runtime, writes, known, settlement)
 
-    shared = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
+    unfailed = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
     of_users = (list(failures) for _, failures in groupby(failed, key=lambda failure: failure.job.user_id))
     commits: list[Awaitable[Sequence[Settlement]]] = [
-        *(_commit_all(runtime, chunk, write_shared) for chunk in shared),
+        *(_commit_all(runtime, chunk, write_shared) for chunk in unfailed),
         *(_settle_failures(runtime, failures) for failures in of_users),
     ]
     # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
@@ -106,7 +108,10 @@ async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
     async def write(writes: Commit, late: Sequence[Late], known: _Known) -> None:
         refunds = await Refunds.read(runtime, late[0].job.user_id, [])
         for line in late:
-            _write_job(runtime, writes, known, line.job, {"countedBatchId": line.batch_id})
+            counted: dict[str, Any] = {"countedBatchId": line.batch_id}
+            if line.job.share_day:
+                counted["shareUsd"] = line.job.share_usd + line.line_usd
+            _write_job(runtime, writes, known, line.job, counted)
         refunds.write(writes, [], sum(line.line_usd for line in late))
 
     in_order = sorted(lines, key=lambda line: line.job.user_id)
@@ -198,6 +203,8 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         "usage": done.usage.fields(),
     }
     ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    if not job.is_realtime:
+        ended |= _share(job, done.cost_usd or 0.0)
     _write_job(runtime, writes, known, job, ended)
     classification = {
         "userId": job.user_id,
@@ -215,6 +222,7 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
+    left |= _share(again.job, again.line_usd)
     if again.spared != again.job.spared:
         left["spared"] = again.spared
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
@@ -249,6 +257,7 @@ async def _write_failures_and_refunds(
                 "tokensSpent": 0,
                 **_ended(runtime, failure.job),
                 **_counted(failure),
+                **({} if failure.job.is_realtime else _share(failure.job, failure.line_usd)),
             },
         )
         _write_notification(runtime, writes, known, failure.job, KINDS[failure.status], failure.title, told)
@@ -266,6 +275,11 @@ def _counted(failure: Failed) -> dict[str, Any]:
     return counted
 
 
+def _share(job: Job, line_usd: float) -> dict[str, Any]:
+    """What tells that a job counts for its user by what its lines in batches did cost, and by no estimate any more."""
+    return {"shareUsd": max(0.0, job.uncounted_usd) + line_usd} if job.share_day else {}
+
+
 def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     """What the end of a job writes, whatever it is."""
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
@@ -274,6 +288,9 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
         if job.cost_usd:
             # On this day it counts against the budget. A batch counts its jobs itself.
             ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
+            if shares.share_usd(runtime.settings) < inf:
+                in_batches = job.share_usd if job.share_day == runtime.today else 0.0
+                ended |= shares.counted(runtime, in_batches + job.cost_usd)
     return ended
 
 

@@ -1,23 +1,21 @@
 """Grants: tokens that a user is given, as a ledger entry, in one commit with the wallet.
 
 The entry is created under an id that its giver chose before. So a grant whose answer was lost is given again under the
-same id: either it finds its entry, or it can land once. Whoever gives tokens, an operator, a shop or a reward, gives
-them so.
+same id: either it finds its entry, or it can land once.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.cloud.firestore import SERVER_TIMESTAMP
-
-from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.ledger import entries
+from nightshift.ledger.posting import entry_ref, post, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.tokens import tokens_of
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
+    from google.cloud.firestore import DocumentSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +50,8 @@ async def grant(runtime: Runtime, user_id: str, tokens: int, entry_id: str) -> G
         wallet, entry = await _read(runtime, user_id, entry_id)
         if entry.exists:
             return _standing(wallet, entry, is_new=may_be_ours)
-        after = Wallet.read(wallet.to_dict()).granted(tokens)
-        fields = {**after.fields(), "updatedAt": SERVER_TIMESTAMP}
         commit = Commit(runtime)
-        commit.create(entry.reference, {"amount": tokens, "kind": "grant", "createdAt": SERVER_TIMESTAMP})
-        if wallet.exists:
-            commit.update(wallet.reference, fields, read_as_of=wallet.update_time)
-        else:
-            commit.create(wallet.reference, fields)
+        after = post(commit, wallet, [entries.grant(entry_id, tokens)])
         try:
             await commit.send()
         except Undecided as doubt:
@@ -70,13 +62,10 @@ async def grant(runtime: Runtime, user_id: str, tokens: int, entry_id: str) -> G
 
 
 async def _read(runtime: Runtime, user_id: str, entry_id: str) -> "tuple[DocumentSnapshot[Any], DocumentSnapshot[Any]]":
-    wallet_ref: AsyncDocumentReference = runtime.firestore.collection(WALLETS).document(user_id)
-    entry_ref: AsyncDocumentReference = wallet_ref.collection(LEDGER).document(entry_id)
-    found = {
-        snapshot.reference.path: snapshot
-        async for snapshot in runtime.firestore.get_all([wallet_ref, entry_ref], **READ)
-    }
-    return found[wallet_ref.path], found[entry_ref.path]
+    refs = [wallet_ref(runtime, user_id), entry_ref(runtime, user_id, entry_id)]
+    found = {snapshot.reference.path: snapshot async for snapshot in runtime.firestore.get_all(refs, **READ)}
+    wallet, entry = (found[ref.path] for ref in refs)
+    return wallet, entry
 
 
 def _standing(wallet: "DocumentSnapshot[Any]", entry: "DocumentSnapshot[Any]", *, is_new: bool = False) -> Grant:

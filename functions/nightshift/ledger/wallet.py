@@ -1,13 +1,10 @@
-"""Wallets and their ledgers.
-
-The balance is the sum of the entries. An entry's id is derived from the job that caused it, and entries are created,
-never set: the same charge, or the same refund, cannot be written twice.
-"""
+"""A user's wallet: its balance is the sum of its ledger's entries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nightshift.ledger.entries import Entry
 from nightshift.values.tokens import tokens_of
 
 
@@ -31,25 +28,14 @@ class Wallet:
         """Whether the tokens can be charged."""
         return self.balance >= tokens
 
-    def charged(self, tokens: int) -> "Wallet":
-        """The wallet after a charge."""
+    def with_entry(self, entry: Entry) -> "Wallet":
+        """The wallet after an entry. A charge is spent; what a refund gives back was never spent; a grant is earned."""
+        is_grant = entry.kind == "grant"
         return Wallet(
-            balance=self.balance - tokens,
-            total_spent=self.total_spent + tokens,
-            total_earned=self.total_earned,
+            balance=self.balance + entry.amount,
+            total_spent=self.total_spent - (0 if is_grant else entry.amount),
+            total_earned=self.total_earned + (entry.amount if is_grant else 0),
         )
-
-    def granted(self, tokens: int) -> "Wallet":
-        """The wallet after a grant."""
-        return Wallet(
-            balance=self.balance + tokens,
-            total_spent=self.total_spent,
-            total_earned=self.total_earned + tokens,
-        )
-
-    def refunded(self, tokens: int) -> "Wallet":
-        """The wallet after a refund: what is given back was never spent."""
-        return self.charged(-tokens)
 
     def fields(self) -> dict[str, Any]:
         """The document's fields."""

@@ -4,10 +4,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
+from nightshift.providers.registry import TRAITS
 from nightshift.values.usage import Usage
 
-# A batch request is billed at half the realtime price: https://openai.com/api/pricing, "Batch API".
-BATCH_PRICE: Final = Decimal("0.5")
 # Beyond every step of a listed price that depends on the number of tokens.
 _VERY_MANY: Final = 10_000_000
 
@@ -19,9 +18,10 @@ def realtime_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
 
 
 def batch_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
-    """The price of the same tokens in the batch lane, in US dollars."""
+    """The price of the same tokens in the batch lane, in US dollars; None where it is not known."""
     price = _realtime_cost_usd(provider, model, usage)
-    return None if price is None else float(price * BATCH_PRICE)
+    traits = TRAITS.get(provider)
+    return None if price is None or traits is None else float(price * traits.batch_price)
 
 
 def _realtime_cost_usd(provider: str, model: str, usage: Usage) -> Decimal | None:

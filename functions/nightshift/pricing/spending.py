@@ -13,7 +13,8 @@ from google.cloud.firestore import FieldFilter
 
 from nightshift.database.collections import BATCHES, JOBS
 from nightshift.database.commits import READ
-from nightshift.errors import BudgetSpent
+from nightshift.errors import BudgetSpent, ShareSpent
+from nightshift.pricing.shares import share_usd, taken_usd
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -42,11 +43,18 @@ class DayBudget:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._spent_usd = 0.0
+        # Of those users who were asked about since then.
+        self._of_users: dict[str, float] = {}
         self._read_at: datetime | None = None
         self._one_reading_at_a_time = asyncio.Lock()
 
-    async def check(self) -> None:
-        """Raise BudgetSpent if no more may be asked for today. Without a budget nothing is read."""
+    async def check(self, user_id: str, job_id: str) -> None:
+        """See whether a user's job may be asked for today. Without a budget nothing is read.
+
+        Raises:
+            BudgetSpent: the day's budget is.
+            ShareSpent: the user's share of it is.
+        """
         budget_usd = self._runtime.settings.daily_budget_usd
         if not budget_usd:
             return
@@ -54,11 +62,28 @@ class DayBudget:
             if self._read_at is None or self._runtime.now() >= self._read_at + _REMEMBERED:
                 self._spent_usd = await spent_usd(self._runtime)
                 self._read_at = self._runtime.now()
+                self._of_users.clear()
                 if self._spent_usd >= budget_usd:
                     log.error("budget_spent", spent_usd=self._spent_usd, budget_usd=budget_usd)
         if self._spent_usd >= budget_usd:
             raise BudgetSpent(self._spent_usd, budget_usd)
+        await self._check_share(user_id, job_id)
 
-    def spend(self, usd: float) -> None:
+    async def _check_share(self, user_id: str, job_id: str) -> None:
+        limit_usd = share_usd(self._runtime.settings)
+        # Not even all users together have taken one.
+        if self._spent_usd < limit_usd:
+            return
+        async with self._one_reading_at_a_time:
+            if user_id not in self._of_users:
+                self._of_users[user_id] = await taken_usd(self._runtime, user_id)
+        taken = self._of_users[user_id]
+        if taken >= limit_usd:
+            self._runtime.instance.spent_shares.note(user_id, job_id, taken)
+            raise ShareSpent(f"{taken:.2f} of the user's {limit_usd:.2f} US dollars of today are spent")
+
+    def spend(self, user_id: str, usd: float) -> None:
         """Take note of what an answer has cost."""
         self._spent_usd += usd
+        if user_id in self._of_users:
+            self._of_users[user_id] += usd

@@ -1,1 +1,1 @@
-"""The providers of answers. Each file speaks one provider's API; `base.py` says what all of them offer."""
+"""The providers of answers. `base.py` says what all of them offer; each has a folder that speaks its API."""

@@ -8,12 +8,12 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 from nightshift.errors import NightshiftError, TryLater
-from nightshift.job_types.base import JobInput, JobType
-from nightshift.providers.request_line import RequestLine
+from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
+from nightshift.providers.traits import Traits
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
@@ -80,6 +80,10 @@ class ProviderLocked(ProviderTrouble):
     needs_operator = True
 
 
+class ProviderMissing(ProviderLocked):
+    """This deployment has no key for the provider, or this version does not know it. The message says which."""
+
+
 class ProviderRefusal(NightshiftError):
     """The provider looked at it and will not do it. `code` and `message` are its own words, for operators only."""
 
@@ -100,6 +104,19 @@ class SignatureInvalid(NightshiftError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Intent:
+    """A batch that is to be created."""
+
+    # Our own id of it: its stamp, where the provider keeps one.
+    batch_id: str
+    model: str
+    # How many requests its input holds.
+    requests: int
+    # What the upload of its input gave.
+    input_file_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoteBatch:
     """A batch as the provider has it."""
 
@@ -110,10 +127,11 @@ class RemoteBatch:
     created_at: datetime | None
     # None until the provider is done with it, one way or another.
     outcome: Outcome | None
+    # Where its results are, and what they are deleted by: what the adapter needs to find them again.
     output_file_id: str | None
     error_file_id: str | None
-    # Answered requests, as the provider counts them.
-    completed: int
+    # Answered requests, as the provider counts them; None where it does not say.
+    completed: int | None
     usage: Usage | None
     # The provider's own words for why it failed.
     error_code: str | None
@@ -153,10 +171,10 @@ class RealtimeAnswer:
 class RealtimeProvider(Protocol):
     """A provider's answers in real time."""
 
-    async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
-        """Ask for one answer, once: the same request as a line of a batch.
+    async def answer(self, request: Request, timeout_seconds: float) -> RealtimeAnswer:
+        """Ask for one answer, once.
 
-        What the provider says of this one request is in the line, its refusal too.
+        What the provider says of this one request is in the answer's line, its refusal too.
 
         Raises:
             ProviderRateLimited, ProviderLocked, ProviderTrouble: the request was not judged.
@@ -167,29 +185,28 @@ class RealtimeProvider(Protocol):
 class BatchProvider(Protocol):
     """A provider's batch lane. Every call raises ProviderTrouble for what may pass, and says below what else."""
 
+    # As lanes and documents have it.
     name: str
-    endpoint: str
+    traits: Traits
 
-    def request_line(
-        self, job_id: str, job_type: JobType[Any], job_input: JobInput, image_url: str | None, model: str
-    ) -> RequestLine:
-        """The line of the input file that asks for this job's answer."""
+    def request_line(self, request: Request) -> bytes:
+        """The line of the input file that asks for this answer, without its newline."""
         ...
 
     def read_line(self, line: bytes) -> ResultLine | None:
-        """A line of a result file; None for one that names no job of ours. Raises nothing."""
+        """A line in the provider's own format; None for one that names no job of ours. Raises nothing."""
         ...
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
         """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal for the file."""
         ...
 
-    async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:
+    async def create(self, intent: Intent) -> RemoteBatch:
         """Create the batch, stamped with our id. Sent once. Raises ProviderRefusal, and ProviderGone for the file."""
         ...
 
     def batches(self) -> AsyncIterator[RemoteBatch]:
-        """All batches of the account, the newest first, page by page as they are asked for."""
+        """All batches of the account, page by page as they are asked for, in the order that the traits say."""
         ...
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
@@ -200,8 +217,10 @@ class BatchProvider(Protocol):
         """Tell a batch to stop; one that has ended, or is gone, is left as it is."""
         ...
 
-    def download(self, file_id: str) -> AsyncIterator[bytes]:
-        """A file's content, streamed whole: a broken stream is resumed, a short one is ProviderTrouble.
+    def results(self, file_id: str) -> AsyncIterator[bytes]:
+        """A result file as our own lines, streamed whole, some whole lines at a time (`result_line.as_our_lines`).
+
+        The same file gives the same bytes. A broken stream is resumed, a short one is ProviderTrouble.
 
         Raises ProviderGone.
         """

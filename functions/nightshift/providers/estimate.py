@@ -11,11 +11,15 @@ An image's size is not known here: it is taken for a photo in a phone's proporti
 scales it to. https://platform.openai.com/docs/guides/images-vision#calculating-costs
 """
 
+import json
 import re
 from bisect import bisect_right
 from collections import Counter
 from math import ceil
 from typing import Final
+
+from nightshift.providers.request import Request
+from nightshift.values.usage import Usage
 
 # From which code point on a character takes how many tokens.
 _FROM: Final = (
@@ -61,8 +65,22 @@ _IMAGE_TOKENS: Final = (
 )
 # A model that is not known, or is somebody's own: not too few, since a lane that is overfilled is refused.
 _IMAGE_TOKENS_ELSE: Final = 2_500
+# The words in which a provider puts an answer's schema.
+_FRAME_TOKENS: Final = 20
+# What an answer is expected to take of the bound that its job type sets, which has to hold for the longest.
+_EXPECTED_SHARE_OF_OUTPUT: Final = 0.25
 # What stands before the name of a model that was made of another one.
 _FINE_TUNED: Final = re.compile(r"^(ft:)?(.*/)?")
+
+
+def expected_usage(request: Request) -> Usage:
+    """The tokens that a request is expected to take: with all that it holds, and with its answer."""
+    texts = (request.instructions, request.text or "", request.schema_name, json.dumps(request.schema))
+    image = image_tokens(request.model) if request.image else 0
+    return Usage(
+        input_tokens=_FRAME_TOKENS + sum(map(text_tokens, texts)) + image,
+        output_tokens=int(request.max_output_tokens * _EXPECTED_SHARE_OF_OUTPUT),
+    )
 
 
 def text_tokens(text: str) -> int:

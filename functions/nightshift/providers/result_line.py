@@ -1,20 +1,26 @@
 """A result line: what a provider says of one job, in our own words. Each provider's adapter reads its format into it.
 
+An adapter streams its results as our lines, one for each of its own, and so they are stored in Cloud Storage:
+`{"jobId", "text", "stop", "usage", "trouble", "code"}`, each field but the first left out where it has nothing to say.
+A line that names no job of ours is `{}`: it is counted, and settles nothing.
+
 Nothing in it is trusted: the text may be no answer to what was asked.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import ValidationError
-
-from nightshift.job_types.base import JobResult, JobType, reasons
+from nightshift.values.ids import is_job_id
+from nightshift.values.lines import LineSplitter
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED, Usage
 
 # Why an answer ends where it does: it is whole, it is cut off, the model declined, or for another reason.
 Stop = Literal["end", "length", "refusal", "other"]
+_STOPS: Final[tuple[Stop, ...]] = get_args(Stop)
+_OF_NO_JOB: Final = b"{}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,74 +34,61 @@ class ResultLine:
     usage: Usage = NOTHING_USED
     # None where the model said something.
     trouble: Trouble | None = None
-    # The provider's own code for it.
+    # The provider's own code for it, a single word.
     code: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A validated answer."""
-
-    result: JobResult
-    usage: Usage
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoAnswer:
-    """Why a job has none: `error_code` and `message` become the job's own if it fails for good."""
-
-    error_code: str
-    message: str
-    # It decides whether the job is asked for again, and at whose expense.
-    trouble: Trouble
-    usage: Usage = NOTHING_USED
-
-
-_REJECTED: Final = ("provider_rejected", "The provider rejected the request.")
-_UNREACHED: Final = ("provider_rejected", "The provider could not process it.")
-_NOT_RUN: Final = ("batch_failed", "The provider could not run its batch.")
-_TOLD: Final[Mapping[Trouble, tuple[str, str]]] = {
-    Trouble.POLICY: ("provider_refused", "The AI declined to answer this."),
-    Trouble.IMAGE_UNREADABLE: (
-        "invalid_input",
-        "The AI cannot read the image; upload another JPEG, PNG, WebP or GIF.",
-    ),
-    Trouble.IMAGE_NOT_FETCHED: ("invalid_input", "The AI could not fetch the image; upload it again."),
-    Trouble.TOO_LONG: ("provider_rejected", "The request is too long for the AI."),
-    Trouble.REJECTED: _REJECTED,
-    Trouble.LEFT_OUT: ("result_missing", "The provider returned no answer to it."),
-    Trouble.EXPIRED: ("batch_expired", "The provider did not get to it in time."),
-    Trouble.STOPPED: ("batch_failed", "The provider's batch was cancelled."),
-}
-
-
-def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
-    """Judge one line: a validated answer, or why there is none."""
+def written(line: ResultLine | None) -> bytes:
+    """A line as it is stored, with its newline; None is a line that names no job of ours."""
+    if line is None:
+        return _OF_NO_JOB
+    fields: dict[str, Any] = {"jobId": line.job_id}
+    if line.text is not None:
+        fields["text"] = line.text
+    if line.stop != "other":
+        fields["stop"] = line.stop
+    if line.usage != NOTHING_USED:
+        fields["usage"] = line.usage.fields()
     if line.trouble:
-        return no_answer(line.trouble, line.usage)
-    if line.stop == "refusal":
-        return no_answer(Trouble.POLICY, line.usage)
-    if line.stop == "length":
-        return _invalid(line, "The AI's answer was cut off.")
-    if line.text is None:
-        return _invalid(line, "The AI's answer was empty.")
+        fields["trouble"] = line.trouble.value
+    if line.code:
+        fields["code"] = line.code
+    # No longer than what it was read from: a text that is not ASCII is not escaped, and half a character stays one.
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def read(line: bytes) -> ResultLine | None:
+    """A line as it was stored; None if it names no job of ours. Raises nothing."""
     try:
-        return Answer(result=job_type.check_result(line.text), usage=line.usage)
-    except ValidationError as invalid:
-        return _invalid(line, f"The AI's answer was not what was asked for: {reasons(invalid)}.")
+        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return None
+    job_id = fields.get("jobId") if isinstance(fields, dict) else None
+    if not isinstance(job_id, str) or not is_job_id(job_id):
+        return None
+    text, stop, trouble, code = (fields.get(name) for name in ("text", "stop", "trouble", "code"))
+    return ResultLine(
+        job_id=job_id,
+        text=text if isinstance(text, str) else None,
+        stop=stop if stop in _STOPS else "other",
+        usage=Usage.read(fields.get("usage")),
+        # One that this version does not know may pass.
+        trouble=None if trouble is None else Trouble.read(trouble) or Trouble.PROVIDER,
+        code=code if isinstance(code, str) else "",
+    )
 
 
-def no_answer(trouble: Trouble, usage: Usage = NOTHING_USED) -> NoAnswer:
-    """What a person is told of a trouble that one request met."""
-    error_code, message = _TOLD.get(trouble, _UNREACHED)
-    return NoAnswer(error_code=error_code, message=message, trouble=trouble, usage=usage)
+async def as_our_lines(
+    chunks: AsyncIterable[bytes], read_theirs: Callable[[bytes], ResultLine | None]
+) -> AsyncIterator[bytes]:
+    """A provider's stream of lines as a stream of ours: a line for a line, some whole lines at a time."""
+    splitter = LineSplitter()
 
+    def ours(lines: list[bytes | None]) -> bytes:
+        return b"".join(written(read_theirs(line) if line is not None else None) for line in lines)
 
-def not_run(trouble: Trouble) -> NoAnswer:
-    """What a person is told of a trouble that a whole batch met, before any of its requests was answered."""
-    error_code, message = _NOT_RUN
-    return NoAnswer(error_code=error_code, message=message, trouble=trouble)
-
-
-def _invalid(line: ResultLine, message: str) -> NoAnswer:
-    return NoAnswer(error_code="result_invalid", message=message, trouble=Trouble.ANSWER_INVALID, usage=line.usage)
+    async for chunk in chunks:
+        if lines := splitter.feed(chunk):
+            yield ours(lines)
+    if lines := splitter.end():
+        yield ours(lines)

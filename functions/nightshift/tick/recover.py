@@ -14,9 +14,9 @@ from nightshift.batches import documents as batches
 from nightshift.errors import TryLater
 from nightshift.instant.realtime import NO_ANSWER_IN_TIME
 from nightshift.jobs import settlements
+from nightshift.jobs.answer import NoAnswer
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import Settlement, failure, retry_or_failure
-from nightshift.providers.result_line import NoAnswer
 from nightshift.runtime import Runtime
 from nightshift.values.trouble import Trouble
 

@@ -17,11 +17,11 @@ from nightshift.batches import documents as batches
 from nightshift.batches import lanes, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
-from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.batches.seen import NOTHING_SEEN, Seen
 from nightshift.duty import unless_trouble
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
-from nightshift.providers.base import ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
+from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog
 from nightshift.runtime import Budget, Runtime
 from nightshift.tick import recover
@@ -90,23 +90,29 @@ class _Tick:
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
         self._health["open_batches"] = len(open_batches)
         self._health["oldest_batch_seconds"] = _seconds(self._began_at, oldest)
-        seen = NOTHING_SEEN
-        try:
-            seen = await poll.look(self._runtime, [found.batch for found in open_batches])
-        except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
-            # Without a listing each batch is asked for by itself; those that need nothing of the provider go on anyway.
-            log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
+        seen_at: dict[str, Seen] = {}
+        for provider in self._runtime.providers.configured():
+            try:
+                in_its_lanes = [found.batch for found in open_batches if found.batch.lane.provider == provider.name]
+                seen_at[provider.name] = await poll.look(self._runtime, provider, in_its_lanes)
+            except (ProviderTrouble, ProviderRefusal, ProviderGone) as trouble:
+                # Without a listing each batch is asked for by itself; those that need nothing of it go on anyway.
+                log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
+
+        def seen_of(found: Found) -> Seen:
+            return seen_at.get(found.batch.lane.provider, NOTHING_SEEN)
+
         at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
         async def advance_one(found: Found) -> None:
             async with at_once:
                 if not budget.is_spent:
-                    advancing = advance_found(self._runtime, found, seen)
+                    advancing = advance_found(self._runtime, found, seen_of(found))
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
 
         now = self._runtime.now()
-        moving = [found for found in open_batches if not poll.waits(found.batch, seen, now)]
+        moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
 
     async def _recover(self, _: Budget) -> None:
@@ -135,9 +141,14 @@ class _Tick:
 
     async def _delete_stray_files(self, budget: Budget) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
-        async for file in self._runtime.provider.input_files():
+        for provider in self._runtime.providers.configured():
+            await self._do("delete_stray_files", self._delete_stray_files_at(provider, budget))
+
+    async def _delete_stray_files_at(self, provider: Provider, budget: Budget) -> None:
+        async for file in provider.input_files():
             if not budget.is_spent and file.file_id not in self._owned_files:
-                await self._do("delete_stray_file", _delete_if_stray(self._runtime, file), file_id=file.file_id)
+                deletion = _delete_if_stray(self._runtime, provider, file)
+                await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""
@@ -154,10 +165,10 @@ def _seconds(until: datetime, since: datetime) -> float:
     return round(max(0.0, (until - since).total_seconds()), 3)
 
 
-async def _delete_if_stray(runtime: Runtime, file: RemoteFile) -> None:
+async def _delete_if_stray(runtime: Runtime, provider: Provider, file: RemoteFile) -> None:
     if await is_stray_file(runtime, file):
         log.warning("stray_file_deleted", batch_id=file.name.removesuffix(".jsonl"))
-        await runtime.provider.delete_file(file.file_id)
+        await provider.delete_file(file.file_id)
 
 
 async def is_stray_file(runtime: Runtime, file: RemoteFile) -> bool:

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nightshift.providers.openai_codes import Complaint, trouble_of_answer, trouble_of_line
+from nightshift.providers.base import one_word
+from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_line
 from nightshift.providers.result_line import ResultLine, Stop
 from nightshift.values.ids import job_id_of
 from nightshift.values.trouble import Trouble
@@ -33,7 +34,7 @@ def read_line(line: bytes) -> ResultLine | None:
     response = fields.get("response")
     if not isinstance(response, dict):
         complaint = Complaint.read(fields.get("error"))
-        return ResultLine(job_id=job_id, trouble=trouble_of_line(complaint), code=complaint.code)
+        return ResultLine(job_id=job_id, trouble=trouble_of_line(complaint), code=_word(complaint.code))
     status = response.get("status_code")
     if status == 200:
         return read_completion(job_id, response.get("body"))
@@ -60,7 +61,13 @@ def read_completion(job_id: str, body: Any) -> ResultLine:
 
 def _refused(job_id: str, status: Any, complaint: Complaint, usage: Usage = NOTHING_USED) -> ResultLine:
     """A request that was answered with an error."""
-    return ResultLine(job_id=job_id, trouble=trouble_of_answer(status, complaint), code=complaint.code, usage=usage)
+    return ResultLine(
+        job_id=job_id, trouble=trouble_of_answer(status, complaint), code=_word(complaint.code), usage=usage
+    )
+
+
+def _word(code: str) -> str:
+    return one_word(code) if code else ""
 
 
 def _usage(body: Any) -> Usage:

@@ -22,11 +22,10 @@ minutes old (https://platform.openai.com/docs/guides/webhooks).
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
 from typing import IO, Any, Final, TypeVar
 
 import httpx2
@@ -35,39 +34,32 @@ from openai.types import Batch as ApiBatch
 from openai.types import FileObject
 
 from nightshift.errors import EventUnreadable
-from nightshift.job_types.base import JobInput, JobType
 from nightshift.providers.base import (
     NOTHING_SAID,
-    ProviderBusy,
+    Intent,
     ProviderGone,
-    ProviderLocked,
-    ProviderRateLimited,
     ProviderRefusal,
     ProviderTrouble,
-    RateLimits,
     RealtimeAnswer,
     RemoteBatch,
     RemoteFile,
     SignatureInvalid,
     WebhookEvent,
-    one_word,
 )
-from nightshift.providers.openai_codes import (
-    Complaint,
-    misses_a_file,
-    trouble_of_answer,
-    trouble_of_batch,
-    trouble_of_call,
-)
-from nightshift.providers.openai_lines import read_completion, read_line
-from nightshift.providers.request_line import RequestLine, request_line
-from nightshift.providers.result_line import ResultLine
+from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_batch
+from nightshift.providers.openai.errors import NothingMore, locked, never_refused, text_of, translated_errors
+from nightshift.providers.openai.headers import rate_limits, refuse_web_page
+from nightshift.providers.openai.request import ENDPOINT, batch_line, completion_body
+from nightshift.providers.openai.result import read_completion, read_line
+from nightshift.providers.openai.traits import TRAITS
+from nightshift.providers.request import Request
+from nightshift.providers.result_line import ResultLine, as_our_lines
 from nightshift.values.outcome import Outcome
-from nightshift.values.text import cleaned
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
 
-_ENDPOINT: Final = "/v1/chat/completions"
+# The only server whose listing is known to begin with the newest.
+_ITS_OWN: Final = "https://api.openai.com/"
 _STAMP: Final = "nightshift_batch"
 # Two projects may share one OpenAI account; neither may touch the other's batches.
 _PROJECT_STAMP: Final = "nightshift_project"
@@ -79,26 +71,15 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
 }
 _ENDED: Final = frozenset(f"batch.{status}" for status in _OUTCOMES)
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
-# A server on the way lost patience, or its client was gone.
-_STILL_UNDER_WAY: Final = frozenset({408, 499, 502, 504, 524})
-_RATE_LIMITED: Final = 429
-# `1s`, `6m0s`, `20ms`: how a reset is told.
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
-_SECONDS_OF: Final = (3600.0, 60.0, 1.0, 0.001)
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 # A large file may break off many times, as long as each time some of it came.
 _FRUITLESS_RESUMES: Final = 5
-_LONGEST_TEXT: Final = 500
 # The SDK would close what is beyond a hundred after each call, and open it again for the next.
 _CONNECTIONS: Final = httpx2.Limits(max_connections=1_000, max_keepalive_connections=256)
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
 # The answer to an upload comes after the provider has taken all of up to 200 MB in.
 _UPLOAD_TIMEOUT: Final = httpx2.Timeout(300, connect=10)
-
-
-class _NothingMore(ProviderTrouble):
-    """A file has no bytes from the asked one on: the size that was stated for it is too large."""
 
 
 _Listed = TypeVar("_Listed", ApiBatch, FileObject)
@@ -108,9 +89,10 @@ class OpenAIProvider:
     """See `BatchProvider`, whose docstrings hold here."""
 
     name = "openai"
-    endpoint = _ENDPOINT
 
     def __init__(self, *, api_key: str, base_url: str | None, project: str, webhook_secret: str | None = None) -> None:
+        is_openai = base_url is None or f"{base_url}/".startswith(_ITS_OWN)
+        self.traits = TRAITS if is_openai else replace(TRAITS, lists_newest_first=False)
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
@@ -121,16 +103,14 @@ class OpenAIProvider:
         self._once = self._client.with_options(max_retries=0)
         self._project = project
 
-    def request_line(
-        self, job_id: str, job_type: JobType[Any], job_input: JobInput, image_url: str | None, model: str
-    ) -> RequestLine:
-        return request_line(job_id, job_type, job_input, image_url, self.endpoint, model)
+    def request_line(self, request: Request) -> bytes:
+        return batch_line(request)
 
-    async def answer(self, line: RequestLine, timeout_seconds: float) -> RealtimeAnswer:
-        body = json.dumps(json.loads(line.line)["body"], separators=(",", ":")).encode("ascii")
+    async def answer(self, request: Request, timeout_seconds: float) -> RealtimeAnswer:
+        body = completion_body(request)
         timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, 10))
         try:
-            with _translated_errors(trouble_of_answer):
+            with translated_errors(trouble_of_answer):
                 # The SDK's own is about each part of the exchange; a trickle of bytes could go on for ever.
                 async with asyncio.timeout(timeout_seconds):
                     # Posted as it is: `chat.completions.create` walks through all of the body's types first, for 1 ms.
@@ -140,24 +120,24 @@ class OpenAIProvider:
                         cast_to=httpx2.Response,
                         options={"timeout": timeout, "headers": {"content-type": "application/json"}},
                     )
-                _refuse_web_page(answered.headers)
+                refuse_web_page(answered.headers)
                 completion = json.loads(answered.content.decode("utf-8-sig", errors="replace"))
         except ProviderRefusal as refusal:
-            said = ResultLine(job_id=line.job_id, trouble=refusal.trouble, code=refusal.code)
+            said = ResultLine(job_id=request.job_id, trouble=refusal.trouble, code=refusal.code)
             return RealtimeAnswer(line=said, limits=NOTHING_SAID)
         except ProviderGone as gone:
             # There is no such door here: the model, or what the base URL names, is not there now.
-            raise _locked(f"the provider answered 404 {gone}", Trouble.MODEL_UNKNOWN) from gone
-        said = read_completion(line.job_id, completion)
+            raise locked(f"the provider answered 404 {gone}", Trouble.MODEL_UNKNOWN) from gone
+        said = read_completion(request.job_id, completion)
         if said.trouble:
             raise ProviderTrouble("the provider's answer is no completion")
-        return RealtimeAnswer(line=said, limits=_limits(answered.headers))
+        return RealtimeAnswer(line=said, limits=rate_limits(answered.headers))
 
     def read_line(self, line: bytes) -> ResultLine | None:
         return read_line(line)
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        with _translated_errors():
+        with translated_errors():
             uploaded = await self._once.files.create(
                 file=(f"{batch_id}.jsonl", content, "application/jsonl"),
                 purpose="batch",
@@ -165,33 +145,36 @@ class OpenAIProvider:
             )
             return _id_of(uploaded)
 
-    async def create(self, batch_id: str, input_file_id: str) -> RemoteBatch:
-        with _translated_errors():
+    async def create(self, intent: Intent) -> RemoteBatch:
+        with translated_errors():
             created = await self._once.batches.create(
-                input_file_id=input_file_id,
-                endpoint=_ENDPOINT,
+                input_file_id=intent.input_file_id,
+                endpoint=ENDPOINT,
                 completion_window="24h",
-                metadata={_STAMP: batch_id, _PROJECT_STAMP: self._project},
+                metadata={_STAMP: intent.batch_id, _PROJECT_STAMP: self._project},
             )
             return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
-        with _never_refused(), _translated_errors():
+        with never_refused(), translated_errors():
             async for batch in _until_repeated(self._client.batches.list(limit=_PAGE)):
-                if _text(batch.id):
+                if text_of(batch.id):
                     yield self._remote(batch)
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
-        with _never_refused(), _translated_errors():
+        with never_refused(), translated_errors():
             return self._remote(await self._client.batches.retrieve(remote_id))
 
     async def cancel(self, remote_id: str) -> None:
         # A batch that has ended conflicts with the wish.
-        with suppress(ProviderRefusal, ProviderGone), _translated_errors(), suppress(openai.ConflictError):
+        with suppress(ProviderRefusal, ProviderGone), translated_errors(), suppress(openai.ConflictError):
             await self._once.batches.cancel(remote_id)
 
-    async def download(self, file_id: str) -> AsyncIterator[bytes]:
-        with _translated_errors():
+    def results(self, file_id: str) -> AsyncIterator[bytes]:
+        return as_our_lines(self._download(file_id), read_line)
+
+    async def _download(self, file_id: str) -> AsyncIterator[bytes]:
+        with translated_errors():
             stated = count_of((await self._client.files.retrieve(file_id)).bytes)
         received = fruitless = 0
         while fruitless < _FRUITLESS_RESUMES:
@@ -206,7 +189,7 @@ class OpenAIProvider:
                     return
             except httpx2.RequestError:
                 pass
-            except _NothingMore:
+            except NothingMore:
                 return
             fruitless += received == before
         raise ProviderTrouble(f"the provider sent {received} of {stated} bytes of a file")
@@ -217,10 +200,10 @@ class OpenAIProvider:
         A server that knows no ranges sends all of it; then the start is passed over.
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with _translated_errors():
+        with translated_errors():
             response_of = self._client.files.with_streaming_response
             async with response_of.content(file_id, extra_headers=headers) as response:
-                _refuse_web_page(response.headers)
+                refuse_web_page(response.headers)
                 surplus = start if response.status_code == 200 else 0
                 async for chunk in response.iter_bytes(_CHUNK_BYTES):
                     wanted = chunk[surplus:]
@@ -229,16 +212,16 @@ class OpenAIProvider:
                         yield wanted
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
-        with _never_refused(), _translated_errors():
+        with never_refused(), translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
-                yield RemoteFile(file_id=_id_of(file), name=_text(file.filename) or "")
+                yield RemoteFile(file_id=_id_of(file), name=text_of(file.filename) or "")
 
     async def delete_file(self, file_id: str) -> bool:
         try:
-            with _translated_errors():
+            with translated_errors():
                 # What it says is not read: a server that deleted a file may as well say nothing (204).
                 answer = await self._client.files.with_raw_response.delete(file_id)
-                _refuse_web_page(answer.headers)
+                refuse_web_page(answer.headers)
         except ProviderGone:
             return False
         return True
@@ -253,8 +236,8 @@ class OpenAIProvider:
             # A missing header is a ValueError, a signature that is not ASCII a TypeError, the rest is the SDK's own.
             raise SignatureInvalid(type(error).__name__) from error
         # The SDK does not validate, and makes some class of an event that it does not know.
-        remote_id = _text(getattr(getattr(event, "data", None), "id", None))
-        says_ended = _text(getattr(event, "type", None)) in _ENDED
+        remote_id = text_of(getattr(getattr(event, "data", None), "id", None))
+        says_ended = text_of(getattr(event, "type", None)) in _ENDED
         names_a_batch = remote_id is not None and _BATCH_ID.fullmatch(remote_id)
         return WebhookEvent(
             event_id=headers["webhook-id"], remote_id=remote_id if says_ended and names_a_batch else None
@@ -267,14 +250,14 @@ class OpenAIProvider:
         outcome = _OUTCOMES.get(batch.status)
         errors = getattr(batch.errors, "data", None)
         error = errors[0] if isinstance(errors, list) and errors else None
-        complaint = Complaint.read({name: _text(getattr(error, name, None)) for name in ("code", "message", "param")})
+        complaint = Complaint.read({name: text_of(getattr(error, name, None)) for name in ("code", "message", "param")})
         return RemoteBatch(
             remote_id=_id_of(batch),
-            batch_id=_text(stamps.get(_STAMP)) if ours else None,
+            batch_id=text_of(stamps.get(_STAMP)) if ours else None,
             created_at=_time(batch.created_at),
             outcome=outcome,
-            output_file_id=_text(batch.output_file_id),
-            error_file_id=_text(batch.error_file_id),
+            output_file_id=text_of(batch.output_file_id),
+            error_file_id=text_of(batch.error_file_id),
             completed=count_of(getattr(batch.request_counts, "completed", 0)),
             usage=_usage(batch.usage),
             error_code=complaint.code or None,
@@ -284,72 +267,12 @@ class OpenAIProvider:
         )
 
 
-def _text(field: Any) -> str | None:
-    """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
-
-    Seen in the wild: an empty string where there is no file.
-    """
-    held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
-    text = cleaned(held)
-    return text or None
-
-
 def _id_of(made: ApiBatch | FileObject) -> str:
     """The id under which the provider knows it from now on."""
-    made_id = _text(made.id)
+    made_id = text_of(made.id)
     if made_id is None:
         raise ProviderTrouble("the provider gave no id")
     return made_id
-
-
-def _refuse_web_page(headers: httpx2.Headers) -> None:
-    """Raise ProviderTrouble for what a proxy says in the provider's place, with a 200."""
-    if headers.get("content-type", "").startswith("text/html"):
-        raise ProviderTrouble("a web page came instead of an answer")
-
-
-def _limits(headers: httpx2.Headers) -> RateLimits:
-    return RateLimits(
-        requests=_number(headers.get("x-ratelimit-limit-requests")),
-        tokens=_number(headers.get("x-ratelimit-limit-tokens")),
-        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
-        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
-        requests_reset_seconds=_duration_seconds(headers.get("x-ratelimit-reset-requests")),
-        tokens_reset_seconds=_duration_seconds(headers.get("x-ratelimit-reset-tokens")),
-    )
-
-
-def _number(told: str | None) -> int | None:
-    return int(told) if told and told.isascii() and told.isdigit() else None
-
-
-def _duration_seconds(told: str | None) -> float | None:
-    parts = _DURATION.fullmatch(told) if told else None
-    if parts is None:
-        return None
-    return sum(float(part or 0) * seconds for part, seconds in zip(parts.groups(), _SECONDS_OF, strict=True))
-
-
-def _retry_after_seconds(headers: httpx2.Headers) -> float | None:
-    """What `retry-after-ms` says, or `Retry-After` in one of its two forms (RFC 9110, 10.2.3)."""
-    for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with suppress(ValueError):
-            wait = float(headers.get(name, "")) * seconds
-            if isfinite(wait) and wait >= 0:
-                return wait
-    try:
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    # Its own clock tells how long that is, if it says what it shows; a date without a zone is in UTC.
-    with suppress(ValueError):
-        now = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (_in_utc(until) - _in_utc(now)).total_seconds())
-    return max(0.0, (_in_utc(until) - datetime.now(UTC)).total_seconds())
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _time(seconds: Any) -> datetime | None:
@@ -377,66 +300,3 @@ async def _until_repeated(listing: AsyncIterable[_Listed]) -> AsyncIterator[_Lis
             return
         seen.add(listed.id)
         yield listed
-
-
-@contextmanager
-def _translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_of_call) -> Iterator[None]:
-    """Turn the SDK's errors into ours. What is logged of them are codes: the provider's texts may quote a request.
-
-    Args:
-        trouble_of: what a status and OpenAI's words mean for this call.
-    """
-    try:
-        yield
-    except openai.APIStatusError as error:
-        complaint = Complaint.read(error.body)
-        code, status = _text(error.code) or f"http_{error.status_code}", error.status_code
-        trouble = trouble_of(status, complaint)
-        if status == 416:
-            raise _NothingMore(one_word(code)) from error
-        if (status == 404 and not trouble.needs_operator) or misses_a_file(complaint):
-            raise ProviderGone(one_word(code if error.code else "not_found")) from error
-        if trouble.needs_operator:
-            raise _told(_locked(_answered(status, code), trouble), error) from error
-        if trouble is not Trouble.PROVIDER:
-            raise ProviderRefusal(code, _text(error.message) or "", trouble) from error
-        if status == _RATE_LIMITED:
-            limited = _told(ProviderRateLimited(_answered(status, code)), error)
-            limited.limits = _limits(error.response.headers)
-            raise limited from error
-        kind = ProviderTrouble if status in _STILL_UNDER_WAY else ProviderBusy
-        raise _told(kind(_answered(status, code)), error) from error
-    except openai.APIError as error:
-        raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
-    except TimeoutError as error:
-        raise ProviderTrouble("the provider took too long") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
-
-
-@contextmanager
-def _never_refused() -> Iterator[None]:
-    """For a question that is only about what is there: a refusal decides nothing, and it is asked again."""
-    try:
-        yield
-    except ProviderRefusal as refusal:
-        raise ProviderTrouble(f"the provider does not answer: {refusal}") from refusal
-
-
-def _answered(status: int, code: str) -> str:
-    return f"the provider answered {status} {one_word(code)}"
-
-
-def _locked(message: str, trouble: Trouble) -> ProviderLocked:
-    locked = ProviderLocked(message)
-    locked.trouble = trouble
-    return locked
-
-
-_Told = TypeVar("_Told", bound=ProviderTrouble)
-
-
-def _told(trouble: _Told, error: openai.APIStatusError) -> _Told:
-    """The trouble, with when the provider wants to be asked again."""
-    trouble.retry_after_seconds = _retry_after_seconds(error.response.headers)
-    return trouble

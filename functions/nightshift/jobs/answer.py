@@ -1,0 +1,81 @@
+"""What a result line is worth: a validated answer to its job, or the reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from nightshift.job_types.base import JobResult, JobType, reasons
+from nightshift.providers.result_line import ResultLine
+from nightshift.values.trouble import Trouble
+from nightshift.values.usage import NOTHING_USED, Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A validated answer."""
+
+    result: JobResult
+    usage: Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAnswer:
+    """Why a job has none: `error_code` and `message` become the job's own if it fails for good."""
+
+    error_code: str
+    message: str
+    # It decides whether the job is asked for again, and at whose expense.
+    trouble: Trouble
+    usage: Usage = NOTHING_USED
+
+
+_REJECTED: Final = ("provider_rejected", "The provider rejected the request.")
+_UNREACHED: Final = ("provider_rejected", "The provider could not process it.")
+_NOT_RUN: Final = ("batch_failed", "The provider could not run its batch.")
+_TOLD: Final[Mapping[Trouble, tuple[str, str]]] = {
+    Trouble.POLICY: ("provider_refused", "The AI declined to answer this."),
+    Trouble.IMAGE_UNREADABLE: (
+        "invalid_input",
+        "The AI cannot read the image; upload another JPEG, PNG, WebP or GIF.",
+    ),
+    Trouble.IMAGE_NOT_FETCHED: ("invalid_input", "The AI could not fetch the image; upload it again."),
+    Trouble.TOO_LONG: ("provider_rejected", "The request is too long for the AI."),
+    Trouble.REJECTED: _REJECTED,
+    Trouble.LEFT_OUT: ("result_missing", "The provider returned no answer to it."),
+    Trouble.EXPIRED: ("batch_expired", "The provider did not get to it in time."),
+    Trouble.STOPPED: ("batch_failed", "The provider's batch was cancelled."),
+}
+
+
+def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
+    """Judge one line: a validated answer, or why there is none."""
+    if line.trouble:
+        return no_answer(line.trouble, line.usage)
+    if line.stop == "refusal":
+        return no_answer(Trouble.POLICY, line.usage)
+    if line.stop == "length":
+        return _invalid(line, "The AI's answer was cut off.")
+    if line.text is None:
+        return _invalid(line, "The AI's answer was empty.")
+    try:
+        return Answer(result=job_type.check_result(line.text), usage=line.usage)
+    except ValidationError as invalid:
+        return _invalid(line, f"The AI's answer was not what was asked for: {reasons(invalid)}.")
+
+
+def no_answer(trouble: Trouble, usage: Usage = NOTHING_USED) -> NoAnswer:
+    """What a person is told of a trouble that one request met."""
+    error_code, message = _TOLD.get(trouble, _UNREACHED)
+    return NoAnswer(error_code=error_code, message=message, trouble=trouble, usage=usage)
+
+
+def not_run(trouble: Trouble) -> NoAnswer:
+    """What a person is told of a trouble that a whole batch met, before any of its requests was answered."""
+    error_code, message = _NOT_RUN
+    return NoAnswer(error_code=error_code, message=message, trouble=trouble)
+
+
+def _invalid(line: ResultLine, message: str) -> NoAnswer:
+    return NoAnswer(error_code="result_invalid", message=message, trouble=Trouble.ANSWER_INVALID, usage=line.usage)

@@ -1,0 +1,104 @@
+"""The SDK's errors as ours. What is logged of them are codes: the provider's texts may quote a request."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import openai
+
+from nightshift.providers.base import (
+    ProviderBusy,
+    ProviderGone,
+    ProviderLocked,
+    ProviderRateLimited,
+    ProviderRefusal,
+    ProviderTrouble,
+    one_word,
+)
+from nightshift.providers.openai.codes import Complaint, misses_a_file, trouble_of_call
+from nightshift.providers.openai.headers import rate_limits, retry_after_seconds
+from nightshift.values.text import cleaned
+from nightshift.values.trouble import Trouble
+
+# A server on the way lost patience, or its client was gone.
+_STILL_UNDER_WAY: Final = frozenset({408, 499, 502, 504, 524})
+_RATE_LIMITED: Final = 429
+_LONGEST_TEXT: Final = 500
+
+
+class NothingMore(ProviderTrouble):
+    """A file has no bytes from the asked one on: the size that was stated for it is too large."""
+
+
+def text_of(field: Any) -> str | None:
+    """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
+
+    Seen in the wild: an empty string where there is no file.
+    """
+    held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
+    text = cleaned(held)
+    return text or None
+
+
+def locked(message: str, trouble: Trouble) -> ProviderLocked:
+    """An error that passes when the operator acts, and why."""
+    error = ProviderLocked(message)
+    error.trouble = trouble
+    return error
+
+
+@contextmanager
+def translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_of_call) -> Iterator[None]:
+    """Turn the SDK's errors into ours. What is logged of them are codes: the provider's texts may quote a request.
+
+    Args:
+        trouble_of: what a status and OpenAI's words mean for this call.
+    """
+    try:
+        yield
+    except openai.APIStatusError as error:
+        complaint = Complaint.read(error.body)
+        code, status = text_of(error.code) or f"http_{error.status_code}", error.status_code
+        trouble = trouble_of(status, complaint)
+        if status == 416:
+            raise NothingMore(one_word(code)) from error
+        if (status == 404 and not trouble.needs_operator) or misses_a_file(complaint):
+            raise ProviderGone(one_word(code if error.code else "not_found")) from error
+        if trouble.needs_operator:
+            raise _told(locked(_answered(status, code), trouble), error) from error
+        if trouble is not Trouble.PROVIDER:
+            raise ProviderRefusal(code, text_of(error.message) or "", trouble) from error
+        if status == _RATE_LIMITED:
+            limited = _told(ProviderRateLimited(_answered(status, code)), error)
+            limited.limits = rate_limits(error.response.headers)
+            raise limited from error
+        kind = ProviderTrouble if status in _STILL_UNDER_WAY else ProviderBusy
+        raise _told(kind(_answered(status, code)), error) from error
+    except openai.APIError as error:
+        raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
+    except TimeoutError as error:
+        raise ProviderTrouble("the provider took too long") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
+
+
+@contextmanager
+def never_refused() -> Iterator[None]:
+    """For a question that is only about what is there: a refusal decides nothing, and it is asked again."""
+    try:
+        yield
+    except ProviderRefusal as refusal:
+        raise ProviderTrouble(f"the provider does not answer: {refusal}") from refusal
+
+
+def _answered(status: int, code: str) -> str:
+    return f"the provider answered {status} {one_word(code)}"
+
+
+_Told = TypeVar("_Told", bound=ProviderTrouble)
+
+
+def _told(trouble: _Told, error: openai.APIStatusError) -> _Told:
+    """The trouble, with when the provider wants to be asked again."""
+    trouble.retry_after_seconds = retry_after_seconds(error.response.headers)
+    return trouble
