@@ -16,10 +16,14 @@ EVENTS: Final = "nightshift-events"
 # Cloud Build's default differs between old and new projects, and may have no rights at all.
 BUILD: Final = "nightshift-build"
 
+# Images' addresses are signed by a key of it, and open what it may read. No function runs by it.
+IMAGES: Final = "nightshift-images"
+
 ACCOUNTS: Final = {
     **{row.account: f"Nightshift: {row.name}" for row in FUNCTIONS},
     EVENTS: "Nightshift: delivers events to the functions",
     BUILD: "Nightshift: builds the functions",
+    IMAGES: "Nightshift: reads uploads by signed addresses",
 }
 
 

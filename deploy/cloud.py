@@ -9,7 +9,10 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
+
+from pydantic import SecretStr
 
 from deploy.command import Command
 from deploy.errors import CommandFailed, DeployError
@@ -112,6 +115,8 @@ class Cloud:
         Raises:
             CommandFailed: it failed.
         """
+        if command.reads:
+            command = replace(command, reads=None, stdin=SecretStr((await self.do(command.reads)).strip()))
         give_up_at = time.monotonic() + self._patience_seconds
         while True:
             self._seen.clear()

@@ -13,10 +13,14 @@ class Command:
     arguments: tuple[str, ...]
     # What it reads from its standard input.
     stdin: SecretStr | None = field(default=None, repr=False)
+    # Its output, without the line end, is what this one reads. It is shown nowhere.
+    reads: "Command | None" = None
     # A file that it reads, by its name in the repository's root; it is written anew before the program runs.
     file: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         """As a person would type it."""
         typed = shlex.join(self.arguments)
+        if self.reads:
+            return f"{self.reads} | {typed}"
         return f"{typed}  # reads the secret from its standard input" if self.stdin else typed

@@ -22,7 +22,8 @@ from deploy.errors import DeployError
 from deploy.lock import held
 from deploy.policies import Resource
 from deploy.run import Say
-from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS
+from deploy.steps import image_key
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, IMAGE_KEY, SECRETS
 
 DATABASE: Final = "database"
 BUCKET: Final = "bucket"
@@ -47,7 +48,9 @@ async def removals(deployment: Deployment) -> AsyncIterator[Change]:
             name = one["name"].rpartition("/")[2]
             if name in topics:
                 yield _remove(cloud, f"{kind[:-1]} {name}", "pubsub", kind, "delete", name)
-    for secret in sorted(SECRETS.keys() & await deployment.secret_names()):
+    async for change in image_key.removals(deployment):
+        yield change
+    for secret in sorted({*SECRETS, IMAGE_KEY} & await deployment.secret_names()):
         yield _remove(cloud, f"secret {secret}", "secrets", "delete", secret)
     async for change in _accounts(deployment):
         yield change

@@ -18,7 +18,7 @@ _MILLI_CPU: Final = 1000
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Look at all of it."""
-    for look in (_identity, _components, _billing, _region, _sharing, _accounts, _instances):
+    for look in (_identity, _components, _billing, _region, _sharing, _accounts, _keys, _instances):
         async for finding in look(deployment):
             yield finding
 
@@ -77,6 +77,13 @@ async def _accounts(deployment: Deployment) -> AsyncIterator[Change]:
             "the organisation's policy iam.disableServiceAccountCreation forbids service accounts: have it allow them "
             f"for {deployment.cloud.project}"
         )
+
+
+async def _keys(deployment: Deployment) -> AsyncIterator[Change]:
+    policy = await _policy(deployment, "iam.disableServiceAccountKeyCreation")
+    if policy.get("booleanPolicy", {}).get("enforced"):
+        what = "the organisation forbids HMAC keys: IAM will sign images' addresses, which last for 12 hours then"
+        yield Change(action="note", what=what)
 
 
 async def _instances(deployment: Deployment) -> AsyncIterator[Change]:

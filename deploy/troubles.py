@@ -58,6 +58,11 @@ PASSING: Final = (
         source="https://cloud.google.com/iam/docs/service-accounts-create",
     ),
     Trouble(
+        pattern=r"Service Account '\S+' not found",
+        seen="Service Account 'cloud-java-ci-sample@cloud-java-ci-sample.iam.gserviceaccount.com' not found.",
+        source="https://github.com/googleapis/java-storage/pull/2444",
+    ),
+    Trouble(
         pattern=r"Unable to retrieve the repository metadata",
         seen="Unable to retrieve the repository metadata for projects/p/locations/us-central1/repositories/"
         "gcf-artifacts. Ensure that the Cloud Functions service account has 'artifactregistry.repositories.list' and "
@@ -107,10 +112,18 @@ SHARING: Final = Trouble(
     remedy="The organisation's policy iam.allowedPolicyMemberDomains keeps allUsers out. Have it allow allUsers for "
     "{project}, or let the deployer switch the invoker check off (run.services.setIamPolicy).",
 )
+KEYS: Final = Trouble(
+    pattern=r"violates constraint 'constraints/(iam\.disableServiceAccountKeyCreation|storage\.restrictAuthTypes)'",
+    seen="Request violates constraint 'constraints/iam.disableServiceAccountKeyCreation'",
+    source="https://github.com/googleapis/java-storage/issues/1240",
+    remedy="An organisation's policy forbids HMAC keys for {project}. Have it allow them, or let IAM sign: "
+    "gcloud secrets update image-signing-key --update-labels=signed-by=iam --project={project}",
+)
 # What does not pass by itself. These come first: a quota of instances is RESOURCE_EXHAUSTED in some wordings.
 LASTING: Final = (
     INSTANCES,
     SHARING,
+    KEYS,
     Trouble(
         pattern=r"billing account .* is (not found|disabled)|Billing must be enabled|BILLING_DISABLED",
         seen="Billing account for project '1' is not found. Billing must be enabled for activation of service(s) "

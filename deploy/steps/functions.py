@@ -13,8 +13,8 @@ from typing import Any, Final
 from deploy.accounts import BUILD, EVENTS, email
 from deploy.change import Change, same
 from deploy.deployment import Deployment, Service
-from deploy.steps import database
-from nightshift.functions import SECRETS, Function
+from deploy.steps import database, image_key
+from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, SECRETS, Function
 
 _SOURCES: Final = "functions"
 _RUNTIME: Final = "python312"
@@ -32,6 +32,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     sources = digest_of_sources(deployment.root / _SOURCES)
     location = await database.location(deployment)
     versions = {secret: (await deployment.version(secret))[0] for secret in SECRETS}
+    versions[IMAGE_KEY] = await image_key.version(deployment)
     for function in await deployment.functions():
         words = declared(deployment, function, location, versions)
         digest = hashlib.sha256("\0".join([sources, *words]).encode()).hexdigest()[:32]
@@ -54,7 +55,7 @@ def declared(deployment: Deployment, function: Function, location: str, versions
     """The words by which it is deployed, but for its label."""
     cloud = deployment.cloud
     build = f"projects/{cloud.project}/serviceAccounts/{email(cloud, BUILD)}"
-    secrets = [f"{SECRETS[secret]}={secret}:{versions[secret] or 1}" for secret in function.secrets]
+    secrets = [f"{variable}={secret}:{number}" for variable, secret, number in sorted(_secrets(function, versions))]
     return (
         *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={_RUNTIME}"),
         *(f"--source={_SOURCES}", f"--entry-point={function.target}"),
@@ -136,7 +137,7 @@ def _difference(
         "instances": config.get("maxInstanceCount") == function.max_instances,
         "service account": config.get("serviceAccountEmail") == email(deployment.cloud, function.account),
         "variables": variables(deployment).items() <= config.get("environmentVariables", {}).items(),
-        "secrets": _secrets_of(config) == {(SECRETS[one], one, str(wanted.versions[one])) for one in function.secrets},
+        "secrets": _secrets_of(config) == _secrets(function, wanted.versions),
         "ingress": config.get("ingressSettings") == ("ALLOW_INTERNAL_ONLY" if function.takes_events else "ALLOW_ALL"),
         "trigger": _is_triggered(deployment, wanted, live.get("eventTrigger", {})),
         # After a rollback by hand, an older revision serves.
@@ -144,6 +145,14 @@ def _difference(
     }
     changed = [name for name, is_as_declared in found.items() if not is_as_declared]
     return f"changed by hand: {', '.join(changed)}" if changed else None
+
+
+def _secrets(function: Function, versions: Mapping[str, int]) -> set[tuple[str, str, str]]:
+    """Variable, name and version of each secret that it gets."""
+    secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in function.secrets}
+    if function.signs_images and versions[IMAGE_KEY]:
+        secrets.add((IMAGE_KEY_VARIABLE, IMAGE_KEY, str(versions[IMAGE_KEY])))
+    return secrets
 
 
 def _secrets_of(config: Mapping[str, Any]) -> set[tuple[str, str, str]]:

@@ -5,11 +5,13 @@
 | the four that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
 | | read, write and replace objects of the private bucket | writes a batch's files, again after a crash |
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
-| | sign as itself | signs images' addresses: `reassemble` may happen in each of them |
+| | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
+| | read `image-signing-key` | signs images' addresses |
 | | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret` | checks signatures |
+| the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the statistics' | read Firestore | counts jobs |
 | | read Firebase Auth's users | asks whether an admin's token was revoked |
 | the events' | receive events | Eventarc delivers by it |
@@ -19,14 +21,14 @@ A reader of objects must be one who may list them, too: to others, Cloud Storage
 exist, and the functions could not tell the user so.
 """
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
-from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, INGEST, STATS, TICK, WEBHOOK, agent, email, member
+from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
-from nightshift.functions import API_KEY, INGEST_TOPIC, WEBHOOK_SECRET
+from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
 # Whoever advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST, WEBHOOK)
@@ -52,7 +54,9 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
         return [Grant(role=role, member=member(cloud, account), where=where) for account in accounts]
 
     def bucket(name: str) -> Resource:
-        return Resource(kind=("storage", "buckets"), name=f"gs://{name}", exists=name in buckets_there)
+        return Resource(
+            kind=("storage", "buckets"), name=f"gs://{name}", has_conditions=True, exists=name in buckets_there
+        )
 
     def secret(name: str) -> Resource:
         return Resource(kind=("secrets",), name=name, has_conditions=True, exists=name in secrets_there)
@@ -88,7 +92,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
         ),
         (
             bucket(settings.uploads_bucket),
-            to("roles/storage.objectViewer", *_ASK),
+            [
+                *to("roles/storage.objectViewer", *_ASK),
+                _reader(deployment, buckets_there.get(settings.uploads_bucket, {})),
+            ],
         ),
         (
             Resource(kind=("pubsub", "topics"), name=INGEST_TOPIC),
@@ -106,6 +113,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
             to("roles/secretmanager.secretAccessor", *_ASK),
         ),
         (
+            secret(IMAGE_KEY),
+            to("roles/secretmanager.secretAccessor", *_ASK),
+        ),
+        (
             secret(WEBHOOK_SECRET),
             to("roles/secretmanager.secretAccessor", WEBHOOK),
         ),
@@ -117,6 +128,19 @@ def _sources(deployment: Deployment) -> str:
     cloud = deployment.cloud
     bucket = f"projects/_/buckets/gcf-v2-sources-{cloud.project_number}-{cloud.region}"
     return f"resource.name.startsWith('{bucket}')"
+
+
+def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> Grant:
+    """What the key of images' addresses opens.
+
+    Google takes a condition on objects only where a bucket has uniform access. Elsewhere the role ends at the bucket.
+    https://cloud.google.com/storage/docs/access-control/iam#conditions
+    """
+    reader = member(deployment.cloud, IMAGES)
+    if bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"):
+        where = f"resource.name.startsWith('projects/_/buckets/{bucket['name']}/objects/users/')"
+        return Grant(role="roles/storage.objectViewer", member=reader, where=where)
+    return Grant(role="roles/storage.legacyObjectReader", member=reader)
 
 
 def _agents_grant(deployment: Deployment, service: str) -> Grant:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.troubles import SHARING
+from deploy.troubles import KEYS, SHARING
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
@@ -61,6 +61,12 @@ class Google:
             # Of the private bucket, by their addresses.
             "objects": {},
             "secrets": {},
+            "labels": {},
+            "disabled_versions": [],
+            # Access id → state.
+            "hmac_keys": {},
+            # The organisation forbids keys of service accounts.
+            "forbids_keys": False,
             "topics": [],
             "schedules": [],
             "policies": {},
@@ -312,8 +318,40 @@ class Google:
             raise Refused("FAILED_PRECONDITION: delete protection is enabled")
         self.state |= {"databases": [], "indexes": [], "fields": [], "backups": []}
 
+    def _storage_hmac_list(self, _: str, flags: dict[str, str], __: str) -> Any:
+        if flags["service-account"] not in self.state["accounts"]:
+            raise Refused(f"HTTPError 404: Service Account '{flags['service-account']}' not found.")
+        return [{"accessId": name, "state": state} for name, state in self.state["hmac_keys"].items()]
+
+    def _storage_hmac_create(self, account: str, flags: dict[str, str], _: str) -> str:
+        if account not in self.state["accounts"]:
+            raise Refused(f"HTTPError 404: Service Account '{account}' not found.")
+        if self.state["forbids_keys"]:
+            raise Refused(f"HTTPError 412: {KEYS.seen}")
+        assert flags["format"] == 'value[separator=":"](metadata.accessId,secret)'
+        name = f"GOOG1EMARKED{len(self.state['hmac_keys']) + 1:049}"
+        self.state["hmac_keys"][name] = "ACTIVE"
+        return f"{name}:marked+{len(self.state['hmac_keys']):033}\n"
+
+    def _storage_hmac_update(self, name: str, *_: Any) -> None:
+        self._there("hmac_keys", name)
+        self.state["hmac_keys"][name] = "INACTIVE"
+
+    def _storage_hmac_delete(self, name: str, *_: Any) -> None:
+        if self._there("hmac_keys", name) == "ACTIVE":
+            raise Refused("HTTPError 400: Cannot delete keys in ACTIVE state.")
+        del self.state["hmac_keys"][name]
+
     def _secrets_list(self, *_: Any) -> Any:
-        return [{"name": f"projects/{_NUMBER}/secrets/{secret}"} for secret in self.state["secrets"]]
+        labels = self.state["labels"]
+        return [
+            {"name": f"projects/{_NUMBER}/secrets/{secret}", "labels": labels.get(secret, {})}
+            for secret in self.state["secrets"]
+        ]
+
+    def _secrets_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        self._there("secrets", name)
+        self.state["labels"][name] = dict([flags["update-labels"].split("=")])
 
     def _secrets_create(self, name: str, *_: Any) -> None:
         self._new("secrets", name, [])
@@ -321,7 +359,14 @@ class Google:
     def _secrets_versions_list(self, name: str, *_: Any) -> Any:
         values = self._there("secrets", name)
         versions = range(len(values), 0, -1)
-        return [{"name": f"projects/{_NUMBER}/secrets/{name}/versions/{v}", "state": "ENABLED"} for v in versions]
+        disabled = self.state["disabled_versions"]
+        return [
+            {
+                "name": f"projects/{_NUMBER}/secrets/{name}/versions/{v}",
+                "state": "DISABLED" if [name, v] in disabled else "ENABLED",
+            }
+            for v in versions
+        ]
 
     def _secrets_versions_add(self, name: str, flags: dict[str, str], stdin: str) -> None:
         if flags["data-file"] != "-" or not stdin:

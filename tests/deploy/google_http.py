@@ -387,6 +387,42 @@ def _change_bucket(google: GoogleApis, asked: Asked, found: Any) -> Any:
     return bucket
 
 
+@_answers("storage", "GET", "storage/v1/PROJECT/hmacKeys")
+def _hmac_keys(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    account = asked.query["serviceAccountEmail"]
+    if f"iam/projects/P/serviceAccounts/{account}" not in google.state:
+        raise Refusal(404, "NOT_FOUND", f"Service Account '{account}' not found.")
+    return {"kind": "storage#hmacKeysMetadata", "items": google.listed("storage/hmacKeys")}
+
+
+@_answers("storage", "POST", "storage/v1/PROJECT/hmacKeys")
+def _new_hmac_key(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    """The secret is in this answer alone."""
+    access_id = f"GOOG1E{len(google.listed('storage/hmacKeys')) + 1:055}"
+    metadata = {
+        "kind": "storage#hmacKeyMetadata",
+        "accessId": access_id,
+        "serviceAccountEmail": asked.query["serviceAccountEmail"],
+        "state": "ACTIVE",
+    }
+    google.create(f"storage/hmacKeys/{access_id}", metadata)
+    return {"kind": "storage#hmacKey", "metadata": metadata, "secret": "bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ"}
+
+
+@_answers("storage", "PUT", "storage/v1/PROJECT/hmacKeys/(?P<name>[^/]+)")
+def _change_hmac_key(google: GoogleApis, asked: Asked, found: Any) -> Any:
+    key = google.there(f"storage/hmacKeys/{found['name']}")
+    key["state"] = asked.body["state"]
+    return key
+
+
+@_answers("storage", "DELETE", "storage/v1/PROJECT/hmacKeys/(?P<name>[^/]+)")
+def _delete_hmac_key(google: GoogleApis, _: Asked, found: Any) -> Any:
+    if google.there(f"storage/hmacKeys/{found['name']}")["state"] == "ACTIVE":
+        raise Refusal(400, "INVALID_ARGUMENT", "Cannot delete keys in ACTIVE state.")
+    return google.state.pop(f"storage/hmacKeys/{found['name']}") and None
+
+
 def _as_kept(body: Any) -> Any:
     """The API writes whole numbers of 64 bits as texts."""
     kept = dict(body)

@@ -85,7 +85,9 @@ async def test_no_secret_is_ever_an_argument_or_printed(site: Site) -> None:
     assert site.state["secrets"]["openai-api-key"] == ["sk-marked-key-1", "sk-marked-key-2"]
     everything = [str(command) + repr(command) for terminal in terminals for command in terminal.commands]
     everything += [*site.said, *(word for t in terminals for c in t.commands for word in c.arguments)]
-    assert not any("sk-marked" in text or "bWFya2Vk" in text for text in everything)
+    (image_key,) = site.state["secrets"]["image-signing-key"]
+    secrets = ("sk-marked", "bWFya2Vk", image_key.partition(":")[2])
+    assert not any(secret in text for text in everything for secret in secrets)
 
 
 async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it(site: Site) -> None:
@@ -95,8 +97,8 @@ async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it
     deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
     assert deployed == [function.name for function in FUNCTIONS if function.secrets]
     config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
-    (given,) = config["secretEnvironmentVariables"]
-    assert (given["key"], given["secret"], given["version"]) == ("OPENAI_API_KEY", "openai-api-key", "2")
+    given = {one["key"]: (one["secret"], one["version"]) for one in config["secretEnvironmentVariables"]}
+    assert given == {"OPENAI_API_KEY": ("openai-api-key", "2"), "IMAGE_SIGNING_KEY": ("image-signing-key", "1")}
 
 
 @pytest.mark.parametrize("added", ["\n", " ", "\ufffd"])

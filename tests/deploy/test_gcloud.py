@@ -67,6 +67,7 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
     for policy in site.state["policies"].values():
         policy.append(["roles/viewer", stats])
+    site.state.update(hmac_keys={"GOOG1ESTRAY": "ACTIVE"}, forbids_keys=True)
     terminals += [await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io")]
     terminals.append(Terminal(site.google))
     await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, lambda _: True)
@@ -75,6 +76,10 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     verbs = {" ".join(words[:3]) for words in ran}
     for expected in (
         "storage buckets update",
+        "storage hmac create",
+        "storage hmac update",
+        "storage hmac delete",
+        "secrets update image-signing-key",
         "alpha monitoring policies",
         "functions deploy onAiJobCreated",
         "functions delete onAiJobCreated",

@@ -30,6 +30,7 @@ class OtherProvider:
                 Route("/v1/batches", self._create, methods=["POST"]),
                 Route("/v1/batches", self._list_batches, methods=["GET"]),
                 Route("/v1/batches/{id}", self._batch, methods=["GET"]),
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
             ]
         )
 
@@ -79,7 +80,11 @@ class OtherProvider:
         return JSONResponse({"object": "list", "data": list(self.batches.values()), "has_more": False})
 
     async def _batch(self, request: Request) -> Response:
-        return JSONResponse(self.batches[request.path_params["id"]])
+        batch = self.batches.get(request.path_params["id"])
+        return JSONResponse(batch) if batch else Response("no such batch", 404)
+
+    async def _complete(self, _: Request) -> Response:
+        return JSONResponse(_completion())
 
     def finish(self) -> None:
         """Answer every batch."""
@@ -92,7 +97,11 @@ class OtherProvider:
 
 
 def _answer(line: bytes) -> bytes:
-    request = json.loads(line)
+    response = {"status_code": 200, "body": _completion()}
+    return json.dumps({"custom_id": json.loads(line)["custom_id"], "response": response}).encode()
+
+
+def _completion() -> dict[str, Any]:
     content = {
         "itemName": "bottle",
         "category": "dry",
@@ -103,5 +112,4 @@ def _answer(line: bytes) -> bytes:
         "tips": [],
         "explanation": "Glass is dry waste.",
     }
-    body = {"choices": [{"message": {"role": "assistant", "content": json.dumps(content)}}]}
-    return json.dumps({"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}).encode()
+    return {"choices": [{"message": {"role": "assistant", "content": json.dumps(content)}}]}
