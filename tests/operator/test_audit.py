@@ -32,7 +32,7 @@ async def test_a_night_that_kept_its_promises_has_no_finding(world: World, capsy
     await assert_promises_kept(world)
 
 
-async def test_a_cancelled_job_is_told_so_and_one_of_an_earlier_version_is_no_finding(
+async def test_a_cancelled_job_has_its_notification_and_one_of_an_earlier_version_is_no_finding(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its notification is `job_cancelled`; an earlier version wrote `job_failed`, which the user may have read."""

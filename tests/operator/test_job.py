@@ -154,8 +154,8 @@ async def test_a_queued_job_whose_lane_backs_off(world: World, capsys: pytest.Ca
 
 
 async def test_a_job_that_was_tried_before_says_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Queued again after an answer that was none."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(503)))
+    """Queued again after an answer that was not valid."""
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON")))
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 1)
     job_id = await world.submit("alice")
