@@ -22,7 +22,7 @@ from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, check_all_completed, commit_all, documents, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.batches.advance import advance, submit_lane, work
-from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.batches.listing import NOTHING_LISTED
 from nightshift.errors import LeaseHeld
 from nightshift.runtime import Runtime
 
@@ -123,7 +123,7 @@ async def _ingest(bench: Workbench, jobs: int, *, shards: int) -> _Ingested:
     async with bench.project(shard_lines=jobs // shards) as runtime:
         client = runtime.firestore
         await seed_queued_jobs(client, jobs)
-        await submit_lane(runtime, LANE, runtime.budget(600), coalesce=False)
+        await submit_lane(runtime, LANE, runtime.time_limit(600), coalesce=False)
         await bench.provider_done()
         before = await documents(client, "ai_jobs")
         (batch_id,) = await documents(client, "ai_batches")
@@ -146,7 +146,7 @@ async def _ingest(bench: Workbench, jobs: int, *, shards: int) -> _Ingested:
 
 
 async def _settle_all(runtime: Runtime, batch_id: str, shards: int) -> None:
-    await advance(runtime, batch_id, NOTHING_SEEN)
+    await advance(runtime, batch_id, NOTHING_LISTED)
     if shards > 1:
         # It has called the workers; no function listens to the topic here, so the bench runs them.
         cut = [shard.id async for shard in runtime.firestore.collection(f"ai_batches/{batch_id}/shards").stream()]

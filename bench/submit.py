@@ -77,7 +77,7 @@ async def ask() -> Answer:
         with sampled(*_PARTS) as samples, _timed_upload(upload):
             async with _pulse() as pulse:
                 cpu_started_at, whole.started_at = time.process_time(), time.perf_counter()
-                await submit_lane(runtime, LANE, runtime.budget(1_800), coalesce=False)
+                await submit_lane(runtime, LANE, runtime.time_limit(1_800), coalesce=False)
                 whole.ended_at, cpu_seconds = time.perf_counter(), time.process_time() - cpu_started_at
         content = await _submitted(bench, runtime)
         storing = await _timed(asyncio.to_thread(_store, runtime, content))

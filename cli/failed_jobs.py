@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from nightshift.database.commits import READ
-from nightshift.jobs.created import Written, written
+from nightshift.jobs.created import JobDocument, written
 from nightshift.jobs.documents import jobs_where
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED
@@ -29,7 +29,7 @@ class Filter:
     lane: str | None = None
     since: datetime | None = None
 
-    def matches(self, job: Written) -> bool:
+    def matches(self, job: JobDocument) -> bool:
         """Whether the job is one of these."""
         wanted = {"errorCode": self.code, "type": self.type, "lane": self.lane}
         if any(value is not None and job.fields.get(name) != value for name, value in wanted.items()):
@@ -40,7 +40,7 @@ class Filter:
         return failed_at < self.before and (self.since is None or failed_at >= self.since)
 
 
-async def failed_jobs(runtime: Runtime, asked: Filter) -> AsyncIterator[Written]:
+async def failed_jobs(runtime: Runtime, asked: Filter) -> AsyncIterator[JobDocument]:
     """The jobs that match. Cancelled ones are among them only if their code is asked for."""
     status = CANCELLED if asked.code == _CANCELLED_CODE else FAILED
     last = None

@@ -50,7 +50,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
         await answer(runtime, admitted)
         return
     try:
-        await submit_lane(runtime, admitted, runtime.budget(runtime.settings.tick_seconds), coalesce=True)
+        await submit_lane(runtime, admitted, runtime.time_limit(runtime.settings.tick_seconds), coalesce=True)
     except TryLater as trouble:
         # The job is paid and queued; from here on any later trigger or tick carries it.
         log.left_to_the_next_tick("submit", trouble)

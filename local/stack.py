@@ -108,7 +108,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of the README's table, as every function has them."""
+        """The settings of docs/SETTINGS.md, as every function has them."""
         variables = {
             "GOOGLE_CLOUD_PROJECT": self.project,
             **self._cloud.environment,

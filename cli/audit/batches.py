@@ -14,7 +14,7 @@ from cli.audit.scope import Scope
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import advance
 from nightshift.batches.batch import Batch
-from nightshift.batches.seen import NOTHING_SEEN
+from nightshift.batches.listing import NOTHING_LISTED
 from nightshift.database.collections import BATCHES
 from nightshift.database.pages import pages
 from nightshift.runtime import Runtime
@@ -89,7 +89,7 @@ def _agree(counts: Any, recount: Mapping[str, int], job_count: int) -> bool:
 
 def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
     async def advance_it() -> str:
-        await advance(runtime, batch.batch_id, NOTHING_SEEN)
+        await advance(runtime, batch.batch_id, NOTHING_LISTED)
         now = await batches.read(runtime, batch.batch_id)
         if now and now.status == batch.status:
             raise LeftAlone("it could not be advanced now")

@@ -17,7 +17,7 @@ from nightshift.batches.batch import OPEN
 from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS
 from nightshift.database.pages import pages, read_at
 from nightshift.instant.realtime import gives_up_at
-from nightshift.jobs import created as admissions
+from nightshift.jobs import created
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of
 from nightshift.jobs.ends import id_beside
 from nightshift.jobs.notification import KINDS
@@ -47,7 +47,7 @@ _TOLD: Final = {status: {kind, "job_failed"} if status == CANCELLED else {kind} 
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Seen:
+class _JobView:
     """A job and all that belongs to it, as of one moment. None is a document that does not exist."""
 
     snapshot: "Snapshot"
@@ -82,7 +82,7 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
                     yield Finding(check="jobs", subject=subject, sentence=sentence, mend=mend)
 
 
-async def _see(scope: Scope, page: list["Snapshot"]) -> list[_Seen]:
+async def _see(scope: Scope, page: list["Snapshot"]) -> list[_JobView]:
     jobs = [(snapshot, snapshot.to_dict() or {}) for snapshot in page]
     refs = [_belongings(scope, snapshot.id, job) for snapshot, job in jobs]
     read = await read_at(scope.runtime, (ref for named in refs for ref in named.values()), page[0].read_time)
@@ -98,7 +98,7 @@ async def _see(scope: Scope, page: list["Snapshot"]) -> list[_Seen]:
     read = await read_at(scope.runtime, beside.values(), page[0].read_time)
     documents |= {path: snapshot.to_dict() or {} for path, snapshot in read.items()}
     return [
-        _Seen(snapshot=snapshot, job=job, **{name: documents.get(ref.path) for name, ref in named.items()})
+        _JobView(snapshot=snapshot, job=job, **{name: documents.get(ref.path) for name, ref in named.items()})
         for (snapshot, job), named in zip(jobs, refs, strict=True)
     ]
 
@@ -118,7 +118,7 @@ def _belongings(scope: Scope, job_id: str, job: Fields) -> dict[str, "AsyncDocum
     return refs
 
 
-def _faults(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
+def _faults(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
     status = seen.job.get("status")
     if status not in STATUSES:
         yield "Its status is unknown, so no tick moves it.", "what it should be is not known"
@@ -132,7 +132,7 @@ def _faults(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
             yield f"It is {status}, and has a notification or classification of its end.", "which is right is not known"
 
 
-def _faults_of_money(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
+def _faults_of_money(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
     if seen.job["status"] != COMPLETED:
         if seen.is_paid and comes_back(seen.charge, was_refunded=seen.refund is not None):
             yield "It did not succeed, and its tokens were not returned.", lambda: _refund(scope, seen)
@@ -147,7 +147,7 @@ def _faults_of_money(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
         yield "It is completed, and its tokens were returned.", "taking them back is for a person to decide"
 
 
-def _faults_of_documents(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
+def _faults_of_documents(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
     is_completed = seen.job["status"] == COMPLETED
     if is_completed and seen.classification is None:
         yield "It is completed, and has no classification.", lambda: _classify(scope, seen)
@@ -162,14 +162,14 @@ def _faults_of_documents(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
         yield "Its notification tells another end.", "the user may have read it"
 
 
-def _may_have_expired(scope: Scope, seen: _Seen) -> bool:
+def _may_have_expired(scope: Scope, seen: _JobView) -> bool:
     """Whether the notification of an ended job is older than notifications are kept."""
     kept_days = scope.runtime.settings.keep_notifications_days
     age: timedelta = scope.runtime.now() - seen.snapshot.update_time
     return 0 < kept_days < age / timedelta(days=1)
 
 
-def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
+def _stuck(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
     match seen.job["status"]:
         case "created":
             rescued_after = scope.runtime.settings.rescue_seconds
@@ -192,48 +192,48 @@ def _stuck(scope: Scope, seen: _Seen) -> Iterator[_Fault]:
                 yield "It is processing in a batch that is closed.", lambda: _send_again(scope, seen)
 
 
-async def _refund(scope: Scope, seen: _Seen) -> str:
+async def _refund(scope: Scope, seen: _JobView) -> str:
     tokens = await repairs.refund(scope.runtime, seen.job_id)
     if not tokens:
         raise LeftAlone("there is no wallet to return them to, or they were returned meanwhile")
     return f"{tokens} of the user's tokens were returned."
 
 
-async def _classify(scope: Scope, seen: _Seen) -> str:
+async def _classify(scope: Scope, seen: _JobView) -> str:
     if not await repairs.classify(scope.runtime, seen.job_id):
         raise LeftAlone("the job itself has no whole answer")
     return "Its classification was written from the job's own fields."
 
 
-async def _notify(scope: Scope, seen: _Seen) -> str:
+async def _notify(scope: Scope, seen: _JobView) -> str:
     if not await repairs.notify(scope.runtime, seen.job_id):
         raise LeftAlone("the job changed meanwhile")
     return "Its notification was written from the job's own fields."
 
 
-async def _admit(scope: Scope, seen: _Seen) -> str:
-    job = await admissions.read(scope.runtime, seen.job_id)
+async def _admit(scope: Scope, seen: _JobView) -> str:
+    job = await created.read(scope.runtime, seen.job_id)
     if job and job.fields.get("status") == CREATED:
         await rescue_one(scope.runtime, job)
-        job = await admissions.read(scope.runtime, seen.job_id)
+        job = await created.read(scope.runtime, seen.job_id)
     status = job.fields.get("status") if job else "deleted"
     if status == CREATED:
         raise LeftAlone("it could not be admitted now")
     return f"It was admitted, and is {status}."
 
 
-async def _give_up(scope: Scope, seen: _Seen) -> str:
+async def _give_up(scope: Scope, seen: _JobView) -> str:
     await send_again_or_fail(scope.runtime, job_of(seen.snapshot))
-    job = await admissions.read(scope.runtime, seen.job_id)
+    job = await created.read(scope.runtime, seen.job_id)
     return f"It is {job.fields.get('status') if job else 'deleted'}."
 
 
-async def _send_again(scope: Scope, seen: _Seen) -> str:
+async def _send_again(scope: Scope, seen: _JobView) -> str:
     """Settle a job that lies in no open batch; only once the provider has none either, or it would be asked twice."""
     if scope.live_at_provider is None:
         raise LeftAlone("whether the provider is still at work on it is not known: it was not asked")
     if seen.job.get("batchId") in scope.live_at_provider:
         raise LeftAlone("the provider has a live batch with it; once that has stopped, repair again")
     await send_again_or_fail(scope.runtime, job_of(seen.snapshot))
-    job = await admissions.read(scope.runtime, seen.job_id)
+    job = await created.read(scope.runtime, seen.job_id)
     return f"It was taken out of that batch, and is {job.fields.get('status') if job else 'deleted'}."

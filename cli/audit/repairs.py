@@ -16,8 +16,8 @@ from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTI
 from nightshift.database.commits import Commit, Undecided, attempts
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
-from nightshift.jobs import created as admissions
-from nightshift.jobs.created import Written
+from nightshift.jobs import created
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import notification_expiry
@@ -38,7 +38,7 @@ async def notify(runtime: Runtime, job_id: str) -> bool:
 
     Raises Undecided: the job changed meanwhile, or has its notification.
     """
-    job = await admissions.read(runtime, job_id)
+    job = await created.read(runtime, job_id)
     if job is None or job.fields.get("status") not in {COMPLETED, FAILED, CANCELLED}:
         return False
     kind, title, message = _told(job)
@@ -52,7 +52,7 @@ async def classify(runtime: Runtime, job_id: str) -> bool:
 
     Raises Undecided: the job changed meanwhile, or has its classification.
     """
-    job = await admissions.read(runtime, job_id)
+    job = await created.read(runtime, job_id)
     if job is None or job.fields.get("status") != COMPLETED or any(job.fields.get(name) is None for name in _ANSWER):
         return False
     answer = {name: job.fields[name] for name in _ANSWER}
@@ -63,7 +63,7 @@ async def classify(runtime: Runtime, job_id: str) -> bool:
 async def refund(runtime: Runtime, job_id: str) -> int:
     """Give an ended job's tokens back. Returns how many: 0 if nothing is to be given back (any more)."""
     async for _ in attempts():
-        job = await admissions.read(runtime, job_id)
+        job = await created.read(runtime, job_id)
         if job is None or job.fields.get("status") not in {FAILED, CANCELLED}:
             return 0
         refunds = await Refunds.read(runtime, job.user_id, [job_id])
@@ -97,7 +97,7 @@ async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, i
     await writes.send()
 
 
-async def _create_beside(runtime: Runtime, job: Written, collection: str, fields: Mapping[str, Any]) -> None:
+async def _create_beside(runtime: Runtime, job: JobDocument, collection: str, fields: Mapping[str, Any]) -> None:
     ends = Ends(runtime)
     await ends.look([job.job_id])
     writes = Commit(runtime)
@@ -106,7 +106,7 @@ async def _create_beside(runtime: Runtime, job: Written, collection: str, fields
     await writes.send()
 
 
-def _touch(runtime: Runtime, writes: Any, job: Written, changes: Mapping[str, Any]) -> None:
+def _touch(runtime: Runtime, writes: Any, job: JobDocument, changes: Mapping[str, Any]) -> None:
     writes.update(
         runtime.firestore.collection(JOBS).document(job.job_id),
         {**changes, "updatedAt": SERVER_TIMESTAMP},
@@ -114,7 +114,7 @@ def _touch(runtime: Runtime, writes: Any, job: Written, changes: Mapping[str, An
     )
 
 
-def _told(job: Written) -> tuple[Kind, str, str]:
+def _told(job: JobDocument) -> tuple[Kind, str, str]:
     """Kind, title and message of a notification, from what the job's document still says."""
     try:
         job_type = find(str(job.fields.get("type")))

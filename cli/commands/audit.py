@@ -1,4 +1,4 @@
-"""`audit`: look, tell, mend if asked to, and answer with an exit code.
+"""`audit`: look, printer, mend if asked to, and answer with an exit code.
 
 It reads the whole database, page by page.
 """
@@ -11,7 +11,7 @@ from cli.audit.finding import Finding, LeftAlone
 from cli.audit.scope import Scope
 from cli.commands.command import Command, ExitCode
 from cli.commands.confirmation import confirm
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.runtime import Runtime
 
 _WIDTHS: Final = {"check": 8, "where": 36}
@@ -27,7 +27,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     """Audit the database.
 
     A finding that was mended is a finding still: the next audit is the one that finds nothing.
@@ -45,17 +45,19 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
                 mended += 1
             except LeftAlone as reason:
                 left_alone = str(reason)
-        _tell_finding(tell, finding, mended=did, left_alone=left_alone, is_first=found == 1)
-    _tell_end(tell, scope, found=found, mended=mended)
+        _tell_finding(printer, finding, mended=did, left_alone=left_alone, is_first=found == 1)
+    _tell_end(printer, scope, found=found, mended=mended)
     if scope.troubles:
         return ExitCode.COULD_NOT_RUN
     return ExitCode.FINDINGS if found else ExitCode.DONE
 
 
-def _tell_finding(tell: Tell, finding: Finding, *, mended: str | None, left_alone: str | None, is_first: bool) -> None:
+def _tell_finding(
+    printer: Printer, finding: Finding, *, mended: str | None, left_alone: str | None, is_first: bool
+) -> None:
     """Tell one finding, and what was done about it or why nothing was; neither without --repair."""
     done = {"mended": mended, "leftAlone": left_alone}
-    tell.line(
+    printer.line(
         {
             "check": finding.check,
             "subject": finding.subject,
@@ -66,12 +68,12 @@ def _tell_finding(tell: Tell, finding: Finding, *, mended: str | None, left_alon
     )
     told = f"\nMended: {mended}" if mended else f"\nLeft alone: {left_alone}." if left_alone else ""
     cells = {"check": finding.check, "where": finding.subject, "finding": finding.sentence + told}
-    tell.row(cells, _WIDTHS, is_first=is_first)
+    printer.row(cells, _WIDTHS, is_first=is_first)
 
 
-def _tell_end(tell: Tell, scope: Scope, *, found: int, mended: int) -> None:
+def _tell_end(printer: Printer, scope: Scope, *, found: int, mended: int) -> None:
     """Tell what was looked at, and what was not."""
-    tell.line(
+    printer.line(
         {
             "summary": {
                 "findings": found,
@@ -83,13 +85,13 @@ def _tell_end(tell: Tell, scope: Scope, *, found: int, mended: int) -> None:
         }
     )
     looked_at = ", ".join(f"{number} {kind}" for kind, number in scope.looked_at.items()) or "nothing"
-    tell.say(f"Looked at {looked_at}.")
+    printer.say(f"Looked at {looked_at}.")
     for check, why in scope.skipped.items():
-        tell.say(f"Skipped: {check}, since {why}.")
+        printer.say(f"Skipped: {check}, since {why}.")
     for check, why in scope.troubles.items():
-        tell.say(f"Not finished: {check}. {why}", style="bold red")
+        printer.say(f"Not finished: {check}. {why}", style="bold red")
     told = f"{found} findings, {mended} mended." if found else "No finding."
-    tell.say(told, style="yellow" if found or scope.troubles else "green")
+    printer.say(told, style="yellow" if found or scope.troubles else "green")
 
 
 COMMAND: Final = Command(

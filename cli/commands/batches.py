@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cli.commands.command import Command, ExitCode
 from cli.commands.lanes import tell_lanes
-from cli.commands.telling import Tell, duration
+from cli.commands.printing import Printer, duration
 from nightshift.batches import documents as batches
 from nightshift.database.lease import Lease
 from nightshift.reports.backlog import backlogs
@@ -35,21 +35,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     reading = batches.newest if options.all else batches.oldest_open
     found, number_open, lanes = await asyncio.gather(
         reading(runtime, options.limit), batches.count_open(runtime), backlogs(runtime)
     )
-    tell.table("batch", [_row(runtime, one) for one in found], _COLUMNS)
-    tell_lanes(runtime, tell, lanes)
-    tell.line({"summary": {"openBatches": number_open, "told": len(found)}})
-    tell.say("")
+    printer.table("batch", [_row(runtime, one) for one in found], _COLUMNS)
+    tell_lanes(runtime, printer, lanes)
+    printer.line({"summary": {"openBatches": number_open, "told": len(found)}})
+    printer.say("")
     if not options.all and number_open > len(found):
-        tell.say(f"{number_open:,} batches are open; these are the oldest {len(found):,}. --limit N shows more.")
+        printer.say(f"{number_open:,} batches are open; these are the oldest {len(found):,}. --limit N shows more.")
     else:
-        tell.say(f"{number_open:,} batches are open." if number_open != 1 else "1 batch is open.")
+        printer.say(f"{number_open:,} batches are open." if number_open != 1 else "1 batch is open.")
     if not lanes:
-        tell.say("No job is queued.")
+        printer.say("No job is queued.")
     return ExitCode.DONE
 
 

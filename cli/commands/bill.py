@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli.commands.command import Command, ExitCode
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.reports import costs
 from nightshift.reports.bill import Bill, InstantCost
 from nightshift.runtime import Runtime
@@ -24,7 +24,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="in UTC (default: this one)")
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     month = options.month or runtime.today[:7]
     days = _days(month)
     whole, by_day, by_lane = Bill(), defaultdict[str, Bill](Bill), defaultdict[str, Bill](Bill)
@@ -35,7 +35,7 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
             by_lane[batch.lane] = by_lane[batch.lane].with_batch(batch)
     instant = await costs.of_answers(runtime, [day for day in days if day <= runtime.today])
     instant_usd = sum(day.cost_usd for day in instant)
-    tell.record(
+    printer.record(
         "bill",
         {
             "month": month,
@@ -46,11 +46,11 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
             "totalCostUsd": whole.cost_usd + instant_usd,
         },
     )
-    _tell_sums(tell, "day", by_day)
-    _tell_sums(tell, "lane", by_lane)
-    _tell_instant(tell, instant)
-    tell.say("")
-    tell.say(_what_is_left_out(whole), style="dim")
+    _tell_sums(printer, "day", by_day)
+    _tell_sums(printer, "lane", by_lane)
+    _tell_instant(printer, instant)
+    printer.say("")
+    printer.say(_what_is_left_out(whole), style="dim")
     return ExitCode.DONE
 
 
@@ -59,14 +59,14 @@ def _days(month: str) -> list[str]:
     return [f"{month}-{day:02}" for day in range(1, monthrange(year, number)[1] + 1)]
 
 
-def _tell_instant(tell: Tell, instant: Sequence[InstantCost]) -> None:
+def _tell_instant(printer: Printer, instant: Sequence[InstantCost]) -> None:
     rows = [{"day": day.day, "jobs": day.jobs, "costUsd": day.cost_usd} for day in instant if day.jobs]
-    tell.table("instant", rows, {"Day": ["day"], "Instant jobs": ["jobs"], "Cost": ["costUsd"]})
+    printer.table("instant", rows, {"Day": ["day"], "Instant jobs": ["jobs"], "Cost": ["costUsd"]})
 
 
-def _tell_sums(tell: Tell, kind: str, sums: Mapping[str, Bill]) -> None:
+def _tell_sums(printer: Printer, kind: str, sums: Mapping[str, Bill]) -> None:
     rows = [{kind: name, **_sums(bill)} for name, bill in sorted(sums.items())]
-    tell.table(
+    printer.table(
         kind,
         rows,
         {

@@ -9,18 +9,18 @@ from typing import Final
 from cli.commands.arguments import job_or_batch
 from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.confirmation import confirm
+from cli.commands.printing import Printer
 from cli.commands.stopping import stop_batch
-from cli.commands.telling import Tell
-from nightshift.jobs import created as admissions
+from nightshift.jobs import created
 from nightshift.jobs.cancel import LIVE, cancel
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, CREATED
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     if options.kind == "batch":
-        return await stop_batch(runtime, options, tell, "cancel")
-    job = await admissions.read(runtime, options.id)
+        return await stop_batch(runtime, options, printer, "cancel")
+    job = await created.read(runtime, options.id)
     if job is None:
         raise Refused(f"There is no job {options.id} in {runtime.settings.project}.")
     status = job.fields.get("status")
@@ -34,8 +34,8 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
     ended = await cancel(runtime, job.job_id)
     if ended != CANCELLED:
         raise Refused(f"Job {job.job_id} ended before it could be cancelled: it is {ended or 'deleted'}.")
-    tell.line({"job": {"jobId": job.job_id, "status": ended}})
-    tell.say(f"Job {job.job_id} is cancelled; its user has a notification, and {money}.", style="green")
+    printer.line({"job": {"jobId": job.job_id, "status": ended}})
+    printer.say(f"Job {job.job_id} is cancelled; its user has a notification, and {money}.", style="green")
     return ExitCode.DONE
 
 

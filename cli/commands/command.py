@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.errors import NightshiftError
 from nightshift.runtime import Runtime
 
@@ -42,6 +42,6 @@ class Command:
     description: str
     # As it is typed after `./nightshift`.
     example: str
-    run: Callable[[Runtime, Namespace, Tell], Awaitable[ExitCode]]
+    run: Callable[[Runtime, Namespace, Printer], Awaitable[ExitCode]]
     add_arguments: Callable[[ArgumentParser], None] = _no_arguments
     changes: bool = False

@@ -10,7 +10,7 @@ from typing import Final
 from cli.commands.arguments import user_id
 from cli.commands.command import Command, ExitCode
 from cli.commands.confirmation import confirm
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from cli.erasure import documents as erasures
 from cli.erasure.erase import Erased, Remains, Skipped, erase
 from nightshift.runtime import Runtime
@@ -21,7 +21,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--keep-account", action="store_true", help="leave the account in Firebase Auth as it is")
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     # What deletes the provider's files must be there before anything is deleted here.
     runtime.providers.configured()
     jobs = await erasures.count_jobs(runtime, options.uid)
@@ -38,24 +38,26 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
         match told:
             case Erased(kind=kind, path=str(path)):
                 erased[kind] += 1
-                tell.line({"erased": {"kind": kind, "path": path}})
-                tell.say(f"{kind}: {path}")
+                printer.line({"erased": {"kind": kind, "path": path}})
+                printer.say(f"{kind}: {path}")
             case Erased(kind=kind, number=number):
                 erased[kind] += number
             case Skipped(sentence=sentence):
-                tell.line({"skipped": sentence})
-                tell.say(sentence)
+                printer.line({"skipped": sentence})
+                printer.say(sentence)
             case Remains(sentence=sentence):
                 remains += 1
-                tell.line({"remains": sentence})
-                tell.say(f"Remains: {sentence}", style="yellow")
+                printer.line({"remains": sentence})
+                printer.say(f"Remains: {sentence}", style="yellow")
     counts = +erased
-    tell.table("count", [{"kind": kind, "number": number} for kind, number in sorted(counts.items())])
-    tell.line({"summary": {"uid": options.uid, "erased": dict(counts), "remains": remains}})
+    printer.table("count", [{"kind": kind, "number": number} for kind, number in sorted(counts.items())])
+    printer.line({"summary": {"uid": options.uid, "erased": dict(counts), "remains": remains}})
     if remains:
-        tell.say("Run it again in some minutes.", style="bold yellow")
+        printer.say("Run it again in some minutes.", style="bold yellow")
         return ExitCode.FINDINGS
-    tell.say(f"Nothing is left of {options.uid}." if counts else f"There was nothing of {options.uid}.", style="green")
+    printer.say(
+        f"Nothing is left of {options.uid}." if counts else f"There was nothing of {options.uid}.", style="green"
+    )
     return ExitCode.DONE
 
 

@@ -13,7 +13,7 @@ from google.api_core.exceptions import GoogleAPIError
 from cli.commands.arguments import user_id
 from cli.commands.command import Command, CouldNotRun, ExitCode, Refused
 from cli.commands.confirmation import confirm
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.errors import TryLater
 from nightshift.ledger import grants
 from nightshift.ledger.entries import MOST_GRANTED, names_a_grant
@@ -31,16 +31,16 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     uid, tokens = options.uid, options.tokens
     entry_id = options.entry_id or f"grant-{secrets.token_hex(8)}"
     before = await grants.read(runtime, uid, entry_id)
     if before.tokens is not None:
-        return _tell(tell, uid, tokens, entry_id, before)
+        return _tell(printer, uid, tokens, entry_id, before)
     there = f"holds {before.wallet.balance:,}" if before.wallet else "does not exist yet"
     await confirm(options, f"Adds {_told(tokens)} to the wallet of {uid}, which {there}, as ledger entry {entry_id}.")
-    tell.line({"intent": {"uid": uid, "tokens": tokens, "entryId": entry_id}})
-    tell.say(f"Granting as ledger entry {entry_id}; should the answer be lost, repeat it with --entry-id {entry_id}")
+    printer.line({"intent": {"uid": uid, "tokens": tokens, "entryId": entry_id}})
+    printer.say(f"Granting as ledger entry {entry_id}; should the answer be lost, repeat it with --entry-id {entry_id}")
     try:
         after = await grants.grant(runtime, uid, tokens, entry_id)
     except (TryLater, GoogleAPIError) as doubt:
@@ -48,17 +48,17 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
         raise CouldNotRun(
             f"It is not known whether it was granted ({type(doubt).__name__}). Repeat: {again}"
         ) from doubt
-    return _tell(tell, uid, tokens, entry_id, after)
+    return _tell(printer, uid, tokens, entry_id, after)
 
 
-def _tell(tell: Tell, uid: str, tokens: int, entry_id: str, grant: grants.Grant) -> ExitCode:
+def _tell(printer: Printer, uid: str, tokens: int, entry_id: str, grant: grants.Grant) -> ExitCode:
     balance = grant.wallet.balance if grant.wallet else 0
     if grant.tokens != tokens:
         raise Refused(f"As {entry_id}, {uid} was granted {_told(grant.tokens or 0)} before. Nothing was changed.")
     did = "granted" if grant.is_new else "granted before: nothing was changed"
     fields = {"uid": uid, "tokens": tokens, "entryId": entry_id, "isNew": grant.is_new, "balance": balance}
-    tell.line({"grant": fields})
-    tell.say(f"{_told(tokens)} {did}; {uid} has {balance:,} now.", style="green")
+    printer.line({"grant": fields})
+    printer.say(f"{_told(tokens)} {did}; {uid} has {balance:,} now.", style="green")
     return ExitCode.DONE
 
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from cli.commands.arguments import document_id
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.standing import Standing, sentence
-from cli.commands.telling import Tell
+from cli.commands.job_state import JobState, sentence
+from cli.commands.printing import Printer
 from nightshift.database.lease import Lease
 from nightshift.pricing import shares, spending
 from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
 from nightshift.reports import backlog
-from nightshift.reports import story as stories
+from nightshift.reports import story as job_story
 from nightshift.reports.story import Story
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
@@ -48,24 +48,24 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--content", action="store_true", help="tell also what the user wrote and got")
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
-    story = await stories.read(runtime, options.job_id)
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
+    story = await job_story.read(runtime, options.job_id)
     if story is None:
         raise Refused(f"There is no job {options.job_id} in {runtime.settings.project}.")
     told = sentence(await _standing(runtime, story))
-    tell.say(told)
-    tell.line({"standing": told})
+    printer.say(told)
+    printer.line({"standing": told})
     job = {name: content for name, content in story.job.items() if name not in _CONTENT}
-    tell.record("job", {"jobId": story.job_id, **{name: job[name] for name in sorted(job, key=_place)}})
-    _tell_content(tell, story, options)
-    _tell_timeline(tell, story)
+    printer.record("job", {"jobId": story.job_id, **{name: job[name] for name in sorted(job, key=_place)}})
+    _tell_content(printer, story, options)
+    _tell_timeline(printer, story)
     entries = [{"entryId": entry_id, **_told_entry(entry)} for entry_id, entry in story.ledger.items()]
-    tell.table("ledgerEntry", entries)
-    tell.record("wallet", {"balance": story.wallet and story.wallet.get("balance")})
-    _tell_batch(runtime, tell, story)
-    await _tell_provider(runtime, tell, story)
+    printer.table("ledgerEntry", entries)
+    printer.record("wallet", {"balance": story.wallet and story.wallet.get("balance")})
+    _tell_batch(runtime, printer, story)
+    await _tell_provider(runtime, printer, story)
     note = story.notification
-    tell.record(
+    printer.record(
         "toldToTheUser",
         {
             "classification": story.classification is not None,
@@ -76,8 +76,8 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
     return ExitCode.DONE
 
 
-async def _standing(runtime: Runtime, story: Story) -> Standing:
-    standing = Standing(story=story, settings=runtime.settings, now=runtime.now())
+async def _standing(runtime: Runtime, story: Story) -> JobState:
+    standing = JobState(story=story, settings=runtime.settings, now=runtime.now())
     if story.job.get("status") != QUEUED:
         return standing
     try:
@@ -93,19 +93,19 @@ async def _standing(runtime: Runtime, story: Story) -> Standing:
     )
 
 
-def _tell_content(tell: Tell, story: Story, options: Namespace) -> None:
+def _tell_content(printer: Printer, story: Story, options: Namespace) -> None:
     for name in _CONTENT:
         content = story.job.get(name)
         if content is None:
             continue
         if options.content:
-            tell.record(name, content if isinstance(content, Mapping) else {name: content})
+            printer.record(name, content if isinstance(content, Mapping) else {name: content})
         else:
-            tell.say(f" {name} is hidden; --content shows it.", style="dim")
-    tell.line({"hidden": [name for name in _CONTENT if name in story.job and not options.content]})
+            printer.say(f" {name} is hidden; --content shows it.", style="dim")
+    printer.line({"hidden": [name for name in _CONTENT if name in story.job and not options.content]})
 
 
-def _tell_timeline(tell: Tell, story: Story) -> None:
+def _tell_timeline(printer: Printer, story: Story) -> None:
     """When the job took each of its steps, and how long after the one before."""
     times = {step: story.job.get(field) for step, field in _STEPS.items()}
     rows: list[dict[str, Any]] = []
@@ -114,25 +114,27 @@ def _tell_timeline(tell: Tell, story: Story) -> None:
         if isinstance(at, datetime):
             rows.append({"step": step, "at": at, "after": at - before if before else None})
             before = at
-    tell.table("step", rows)
+    printer.table("step", rows)
 
 
 def _told_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry.get(name) for name in ("kind", "amount", "createdAt")}
 
 
-def _tell_batch(runtime: Runtime, tell: Tell, story: Story) -> None:
+def _tell_batch(runtime: Runtime, printer: Printer, story: Story) -> None:
     batch_id = story.job.get("batchId")
     if story.batch is None:
-        tell.record("batch", {"batchId": batch_id, "status": "there is no such batch (any more)"} if batch_id else {})
+        printer.record(
+            "batch", {"batchId": batch_id, "status": "there is no such batch (any more)"} if batch_id else {}
+        )
         return
     lease = Lease.read(story.batch.get("lease"))
     held_until = lease.expires_at if lease and lease.is_live(runtime.now()) else None
     fields = {name: story.batch[name] for name in _OF_BATCH if name in story.batch}
-    tell.record("batch", {"batchId": batch_id, **fields, "heldUntil": held_until})
+    printer.record("batch", {"batchId": batch_id, **fields, "heldUntil": held_until})
 
 
-async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
+async def _tell_provider(runtime: Runtime, printer: Printer, story: Story) -> None:
     """What the provider itself says of the batch. Not its own words: they may quote a request."""
     remote_id = story.batch and story.batch.get("remoteId")
     if not isinstance(remote_id, str):
@@ -140,16 +142,16 @@ async def _tell_provider(runtime: Runtime, tell: Tell, story: Story) -> None:
     try:
         remote = await runtime.provider_for(Lane.parse(story.batch and story.batch.get("lane"))).retrieve(remote_id)
     except ValueError:
-        tell.record("provider", {"remoteId": remote_id, "status": "not asked: the batch names no lane"})
+        printer.record("provider", {"remoteId": remote_id, "status": "not asked: the batch names no lane"})
     except ProviderMissing as missing:
-        tell.record("provider", {"remoteId": remote_id, "status": f"not asked: {missing}"})
+        printer.record("provider", {"remoteId": remote_id, "status": f"not asked: {missing}"})
     except ProviderGone:
-        tell.record("provider", {"remoteId": remote_id, "status": "the provider has no such batch"})
+        printer.record("provider", {"remoteId": remote_id, "status": "the provider has no such batch"})
     except (ProviderTrouble, ProviderRefusal) as trouble:
-        tell.record("provider", {"remoteId": remote_id, "status": f"it does not say: {trouble}"})
+        printer.record("provider", {"remoteId": remote_id, "status": f"it does not say: {trouble}"})
     else:
         under_way = "cancelling" if remote.is_cancelling else "under way"
-        tell.record(
+        printer.record(
             "provider",
             {
                 "remoteId": remote_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cli.commands.telling import Tell, duration
+from cli.commands.printing import Printer, duration
 from nightshift.reports.backlog import LaneBacklog
 from nightshift.runtime import Runtime
 
@@ -16,9 +16,9 @@ _COLUMNS: Final = {
 }
 
 
-def tell_lanes(runtime: Runtime, tell: Tell, lanes: Sequence[LaneBacklog]) -> None:
+def tell_lanes(runtime: Runtime, printer: Printer, lanes: Sequence[LaneBacklog]) -> None:
     """The lanes in which jobs are queued."""
-    tell.table("lane", [_row(lane, runtime.now()) for lane in lanes], _COLUMNS)
+    printer.table("lane", [_row(lane, runtime.now()) for lane in lanes], _COLUMNS)
 
 
 def _row(lane: LaneBacklog, now: datetime) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import Final
 from cli.commands.arguments import document_id, moment
 from cli.commands.command import Command, CouldNotRun, ExitCode, Refused
 from cli.commands.confirmation import confirm
+from cli.commands.printing import Printer
 from cli.commands.retrying import retry_jobs
 from cli.commands.stopping import stop_batch
-from cli.commands.telling import Tell
 from nightshift.admission.retry import retry
 from nightshift.errors import JobRefused
-from nightshift.jobs import created as admissions
+from nightshift.jobs import created
 from nightshift.runtime import Runtime
 from nightshift.values.status import FAILED, PROCESSING, QUEUED
 
@@ -25,15 +25,15 @@ _NEXT: Final = {
 }
 
 
-async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     has_filter = any((options.code, options.type, options.lane, options.since))
     if has_filter != (options.kind == "jobs") or (options.id is None) != (options.kind == "jobs"):
         raise CouldNotRun("Name one job or batch by its id; or jobs by a filter: --code, --type, --lane, --since.")
     if options.kind == "jobs":
-        return await retry_jobs(runtime, options, tell)
+        return await retry_jobs(runtime, options, printer)
     if options.kind == "batch":
-        return await stop_batch(runtime, options, tell, "retry")
-    job = await admissions.read(runtime, options.id)
+        return await stop_batch(runtime, options, printer, "retry")
+    job = await created.read(runtime, options.id)
     if job:
         price = "its tokens were returned, and it costs nothing" if job.job.lane else "it is charged if it is admitted"
         await confirm(
@@ -45,12 +45,12 @@ async def _run(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
         status = await retry(runtime, options.id)
     except JobRefused as refusal:
         raise Refused(f"Job {options.id} is not run again. {refusal.message}") from refusal
-    now = await admissions.read(runtime, options.id)
+    now = await created.read(runtime, options.id)
     code = now.fields.get("errorCode") if now else None
-    tell.line({"job": {"jobId": options.id, "status": status, "errorCode": code}})
+    printer.line({"job": {"jobId": options.id, "status": status, "errorCode": code}})
     if status == FAILED:
         raise Refused(f"Job {options.id} was refused again: {code}.")
-    tell.say(f"Job {options.id} is {status}{_NEXT.get(status, '')}.", style="green")
+    printer.say(f"Job {options.id} is {status}{_NEXT.get(status, '')}.", style="green")
     return ExitCode.DONE
 
 

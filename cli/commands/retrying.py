@@ -14,12 +14,12 @@ from typing import Final
 
 from cli.commands.command import ExitCode, Refused
 from cli.commands.confirmation import confirm
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from cli.failed_jobs import Filter, failed_jobs
 from nightshift import job_types
 from nightshift.admission.retry import retry
 from nightshift.errors import JobRefused, TryLater
-from nightshift.jobs.created import Written
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.request import unaddressed_request
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.estimate import expected_usage
@@ -51,7 +51,7 @@ class _Done:
     left: Counter[str] = field(default_factory=Counter)
 
 
-async def retry_jobs(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCode:
+async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     """Run all of them again."""
     asked = Filter(before=runtime.now(), code=options.code, type=options.type, lane=options.lane, since=options.since)
     price = await _price(runtime, asked)
@@ -65,7 +65,7 @@ async def retry_jobs(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCo
     )
     done = await _run_again(runtime, asked)
     left, ran = done.left.total(), done.statuses.total() - done.statuses[FAILED]
-    tell.line(
+    printer.line(
         {
             "retry": {
                 "matched": price.jobs,
@@ -76,11 +76,11 @@ async def retry_jobs(runtime: Runtime, options: Namespace, tell: Tell) -> ExitCo
             }
         }
     )
-    tell.say(f"{ran:,} jobs run again.", style="green")
+    printer.say(f"{ran:,} jobs run again.", style="green")
     for reason, number in done.left.items():
-        tell.say(f"{number:,} were left as they are: {reason}", style="yellow")
+        printer.say(f"{number:,} were left as they are: {reason}", style="yellow")
     if refused := done.statuses[FAILED]:
-        tell.say(f"{refused:,} were refused again.", style="yellow")
+        printer.say(f"{refused:,} were refused again.", style="yellow")
     return ExitCode.FINDINGS if left or refused else ExitCode.DONE
 
 
@@ -95,7 +95,7 @@ async def _price(runtime: Runtime, asked: Filter) -> _Price:
     return price
 
 
-def _tokens(job: Written) -> int:
+def _tokens(job: JobDocument) -> int:
     try:
         speed = job.fields.get("speed")
         return job_types.find(job.job.type).tokens["instant" if speed == "instant" else "batch"]
@@ -103,7 +103,7 @@ def _tokens(job: Written) -> int:
         return 0
 
 
-def _usd(runtime: Runtime, job: Written) -> float:
+def _usd(runtime: Runtime, job: JobDocument) -> float:
     """What the provider is expected to charge; 0 for a job that cannot be asked for."""
     try:
         lane = Lane.parse(job.job.lane or lane_of(runtime.settings.model))
@@ -117,7 +117,7 @@ def _usd(runtime: Runtime, job: Written) -> float:
 async def _run_again(runtime: Runtime, asked: Filter) -> _Done:
     done = _Done()
 
-    async def run_one(job: Written) -> None:
+    async def run_one(job: JobDocument) -> None:
         try:
             done.statuses[await retry(runtime, job.job_id)] += 1
         except JobRefused as refusal:
@@ -131,8 +131,8 @@ async def _run_again(runtime: Runtime, asked: Filter) -> _Done:
     return done
 
 
-async def _some_at_once(jobs: AsyncIterator[Written]) -> AsyncIterator[list[Written]]:
-    some: list[Written] = []
+async def _some_at_once(jobs: AsyncIterator[JobDocument]) -> AsyncIterator[list[JobDocument]]:
+    some: list[JobDocument] = []
     async for job in jobs:
         some.append(job)
         if len(some) == _AT_ONCE:

@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from cli import terminal
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.telling import telling
+from cli.commands.printing import printing
 from nightshift import log, settings
 from nightshift.errors import InvalidSettings, NightshiftError
 from nightshift.log import where_raised
@@ -76,7 +76,7 @@ async def run(runtime: Runtime, options: Namespace) -> ExitCode:
     # A question names it: many an operator has two projects.
     options.project = runtime.settings.project
     try:
-        return await command.run(runtime, options, telling(runtime, as_json=options.as_json))
+        return await command.run(runtime, options, printing(runtime, as_json=options.as_json))
     except Refused as refusal:
         return _told(str(refusal), ExitCode.FINDINGS)
     except BrokenPipeError:

@@ -10,7 +10,7 @@ from typing import Final
 
 from cli.commands.command import Command, ExitCode
 from cli.commands.lanes import tell_lanes
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.batches import documents as batches
 from nightshift.pricing import spending
 from nightshift.reports import stats
@@ -19,7 +19,7 @@ from nightshift.runtime import Runtime
 from nightshift.values.status import CREATED
 
 
-async def _run(runtime: Runtime, _: Namespace, tell: Tell) -> ExitCode:
+async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
     counts, lanes, open_batches, spent_usd = await asyncio.gather(
         stats.count_by_status(runtime),
         backlogs(runtime),
@@ -28,10 +28,10 @@ async def _run(runtime: Runtime, _: Namespace, tell: Tell) -> ExitCode:
     )
     budget_usd = runtime.settings.daily_budget_usd
     oldest = min((lane.oldest_queued_at for lane in lanes if lane.oldest_queued_at), default=None)
-    tell.record("jobs", {**stats.summary(counts), "notAdmittedYet": counts[CREATED], "oldestQueuedAt": oldest})
-    tell_lanes(runtime, tell, lanes)
-    tell.record("batches", {"open": open_batches})
-    tell.record(
+    printer.record("jobs", {**stats.summary(counts), "notAdmittedYet": counts[CREATED], "oldestQueuedAt": oldest})
+    tell_lanes(runtime, printer, lanes)
+    printer.record("batches", {"open": open_batches})
+    printer.record(
         "today",
         {
             "day": runtime.today,

@@ -6,7 +6,7 @@ from typing import Final
 
 from cli.commands.command import CouldNotRun, ExitCode, Refused
 from cli.commands.confirmation import confirm
-from cli.commands.telling import Tell
+from cli.commands.printing import Printer
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import stop
 from nightshift.batches.batch import Batch
@@ -23,7 +23,7 @@ _TRIES: Final = 10
 _PAUSE_SECONDS: Final = 1.0
 
 
-async def stop_batch(runtime: Runtime, options: Namespace, tell: Tell, wish: Stop) -> ExitCode:
+async def stop_batch(runtime: Runtime, options: Namespace, printer: Printer, wish: Stop) -> ExitCode:
     """Stop a batch as is wished, once it was confirmed."""
     batch = await _stoppable(runtime, options.id)
     await confirm(
@@ -34,13 +34,15 @@ async def stop_batch(runtime: Runtime, options: Namespace, tell: Tell, wish: Sto
     later = await _stopped(runtime, batch.batch_id, wish)
     now = await batches.read(runtime, batch.batch_id)
     status = now.status if now else None
-    tell.line({"batch": {"batchId": batch.batch_id, "stop": wish, "status": status, "later": later}})
+    printer.line({"batch": {"batchId": batch.batch_id, "stop": wish, "status": status, "later": later}})
     if now is None or not now.is_open:
-        tell.say(f"Batch {batch.batch_id} is closed: {status}.", style="green")
+        printer.say(f"Batch {batch.batch_id} is closed: {status}.", style="green")
     elif later:
-        tell.say(f"It is on record that batch {batch.batch_id} stops; the next tick goes on with it ({later}).")
+        printer.say(f"It is on record that batch {batch.batch_id} stops; the next tick goes on with it ({later}).")
     else:
-        tell.say(f"Batch {batch.batch_id} was asked to stop. It is closed by the tick after the provider has ended it.")
+        printer.say(
+            f"Batch {batch.batch_id} was asked to stop. It is closed by the tick after the provider has ended it."
+        )
     return ExitCode.DONE
 
 

@@ -12,7 +12,7 @@ from google.cloud.firestore import DELETE_FIELD, FieldFilter
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, LANES, LEDGER, NOTIFICATIONS, WALLETS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.pages import pages
-from nightshift.jobs.created import Written, written
+from nightshift.jobs.created import JobDocument, written
 from nightshift.jobs.documents import FORMER_BATCH_IDS, jobs_where
 from nightshift.runtime import Runtime
 from nightshift.values.status import Status
@@ -24,7 +24,7 @@ _FIELDS: Final = (
 )
 
 
-async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> AsyncIterator[list[Written]]:
+async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> AsyncIterator[list[JobDocument]]:
     """The user's jobs, all or those in one status, a page at a time, without their inputs and results."""
     query = jobs_where(runtime, userId=uid, **({"status": status} if status else {}))
     async for page in pages(query.select(_FIELDS)):

@@ -31,7 +31,7 @@ from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
 from nightshift.errors import LeaseHeld, TryLater
 from nightshift.images import uploads
 from nightshift.jobs.cancel import LIVE, cancel_all
-from nightshift.jobs.created import Written
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.settlements import batches_left
 from nightshift.runtime import Runtime
 
@@ -151,7 +151,7 @@ class _Erasure:
         if await erasures.count_jobs(self._runtime, self._uid):
             yield Remains(sentence="Jobs that came while it ran; the user's devices may write for up to an hour.")
 
-    def _is_free(self, job: Written) -> bool:
+    def _is_free(self, job: JobDocument) -> bool:
         """Whether a job can be erased now; if not, why is kept."""
         if job.fields.get("status") in LIVE:
             self._left["they came, or moved, while it ran"] += 1

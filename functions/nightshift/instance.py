@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
 
     from nightshift.admission.charges import Charges
-    from nightshift.batches.lane_cache import LaneMemory
-    from nightshift.database.gathering import Gathering
+    from nightshift.batches.lane_cache import LaneCache
+    from nightshift.database.grouped_calls import GroupedCalls
     from nightshift.instant.pace import Pace
     from nightshift.pricing.shares import SpentShares
     from nightshift.pricing.spending import DayBudget
@@ -37,7 +37,7 @@ class Instance:
         self.bodies_on_their_way = 0
 
     @cached_property
-    def reads(self) -> "Gathering[str, DocumentSnapshot[Any]]":
+    def reads(self) -> "GroupedCalls[str, DocumentSnapshot[Any]]":
         """Reads of single documents, which share calls."""
         from nightshift.database.reads import new_reads
 
@@ -58,11 +58,11 @@ class Instance:
         return asyncio.Semaphore(PORTIONS_AT_ONCE)
 
     @cached_property
-    def lanes(self) -> "LaneMemory":
+    def lanes(self) -> "LaneCache":
         """Until when each lane need not be looked at."""
-        from nightshift.batches.lane_cache import LaneMemory
+        from nightshift.batches.lane_cache import LaneCache
 
-        return LaneMemory(self._runtime)
+        return LaneCache(self._runtime)
 
     @cached_property
     def day_budget(self) -> "DayBudget":

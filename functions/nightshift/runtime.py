@@ -46,9 +46,9 @@ class Runtime:
         """The day in UTC, as `2025-06-19`."""
         return self.now().astimezone(UTC).date().isoformat()
 
-    def budget(self, seconds: float) -> "Budget":
-        """A time budget that starts now."""
-        return Budget(self.now, self.now() + timedelta(seconds=seconds))
+    def time_limit(self, seconds: float) -> "TimeLimit":
+        """A time limit that begins now."""
+        return TimeLimit(self.now, self.now() + timedelta(seconds=seconds))
 
     @cached_property
     def firestore(self) -> "AsyncClient":
@@ -101,7 +101,7 @@ class Runtime:
         return self.providers.named(lane.provider)
 
 
-class Budget:
+class TimeLimit:
     """How long a run may go on.
 
     It is asked between two steps, so a run stops cleanly and leaves the rest to the next.
@@ -111,12 +111,12 @@ class Budget:
         self._now = now
         self._ends_at = ends_at
 
-    def share(self, part: float) -> "Budget":
+    def share(self, part: float) -> "TimeLimit":
         """A part, from 0 to 1, of the time that is left of it now."""
         now = self._now()
-        return Budget(self._now, now + (self._ends_at - now) * part)
+        return TimeLimit(self._now, now + (self._ends_at - now) * part)
 
     @property
-    def is_spent(self) -> bool:
+    def is_over(self) -> bool:
         """Whether no further step may be begun."""
         return self._now() >= self._ends_at

@@ -1,7 +1,7 @@
 """Every setting, read from the environment and validated in one place.
 
 A wrong setting stops the start with a sentence that names it; so does a `NIGHTSHIFT_…` variable that nobody
-knows, since it is most likely a misspelt one. Names, defaults and meanings are those of the README's table.
+knows, since it is most likely a misspelt one. Names, defaults and meanings are those of docs/SETTINGS.md.
 
 Blanks and line ends around a value are cut off: files and secrets often end in one. Any other invisible character is
 refused, since a key that holds one is refused by its provider for ever.

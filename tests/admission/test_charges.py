@@ -226,7 +226,7 @@ async def test_the_tick_rescues_in_groups(world: World, charging: list[list[str]
     world.pass_time(seconds=121)
     runtime = world.operators_runtime()
 
-    assert await rescue(runtime, runtime.budget(60)) == 40
+    assert await rescue(runtime, runtime.time_limit(60)) == 40
 
     assert [len(job_ids) for job_ids in charging] == [16, 16, 8]
     await world.finish()

@@ -197,8 +197,8 @@ async def test_no_duty_of_a_tick_takes_the_time_of_those_after_it(
     queued = await world.submit("alice")
     assert (await world.job(queued))["status"] == "queued"
 
-    async def endless(_: Any, budget: Any) -> int:
-        while not budget.is_spent:
+    async def endless(_: Any, time_limit: Any) -> int:
+        while not time_limit.is_over:
             world.pass_time(seconds=1)
         return 0
 

@@ -76,7 +76,7 @@ async def test_an_older_version_cannot_read_a_shard_of_our_lines(world: World) -
     assert await world.tick() == 200
 
     shards = (await _shards(world)).values()
-    assert {frozenset(shard) for shard in shards} == {frozenset({"file", "stretch", "isSettled"})}
+    assert {frozenset(shard) for shard in shards} == {frozenset({"file", "byteRange", "isSettled"})}
     (batch,) = await world.batches()
     first = (await world.artifact(batch["id"], "output.jsonl")).splitlines()[0]
     assert set(json.loads(first)) == {"jobId", "text", "stop", "usage"}
@@ -243,13 +243,13 @@ async def test_a_message_that_is_no_call_is_dealt_with(world: World, message: di
 def test_stretches_join_to_the_file_and_no_line_is_cut(
     lines: list[bytes], ends_with_newline: bool, most_lines: int, chunk_bytes: int
 ) -> None:
-    """Whatever the chunks, the stretches are the file, each ends at a newline, and none has too many lines."""
+    """Whatever the chunks, the byte_ranges are the file, each ends at a newline, and none has too many lines."""
     content = b"\n".join(lines) + (b"\n" if ends_with_newline else b"")
     cutter = Cutter(most_lines)
     for start in range(0, len(content), chunk_bytes):
         cutter.feed(content[start : start + chunk_bytes])
-    stretches = cutter.stretches()
-    parts = [content[stretch.start : stretch.end] for stretch in stretches]
+    byte_ranges = cutter.byte_ranges()
+    parts = [content[byte_range.start : byte_range.end] for byte_range in byte_ranges]
     assert b"".join(parts) == content
     assert all(part.endswith(b"\n") for part in parts[:-1])
     assert all(part.count(b"\n") <= most_lines for part in parts)
@@ -259,7 +259,7 @@ def test_a_file_of_very_many_lines_has_a_bounded_number_of_shards() -> None:
     """Shards are joined rather than made without end; together they are still the file."""
     cutter = Cutter(1)
     cutter.feed(b"x\n" * 1_001)
-    stretches = cutter.stretches()
-    assert len(stretches) <= 200
-    assert (stretches[0].start, stretches[-1].end) == (0, 2_002)
-    assert all(earlier.end == later.start for earlier, later in itertools.pairwise(stretches))
+    byte_ranges = cutter.byte_ranges()
+    assert len(byte_ranges) <= 200
+    assert (byte_ranges[0].start, byte_ranges[-1].end) == (0, 2_002)
+    assert all(earlier.end == later.start for earlier, later in itertools.pairwise(byte_ranges))

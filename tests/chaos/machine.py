@@ -21,7 +21,7 @@ from local.openai_server.batches import TERMINAL
 from nightshift.instant import answer
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
-from tests.chaos.model import Kind, Model, Seen, Speed, Written
+from tests.chaos.model import JobDocument, Kind, Model, ProviderListing, Speed
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -160,7 +160,7 @@ class Night(RuleBasedStateMachine):
             owner = uid if kind == "photo" else USERS[uid == USERS[0]]
             fields["input"] = {"imageUri": await self._world.upload(owner)}
         job_id = f"job{len(self._model.written)}"
-        self._model.written[job_id] = Written(uid=uid, kind=kind, speed=speed)
+        self._model.written[job_id] = JobDocument(uid=uid, kind=kind, speed=speed)
         COUNT.jobs += 1
         await self._world.write(uid, job_id, **fields)
         deliveries: dict[str, list[Invocation]] = {
@@ -319,13 +319,13 @@ class Night(RuleBasedStateMachine):
         if self._traffic.deaths > deaths:
             self._world.set_env()
 
-    async def _seen(self) -> Seen:
+    async def _seen(self) -> ProviderListing:
         world = self._world
         ledgers = await asyncio.gather(*(world.documents(f"wallets/{uid}/ledger") for uid in USERS))
         jobs, notifications, classifications, wallets = await asyncio.gather(
             *(world.documents(name) for name in ("ai_jobs", "notifications", "classifications", "wallets"))
         )
-        return Seen(
+        return ProviderListing(
             jobs=jobs,
             notifications=notifications,
             classifications=classifications,

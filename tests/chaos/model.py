@@ -34,7 +34,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class JobDocument:
     """A job as its user wrote it."""
 
     uid: str
@@ -43,7 +43,7 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ProviderListing:
     """All that a project and its provider hold at one moment."""
 
     jobs: Documents
@@ -60,11 +60,11 @@ class Model:
     """What users did, and what was last seen of it."""
 
     granted: Counter[str] = field(default_factory=Counter)
-    written: dict[str, Written] = field(default_factory=dict)
+    written: dict[str, JobDocument] = field(default_factory=dict)
     _ended: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _ages: dict[str, int] = field(default_factory=dict)
 
-    def check(self, seen: Seen) -> None:
+    def check(self, seen: ProviderListing) -> None:
         """Demand all that must be true at any moment."""
         assert set(seen.jobs) == set(self.written), "no job is lost, none appears"
         charged: Counter[str] = Counter()
@@ -81,14 +81,14 @@ class Model:
             assert sum(entry["amount"] for entry in seen.ledgers[uid].values()) == wallet["balance"]
         self._check_live(seen)
 
-    def check_end(self, seen: Seen) -> None:
+    def check_end(self, seen: ProviderListing) -> None:
         """Demand what must be true when nothing is under way any more."""
         self.check(seen)
         unfinished = {job_id: job["status"] for job_id, job in seen.jobs.items() if _AGE[job["status"]] < 2}
         assert not unfinished, "every job has ended"
         assert not list(seen.live), "nothing is live at the provider"
 
-    def _check_life(self, job_id: str, written: Written, job: Mapping[str, Any]) -> None:
+    def _check_life(self, job_id: str, written: JobDocument, job: Mapping[str, Any]) -> None:
         age = _AGE[job["status"]]
         assert age >= self._ages.get(job_id, 0), f"{job_id} goes one way"
         if written.speed == "batch":
@@ -101,7 +101,7 @@ class Model:
             assert self._ended.setdefault(job_id, job) == job, f"the end of {job_id} is final"
 
     @staticmethod
-    def _check_end(written: Written, job: Mapping[str, Any]) -> None:
+    def _check_end(written: JobDocument, job: Mapping[str, Any]) -> None:
         status = job["status"]
         assert (status == "completed") == ("result" in job)
         if written.kind in REFUSED_KINDS:
@@ -115,7 +115,7 @@ class Model:
             assert job["errorCode"] in possible, f"{job['errorCode']} is no reason for a job of the kind {written.kind}"
 
     @staticmethod
-    def _check_documents(job_id: str, job: Mapping[str, Any], seen: Seen) -> None:
+    def _check_documents(job_id: str, job: Mapping[str, Any], seen: ProviderListing) -> None:
         status = job["status"]
         assert (job_id in seen.notifications) == (_AGE[status] == 2), f"{job_id} has a notification if it has ended"
         assert (job_id in seen.classifications) == (status == "completed")
@@ -124,7 +124,7 @@ class Model:
             assert seen.notifications[job_id]["type"] == "job_completed"
 
     @staticmethod
-    def _charged(job_id: str, written: Written, job: Mapping[str, Any], ledger: Documents) -> int:
+    def _charged(job_id: str, written: JobDocument, job: Mapping[str, Any], ledger: Documents) -> int:
         """What the job has cost its user by now, which must follow from its status."""
         charge, refund = ledger.get(f"{job_id}.charge"), ledger.get(f"{job_id}.refund")
         match job["status"]:
@@ -142,7 +142,7 @@ class Model:
         return tokens if refund is None else 0
 
     @staticmethod
-    def _check_live(seen: Seen) -> None:
+    def _check_live(seen: ProviderListing) -> None:
         """A job is in one live batch at most; a batch made twice, by a lost answer, is the tick's to cancel."""
         batch_of: dict[str, str] = {}
         for batch_id, job_ids in seen.live:

@@ -24,7 +24,9 @@ def stand_ins(folder: Path) -> Path:
     program = Path(__file__).with_name("program.py")
     for name in ("gcloud", "npx"):
         # -S: some 150 of them are started, and need none of the installed packages.
-        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{program}" {name} "$@"\n')
+        # And each compiles our modules anew, unless it may keep what it compiled.
+        keeps = f'export PYTHONPYCACHEPREFIX="{folder}/compiled" PYTHONDONTWRITEBYTECODE=\n'
+        (folder / name).write_text(f'#!/bin/sh\n{keeps}exec "{sys.executable}" -S "{program}" {name} "$@"\n')
         (folder / name).chmod(0o755)
     (folder / "scheduler" / "__init__.py").touch()
     main = "import sys\nfrom tests.deploy.program import main\nsys.exit(main(['scheduler', *sys.argv[1:]]))\n"

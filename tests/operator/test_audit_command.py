@@ -1,13 +1,13 @@
-"""`./nightshift audit`, as an operator runs it: a process of its own that has the environment and no more."""
+"""`./nightshift audit`, as an operator runs it."""
 
 import pytest
 
 from tests.support.auditing import spend_a_night, told
-from tests.support.operating import asked, nightshift
+from tests.support.operating import asked, nightshift, operate
 from tests.support.world import World
 
 
-async def test_a_clean_database_exits_zero(world: World) -> None:
+async def test_a_clean_database_exits_zero(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The audit lists what it looked at and what it skipped, and says that it found nothing."""
     await spend_a_night(world)
 
@@ -17,24 +17,27 @@ async def test_a_clean_database_exits_zero(world: World) -> None:
     assert "4 jobs" in output
     assert "No finding." in output
 
-    code, output, complaints = await nightshift("audit", OPENAI_API_KEY="")
+    code, output, complaints = await operate(world, capsys, "audit", openai_api_key=None)
 
     assert (code, complaints) == (0, "")
     assert "Skipped: provider, since OPENAI_API_KEY is not set." in output
 
 
-async def test_findings_are_a_table_and_exit_one(world: World) -> None:
+async def test_findings_are_a_table_and_exit_one(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table says where and what; --repair adds what was done, or why nothing was."""
+    monkeypatch.setenv("COLUMNS", "200")
     await spend_a_night(world)
     await world.firestore.document("notifications/answered").delete()
     await world.firestore.document("notifications/declined").update({"type": "other"})
 
-    code, output, _ = await nightshift("audit")
+    code, output, _ = await operate(world, capsys, "audit")
     assert code == 1
     assert "ai_jobs/answered" in output
     assert "2 findings, 0 mended." in output
 
-    code, output, _ = await nightshift("audit", "--repair", "--yes")
+    code, output, _ = await operate(world, capsys, "audit", "--repair", "--yes")
     assert code == 1
     assert "Mended: Its notification was written" in output
     assert "Left alone: the user may have read it." in output
@@ -72,17 +75,17 @@ async def test_a_wrong_setting_is_one_sentence_and_exits_two(
     assert len(complaints.splitlines()) == 1
 
 
-async def test_it_asks_before_it_mends_anything(world: World) -> None:
+async def test_it_asks_before_it_mends_anything(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A no changes nothing, and without a terminal there is no yes but --yes."""
     await spend_a_night(world)
     await world.firestore.document("wallets/alice").update({"balance": 0})
 
-    refused = await asked("n", "audit", "--repair")
-    unasked = await nightshift("audit", "--repair")
+    refused = await asked(world, capsys, "n", "audit", "--repair")
+    unasked = await operate(world, capsys, "audit", "--repair")
 
     assert (refused[0], refused[1], unasked[0], unasked[1]) == (1, "", 2, "")
     for complaints in (refused[2], unasked[2]):
         assert f"In {world.project}: Mends what is certain, each as it is found: " in complaints
     assert (await world.read("wallets/alice"))["balance"] == 0
-    assert (await asked("yes", "audit", "--repair"))[0] == 1
+    assert (await asked(world, capsys, "yes", "audit", "--repair"))[0] == 1
     assert (await world.read("wallets/alice"))["balance"] == 7

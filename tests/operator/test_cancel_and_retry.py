@@ -21,18 +21,18 @@ async def batch_under_way(world: World) -> str:
     return str((await world.batches())[0]["id"])
 
 
-async def test_a_job_is_cancelled_once_it_was_confirmed(world: World) -> None:
+async def test_a_job_is_cancelled_once_it_was_confirmed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The question names the job, its user and what becomes of the tokens; without a yes nothing changes."""
     await batch_under_way(world)
 
-    code, _, complaints = await asked("n", "cancel", "job", "job-1")
+    code, _, complaints = await asked(world, capsys, "n", "cancel", "job", "job-1")
     question = (
         "Cancels job job-1 of alice, which is processing: its user gets a notification, and its tokens come back."
     )
     assert (code, question in complaints) == (1, True)
     assert (await world.job("job-1"))["status"] == "processing"
 
-    code, output, _ = await asked("y", "cancel", "job", "job-1")
+    code, output, _ = await asked(world, capsys, "y", "cancel", "job", "job-1")
     assert code == 0
     assert "Job job-1 is cancelled; its user has a notification, and its tokens come back." in output
     assert (await world.job("job-1"))["status"] == "cancelled"
@@ -82,11 +82,13 @@ async def test_a_batch_is_stopped_and_told_where_it_stands(world: World, capsys:
     await assert_promises_kept(world)
 
 
-async def test_the_question_about_a_batch_names_what_becomes_of_its_jobs(world: World) -> None:
+async def test_the_question_about_a_batch_names_what_becomes_of_its_jobs(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its state, its size and its lane, and what is done with what is not answered."""
     batch_id = await batch_under_way(world)
 
-    code, _, complaints = await asked("n", "retry", "batch", batch_id)
+    code, _, complaints = await asked(world, capsys, "n", "retry", "batch", batch_id)
 
     assert code == 1
     assert f"Stops batch {batch_id} (submitted, openai:/v1/chat/completions:gpt-5-mini, jobs: 1)." in complaints
@@ -142,14 +144,16 @@ async def test_a_batch_that_stays_leased_is_not_stopped(
     assert "stop" not in (await world.batches())[0]
 
 
-async def test_a_job_is_run_again_and_its_price_is_printed_before(world: World) -> None:
+async def test_a_job_is_run_again_and_its_price_is_printed_before(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It failed and was refunded, so it costs nothing."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
     await world.give("alice", 1)
     await world.submit("alice", "job-1")
     await world.finish()
 
-    code, output, complaints = await asked("y", "retry", "job", "job-1")
+    code, output, complaints = await asked(world, capsys, "y", "retry", "job", "job-1")
 
     assert code == 0
     assert "which is failed: its tokens were returned, and it costs nothing. Its notification is deleted." in complaints

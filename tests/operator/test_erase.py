@@ -341,17 +341,17 @@ async def test_without_an_auth_emulator_the_account_is_listed_as_skipped(
     assert "The account was not looked for: no Auth emulator answers." in output
 
 
-async def test_it_is_done_only_if_the_uid_is_typed(world: World) -> None:
+async def test_it_is_done_only_if_the_uid_is_typed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A yes is not enough, since nothing brings a user back."""
     await spent_night(world)
     before = await left_of(world, "alice")
 
-    code, _, complaints = await asked("yes", "erase", "alice")
+    code, _, complaints = await asked(world, capsys, "yes", "erase", "alice")
     assert (code, "Type alice to go on" in complaints) == (1, True)
     assert "2 jobs" in complaints
     assert await left_of(world, "alice") == before
 
-    code, output, _ = await asked("alice", "erase", "alice")
+    code, output, _ = await asked(world, capsys, "alice", "erase", "alice")
     assert (code, "Nothing is left of alice." in output) == (0, True)
     assert await left_of(world, "alice") == []
 

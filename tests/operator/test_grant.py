@@ -111,9 +111,11 @@ async def test_without_a_terminal_and_without_yes_nothing_is_changed(world: Worl
 
 
 @pytest.mark.parametrize(("answer", "code", "balance"), [("y", 0, 5), ("n", 1, None), ("", 1, None)])
-async def test_on_a_terminal_it_asks(world: World, answer: str, code: int, balance: int | None) -> None:
+async def test_on_a_terminal_it_asks(
+    world: World, capsys: pytest.CaptureFixture[str], answer: str, code: int, balance: int | None
+) -> None:
     """Only a yes is a yes."""
-    ended, _, complaints = await asked(answer, "grant", "alice", "5", "--entry-id", "gift")
+    ended, _, complaints = await asked(world, capsys, answer, "grant", "alice", "5", "--entry-id", "gift")
 
     assert "Adds 5 tokens to the wallet of alice, which does not exist yet, as ledger entry gift." in complaints
     assert ended == code

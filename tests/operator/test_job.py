@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
-from cli.commands.telling import dollars
+from cli.commands.printing import dollars
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from nightshift.admission.admit import rescue_one
 from nightshift.instant import answer
-from nightshift.jobs import created as admissions
+from nightshift.jobs import created
 from tests.instant.test_instant import CHAT
 from tests.support.auditing import spend_a_night
 from tests.support.operating import operate
@@ -267,7 +267,7 @@ async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_was_rescued
     assert "It waits since attempt 1: the day's budget is spent." in (await _story(world, capsys, job_id))["standing"]
 
     rescued = await world.write("alice", speed="instant")
-    written = await admissions.read(world.operators_runtime(), rescued)
+    written = await created.read(world.operators_runtime(), rescued)
     assert written
     await rescue_one(world.operators_runtime(), written)
     standing = (await _story(world, capsys, rescued))["standing"]

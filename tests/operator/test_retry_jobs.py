@@ -29,15 +29,19 @@ async def failed_night(world: World) -> None:
     assert len(await world.jobs("failed")) == 6
 
 
-async def test_those_that_match_run_again_once_count_and_price_are_confirmed(world: World) -> None:
+async def test_those_that_match_run_again_once_count_and_price_are_confirmed(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without a yes nothing changes; the others are left alone."""
     await failed_night(world)
 
-    code, _, complaints = await asked("n", "retry", "jobs", "--code", "provider_rejected", "--since", "2h")
+    code, _, complaints = await asked(
+        world, capsys, "n", "retry", "jobs", "--code", "provider_rejected", "--since", "2h"
+    )
     assert (code, "Runs 3 jobs again, at about US$ 0.00 to the provider" in complaints) == (1, True)
     assert len(await world.jobs("failed")) == 6
 
-    code, output, _ = await asked("y", "retry", "jobs", "--code", "provider_rejected", "--since", "2h")
+    code, output, _ = await asked(world, capsys, "y", "retry", "jobs", "--code", "provider_rejected", "--since", "2h")
     assert (code, "3 jobs run again." in output) == (0, True)
     assert {*await world.jobs("failed")} == {"rude-1", "rude-2", "poor"}
     await world.finish()

@@ -18,7 +18,7 @@ from nightshift.database.commits import READ
 from nightshift.runtime import Runtime
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import Fault, Rpc
-from tests.support.operating import asked, environment, nightshift, operate
+from tests.support.operating import asked_apart, environment, nightshift, operate
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import World
 
@@ -181,9 +181,18 @@ async def test_who_stops_listening_gets_no_traceback(world: World) -> None:
         assert await process.communicate() == (b"", b"")
 
 
+async def test_a_question_is_answered_on_a_terminal(world: World) -> None:
+    """The script is a process with a terminal of its own."""
+    code, output, complaints = await asked_apart("y", "grant", "alice", "5", "--entry-id", "gift")
+
+    assert (code, "Go on? [y/N] " in complaints) == (0, True)
+    assert "alice" in output
+    assert (await world.read("wallets/alice"))["balance"] == 5
+
+
 async def test_ctrl_c_at_the_question_changes_nothing(world: World) -> None:
     """It ends with a word and no traceback."""
-    code, _, complaints = await asked(None, "grant", "alice", "5")
+    code, _, complaints = await asked_apart(None, "grant", "alice", "5")
 
     assert code == 2
     assert complaints.endswith("Interrupted.\n")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import terminal
-from cli.commands import confirmation, telling
+from cli.commands import confirmation, printing
 from cli.commands.command import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_every_way_to_tell_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences, records, tables and growing rows for people; JSON for programs, keys included."""
     tty = begun(monkeypatch)
     at = type("At", (), {"now": None})()
-    for tell in (telling.ForPeople(at), telling.ForPrograms()):
+    for tell in (printing.ForPeople(at), printing.ForPrograms()):
         fields: dict[str, Any] = {"name": HOSTILE, "of": {HOSTILE: 1}, HOSTILE: HOSTILE}
         tell.say(HOSTILE, style="bold")
         tell.line(fields)

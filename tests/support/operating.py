@@ -1,4 +1,8 @@
-"""The operator's commands as tests run them: in this process, with the functions' clock, or as a process of its own."""
+"""The operator's commands as tests run them: in this process, with the functions' clock, or as a process of its own.
+
+A process takes a second to load what this one has loaded. It is for what only a process shows: its environment, what
+its streams carry, its signals.
+"""
 
 import asyncio
 import os
@@ -8,6 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -36,11 +41,20 @@ async def nightshift(*arguments: str, **changes: str | None) -> tuple[int, str, 
     return await _ended(await _started(arguments, changes, stdin=DEVNULL))
 
 
-async def asked(answer: str | None, *arguments: str) -> tuple[int, str, str]:
-    """Run a command whose standard input is a terminal, and answer its question; returns what `operate` does.
+async def asked(world: World, capsys: pytest.CaptureFixture[str], answer: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a command here whose standard input is a terminal, and answer its question; returns what `operate` does."""
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, f"{answer}\n".encode())
+        with open(terminal, closefd=False) as stdin, patch.object(sys, "stdin", stdin):  # noqa: ASYNC230
+            return await operate(world, capsys, *arguments)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
-    None: the question is interrupted, as by Ctrl-C.
-    """
+
+async def asked_apart(answer: str | None, *arguments: str) -> tuple[int, str, str]:
+    """The same as a process of its own; None: its question is interrupted, as by Ctrl-C."""
     keyboard, terminal = os.openpty()
     try:
         process = await _started(arguments, {}, stdin=terminal)

@@ -26,13 +26,13 @@ from nightshift.images.image_uri import is_web_address
 from nightshift.instant import transitions as realtime
 from nightshift.instant.realtime import Taken, is_due, is_under_way
 from nightshift.job_types.base import JobType, reasons
-from nightshift.jobs import created as admissions
-from nightshift.jobs.created import Written
+from nightshift.jobs import created
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
 from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.providers.registry import lane_of
-from nightshift.runtime import Budget, Runtime
+from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
 from nightshift.values.status import CREATED
@@ -54,7 +54,7 @@ async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
     Raises:
         LeaseHeld: somebody answers it in real time; who comes again later finds it answered, or may take it up.
     """
-    job = await admissions.read(runtime, job_id)
+    job = await created.read(runtime, job_id)
     if job is None:
         return None
     match job.fields.get("status"):
@@ -68,15 +68,15 @@ async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
             return None
 
 
-async def rescue(runtime: Runtime, budget: Budget) -> int:
+async def rescue(runtime: Runtime, time_limit: TimeLimit) -> int:
     """Admit the jobs whose event was lost. Returns how many were started."""
     latest = runtime.now() - timedelta(seconds=runtime.settings.rescue_seconds)
-    job_ids = await admissions.created_before(runtime, latest)
+    job_ids = await created.created_before(runtime, latest)
     rescued = 0
     for first in range(0, len(job_ids), _RESCUES_AT_ONCE):
         bunch = job_ids[first : first + _RESCUES_AT_ONCE]
         # Read before any is admitted, so that those of one user share a charge.
-        read = await asyncio.gather(*(admissions.read(runtime, job_id) for job_id in bunch))
+        read = await asyncio.gather(*(created.read(runtime, job_id) for job_id in bunch))
         jobs = [job for job in read if job and job.fields.get("status") == CREATED]
         outcomes = await asyncio.gather(*(rescue_one(runtime, job) for job in jobs), return_exceptions=True)
         for job_id, outcome in zip((job.job_id for job in jobs), outcomes, strict=True):
@@ -87,12 +87,12 @@ async def rescue(runtime: Runtime, budget: Budget) -> int:
                 where = where_raised(outcome)
                 log.error("rescue_failed", job_id=job_id, error=type(outcome).__name__, where=where)
         rescued += sum(isinstance(outcome, Lane) for outcome in outcomes)
-        if budget.is_spent:
+        if time_limit.is_over:
             break
     return rescued
 
 
-async def rescue_one(runtime: Runtime, job: Written) -> Lane | None:
+async def rescue_one(runtime: Runtime, job: JobDocument) -> Lane | None:
     """Charge and start a job that is still `created`, or refuse it; an instant one is due at once, for anybody.
 
     Returns:
@@ -102,7 +102,7 @@ async def rescue_one(runtime: Runtime, job: Written) -> Lane | None:
     return started if isinstance(started, Lane) else None
 
 
-async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Taken | None:
+async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane | Taken | None:
     """See `admit`. With `answers`, the caller answers the job if it is an instant one."""
     title = "Your request"
     try:
@@ -120,7 +120,7 @@ async def _admit(runtime: Runtime, job: Written, *, answers: bool) -> Lane | Tak
             runtime, job, lane=lane, tokens=tokens, priority=request.priority, start=start
         )
     except JobRefused as refusal:
-        await admissions.refuse(runtime, job, refusal, title)
+        await created.refuse(runtime, job, refusal, title)
         log.info("job_refused", job_id=job.job_id, code=refusal.code)
         return None
     if not is_instant:
@@ -139,7 +139,7 @@ def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
     return Start(next_attempt_at=realtime.lease_end(runtime) if is_taken else runtime.now(), is_taken=is_taken)
 
 
-async def _taken_over(runtime: Runtime, written: Written) -> Taken | None:
+async def _taken_over(runtime: Runtime, written: JobDocument) -> Taken | None:
     """A job that is answered in real time, if it is due; one in a batch, or that waits, needs nobody now."""
     job = job_from(written.job_id, written.fields, written.update_time)
     if is_under_way(job, runtime.now()):
@@ -147,7 +147,7 @@ async def _taken_over(runtime: Runtime, written: Written) -> Taken | None:
     return await realtime.take_up(runtime, job) if is_due(job, runtime.now()) else None
 
 
-def _lane_on_record(job: Written) -> Lane | None:
+def _lane_on_record(job: JobDocument) -> Lane | None:
     try:
         return Lane.parse(job.fields.get("lane"))
     except ValueError:
@@ -156,7 +156,7 @@ def _lane_on_record(job: Written) -> Lane | None:
         return None
 
 
-def _check_request(job: Written) -> JobRequest:
+def _check_request(job: JobDocument) -> JobRequest:
     check_job_id(job.job_id)
     if job.is_too_large:
         raise JobRefused("invalid_input", "The job's document is too large.")
@@ -166,7 +166,7 @@ def _check_request(job: Written) -> JobRequest:
         raise JobRefused("invalid_input", f"The job is not valid: {reasons(invalid)}.") from None
 
 
-def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None:
+def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> None:
     """It counts from when the job was written: that its event comes late is not the user's fault."""
     seconds = runtime.settings.min_deadline_seconds
     nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
@@ -175,7 +175,7 @@ def _check_deadline(runtime: Runtime, job: Written, request: JobRequest) -> None
 
 
 async def _check_input(
-    runtime: Runtime, job: Written, job_type: JobType[Any], request: JobRequest, tokens: int
+    runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, tokens: int
 ) -> int | None:
     """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)

@@ -40,9 +40,9 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP, FieldFilter
 from nightshift.database import reads
 from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
-from nightshift.database.gathering import Gathered, Gathering
+from nightshift.database.grouped_calls import Group, GroupedCalls
 from nightshift.errors import JobRefused, NeverLands
-from nightshift.jobs.created import Written, was_decided
+from nightshift.jobs.created import JobDocument, was_decided
 from nightshift.jobs.documents import jobs_where
 from nightshift.ledger import entries
 from nightshift.ledger.entries import charge_id
@@ -123,7 +123,7 @@ class _Account:
 
 
 async def charge_and_start(
-    runtime: Runtime, job: Written, *, lane: Lane, tokens: int, priority: int, start: Start
+    runtime: Runtime, job: JobDocument, *, lane: Lane, tokens: int, priority: int, start: Start
 ) -> datetime | None:
     """Charge the user and start the job, in one commit; nothing happens if the job was decided meanwhile.
 
@@ -148,7 +148,7 @@ async def charge_and_start(
     return landed.update_time if landed and landed.charge is charge else None
 
 
-async def check_account(runtime: Runtime, job: Written, tokens: int) -> None:
+async def check_account(runtime: Runtime, job: JobDocument, tokens: int) -> None:
     """Refuse a job early that its user cannot pay for, or that is one too many today. Reads the wallet.
 
     It is asked before work is done for a job; the commit that charges decides again.
@@ -178,15 +178,15 @@ def _unaffordable(tokens: int, wallet: Wallet) -> JobRefused:
     return JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
 
 
-Charges = Gathering[_Charge, _Landed | None]
+Charges = GroupedCalls[_Charge, _Landed | None]
 
 
 def new_charges(runtime: Runtime) -> Charges:
     """The charges of an instance."""
-    return Gathering(partial(_charge_group, runtime), most=_MOST_CHARGES)
+    return GroupedCalls(partial(_charge_group, runtime), most=_MOST_CHARGES)
 
 
-async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None]) -> None:
+async def _charge_group(runtime: Runtime, outcomes: Group[_Charge, _Landed | None]) -> None:
     """Decide each charge of one wallet."""
     undecided = list(outcomes)
     limits = _limits(runtime)
@@ -213,9 +213,7 @@ async def _charge_group(runtime: Runtime, outcomes: Gathered[_Charge, _Landed | 
             return
 
 
-async def _charge_apart(
-    runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None], charges: Sequence[_Charge]
-) -> None:
+async def _charge_apart(runtime: Runtime, outcomes: Group[_Charge, _Landed | None], charges: Sequence[_Charge]) -> None:
     """Decide charges whose common commit can never land in two halves, until the one that is the cause is alone."""
     if len(charges) == 1:
         outcomes[charges[0]].set_exception(JobRefused("invalid_input", "The job's document cannot be changed."))
@@ -284,7 +282,7 @@ async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge])
 
 
 def _tell_all(
-    outcomes: Gathered[_Charge, _Landed | None],
+    outcomes: Group[_Charge, _Landed | None],
     admitted: Sequence[_Charge],
     update_time: datetime | None,
     refusals: Mapping[_Charge, JobRefused],
@@ -297,7 +295,7 @@ def _tell_all(
 
 
 async def _tell_decided(
-    runtime: Runtime, outcomes: Gathered[_Charge, _Landed | None], charges: Sequence[_Charge], *, any_was_paid: bool
+    runtime: Runtime, outcomes: Group[_Charge, _Landed | None], charges: Sequence[_Charge], *, any_was_paid: bool
 ) -> None:
     """Answer those charges whose job changed since it was read, and those that were paid for before."""
     client = runtime.firestore

@@ -15,7 +15,7 @@ from nightshift.admission.charges import Start
 from nightshift.database.collections import JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit
 from nightshift.errors import JobRefused
-from nightshift.jobs.created import Written
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import FORMER_BATCH_IDS
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.settlements import batches_left
@@ -34,7 +34,7 @@ _NO_RUN: Final = dict.fromkeys(
 )
 
 
-async def start(runtime: Runtime, job: Written, start: Start) -> None:
+async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
     """`failed` or `cancelled` → `queued`, or due in real time, for a job that was charged.
 
     No attempt is spent, and nothing is charged.
@@ -68,14 +68,14 @@ async def start(runtime: Runtime, job: Written, start: Start) -> None:
     await writes.send()
 
 
-async def create(runtime: Runtime, job: Written) -> None:
+async def create(runtime: Runtime, job: JobDocument) -> None:
     """`failed` or `cancelled` → `created`, for a job that was never charged. Raises Undecided if it changed."""
     writes = Commit(runtime)
     await _run_again(runtime, writes, job, {"status": CREATED, "tokensSpent": DELETE_FIELD})
     await writes.send()
 
 
-async def _run_again(runtime: Runtime, writes: Commit, job: Written, changes: dict[str, Any]) -> None:
+async def _run_again(runtime: Runtime, writes: Commit, job: JobDocument, changes: dict[str, Any]) -> None:
     client = runtime.firestore
     fields = {**changes, **_NO_END, "updatedAt": SERVER_TIMESTAMP}
     writes.update(client.collection(JOBS).document(job.job_id), fields, read_as_of=job.update_time)

@@ -21,8 +21,8 @@ from nightshift.batches import documents as batches
 from nightshift.database.commits import Undecided, attempts
 from nightshift.database.fields import time_or_none
 from nightshift.errors import JobRefused
-from nightshift.jobs import created as admissions
-from nightshift.jobs.created import Written
+from nightshift.jobs import created
+from nightshift.jobs.created import JobDocument
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, CREATED, FAILED
 
@@ -36,7 +36,7 @@ async def retry(runtime: Runtime, job_id: str) -> str:
         JobRefused: it cannot be run again; the message says why.
         TryLater: the database does not answer, or not clearly.
     """
-    job = await admissions.read(runtime, job_id)
+    job = await created.read(runtime, job_id)
     if job is None:
         raise JobRefused("cannot_retry", "There is no such job.")
     if not _has_failed(job):
@@ -54,19 +54,19 @@ async def retry(runtime: Runtime, job_id: str) -> str:
             else:
                 await retries.create(runtime, job)
         except Undecided:
-            job = await admissions.read(runtime, job_id)
+            job = await created.read(runtime, job_id)
         else:
             log.info("job_retried", job_id=job_id)
             break
-    now = await admissions.read(runtime, job_id)
+    now = await created.read(runtime, job_id)
     if now and now.fields.get("status") == CREATED:
         # Not into this process's hands: it answers nothing.
         await rescue_one(runtime, now)
-        now = await admissions.read(runtime, job_id)
+        now = await created.read(runtime, job_id)
     return str(now.fields.get("status")) if now else "deleted"
 
 
-def _start(runtime: Runtime, job: Written) -> Start:
+def _start(runtime: Runtime, job: JobDocument) -> Start:
     now, batch_until = runtime.now(), job.job.batch_until
     has_deadline = time_or_none(job.fields.get("deadline")) is not None
     # A job that was taken out has a deadline, and `batchUntil` no more.
@@ -75,5 +75,5 @@ def _start(runtime: Runtime, job: Written) -> Start:
     return Start(next_attempt_at=now) if is_realtime else Start(batch_until=batch_until)
 
 
-def _has_failed(job: Written) -> bool:
+def _has_failed(job: JobDocument) -> bool:
     return job.fields.get("status") in {FAILED, CANCELLED}

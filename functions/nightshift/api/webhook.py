@@ -22,7 +22,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches import messages, webhooks
 from nightshift.batches.advance import advance
 from nightshift.batches.batch import Batch
-from nightshift.batches.seen import Seen
+from nightshift.batches.listing import ProviderListing
 from nightshift.errors import EventUnreadable, HttpError, LeaseHeld, NeverLands, TryLater
 from nightshift.log import left_to_the_next_tick, where_raised
 from nightshift.providers.base import ProviderGone, ProviderRefusal, RemoteBatch, SignatureInvalid, WebhookEvent
@@ -107,7 +107,7 @@ async def _look_at(runtime: Runtime, remote_id: str) -> None:
     if batch.job_count > _MOST_JOBS_IN_PLACE and await messages.call_workers(runtime, batch.batch_id):
         return
     try:
-        await advance(runtime, batch.batch_id, Seen.only([remote] if remote else []))
+        await advance(runtime, batch.batch_id, ProviderListing.only([remote] if remote else []))
     except LeaseHeld:
         # Whoever is at it may have looked a moment too early. A worker looks again, and comes again until it may.
         await messages.call_workers(runtime, batch.batch_id)

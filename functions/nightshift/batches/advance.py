@@ -7,35 +7,35 @@ step again. Nothing else moves a batch.
 
 from structlog.contextvars import bind_contextvars
 
-from nightshift.batches import assemble, ingest, lanes, poll, settle, shards, submit, transitions
+from nightshift.batches import assemble, close, ingest, lanes, poll, shards, submit, transitions
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
-from nightshift.batches.seen import NOTHING_SEEN, Seen
+from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.shard import settle_shard
 from nightshift.batches.transitions import HeldBatch
 from nightshift.errors import BudgetSpent, LeaseHeld
 from nightshift.providers.base import ProviderTrouble
-from nightshift.runtime import Budget, Runtime
+from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 
 
-async def advance(runtime: Runtime, batch_id: str, seen: Seen) -> None:
+async def advance(runtime: Runtime, batch_id: str, listing: ProviderListing) -> None:
     """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is. Raises as below."""
     found = await batches.find(runtime, batch_id)
     if found:
-        await advance_found(runtime, found, seen)
+        await advance_found(runtime, found, listing)
 
 
-async def advance_found(runtime: Runtime, found: Found, seen: Seen) -> None:
+async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing) -> None:
     """Bring an open batch, as it was read, as far as it goes now.
 
     Raises:
         LeaseHeld: somebody else is at it, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
-    await _advance_held(runtime, transitions.take(runtime, found), seen)
+    await _advance_held(runtime, transitions.take(runtime, found), listing)
 
 
 async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
@@ -55,7 +55,7 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
     if found and found.batch.is_stoppable:
         held = transitions.take(runtime, found)
         await held.request_stop(wish)
-        await _advance_held(runtime, held, NOTHING_SEEN)
+        await _advance_held(runtime, held, NOTHING_LISTED)
     return found
 
 
@@ -74,10 +74,10 @@ async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
         await settle_shard(runtime, batch, shard_id)
         if await shards.is_any_unsettled(runtime, batch_id):
             return
-    await advance(runtime, batch_id, NOTHING_SEEN)
+    await advance(runtime, batch_id, NOTHING_LISTED)
 
 
-async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce: bool) -> None:
+async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, coalesce: bool) -> None:
     """Send the lane's queued jobs to the provider, in as many batches as they need.
 
     What is queued meanwhile waits for the next leader, and so does a batch that the provider would not have.
@@ -99,7 +99,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
     if held_lane is None:
         return
     async with held_lane.lease.released_after():
-        while not budget.is_spent:
+        while not time_limit.is_over:
             is_learning = held_lane.most_requests is not None
             try:
                 assembled = await assemble.assemble(runtime, held_lane)
@@ -112,7 +112,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
             if assembled is None:
                 break
             try:
-                await _advance_held(runtime, assembled.held, NOTHING_SEEN)
+                await _advance_held(runtime, assembled.held, NOTHING_LISTED)
             except ProviderTrouble:
                 lanes.pause(runtime, lane)
                 raise
@@ -122,10 +122,10 @@ async def submit_lane(runtime: Runtime, lane: Lane, budget: Budget, *, coalesce:
                 break
 
 
-async def _advance_held(runtime: Runtime, held: HeldBatch, seen: Seen) -> None:
+async def _advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:
     _bind(held.batch)
     async with held.lease.released_after():
-        while await _step(runtime, held, seen):
+        while await _step(runtime, held, listing):
             pass
 
 
@@ -134,12 +134,12 @@ def _bind(batch: Batch) -> None:
     bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
 
 
-async def _step(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
+async def _step(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> bool:
     """Take the batch's next step. Returns whether there may be another one now."""
     status = held.batch.status
     if status == "submitted":
         # While the provider is at work there is nothing to write, the lease included.
-        return await poll.note_outcome(runtime, held, seen)
+        return await poll.note_outcome(runtime, held, listing)
     await held.lease.on_record()
     match status:
         case "assembling" if held.batch.stop:
@@ -148,11 +148,11 @@ async def _step(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
         case "assembling":
             await assemble.reassemble(runtime, held)
         case "sealed":
-            await submit.submit(runtime, held, seen)
+            await submit.submit(runtime, held, listing)
         case "ingesting":
             return await ingest.ingest(runtime, held)
         case "settling":
-            await settle.settle(runtime, held)
+            await close.close(runtime, held)
         case _:
             return False
     return not held.lease.is_released

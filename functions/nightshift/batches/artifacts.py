@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.fileio import BlobWriter
 from requests import RequestException
 
-from nightshift.batches.cutting import ResultFile, Stretch
+from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
 from nightshift.values.lines import MAX_LINE_BYTES, LineSplitter
@@ -58,13 +58,13 @@ async def open_to_read(runtime: Runtime, batch_id: str, name: Name) -> IO[bytes]
 
 
 async def lines(
-    runtime: Runtime, batch_id: str, name: Name, stretch: Stretch, most: int
+    runtime: Runtime, batch_id: str, name: Name, byte_range: ByteRange, most: int
 ) -> AsyncIterator[list[bytes | None]]:
-    """The lines of a stretch, up to `most` and some MAX_LINE_BYTES at a time; None is one longer than that."""
+    """The lines of a byte_range, up to `most` and some MAX_LINE_BYTES at a time; None is one longer than that."""
     splitter = LineSplitter()
     gathered: list[bytes | None] = []
     gathered_bytes = 0
-    async for chunk in _chunks(runtime, batch_id, name, stretch):
+    async for chunk in _chunks(runtime, batch_id, name, byte_range):
         for line in splitter.feed(chunk):
             gathered.append(line)
             gathered_bytes += len(line or b"")
@@ -92,10 +92,10 @@ async def delete_all(runtime: Runtime, batch_id: str) -> list[str]:
     return [path for path in paths if await asyncio.to_thread(delete, path)]
 
 
-async def _chunks(runtime: Runtime, batch_id: str, name: Name, stretch: Stretch) -> AsyncIterator[bytes]:
+async def _chunks(runtime: Runtime, batch_id: str, name: Name, byte_range: ByteRange) -> AsyncIterator[bytes]:
     reader = await open_to_read(runtime, batch_id, name)
-    await asyncio.to_thread(reader.seek, stretch.start)
-    left = stretch.end - stretch.start
+    await asyncio.to_thread(reader.seek, byte_range.start)
+    left = byte_range.end - byte_range.start
     while left and (chunk := await asyncio.to_thread(reader.read, min(left, _CHUNK_BYTES))):
         left -= len(chunk)
         yield chunk

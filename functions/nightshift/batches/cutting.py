@@ -1,6 +1,6 @@
-"""A shard: a stretch of a batch's result file that one worker settles.
+"""A shard: a byte_range of a batch's result file that one worker settles.
 
-A stretch ends at a newline (or at the file's end), so a line belongs to one shard only. The cuts are found while
+A byte_range ends at a newline (or at the file's end), so a line belongs to one shard only. The cuts are found while
 the file is copied; it is not read a second time for them.
 """
 
@@ -17,7 +17,7 @@ _MOST_SHARDS: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class ByteRange:
     """The bytes of a file from `start` up to, and without, `end`."""
 
     start: int
@@ -30,14 +30,14 @@ class Shard:
 
     shard_id: str
     file: ResultFile
-    stretch: Stretch
+    byte_range: ByteRange
     is_settled: bool
     # Versions before this one stored the provider's own lines.
     holds_our_lines: bool = True
 
 
 class Cutter:
-    """Finds a file's stretches while its bytes pass by."""
+    """Finds a file's byte_ranges while its bytes pass by."""
 
     def __init__(self, most_lines: int) -> None:
         self._most_lines = most_lines
@@ -56,12 +56,12 @@ class Cutter:
                 self._cut(self._offset + position)
         self._offset += len(chunk)
 
-    def stretches(self) -> list[Stretch]:
-        """The whole file, cut; a file that needs no cutting is one stretch."""
+    def byte_ranges(self) -> list[ByteRange]:
+        """The whole file, cut; a file that needs no cutting is one byte_range."""
         ends = self._ends if self._start == self._offset and self._ends else [*self._ends, self._offset]
         together = ceil(len(ends) / _MOST_SHARDS)
         kept = [*ends[together - 1 : -1 : together], ends[-1]]
-        return [Stretch(start=start, end=end) for start, end in zip([0, *kept], kept, strict=False)]
+        return [ByteRange(start=start, end=end) for start, end in zip([0, *kept], kept, strict=False)]
 
     def _cut(self, end: int) -> None:
         self._ends.append(end)

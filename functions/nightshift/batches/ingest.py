@@ -26,7 +26,7 @@ import structlog
 from nightshift.batches import artifacts, messages, shards
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
-from nightshift.batches.cutting import Cutter, ResultFile, Shard, Stretch
+from nightshift.batches.cutting import ByteRange, Cutter, ResultFile, Shard
 from nightshift.batches.lines import settle_lines
 from nightshift.batches.shard import settle_shard
 from nightshift.batches.tally import Tally
@@ -62,11 +62,11 @@ async def ingest(runtime: Runtime, held: HeldBatch) -> bool:
     for file, file_id in files:
         of_file = [shard for shard in cut if shard.file == file]
         if not of_file and file_id:
-            stretches = await _copy(runtime, batch, file, file_id)
-            if len(stretches) == 1:
-                in_place += await settle_lines(runtime, batch, file, stretches[0])
+            byte_ranges = await _copy(runtime, batch, file, file_id)
+            if len(byte_ranges) == 1:
+                in_place += await settle_lines(runtime, batch, file, byte_ranges[0])
                 continue
-            of_file = await _cut(runtime, held, file, stretches)
+            of_file = await _cut(runtime, held, file, byte_ranges)
             if of_file and await messages.call_workers(runtime, batch.batch_id, [s.shard_id for s in of_file]):
                 return False
         if not await _settle_shards(runtime, batch, of_file):
@@ -75,8 +75,8 @@ async def ingest(runtime: Runtime, held: HeldBatch) -> bool:
     return True
 
 
-async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) -> list[Stretch]:
-    """Copy a file to Cloud Storage; returns its stretches, none if the file is given up."""
+async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) -> list[ByteRange]:
+    """Copy a file to Cloud Storage; returns its byte_ranges, none if the file is given up."""
     cutter = Cutter(runtime.settings.shard_lines)
     try:
         chunks = _passing(cutter, runtime.provider_for(batch.lane).results(file_id))
@@ -89,7 +89,7 @@ async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) 
             raise ProviderTrouble(f"a result file cannot be read yet: {trouble}") from trouble
         log.warning("result_file_given_up", file=file, error=type(trouble).__name__)
         return []
-    return cutter.stretches()
+    return cutter.byte_ranges()
 
 
 async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -98,11 +98,11 @@ async def _passing(cutter: Cutter, chunks: AsyncIterator[bytes]) -> AsyncIterato
         yield chunk
 
 
-async def _cut(runtime: Runtime, held: HeldBatch, file: ResultFile, stretches: list[Stretch]) -> list[Shard]:
-    if not stretches:
+async def _cut(runtime: Runtime, held: HeldBatch, file: ResultFile, byte_ranges: list[ByteRange]) -> list[Shard]:
+    if not byte_ranges:
         return []
-    log.info("batch_cut", file=file, shards=len(stretches))
-    return await shards.create(runtime, held, file, stretches)
+    log.info("batch_cut", file=file, shards=len(byte_ranges))
+    return await shards.create(runtime, held, file, byte_ranges)
 
 
 async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -> bool:

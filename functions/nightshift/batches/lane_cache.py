@@ -20,7 +20,7 @@ from nightshift.values.lane import Lane
 _LEASE_REMEMBERED: Final = timedelta(seconds=1)
 
 
-class LaneMemory:
+class LaneCache:
     """Until when no trigger need look at a lane, and which lanes are looked at now. It holds one entry per lane."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
-from nightshift.batches.lane_cache import LaneMemory
+from nightshift.batches.lane_cache import LaneCache
 from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
@@ -92,7 +92,7 @@ async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> HeldLane | No
         return await _take(runtime, lane, memory, coalesce=True)
 
 
-async def _take(runtime: Runtime, lane: Lane, memory: LaneMemory, *, coalesce: bool) -> HeldLane | None:
+async def _take(runtime: Runtime, lane: Lane, memory: LaneCache, *, coalesce: bool) -> HeldLane | None:
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()

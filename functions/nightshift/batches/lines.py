@@ -1,4 +1,4 @@
-"""The lines of a stretch of a batch's result file: each settles its job, whoever reads it, and however often.
+"""The lines of a byte_range of a batch's result file: each settles its job, whoever reads it, and however often.
 
 Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by
 now, finds it no longer `processing` in this batch and is passed over.
@@ -12,7 +12,7 @@ from typing import Final
 from nightshift.batches import artifacts
 from nightshift.batches.batch import Batch
 from nightshift.batches.counts import Counts
-from nightshift.batches.cutting import ResultFile, Stretch
+from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
 from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, late_line, settlement_of
@@ -32,9 +32,9 @@ Read = Callable[[bytes], ResultLine | None]
 
 
 async def settle_lines(
-    runtime: Runtime, batch: Batch, file: ResultFile, stretch: Stretch, read: Read = result_line.read
+    runtime: Runtime, batch: Batch, file: ResultFile, byte_range: ByteRange, read: Read = result_line.read
 ) -> Tally:
-    """Settle every line of the stretch that can be settled; then raise the first trouble that one of them met.
+    """Settle every line of the byte_range that can be settled; then raise the first trouble that one of them met.
 
     Args:
         read: reads a line as it was stored.
@@ -42,7 +42,7 @@ async def settle_lines(
     in_flight: set[asyncio.Task[Tally]] = set()
     ended: list[Tally | BaseException] = []
     try:
-        async for lines in artifacts.lines(runtime, batch.batch_id, file, stretch, _LINES_AT_ONCE):
+        async for lines in artifacts.lines(runtime, batch.batch_id, file, byte_range, _LINES_AT_ONCE):
             if len(in_flight) == PORTIONS_AT_ONCE:
                 done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 ended += [task.exception() or task.result() for task in done]

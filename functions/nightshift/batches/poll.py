@@ -15,10 +15,10 @@ import structlog
 
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
-from nightshift.batches.seen import Seen
+from nightshift.batches.listing import ProviderListing
 from nightshift.batches.transitions import HeldBatch
-from nightshift.duty import unless_trouble
-from nightshift.providers.base import Provider, ProviderGone, RemoteBatch, one_word
+from nightshift.duty import run_isolated
+from nightshift.providers.base import Provider, ProviderGone, RemoteBatch, loggable_code
 from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 
@@ -37,7 +37,7 @@ _CANCEL_PATIENCE: Final = 3
 _STOP_PATIENCE: Final = timedelta(hours=1)
 
 
-async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batch]) -> Seen:
+async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batch]) -> ProviderListing:
     """One provider's view of the open batches in its lanes, in one listing; strays are cancelled on the way.
 
     Raises:
@@ -46,7 +46,7 @@ async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batc
     owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
     submitted = {batch.batch_id for batch in owned.values()}
     adopting = {batch.batch_id for batch in open_batches if batch.remote_id is None}
-    seen = Seen(listed_at=runtime.now())
+    listing = ProviderListing(listed_at=runtime.now())
     earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
     number = 0
     stops_early = provider.traits.lists_newest_first
@@ -56,17 +56,17 @@ async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batc
         if stops_early and number > _NEWEST and is_old:
             break
         if remote.remote_id in owned or remote.batch_id in adopting:
-            seen.remotes[remote.remote_id] = remote
+            listing.remotes[remote.remote_id] = remote
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             cancelling = _cancel_if_stray(runtime, provider, remote.remote_id, remote.batch_id)
-            await unless_trouble("cancel_stray", cancelling, remote_id=remote.remote_id)
+            await run_isolated("cancel_stray", cancelling, remote_id=remote.remote_id)
         elif remote.batch_id in submitted and remote.outcome:
-            await unless_trouble("delete_double", _delete_results(provider, remote), remote_id=remote.remote_id)
-    for remote_id in owned.keys() - seen.remotes.keys():
+            await run_isolated("delete_double", _delete_results(provider, remote), remote_id=remote.remote_id)
+    for remote_id in owned.keys() - listing.remotes.keys():
         # A listing may lag behind.
         with suppress(ProviderGone):
-            seen.remotes[remote_id] = await provider.retrieve(remote_id)
-    return seen
+            listing.remotes[remote_id] = await provider.retrieve(remote_id)
+    return listing
 
 
 async def is_stray(runtime: Runtime, remote_id: str, batch_id: str) -> bool:
@@ -87,18 +87,18 @@ async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:
             await provider.delete_file(file_id)
 
 
-async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
+async def note_outcome(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> bool:
     """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
 
     Args:
-        seen: what `look` saw a moment ago; a batch that it did not see is asked for again.
+        listing: what `look` saw a moment ago; a batch that it did not see is asked for again.
     """
     batch = held.batch
     assert batch.remote_id, "a submitted batch has its remote id on record"  # noqa: S101 - `submit` writes both at once
     provider = runtime.provider_for(batch.lane)
     age, window = runtime.now() - batch.sent_at, provider.traits.window
     try:
-        remote = seen.remotes.get(batch.remote_id) or await provider.retrieve(batch.remote_id)
+        remote = listing.remotes.get(batch.remote_id) or await provider.retrieve(batch.remote_id)
     except ProviderGone:
         if age < (_STOP_PATIENCE if batch.stop else _BATCH_PATIENCE * window):
             return False
@@ -115,7 +115,7 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
         if remote.outcome and batch.output_missing_since is None:
             await held.note_output_missing()
         return False
-    code = remote.error_code and one_word(remote.error_code)
+    code = remote.error_code and loggable_code(remote.error_code)
     (log.info if remote.outcome == "completed" else log.warning)(
         "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code
     )
@@ -123,9 +123,9 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, seen: Seen) -> bool:
     return True
 
 
-def waits(batch: Batch, seen: Seen, now: datetime) -> bool:
+def waits(batch: Batch, listing: ProviderListing, now: datetime) -> bool:
     """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
-    remote = seen.remotes.get(batch.remote_id or "")
+    remote = listing.remotes.get(batch.remote_id or "")
     if batch.status != "submitted" or remote is None or _is_overdue(batch, now):
         return False
     if _is_to_be_told_to_stop(batch, remote, now):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import FieldFilter
 
-from nightshift.batches.cutting import ResultFile, Shard, Stretch
+from nightshift.batches.cutting import ByteRange, ResultFile, Shard
 from nightshift.batches.tally import Tally
 from nightshift.batches.transitions import HeldBatch
 from nightshift.database import leases
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _IS_SETTLED: Final = "isSettled"
 # Versions that stored the provider's own lines have its two numbers beside it. Such a version cannot read a shard of
 # ours: it fails, and leaves the lines to this one, instead of taking them for malformed.
-_STRETCH: Final = "stretch"
+_BYTE_RANGE: Final = "byteRange"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +40,17 @@ class HeldShard:
         await self.lease.write({_IS_SETTLED: True, "tally": tally.fields()}, release=True)
 
 
-async def create(runtime: Runtime, held: HeldBatch, file: ResultFile, stretches: Sequence[Stretch]) -> list[Shard]:
+async def create(runtime: Runtime, held: HeldBatch, file: ResultFile, byte_ranges: Sequence[ByteRange]) -> list[Shard]:
     """Cut a batch's file into shards, in one commit under the batch's lease."""
     shards = [
-        Shard(shard_id=f"{file}-{number:03}", file=file, stretch=stretch, is_settled=False)
-        for number, stretch in enumerate(stretches)
+        Shard(shard_id=f"{file}-{number:03}", file=file, byte_range=byte_range, is_settled=False)
+        for number, byte_range in enumerate(byte_ranges)
     ]
 
     def create_all(writes: Commit) -> None:
         for shard in shards:
-            stretch = {"start": shard.stretch.start, "end": shard.stretch.end}
-            fields = {"file": file, _STRETCH: stretch, _IS_SETTLED: False}
+            byte_range = {"start": shard.byte_range.start, "end": shard.byte_range.end}
+            fields = {"file": file, _BYTE_RANGE: byte_range, _IS_SETTLED: False}
             writes.create(_ref(runtime, held.batch.batch_id, shard.shard_id), fields)
 
     await held.cut(create_all)
@@ -93,12 +93,12 @@ def _shard(snapshot: "DocumentSnapshot[Any]") -> Shard:
 
 
 def _read(shard_id: str, fields: dict[str, Any]) -> Shard:
-    stretch = fields.get(_STRETCH, fields)
+    byte_range = fields.get(_BYTE_RANGE, fields)
     return Shard(
         shard_id=shard_id,
         file=fields["file"],
-        stretch=Stretch(start=stretch["start"], end=stretch["end"]),
-        holds_our_lines=_STRETCH in fields,
+        byte_range=ByteRange(start=byte_range["start"], end=byte_range["end"]),
+        holds_our_lines=_BYTE_RANGE in fields,
         is_settled=fields[_IS_SETTLED],
     )
 

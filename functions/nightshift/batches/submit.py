@@ -20,9 +20,9 @@ from google.api_core.exceptions import NotFound
 
 from nightshift.batches import artifacts, lanes
 from nightshift.batches.batch import Batch
-from nightshift.batches.seen import Seen
+from nightshift.batches.listing import ProviderListing
 from nightshift.batches.transitions import HeldBatch
-from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, one_word
+from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, loggable_code
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -35,27 +35,27 @@ _BACK_OFF: Final = timedelta(minutes=10)
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
 
-async def submit(runtime: Runtime, held: HeldBatch, seen: Seen) -> None:
+async def submit(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
 
     The lease of a batch that is found there, and has ended already or is to be stopped, is kept: there is a next step.
     One that is to be stopped, and that the provider never had, is not brought there any more.
 
     Args:
-        seen: provider batches that were seen a moment ago; a listing of our own may not show them yet.
+        listing: provider batches that were seen a moment ago; a listing of our own may not show them yet.
 
     Raises:
         ProviderTrouble: it did not answer, or not now.
     """
     batch = held.batch
     try:
-        adopted = await _adopted(runtime, batch, seen)
+        adopted = await _adopted(runtime, batch, listing)
         if adopted is None and batch.stop:
             await held.cancel_unsent()
             return
         remote = adopted or await _created(runtime, held)
     except ProviderRefusal as refusal:
-        log.error("batch_refused", code=one_word(refusal.code))
+        log.error("batch_refused", code=loggable_code(refusal.code))
         await held.record_refusal(refusal)
         return
     except ProviderTrouble as trouble:
@@ -73,10 +73,10 @@ async def submit(runtime: Runtime, held: HeldBatch, seen: Seen) -> None:
     log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
 
 
-async def _adopted(runtime: Runtime, batch: Batch, seen: Seen) -> RemoteBatch | None:
+async def _adopted(runtime: Runtime, batch: Batch, listing: ProviderListing) -> RemoteBatch | None:
     if batch.create_lands_by is None:
         return None
-    found, looked_at = seen.of_batch(batch.batch_id), seen.listed_at
+    found, looked_at = listing.of_batch(batch.batch_id), listing.listed_at
     if looked_at is None:
         looked_at = runtime.now()
         found += await _listed(runtime, batch)

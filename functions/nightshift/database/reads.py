@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from google.cloud.firestore import DocumentSnapshot
 
 from nightshift.database.commits import READ
-from nightshift.database.gathering import Gathered, Gathering
+from nightshift.database.grouped_calls import Group, GroupedCalls
 from nightshift.database.oversized import fields_of
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
-    Read = Gathered[str, DocumentSnapshot[Any]]
+    Read = Group[str, DocumentSnapshot[Any]]
 
 _MOST_DOCUMENTS: Final = 100
 
@@ -25,9 +25,9 @@ async def read(runtime: Runtime, path: str) -> "DocumentSnapshot[Any]":
     return await runtime.instance.reads.ask(path)
 
 
-def new_reads(runtime: Runtime) -> "Gathering[str, DocumentSnapshot[Any]]":
+def new_reads(runtime: Runtime) -> "GroupedCalls[str, DocumentSnapshot[Any]]":
     """The reads of an instance."""
-    return Gathering(partial(_read_all, runtime), most=_MOST_DOCUMENTS)
+    return GroupedCalls(partial(_read_all, runtime), most=_MOST_DOCUMENTS)
 
 
 async def _read_all(runtime: Runtime, answers: "Read") -> None:

@@ -36,7 +36,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
-from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, one_word
+from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, loggable_code
 from nightshift.providers.estimate import expected_usage
 from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
@@ -145,7 +145,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
         return completion(paid, lane, job_type, answered, paid.cost_usd)
     trouble = answered.trouble
     if trouble is Trouble.REJECTED:
-        log.error("answer_refused", job_id=job.job_id, code=one_word(line.code))
+        log.error("answer_refused", job_id=job.job_id, code=loggable_code(line.code))
     if not trouble.is_final and not trouble.spends_attempt:
         # The next question has a new address of the image.
         waits_for: WaitsFor = "image" if trouble is Trouble.IMAGE_NOT_FETCHED else "provider"

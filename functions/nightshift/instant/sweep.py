@@ -21,14 +21,14 @@ from typing import Final
 
 import structlog
 
-from nightshift.duty import unless_trouble
+from nightshift.duty import run_isolated
 from nightshift.instant import latencies
 from nightshift.instant import transitions as realtime
 from nightshift.instant.answer import answer
 from nightshift.instant.deadline import LONGEST, margin
 from nightshift.instant.realtime import Taken
 from nightshift.jobs.job import Job
-from nightshift.runtime import Budget, Runtime
+from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class _Due:
 
 async def sweep(runtime: Runtime) -> None:
     """Take and answer whatever is due, as much as the time of a sweep allows."""
-    budget = runtime.budget(min(SWEEP_SECONDS, runtime.settings.tick_seconds))
+    budget = runtime.time_limit(min(SWEEP_SECONDS, runtime.settings.tick_seconds))
     await _Sweep(runtime).run(budget)
 
 
@@ -61,23 +61,23 @@ class _Sweep:
         # How long the jobs took that it answered, by lane.
         self._seen_seconds: defaultdict[Lane, list[float]] = defaultdict(list)
 
-    async def run(self, budget: Budget) -> None:
+    async def run(self, time_limit: TimeLimit) -> None:
         under_way: set[asyncio.Task[bool]] = set()
         try:
             async with aclosing(self._due()) as found:
                 async for due in found:
                     await self._at_once.acquire()
-                    if budget.is_spent:
+                    if time_limit.is_over:
                         log.warning("sweep_out_of_time")
                         break
-                    answering = unless_trouble("answer", self._answer(due), job_id=due.job_id)
+                    answering = run_isolated("answer", self._answer(due), job_id=due.job_id)
                     task = asyncio.create_task(answering)
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
         finally:
             await asyncio.gather(*under_way)
         for lane, seen_seconds in self._seen_seconds.items():
-            await unless_trouble("learn", latencies.learn(self._runtime, lane, seen_seconds), lane=str(lane))
+            await run_isolated("learn", latencies.learn(self._runtime, lane, seen_seconds), lane=str(lane))
 
     async def _due(self) -> AsyncGenerator[_Due, None]:
         runtime = self._runtime

@@ -13,9 +13,8 @@ import structlog
 
 from nightshift.database.commits import attempts
 from nightshift.errors import JobRefused
-from nightshift.jobs import created as admissions
-from nightshift.jobs import settlements
-from nightshift.jobs.created import Written
+from nightshift.jobs import created, settlements
+from nightshift.jobs.created import JobDocument
 from nightshift.jobs.settlement import WAS_CANCELLED, cancellation, title_of
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, CREATED, PROCESSING, QUEUED
@@ -29,7 +28,7 @@ _UNPAID_AT_ONCE: Final = 16
 async def cancel(runtime: Runtime, job_id: str) -> str | None:
     """Cancel a job that has not ended; returns its status then, None if there is no such job. Raises TryLater."""
     async for _ in attempts():
-        job = await admissions.read(runtime, job_id)
+        job = await created.read(runtime, job_id)
         status = job.fields.get("status") if job else None
         if job is None or status not in LIVE:
             return str(status) if job else None
@@ -37,14 +36,14 @@ async def cancel(runtime: Runtime, job_id: str) -> str | None:
     return None
 
 
-async def cancel_all(runtime: Runtime, jobs: Sequence[Written]) -> None:
+async def cancel_all(runtime: Runtime, jobs: Sequence[JobDocument]) -> None:
     """Cancel those of these jobs that nobody moves meanwhile. Raises TryLater."""
     at_once = asyncio.Semaphore(_UNPAID_AT_ONCE)
 
-    async def cancel_unpaid(job: Written) -> None:
+    async def cancel_unpaid(job: JobDocument) -> None:
         async with at_once:
             refusal = JobRefused("cancelled", WAS_CANCELLED)
-            await admissions.refuse(runtime, job, refusal, title_of(str(job.fields.get("type"))), CANCELLED)
+            await created.refuse(runtime, job, refusal, title_of(str(job.fields.get("type"))), CANCELLED)
 
     unpaid = [job for job in jobs if job.fields.get("status") == CREATED]
     paid = [job.job for job in jobs if job.fields.get("status") in {QUEUED, PROCESSING}]

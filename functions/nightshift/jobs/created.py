@@ -38,7 +38,7 @@ _MOST_IN_A_LIST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class JobDocument:
     """A job document as it was read, whoever wrote it: nothing in `fields` is validated."""
 
     job_id: str
@@ -74,7 +74,7 @@ def _is_small(content: Any) -> bool:
     return is_plain and not (isinstance(content, str) and len(content) > _LONGEST_ESSENTIAL)
 
 
-async def read(runtime: Runtime, job_id: str) -> Written | None:
+async def read(runtime: Runtime, job_id: str) -> JobDocument | None:
     """The job document, or None if there is none. What is too large in it is `UNREAD`."""
     snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
     return written(snapshot) if snapshot.exists else None
@@ -104,7 +104,7 @@ async def created_before(runtime: Runtime, latest: datetime) -> list[str]:
 
 
 async def refuse(
-    runtime: Runtime, job: Written, refusal: JobRefused, title: str, status: Literal["failed", "cancelled"] = FAILED
+    runtime: Runtime, job: JobDocument, refusal: JobRefused, title: str, status: Literal["failed", "cancelled"] = FAILED
 ) -> None:
     """End a job that was never charged, and tell its user; nothing happens if the job was decided meanwhile.
 
@@ -159,9 +159,9 @@ async def was_decided(runtime: Runtime, job_id: str, update_time: datetime) -> b
     return again is None or again.update_time != update_time
 
 
-def written(snapshot: Any) -> Written:
+def written(snapshot: Any) -> JobDocument:
     """A job as its document was read."""
-    return Written(
+    return JobDocument(
         job_id=snapshot.id,
         fields=snapshot.to_dict() or {},
         created_at=snapshot.create_time,

@@ -21,7 +21,7 @@ from nightshift.values.usage import Usage
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
-def one_word(code: str) -> str:
+def loggable_code(code: str) -> str:
     """A provider's code as it may be logged: a code is a single word, and anything longer could quote a request."""
     return code if _WORD.fullmatch(code) else "unreadable"
 
@@ -88,7 +88,7 @@ class ProviderRefusal(NightshiftError):
     """The provider looked at it and will not do it. `code` and `message` are its own words, for operators only."""
 
     def __init__(self, code: str, message: str, trouble: Trouble) -> None:
-        super().__init__(one_word(code))
+        super().__init__(loggable_code(code))
         self.code = code
         self.message = message
         # What it means for the jobs: only a known set of them is final.

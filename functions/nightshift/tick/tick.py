@@ -17,13 +17,13 @@ from nightshift.batches import documents as batches
 from nightshift.batches import lanes, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
-from nightshift.batches.seen import NOTHING_SEEN, Seen
-from nightshift.duty import unless_trouble
+from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog
-from nightshift.runtime import Budget, Runtime
+from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
 
@@ -42,7 +42,7 @@ class _Tick:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._budget = runtime.budget(runtime.settings.tick_seconds)
+        self._time_limit = runtime.time_limit(runtime.settings.tick_seconds)
         self._began_at = runtime.now()
         # The lanes with queued jobs, once they are known.
         self._lanes: list[Lane] | None = None
@@ -55,7 +55,7 @@ class _Tick:
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
         # What is paid for comes before what may be anything: the rescue looks at what clients wrote.
-        duties: tuple[tuple[Callable[[Budget], Awaitable[None]], int], ...] = (
+        duties: tuple[tuple[Callable[[TimeLimit], Awaitable[None]], int], ...] = (
             (self._advance_open_batches, 5),
             (self._recover, 1),
             (self._rescue, 2),
@@ -66,31 +66,31 @@ class _Tick:
         shares_left = sum(share for _, share in duties)
         for duty, share in duties:
             name = duty.__name__.strip("_")
-            if self._budget.is_spent:
+            if self._time_limit.is_over:
                 log.warning("tick_out_of_time", duty=name)
                 break
-            await self._do(name, duty(self._budget.share(share / shares_left)))
+            await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
     async def _do(self, duty: str, work: Awaitable[None], **ids: str) -> None:
-        if not await unless_trouble(duty, work, **ids):
+        if not await run_isolated(duty, work, **ids):
             self._duties_failed += 1
 
-    async def _rescue(self, budget: Budget) -> None:
-        rescued = await admit.rescue(self._runtime, budget)
+    async def _rescue(self, time_limit: TimeLimit) -> None:
+        rescued = await admit.rescue(self._runtime, time_limit)
         if rescued:
             log.warning("jobs_rescued", jobs=rescued)
 
-    async def _advance_open_batches(self, budget: Budget) -> None:
+    async def _advance_open_batches(self, time_limit: TimeLimit) -> None:
         open_batches = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
         self._health["open_batches"] = len(open_batches)
         self._health["oldest_batch_seconds"] = _seconds(self._began_at, oldest)
-        seen_at: dict[str, Seen] = {}
+        seen_at: dict[str, ProviderListing] = {}
         for provider in self._runtime.providers.configured():
             try:
                 in_its_lanes = [found.batch for found in open_batches if found.batch.lane.provider == provider.name]
@@ -99,14 +99,14 @@ class _Tick:
                 # Without a listing each batch is asked for by itself; those that need nothing of it go on anyway.
                 log.warning("listing_failed", error=type(trouble).__name__, reason=str(trouble))
 
-        def seen_of(found: Found) -> Seen:
-            return seen_at.get(found.batch.lane.provider, NOTHING_SEEN)
+        def seen_of(found: Found) -> ProviderListing:
+            return seen_at.get(found.batch.lane.provider, NOTHING_LISTED)
 
         at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
         async def advance_one(found: Found) -> None:
             async with at_once:
-                if not budget.is_spent:
+                if not time_limit.is_over:
                     advancing = advance_found(self._runtime, found, seen_of(found))
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
@@ -115,38 +115,38 @@ class _Tick:
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
 
-    async def _recover(self, _: Budget) -> None:
+    async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
 
-    async def _submit_lanes(self, budget: Budget) -> None:
+    async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
 
         async def submit(lane: Lane) -> None:
             try:
-                await submit_lane(self._runtime, lane, budget, coalesce=False)
+                await submit_lane(self._runtime, lane, time_limit, coalesce=False)
             except BudgetSpent as spent:
                 waiting.append(spent)
 
         self._lanes = await lanes.with_queued_jobs(self._runtime)
         for lane in self._lanes:
-            if not budget.is_spent:
+            if not time_limit.is_over:
                 await self._do("submit", submit(lane), lane=str(lane))
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
-    async def _sweep(self, _: Budget) -> None:
+    async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
         await sweep(self._runtime)
 
-    async def _delete_stray_files(self, budget: Budget) -> None:
+    async def _delete_stray_files(self, time_limit: TimeLimit) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
         for provider in self._runtime.providers.configured():
-            await self._do("delete_stray_files", self._delete_stray_files_at(provider, budget))
+            await self._do("delete_stray_files", self._delete_stray_files_at(provider, time_limit))
 
-    async def _delete_stray_files_at(self, provider: Provider, budget: Budget) -> None:
+    async def _delete_stray_files_at(self, provider: Provider, time_limit: TimeLimit) -> None:
         async for file in provider.input_files():
-            if not budget.is_spent and file.file_id not in self._owned_files:
+            if not time_limit.is_over and file.file_id not in self._owned_files:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 

@@ -13,7 +13,7 @@ from nightshift.providers.base import (
     ProviderRateLimited,
     ProviderRefusal,
     ProviderTrouble,
-    one_word,
+    loggable_code,
 )
 from nightshift.providers.openai.codes import Complaint, misses_a_file, trouble_of_call
 from nightshift.providers.openai.headers import rate_limits, retry_after_seconds
@@ -33,7 +33,7 @@ class NothingMore(ProviderTrouble):
 def text_of(field: Any) -> str | None:
     """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
 
-    Seen in the wild: an empty string where there is no file.
+    ProviderListing in the wild: an empty string where there is no file.
     """
     held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
     text = cleaned(held)
@@ -61,9 +61,9 @@ def translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_
         code, status = text_of(error.code) or f"http_{error.status_code}", error.status_code
         trouble = trouble_of(status, complaint)
         if status == 416:
-            raise NothingMore(one_word(code)) from error
+            raise NothingMore(loggable_code(code)) from error
         if (status == 404 and not trouble.needs_operator) or misses_a_file(complaint):
-            raise ProviderGone(one_word(code if error.code else "not_found")) from error
+            raise ProviderGone(loggable_code(code if error.code else "not_found")) from error
         if trouble.needs_operator:
             raise _told(locked(_answered(status, code), trouble), error) from error
         if trouble is not Trouble.PROVIDER:
@@ -92,7 +92,7 @@ def never_refused() -> Iterator[None]:
 
 
 def _answered(status: int, code: str) -> str:
-    return f"the provider answered {status} {one_word(code)}"
+    return f"the provider answered {status} {loggable_code(code)}"
 
 
 _Told = TypeVar("_Told", bound=ProviderTrouble)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nightshift.providers.base import one_word
+from nightshift.providers.base import loggable_code
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_line
 from nightshift.providers.result_line import ResultLine, Stop
 from nightshift.values.ids import job_id_of
@@ -67,7 +67,7 @@ def _refused(job_id: str, status: Any, complaint: Complaint, usage: Usage = NOTH
 
 
 def _word(code: str) -> str:
-    return one_word(code) if code else ""
+    return loggable_code(code) if code else ""
 
 
 def _usage(body: Any) -> Usage:

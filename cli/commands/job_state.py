@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cli.commands.telling import dollars, duration, moment
+from cli.commands.printing import dollars, duration, moment
 from nightshift.batches.batch import OPEN
 from nightshift.database.fields import time_or_none
 from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
@@ -44,7 +44,7 @@ _BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class JobState:
     """What a sentence about a job rests on."""
 
     story: Story
@@ -57,7 +57,7 @@ class Standing:
     taken_usd: float = 0.0
 
 
-def sentence(standing: Standing) -> str:
+def sentence(standing: JobState) -> str:
     """Where the job is, and what happens next."""
     status = standing.story.job.get("status")
     if status == CREATED:
@@ -71,7 +71,7 @@ def sentence(standing: Standing) -> str:
     return "Its status is unknown, so no tick moves it."
 
 
-def _created(standing: Standing) -> str:
+def _created(standing: JobState) -> str:
     told = f"It has been waiting to be admitted {_since(standing, 'createdAt')}."
     if hint := _too_long(standing, "createdAt"):
         return f"{told} {hint}"
@@ -79,7 +79,7 @@ def _created(standing: Standing) -> str:
     return f"{told} Its event admits it, or, {duration(rescue)} after its creation, the next tick."
 
 
-def _queued(standing: Standing) -> str:
+def _queued(standing: JobState) -> str:
     job, now, lane = standing.story.job, standing.now, standing.lane
     attempts = tokens_of(job.get("attempts"))
     told = f"It has been queued {_since(standing, 'queuedAt')} in lane {job.get('lane')}."
@@ -100,14 +100,19 @@ def _queued(standing: Standing) -> str:
     return f"{told} {_too_long(standing, 'queuedAt') or 'The next tick submits it.'}"
 
 
+<<<<<<< HEAD:cli/commands/standing.py
 def _too_long(standing: Standing, field: str) -> str | None:
     """Where to look when a job waits longer than it should."""
+=======
+def _too_long(standing: JobState, field: str) -> str | None:
+    """Where to look when a job waits longer than it should."""
+>>>>>>> main:cli/commands/job_state.py
     at: Any = standing.story.job.get(field)
     is_overdue = isinstance(at, datetime) and standing.now - at > _TWO_TICKS
     return "That is longer than two ticks: do they run? Look into the log of processBatchJobs." if is_overdue else None
 
 
-def _processing(standing: Standing) -> str:
+def _processing(standing: JobState) -> str:
     story = standing.story
     job = job_from(story.job_id, story.job, standing.now)
     if job.is_realtime:
@@ -123,7 +128,7 @@ def _processing(standing: Standing) -> str:
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 
 
-def _realtime(standing: Standing, job: Job) -> str:
+def _realtime(standing: JobState, job: Job) -> str:
     now = standing.now
     told = f"It is answered in real time, {_since(standing, 'submittedAt')}."
     if deadline := time_or_none(standing.story.job.get("deadline")):
@@ -144,7 +149,7 @@ def _realtime(standing: Standing, job: Job) -> str:
     return f"{told} Without an answer it fails from {moment(gives_up_at(job), now)}."
 
 
-def _ended(standing: Standing) -> str:
+def _ended(standing: JobState) -> str:
     story, status = standing.story, standing.story.job.get("status")
     told = f"It {'was ' if status != FAILED else ''}{status} {_at(standing, 'completedAt')}"
     code, message = story.job.get("errorCode"), story.job.get("errorMessage")
@@ -170,11 +175,11 @@ def _money(story: Story) -> str:
     return f"{cost} charged and given back" + ("." if is_free else ", though it was answered.")
 
 
-def _since(standing: Standing, field: str) -> str:
+def _since(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
     return f"since {moment(at, standing.now)}" if isinstance(at, datetime) else "since an unknown time"
 
 
-def _at(standing: Standing, field: str) -> str:
+def _at(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
     return f"on {moment(at, standing.now)}" if isinstance(at, datetime) else "at an unknown time"

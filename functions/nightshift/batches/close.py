@@ -1,4 +1,4 @@
-"""Settle: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
+"""Close: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
 
 A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. Why the
 batch failed decides whether that is an attempt (`model/trouble.py`), and whether the lane backs off. If one
@@ -40,7 +40,7 @@ _LEFT_OUT: Final[dict[Outcome, Trouble]] = {
 }
 
 
-async def settle(runtime: Runtime, held: HeldBatch) -> None:
+async def close(runtime: Runtime, held: HeldBatch) -> None:
     """Close a batch. Raises ProviderTrouble when a file cannot be deleted now; then it is repeated."""
     batch = held.batch
     outcome = batch.outcome or "failed"

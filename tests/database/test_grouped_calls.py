@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.database.gathering import Gathered, Gathering
+from nightshift.database.grouped_calls import Group, GroupedCalls
 
 
 class Place:
@@ -16,9 +16,9 @@ class Place:
         self.calls: list[list[str]] = []
         self.may_answer = asyncio.Event()
         self.fails_at: set[str] = set()
-        self.gathering: Gathering[str, str] = Gathering(self._call, most=most)
+        self.gathering: GroupedCalls[str, str] = GroupedCalls(self._call, most=most)
 
-    async def _call(self, gathered: Gathered[str, str]) -> None:
+    async def _call(self, gathered: Group[str, str]) -> None:
         self.calls.append(list(gathered))
         await self.may_answer.wait()
         for asked, answer in gathered.items():

@@ -34,7 +34,7 @@ _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _LONGEST_ID: Final = 40
 
 
-class Tell(Protocol):
+class Printer(Protocol):
     """Where a command tells."""
 
     def say(self, sentence: str, *, style: str = "") -> None:
@@ -62,7 +62,7 @@ class Tell(Protocol):
         ...
 
 
-def telling(runtime: "Runtime", *, as_json: bool) -> Tell:
+def printing(runtime: "Runtime", *, as_json: bool) -> Printer:
     """Where to tell, on standard output."""
     return ForPrograms() if as_json else ForPeople(runtime)
 
@@ -71,22 +71,22 @@ class ForPrograms:
     """JSON, one object a line, each as soon as it is known."""
 
     def say(self, sentence: str, *, style: str = "") -> None:
-        """See `Tell`."""
+        """See `Printer`."""
 
     def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
 
     def line(self, fields: Mapping[str, Any]) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         sys.stdout.write(json.dumps(fields, default=_for_programs) + "\n")
         sys.stdout.flush()
 
     def record(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         self.line({kind: fields})
 
     def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         for fields in rows:
             self.line({kind: fields})
 
@@ -108,14 +108,14 @@ class ForPeople:
         self._console = terminal.console()
 
     def say(self, sentence: str, *, style: str = "") -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         self._console.print(sentence, style=style)
 
     def line(self, fields: Mapping[str, Any]) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
 
     def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         # A table of its own, so that it can be printed at once; fixed widths keep the rows in line.
         table = _table(show_header=is_first, expand=True)
         for name in cells:
@@ -124,7 +124,7 @@ class ForPeople:
         self._console.print(table)
 
     def record(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         there = {name: content for name, content in fields.items() if content is not None}
         if not there:
             return
@@ -138,7 +138,7 @@ class ForPeople:
         self._console.print(table)
 
     def table(self, kind: str, rows: Sequence[Mapping[str, Any]], columns: Columns | None = None) -> None:
-        """See `Tell`."""
+        """See `Printer`."""
         if not rows:
             return
         columns = columns or {_title(name): [name] for name in rows[0]}

@@ -13,22 +13,22 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 # What was asked in one call, in the order of arrival, each with where its answer or its error goes.
-Gathered = Mapping[Asked, asyncio.Future[Answer]]
+Group = Mapping[Asked, asyncio.Future[Reply]]
 
 
-class Gathering(Generic[Asked, Answer]):
+class GroupedCalls(Generic[Asked, Reply]):
     """What is asked of one place at once. Nothing is kept of a place at which nobody is."""
 
-    def __init__(self, call: Callable[[Gathered[Asked, Answer]], Awaitable[None]], *, most: int) -> None:
+    def __init__(self, call: Callable[[Group[Asked, Reply]], Awaitable[None]], *, most: int) -> None:
         """Args: `call` answers each it is given, or raises for all it did not answer; `most` are given at once."""
         self._call = call
         self._most = most
-        self._waiting: dict[str, dict[Asked, asyncio.Future[Answer]]] = {}
+        self._waiting: dict[str, dict[Asked, asyncio.Future[Reply]]] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    async def ask(self, asked: Asked, *, at: str = "") -> Answer:
+    async def ask(self, asked: Asked, *, at: str = "") -> Reply:
         """Ask at a place; raises what the call raised. The same, asked twice while it waits, is asked once."""
         waiting = self._waiting.setdefault(at, {})
         answer = waiting.setdefault(asked, asyncio.get_running_loop().create_future())
@@ -36,7 +36,7 @@ class Gathering(Generic[Asked, Answer]):
             self._under_way[at] = asyncio.create_task(self._answer_all(at, waiting))
         return await asyncio.shield(answer)
 
-    async def _answer_all(self, at: str, waiting: dict[Asked, asyncio.Future[Answer]]) -> None:
+    async def _answer_all(self, at: str, waiting: dict[Asked, asyncio.Future[Reply]]) -> None:
         try:
             while waiting:
                 gathered = {asked: waiting.pop(asked) for asked in list(islice(waiting, self._most))}
@@ -52,7 +52,7 @@ class Gathering(Generic[Asked, Answer]):
             del self._waiting[at], self._under_way[at]
 
 
-def _fail(gathered: Gathered[Asked, Answer], error: BaseException) -> None:
+def _fail(gathered: Group[Asked, Reply], error: BaseException) -> None:
     for answer in gathered.values():
         if not answer.done():
             answer.set_exception(error)

@@ -8,7 +8,7 @@ from nightshift.providers.base import RemoteBatch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ProviderListing:
     """Some batches of the provider's."""
 
     remotes: dict[str, RemoteBatch] = field(default_factory=dict)
@@ -16,7 +16,7 @@ class Seen:
     listed_at: datetime | None = None
 
     @classmethod
-    def only(cls, remotes: Iterable[RemoteBatch]) -> "Seen":
+    def only(cls, remotes: Iterable[RemoteBatch]) -> "ProviderListing":
         """These, and who knows what else there is."""
         return cls(remotes={remote.remote_id: remote for remote in remotes})
 
@@ -25,4 +25,4 @@ class Seen:
         return [remote for remote in self.remotes.values() if remote.batch_id == batch_id]
 
 
-NOTHING_SEEN = Seen()
+NOTHING_LISTED = ProviderListing()
