@@ -100,13 +100,8 @@ def _queued(standing: JobState) -> str:
     return f"{told} {_too_long(standing, 'queuedAt') or 'The next tick submits it.'}"
 
 
-<<<<<<< HEAD:cli/commands/standing.py
-def _too_long(standing: Standing, field: str) -> str | None:
-    """Where to look when a job waits longer than it should."""
-=======
 def _too_long(standing: JobState, field: str) -> str | None:
     """Where to look when a job waits longer than it should."""
->>>>>>> main:cli/commands/job_state.py
     at: Any = standing.story.job.get(field)
     is_overdue = isinstance(at, datetime) and standing.now - at > _TWO_TICKS
     return "That is longer than two ticks: do they run? Look into the log of processBatchJobs." if is_overdue else None
