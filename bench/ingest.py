@@ -21,8 +21,10 @@ from bench.answer import Aim, Answer, Measurement, check
 from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, check_all_completed, commit_all, documents, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
-from nightshift.batches.advance import advance, submit_lane, work
+from nightshift.batches.advance import advance, submit_lane
 from nightshift.batches.listing import NOTHING_LISTED
+from nightshift.batches.messages import BatchCall
+from nightshift.batches.work import work
 from nightshift.errors import LeaseHeld
 from nightshift.runtime import Runtime
 
@@ -157,7 +159,7 @@ async def _settle_all(runtime: Runtime, batch_id: str, shards: int) -> None:
 async def _work(runtime: Runtime, batch_id: str, shard_id: str) -> None:
     # A worker that finds another one closing the batch would be called again, and find it closed.
     with suppress(LeaseHeld):
-        await work(runtime, batch_id, shard_id)
+        await work(runtime, BatchCall(batch_id=batch_id, shard_id=shard_id))
 
 
 async def _commit_raw(bench: Workbench, ingested: _Ingested, in_flight: int, *, is_built_before: bool) -> float:

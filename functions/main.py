@@ -79,7 +79,7 @@ async def process_batch_jobs(_: CloudEvent) -> None:
 @functions.http
 @guarded
 async def openai_webhook(request: Request) -> Response:
-    """OpenAI says that a batch has ended: look at that batch at once."""
+    """OpenAI says that a batch has ended: call a worker to look at it at once."""
     from nightshift.api.responses import respond
     from nightshift.api.webhook import take_event
 
@@ -90,17 +90,16 @@ async def openai_webhook(request: Request) -> Response:
 @guarded
 @takes_event
 async def ingest_batch_results(event: CloudEvent) -> None:
-    """A worker was called: settle one shard of a large batch's output, or advance a batch."""
-    from nightshift.batches.advance import work
+    """A worker was called: settle one shard of a large batch's output, or advance a batch that has ended."""
     from nightshift.batches.messages import read_call
+    from nightshift.batches.work import work
 
     try:
-        batch_id, shard_id = read_call(event.get_data())
+        call = read_call(event.get_data())
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
-    bind_contextvars(batch_id=batch_id, **({"shard_id": shard_id} if shard_id else {}))
-    await work(runtime, batch_id, shard_id)
+    await work(runtime, call)
 
 
 @functions.http

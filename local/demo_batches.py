@@ -19,7 +19,7 @@ class Ended:
 
     batch_id: str
     jobs: int
-    # The function that saw it.
+    # The function that saw it: the webhook, if a worker looked because of the provider's event.
     seen_by: str
     # From then until its answers were there and it was closed.
     closed_after: timedelta
@@ -36,7 +36,7 @@ def ended_batches(log_dir: Path, speed: float) -> list[Ended]:
         Ended(
             batch_id=event["batch_id"],
             jobs=closed[event["batch_id"]]["jobs"],
-            seen_by=event["function"],
+            seen_by="openai_webhook" if "event_id" in event else event["function"],
             closed_after=_time(closed[event["batch_id"]]) - _time(event),
             ahead_of_tick=None if event["function"] == "process_batch_jobs" else _until_tick(event, ticks, speed),
         )

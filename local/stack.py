@@ -38,7 +38,7 @@ from local.pubsub import Topics
 from local.relay import Relay, running_relay
 from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
-from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
+from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS, Function
 from scheduler.declared import declared
 
 _CREATED = "google.cloud.firestore.document.v1.created"
@@ -108,7 +108,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of docs/SETTINGS.md, as every function has them."""
+        """The settings of docs/SETTINGS.md, and every secret."""
         variables = {
             "GOOGLE_CLOUD_PROJECT": self.project,
             **self._cloud.environment,
@@ -146,9 +146,11 @@ class Stack:
         return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
 
     def function_environment(self, function: Function) -> dict[str, str]:
-        """All that one function sees."""
+        """All that one function sees: of the secrets, those that it is deployed with."""
         auth = self.auth_environment if function.reads_id_tokens else {}
-        return basic_environment(self.options.caller) | self.environment | auth
+        others = set(SECRETS.values()) - set(function.variables)
+        settings = {name: text for name, text in self.environment.items() if name not in others}
+        return basic_environment(self.options.caller) | settings | auth
 
     def relay(self) -> Relay:
         """Which function gets which event: a trigger goes by the name of its function, a topic by its own."""

@@ -2,7 +2,7 @@
 
 | account | may | because it |
 |---|---|---|
-| the four that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
+| the three that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
 | | read, write and replace objects of the private bucket | writes a batch's files, again after a crash |
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
@@ -10,7 +10,7 @@
 | | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
-| the webhook's | read `openai-webhook-secret` | checks signatures |
+| the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the statistics' | read Firestore | counts jobs |
 | | read Firebase Auth's users | asks whether an admin's token was revoked |
@@ -31,7 +31,7 @@ from deploy.policies import Grant, Resource, differences
 from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
 # Whoever advances a batch may have to take any of its steps.
-_ADVANCE: Final = (ADMIT, TICK, INGEST, WEBHOOK)
+_ADVANCE: Final = (ADMIT, TICK, INGEST)
 # Who asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)

@@ -102,7 +102,7 @@ FUNCTIONS: Final = (
     Function(
         target="ingest_batch_results",
         name="ingestBatchResults",
-        does="Ingests one shard of one batch's output.",
+        does="Ingests one shard of one batch's output, or advances a batch that has ended.",
         account="nightshift-ingest",
         topic=INGEST_TOPIC,
         # A call that meets no free instance is answered 429, which Pub/Sub counts as a delivery. A large batch has more
@@ -143,9 +143,9 @@ FUNCTIONS: Final = (
     Function(
         target="openai_webhook",
         name="openaiWebhook",
-        does="Verifies OpenAI's signature, and advances the batch that has ended.",
+        does="Verifies OpenAI's signature, and calls a worker for the batch that has ended.",
         account="nightshift-webhook",
-        secrets=(API_KEY, WEBHOOK_SECRET),
+        secrets=(WEBHOOK_SECRET,),
         timeout_seconds=60,
         concurrency=20,
         max_instances=2,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nightshift.errors import InvalidSettings
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from nightshift.instance import Instance
     from nightshift.providers.base import Provider
+    from nightshift.providers.openai.events import OpenAIEvents
     from nightshift.providers.registry import Providers
     from nightshift.values.lane import Lane
 
@@ -99,6 +101,15 @@ class Runtime:
     def provider_for(self, lane: "Lane") -> "Provider":
         """The provider of a lane's answers. Raises ProviderMissing if it has no key here."""
         return self.providers.named(lane.provider)
+
+    @cached_property
+    def openai_events(self) -> "OpenAIEvents":
+        """OpenAI's events, believed by their signatures."""
+        from nightshift.providers.openai.events import OpenAIEvents
+
+        if self.settings.openai_webhook_secret is None:
+            raise InvalidSettings("OPENAI_WEBHOOK_SECRET: this function needs it")
+        return OpenAIEvents(self.settings.openai_webhook_secret.get_secret_value())
 
 
 class TimeLimit:

@@ -1,8 +1,11 @@
-"""`openaiWebhook`: whose events are believed, and that they hurry a batch on and can do nothing else."""
+"""`openaiWebhook`: whose events are believed, and that a worker, called by them, hurries a batch on and no more.
+
+`World.webhook` delivers the event, and then the call for a worker that it brings.
+"""
 
 import asyncio
 import base64
-import os
+import json
 import time
 from typing import Any
 
@@ -10,9 +13,10 @@ import httpx
 import pytest
 
 from local.openai_server import BatchFault, RequestFault
-from local.pubsub import Topics
+from local.ports import free_ports
 from tests.batches.test_crashes import create_at_provider
 from tests.support.patience import PATIENCE_SECONDS
+from tests.support.processes import answers, function_environment, start_function
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -160,7 +164,9 @@ async def test_one_of_several_signatures_is_enough(world: World) -> None:
     headers, body = world.provider.webhook(remote_id)
     headers["webhook-signature"] = f"v1,AAAA {headers['webhook-signature']}"
 
+    await world.open_pubsub()
     assert (await world.call("openai_webhook", headers=headers, content=body)).status_code == 200
+    assert await world.deliver_calls() == [200]
     await assert_promises_kept(world)
 
 
@@ -342,22 +348,36 @@ async def test_a_batch_whose_create_was_lost_is_adopted_by_its_event(world: Worl
     await assert_promises_kept(world)
 
 
-@pytest.mark.parametrize("again_by", ["webhook", "tick"])
+@pytest.mark.parametrize("again_by", ["call", "webhook", "tick"])
 @pytest.mark.parametrize("path", [r"/v1/batches/[^/]+", r"/v1/files/[^/]+/content", r"/v1/files/[^/]+"])
-async def test_while_the_provider_is_down_the_event_is_wanted_again(world: World, path: str, again_by: str) -> None:
-    """503 and no record: the redelivery, or any tick, finishes what was begun."""
+async def test_while_the_provider_is_down_the_worker_is_called_again(world: World, path: str, again_by: str) -> None:
+    """The worker refuses the call and records no event: the call, the event or a tick finishes what was begun."""
     remote_id = await ended(world)
     world.provider.faults.add(RequestFault("*", path, status=503, headers={"x-should-retry": "false"}, times=None))
 
-    answer = await world.webhook(remote_id, event_id="wh_one")
+    assert (await world.webhook(remote_id, event_id="wh_one")).status_code == 200
 
-    assert is_refused(answer, 503, "unavailable")
     assert not await world.documents("webhooks")
+    assert (await world.batches())[0]["status"] != "completed"
     world.provider.faults.clear()
-    if again_by == "webhook":
+    if again_by == "call":
+        assert await world.deliver_calls() == [200]
+    elif again_by == "webhook":
         assert (await world.webhook(remote_id, event_id="wh_one")).status_code == 200
     else:
         assert await world.tick() == 200
+    assert (await world.batches())[0]["status"] == "completed"
+    await assert_promises_kept(world)
+
+
+async def test_while_no_worker_can_be_called_the_event_is_wanted_again(world: World) -> None:
+    """503 without the topic, and nothing is done; sent again, the event finishes its batch."""
+    remote_id = await ended(world)
+
+    assert is_refused(await world.announce(remote_id, event_id="wh_one"), 503, "unavailable")
+
+    assert (await world.batches())[0]["status"] == "submitted"
+    assert (await world.webhook(remote_id, event_id="wh_one")).status_code == 200
     assert (await world.batches())[0]["status"] == "completed"
     await assert_promises_kept(world)
 
@@ -379,8 +399,8 @@ async def test_two_events_and_two_ticks_at_once_settle_once(world: World) -> Non
     await assert_promises_kept(world)
 
 
-async def test_an_event_about_a_batch_under_a_lease_is_left_to_the_lease_holder(world: World) -> None:
-    """200 without a second look; if the lease holder dies, a tick does the rest once the lease has ended."""
+async def test_an_event_about_a_batch_whose_lease_is_held_comes_again(world: World) -> None:
+    """The holder may have looked a moment too early: a worker is called until the lease is free, without a tick."""
     remote_id = await ended(world)
     [batch] = await world.batches()
     lease = {"owner": "another", "expiresAt": world.now().replace(year=world.now().year + 1), "writes": 0}
@@ -389,36 +409,57 @@ async def test_an_event_about_a_batch_under_a_lease_is_left_to_the_lease_holder(
     assert (await world.webhook(remote_id)).status_code == 200
 
     assert (await world.batches())[0]["status"] == "submitted"
+    assert await world.deliver_calls() == [500]
     world.pass_time(days=366)
-    assert await world.tick() == 200
-    await assert_promises_kept(world)
-
-
-@pytest.mark.parametrize("is_reachable", [True, False])
-async def test_a_large_batch_is_handed_over_to_a_worker(world: World, is_reachable: bool) -> None:
-    """More than 200 jobs are not ingested while the provider waits for its answer, unless no worker can be called."""
-    await world.give("alice", 201)
-    await asyncio.gather(*(world.write("alice") for _ in range(201)))
-    world.pass_time(minutes=3)
-    assert await world.tick() == 200
-    await world.provider.settled()
-    [batch] = await world.batches()
-    assert batch["jobCount"] == 201
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
-        base = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{world.project}"
-        if is_reachable:
-            await Topics(client, os.environ["PUBSUB_EMULATOR_HOST"], world.project).create("nightshift-ingest")
-            topic = f"projects/{world.project}/topics/nightshift-ingest"
-            (await client.put(f"{base}/subscriptions/worker", json={"topic": topic})).raise_for_status()
-
-        assert (await world.webhook(batch["remoteId"])).status_code == 200
-
-        if is_reachable:
-            assert (await world.batches())[0]["status"] == "submitted"
-            pulled = await client.post(f"{base}/subscriptions/worker:pull", json={"maxMessages": 10})
-            [message] = [received["message"] for received in pulled.json()["receivedMessages"]]
-            read = base64.b64decode(message.get("data", "")).decode() + str(message.get("attributes"))
-            assert batch["id"] in read
-            assert await world.tick() == 200
+    assert await world.deliver_calls() == [200]
     assert (await world.batches())[0]["status"] == "completed"
     await assert_promises_kept(world)
+
+
+async def test_the_function_has_no_key_and_reaches_neither_firestore_nor_a_bucket(world: World) -> None:
+    """In a process with the signing secret and Pub/Sub alone: it starts, and publishes the call and no more."""
+    await world.open_pubsub()
+    environment = function_environment(world, world.base_url)
+    del environment["OPENAI_API_KEY"], environment["OPENAI_BASE_URL"]
+    nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"), "127.0.0.1:1")
+    [port] = free_ports(1)
+    function = await start_function("openai_webhook", port, environment | nowhere)
+    headers, body = world.provider.webhook("batch_1", event_id="wh_one")
+    _, unsigned = world.provider.webhook("batch_2")
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            url = f"http://127.0.0.1:{port}"
+            await answers(client, url)
+            statuses = [
+                (await client.post(url, headers=headers, content=content)).status_code for content in (body, unsigned)
+            ]
+    finally:
+        function.terminate()
+        await function.communicate()
+
+    assert statuses == [200, 401]
+    published = [json.loads(base64.b64decode(call["data"])) for call in await world.calls_for_workers()]
+    assert published == [{"provider": "openai", "remoteId": "batch_1", "eventId": "wh_one"}]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"provider": "openai", "remoteId": "batch_1"},
+        {"remoteId": "batch_1", "eventId": "wh_one"},
+        {"provider": "openai", "remoteId": "../files", "eventId": "wh_one"},
+        {"provider": "openai", "remoteId": "batch_1", "eventId": "a/b"},
+        {"provider": ["openai"], "remoteId": "batch_1", "eventId": "wh_one"},
+        {"provider": "openai", "remoteId": 7, "eventId": "wh_one"},
+    ],
+)
+async def test_a_call_that_no_webhook_publishes_is_dealt_with_and_changes_nothing(
+    world: World, call: dict[str, Any]
+) -> None:
+    """The worker trusts the public function no further than its message: each id is checked again."""
+    before = len(world.provider.calls)
+
+    assert await world.work({"data": base64.b64encode(json.dumps(call).encode()).decode()}) == 200
+
+    assert len(world.provider.calls) == before
+    assert not await world.documents("webhooks")

@@ -76,14 +76,15 @@ class Stage:
             await self._invoke(functools.partial(self.world.work, call))
 
     async def announce(self) -> None:
-        """Let the provider work, and deliver its event about each batch."""
+        """Let the provider work, and deliver its event about each batch, and the calls that it brings."""
         await self.world.provider.settled()
         for remote_id in list(self.world.provider.batches):
 
             async def deliver(remote_id: str = remote_id) -> int:
-                return (await self.world.webhook(remote_id)).status_code
+                return (await self.world.announce(remote_id)).status_code
 
             await self._invoke(deliver)
+        await self.work()
 
     async def operate(self, *arguments: str) -> int:
         """Let an operator run a command that changes something; returns its exit code, 2 if its process died."""
@@ -312,6 +313,7 @@ async def two_shards(stage: Stage) -> None:
 @journey()
 async def webhook(stage: Stage) -> None:
     """One job, and the provider says when its batch has ended: no tick is needed while nothing goes wrong."""
+    await stage.world.open_pubsub()
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
     await stage.announce()

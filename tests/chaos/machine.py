@@ -216,7 +216,7 @@ class Night(RuleBasedStateMachine):
         remote_id = remote_ids[number % len(remote_ids)]
 
         async def deliver() -> int:
-            return (await self._world.webhook(remote_id, kind, event_id=f"wh_{remote_id}_{number % 3}")).status_code
+            return (await self._world.announce(remote_id, kind, event_id=f"wh_{remote_id}_{number % 3}")).status_code
 
         self._arm(fault)
         self._do(self._invoke(deliver, *(with_a_tick * [self._world.tick])))

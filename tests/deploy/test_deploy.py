@@ -9,7 +9,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.lock import held
 from deploy.troubles import SHARING
-from nightshift.functions import FUNCTIONS
+from nightshift.functions import API_KEY, FUNCTIONS
 from tests.deploy.google import PROJECT, Refused
 from tests.deploy.world import SECRETS, Died, Site, Terminal, copy_of, new_site
 
@@ -95,7 +95,7 @@ async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it
     await site.deploy()
     terminal = await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-marked-key-2"})
     deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
-    assert deployed == [function.name for function in FUNCTIONS if function.secrets]
+    assert deployed == [function.name for function in FUNCTIONS if API_KEY in function.secrets]
     config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
     given = {one["key"]: (one["secret"], one["version"]) for one in config["secretEnvironmentVariables"]}
     assert given == {"OPENAI_API_KEY": ("openai-api-key", "2"), "IMAGE_SIGNING_KEY": ("image-signing-key", "1")}
@@ -282,6 +282,28 @@ async def test_the_builder_reads_the_bucket_of_sources_and_no_users_upload(site:
     policy.append(["roles/storage.objectViewer", builder])
     await site.deploy()
     assert [one for one in site.state["policies"][f"projects {PROJECT}"] if one[0] == grant[0]] == [grant]
+
+
+async def test_the_webhooks_account_may_publish_and_read_its_secret_and_nothing_else(site: Site) -> None:
+    """What an older version granted to it is taken away: Firestore, the key, the buckets, signing."""
+    await site.deploy()
+    webhook = f"serviceAccount:nightshift-webhook@{PROJECT}.iam.gserviceaccount.com"
+    policies = site.state["policies"]
+    older = {
+        f"projects {PROJECT}": "roles/datastore.user",
+        "secrets openai-api-key": "roles/secretmanager.secretAccessor",
+        f"storage buckets gs://{PROJECT}-nightshift": "roles/storage.objectUser",
+        f"storage buckets gs://{PROJECT}.firebasestorage.app": "roles/storage.objectViewer",
+    }
+    for resource, role in older.items():
+        policies[resource].append([role, webhook])
+    await site.deploy()
+    assert {
+        (resource, role) for resource, policy in policies.items() for role, who, *_ in policy if who == webhook
+    } == {
+        ("pubsub topics nightshift-ingest", "roles/pubsub.publisher"),
+        ("secrets openai-webhook-secret", "roles/secretmanager.secretAccessor"),
+    }
 
 
 async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Site) -> None:

@@ -46,7 +46,7 @@ def load(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> Set
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),
         ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
-        ("openai_webhook", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
+        ("ingest_batch_results", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": ""}, "OPENAI_WEBHOOK_SECRET"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_"}, "OPENAI_WEBHOOK_SECRET"),
         ("openai_webhook", {"OPENAI_WEBHOOK_SECRET": "whsec_sk-1234"}, "OPENAI_WEBHOOK_SECRET"),

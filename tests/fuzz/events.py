@@ -49,6 +49,7 @@ _IDS = (
 _CALLS = st.one_of(
     st.fixed_dictionaries({"batchId": _IDS}),
     st.fixed_dictionaries({"batchId": _IDS, "shardId": _IDS}),
+    st.fixed_dictionaries({"provider": st.just("openai"), "remoteId": _IDS, "eventId": _IDS}),
     ANY_JSON,
 )
 _DATA = st.one_of(

@@ -5,6 +5,7 @@ and to the OpenAI-compatible server over the network, and are called with CloudE
 clock can be moved.
 """
 
+import asyncio
 import functools
 import os
 import secrets
@@ -51,6 +52,8 @@ class World:
         self.firestore: AsyncClient
         self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
         self._storage = ""
+        self._has_pubsub = False
+        self._opening_pubsub = asyncio.Lock()
         self._http: httpx.AsyncClient
         self._env = monkeypatch
         self._functions: dict[str, httpx.AsyncClient] = {}
@@ -145,13 +148,29 @@ class World:
 
     async def calls_for_workers(self) -> list[dict[str, Any]]:
         """The messages published on `nightshift-ingest` since the last time, as Pub/Sub would push them."""
-        path = f"subscriptions/{INGEST_TOPIC}:pull"
-        received = (await self._pubsub("POST", path, {"maxMessages": 1000, "returnImmediately": True})).json()
-        messages = received.get("receivedMessages", [])
+        messages = await self._pull()
         if messages:
-            ack_ids = [message["ackId"] for message in messages]
-            await self._pubsub("POST", f"subscriptions/{INGEST_TOPIC}:acknowledge", {"ackIds": ack_ids})
+            await self._acknowledge(*(message["ackId"] for message in messages))
         return [message["message"] for message in messages]
+
+    async def deliver_calls(self) -> list[int]:
+        """Push each waiting call to a worker once, and those that its work brings; a refused one waits on.
+
+        Returns the worker's status codes.
+        """
+        statuses: list[int] = []
+        refused: list[str] = []
+        while pulled := await self._pull():
+            for received in pulled:
+                statuses.append(await self.work(received["message"]))
+                if statuses[-1] == 200:
+                    await self._acknowledge(received["ackId"])
+                else:
+                    refused.append(received["ackId"])
+        if refused:
+            at_once = {"ackIds": refused, "ackDeadlineSeconds": 0}
+            await self._pubsub("POST", f"subscriptions/{INGEST_TOPIC}:modifyAckDeadline", at_once)
+        return statuses
 
     async def work(self, message: dict[str, Any]) -> int:
         """Deliver a call for a worker; returns the function's status code."""
@@ -159,7 +178,17 @@ class World:
         return await self.event("ingest_batch_results", "google.cloud.pubsub.topic.v1.messagePublished", {}, body)
 
     async def webhook(self, remote_id: str, kind: str = "batch.completed", **forged: Any) -> httpx.Response:
-        """Deliver the provider's event about a batch, true or not; `forged` is what `OpenAIServer.webhook` takes."""
+        """Deliver the provider's event about a batch, and then the calls for workers; returns the webhook's answer."""
+        await self.open_pubsub()
+        answer = await self.announce(remote_id, kind, **forged)
+        await self.deliver_calls()
+        return answer
+
+    async def announce(self, remote_id: str, kind: str = "batch.completed", **forged: Any) -> httpx.Response:
+        """Deliver the provider's event about a batch, true or not; `forged` is what `OpenAIServer.webhook` takes.
+
+        The call for a worker that it publishes waits.
+        """
         headers, body = self.provider.webhook(remote_id, kind, **forged)
         return await self.call("openai_webhook", headers=headers, content=body)
 
@@ -248,10 +277,14 @@ class World:
         (await self._http.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
 
     async def open_pubsub(self) -> None:
-        """Create the topic of the calls for workers; without it none can be called."""
-        await self._pubsub("PUT", f"topics/{INGEST_TOPIC}", {})
-        topic = f"projects/{self.project}/topics/{INGEST_TOPIC}"
-        await self._pubsub("PUT", f"subscriptions/{INGEST_TOPIC}", {"topic": topic})
+        """Create the topic of the calls for workers, unless it is there; without it none can be called."""
+        async with self._opening_pubsub:
+            if self._has_pubsub:
+                return
+            await self._pubsub("PUT", f"topics/{INGEST_TOPIC}", {})
+            topic = f"projects/{self.project}/topics/{INGEST_TOPIC}"
+            await self._pubsub("PUT", f"subscriptions/{INGEST_TOPIC}", {"topic": topic})
+            self._has_pubsub = True
 
     async def close_pubsub(self) -> None:
         """Delete the topic of the calls for workers."""
@@ -303,6 +336,16 @@ class World:
             content=content,
         )
         answer.raise_for_status()
+
+    async def _pull(self) -> list[dict[str, Any]]:
+        """The waiting calls for workers, each with the id by which it is acknowledged."""
+        path = f"subscriptions/{INGEST_TOPIC}:pull"
+        pulled = (await self._pubsub("POST", path, {"maxMessages": 1000, "returnImmediately": True})).json()
+        received: list[dict[str, Any]] = pulled.get("receivedMessages", [])
+        return received
+
+    async def _acknowledge(self, *ack_ids: str) -> None:
+        await self._pubsub("POST", f"subscriptions/{INGEST_TOPIC}:acknowledge", {"ackIds": ack_ids})
 
     async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"

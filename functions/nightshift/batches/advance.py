@@ -1,18 +1,16 @@
 """The one idea: look at a batch, do its next step, record it, and go on until it waits for the provider.
 
-Whoever comes by advances it: a trigger, a tick, a webhook, a worker. Each step can be repeated
-without harm, so a crash needs no repair code: the lease expires, and the next one to come by takes the same
-step again. Nothing else moves a batch.
+A trigger, a tick or a worker advances it. Each step can be repeated without harm, so a crash needs no repair code: the
+lease expires, and the next one to come by takes the same step again. Nothing else moves a batch.
 """
 
 from structlog.contextvars import bind_contextvars
 
-from nightshift.batches import assemble, close, ingest, lanes, poll, shards, submit, transitions
+from nightshift.batches import assemble, close, ingest, lanes, poll, submit, transitions
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
-from nightshift.batches.shard import settle_shard
 from nightshift.batches.transitions import HeldBatch
 from nightshift.errors import BudgetSpent, LeaseHeld
 from nightshift.providers.base import ProviderTrouble
@@ -57,24 +55,6 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
         await held.request_stop(wish)
         await _advance_held(runtime, held, NOTHING_LISTED)
     return found
-
-
-async def work(runtime: Runtime, batch_id: str, shard_id: str | None) -> None:
-    """Do what a worker was called for: settle a shard, and advance the batch if that was the last one.
-
-    Raises:
-        LeaseHeld: somebody else is at it; the worker is called again, until it is done or found done.
-        TryLater: as above.
-    """
-    if shard_id:
-        batch = await batches.read(runtime, batch_id)
-        if batch is None:
-            return
-        _bind(batch)
-        await settle_shard(runtime, batch, shard_id)
-        if await shards.is_any_unsettled(runtime, batch_id):
-            return
-    await advance(runtime, batch_id, NOTHING_LISTED)
 
 
 async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, coalesce: bool) -> None:

@@ -6,7 +6,8 @@ does it. So a message may be lost, late or repeated.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -28,15 +29,43 @@ _PUBLISH: Final[dict[str, Any]] = {
 }
 
 
-async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str] = ()) -> bool:
-    """Call a worker for each shard; without shards, one to advance the batch.
+@dataclass(frozen=True, kw_only=True)
+class BatchCall:
+    """A worker is called to settle a shard of a batch; without a shard, to advance the batch."""
+
+    batch_id: str
+    shard_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedCall:
+    """A worker is called to look at a batch, since its provider says that it has ended."""
+
+    provider: str
+    # The provider's id of the batch.
+    remote_id: str
+    # The same whenever the provider sends the event again.
+    event_id: str
+
+
+async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]) -> bool:
+    """Call a worker for each shard.
 
     Returns:
         False if the messages could not be published; then the caller does the work itself.
     """
+    return await _publish(runtime, [{"batchId": batch_id, "shardId": shard_id} for shard_id in shard_ids])
+
+
+async def call_for_ended(runtime: Runtime, call: EndedCall) -> bool:
+    """Call a worker for a batch that is said to have ended. Returns False if the message could not be published."""
+    message = {"provider": call.provider, "remoteId": call.remote_id, "eventId": call.event_id}
+    return await _publish(runtime, [message])
+
+
+async def _publish(runtime: Runtime, calls: Sequence[Mapping[str, str]]) -> bool:
     from google.pubsub_v1 import PubsubMessage
 
-    calls = [{"batchId": batch_id, "shardId": shard_id} for shard_id in shard_ids] or [{"batchId": batch_id}]
     try:
         await runtime.publisher.publish(
             topic=f"projects/{runtime.settings.project}/topics/{INGEST_TOPIC}",
@@ -49,8 +78,8 @@ async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]
     return True
 
 
-def read_call(event: Any) -> tuple[str, str | None]:
-    """The batch, and the shard if it is one, for which a worker was called.
+def read_call(event: Any) -> BatchCall | EndedCall:
+    """What a worker was called for. Each id in it can name a document, and a part of an address.
 
     Args:
         event: what Pub/Sub delivered, `{"message": {"data": BASE64, ...}, ...}`.
@@ -60,10 +89,17 @@ def read_call(event: Any) -> tuple[str, str | None]:
     """
     try:
         call = json.loads(base64.b64decode(event["message"]["data"]))
-        batch_id, shard_id = call["batchId"], call.get("shardId")
+        if "remoteId" in call:
+            return EndedCall(
+                provider=_id(call["provider"]), remote_id=_id(call["remoteId"]), event_id=_id(call["eventId"])
+            )
+        shard_id = call.get("shardId")
+        return BatchCall(batch_id=_id(call["batchId"]), shard_id=None if shard_id is None else _id(shard_id))
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError):
         raise EventUnreadable("the event's message is no call for a worker") from None
-    ids = [batch_id] if shard_id is None else [batch_id, shard_id]
-    if not all(isinstance(named, str) and names_a_document(named) for named in ids):
+
+
+def _id(given: Any) -> str:
+    if not isinstance(given, str) or not names_a_document(given):
         raise EventUnreadable("the event names no batch, or no shard")
-    return batch_id, shard_id
+    return given

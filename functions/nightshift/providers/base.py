@@ -5,7 +5,7 @@ words for its states stop at this door.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Final, Protocol
@@ -232,10 +232,6 @@ class BatchProvider(Protocol):
 
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file. Returns False if there was none any more."""
-        ...
-
-    def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
-        """What the provider posted to us. Raises SignatureInvalid, and EventUnreadable for a body that is signed."""
         ...
 
 

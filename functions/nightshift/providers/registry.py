@@ -60,12 +60,10 @@ def _openai(settings: "Settings") -> "Provider":
         raise ProviderMissing("OPENAI_API_KEY is not set")
     from nightshift.providers.openai.client import OpenAIProvider
 
-    secret = settings.openai_webhook_secret
     return OpenAIProvider(
         api_key=settings.openai_api_key.get_secret_value(),
         base_url=settings.openai_base_url,
         project=settings.project,
-        webhook_secret=secret.get_secret_value() if secret else None,
     )
 
 

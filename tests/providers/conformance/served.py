@@ -24,7 +24,7 @@ class Served:
 
 
 def _openai(base_url: str) -> OpenAIProvider:
-    return OpenAIProvider(api_key="key", base_url=base_url, project=PROJECT, webhook_secret="whsec_a2V5a2V5")
+    return OpenAIProvider(api_key="key", base_url=base_url, project=PROJECT)
 
 
 @asynccontextmanager

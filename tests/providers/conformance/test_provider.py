@@ -10,7 +10,7 @@ import pytest
 from nightshift import job_types
 from nightshift.jobs.answer import Answer, answer_of
 from nightshift.providers import registry, result_line
-from nightshift.providers.base import Intent, ProviderGone, ProviderTrouble, SignatureInvalid
+from nightshift.providers.base import Intent, ProviderGone, ProviderTrouble
 from nightshift.providers.request import Request
 from tests.providers.conformance.served import PROVIDERS, Served
 
@@ -106,13 +106,6 @@ async def test_what_is_not_there_is_gone(served: Served) -> None:
     with pytest.raises(ProviderGone):
         _ = [chunk async for chunk in served.provider.results("file-unknown")]
     await served.provider.cancel("batch_unknown")
-
-
-async def test_an_event_without_a_signature_is_not_believed(served: Served) -> None:
-    """Whatever it says."""
-    if served.provider.traits.has_webhooks:
-        with pytest.raises(SignatureInvalid):
-            served.provider.ended_batch(b'{"type": "batch.completed", "data": {"id": "batch_1"}}', {})
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

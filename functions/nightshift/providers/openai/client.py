@@ -14,15 +14,11 @@ long the job is its own.
 
 The SDK validates no answer. A 200 that is not what was asked for, such as a proxy's page or half a JSON, surfaces
 as a ValueError, TypeError or AttributeError where it is read, and is `ProviderTrouble` like any other failure.
-
-A webhook's signature covers its id, its time and its raw body; the SDK checks it, and that it is at most five
-minutes old (https://platform.openai.com/docs/guides/webhooks).
 """
 
 import asyncio
 import json
-import re
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +29,6 @@ import openai
 from openai.types import Batch as ApiBatch
 from openai.types import FileObject
 
-from nightshift.errors import EventUnreadable
 from nightshift.providers.base import (
     NOTHING_SAID,
     Intent,
@@ -43,8 +38,6 @@ from nightshift.providers.base import (
     RealtimeAnswer,
     RemoteBatch,
     RemoteFile,
-    SignatureInvalid,
-    WebhookEvent,
 )
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_batch
 from nightshift.providers.openai.errors import NothingMore, locked, never_refused, text_of, translated_errors
@@ -69,8 +62,6 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
-_ENDED: Final = frozenset(f"batch.{status}" for status in _OUTCOMES)
-_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _PAGE: Final = 100
 _CHUNK_BYTES: Final = 256 * 1024
 # A large file may break off many times, as long as each time some of it came.
@@ -90,13 +81,12 @@ class OpenAIProvider:
 
     name = "openai"
 
-    def __init__(self, *, api_key: str, base_url: str | None, project: str, webhook_secret: str | None = None) -> None:
+    def __init__(self, *, api_key: str, base_url: str | None, project: str) -> None:
         is_openai = base_url is None or f"{base_url}/".startswith(_ITS_OWN)
         self.traits = TRAITS if is_openai else replace(TRAITS, lists_newest_first=False)
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
-            webhook_secret=webhook_secret,
             timeout=_TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(limits=_CONNECTIONS),
         )
@@ -225,23 +215,6 @@ class OpenAIProvider:
         except ProviderGone:
             return False
         return True
-
-    def ended_batch(self, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
-        try:
-            event: Any = self._client.webhooks.unwrap(body, headers)
-        except (json.JSONDecodeError, RecursionError) as error:
-            # It is parsed only once the signature is found right.
-            raise EventUnreadable("the event is no JSON") from error
-        except (ValueError, TypeError) as error:
-            # A missing header is a ValueError, a signature that is not ASCII a TypeError, the rest is the SDK's own.
-            raise SignatureInvalid(type(error).__name__) from error
-        # The SDK does not validate, and makes some class of an event that it does not know.
-        remote_id = text_of(getattr(getattr(event, "data", None), "id", None))
-        says_ended = text_of(getattr(event, "type", None)) in _ENDED
-        names_a_batch = remote_id is not None and _BATCH_ID.fullmatch(remote_id)
-        return WebhookEvent(
-            event_id=headers["webhook-id"], remote_id=remote_id if says_ended and names_a_batch else None
-        )
 
     def _remote(self, batch: ApiBatch) -> RemoteBatch:
         # The SDK does not validate what it parses: any field may be missing, or of another type.
