@@ -231,7 +231,7 @@ async def hot_wallet(stage: Stage) -> None:
 
 @journey(submissions=2, answers=2)
 async def retry(stage: Stage) -> None:
-    """One job whose first answer is none, and the second a result."""
+    """One job whose first answer is not valid, and whose second is."""
     stage.world.provider.faults.add(ReplyRule(reply=Reply(content="no JSON"), times=1))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
