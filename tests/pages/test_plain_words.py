@@ -1,0 +1,64 @@
+"""Plain words: a sentence names its actor, such as a trigger, the tick, a worker or an operator."""
+
+import io
+import os
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.part import ROOT
+
+VAGUE = re.compile(r"\b(?:somebody|nobody|whoever|anybody|anyone|someone)\b", re.IGNORECASE)
+_BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
+# The first tells of the past; the others are written by npm.
+_EXCEPTED = {"CHANGELOG.md", "package-lock.json"}
+
+
+def _files(*endings: str) -> Iterator[Path]:
+    """The project's own files with these endings."""
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if not name.startswith(".") and name != "node_modules"]
+        yield from (Path(folder, name) for name in names if name.endswith(endings) and name not in _EXCEPTED)
+
+
+def _prose(source: str) -> Iterator[tuple[int, str]]:
+    """The docstrings and comments of a Python source, each with the number of its first line."""
+    before = tokenize.ENCODING
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        is_docstring = token.type == tokenize.STRING and before in _BEGINS_A_STATEMENT
+        if token.type == tokenize.COMMENT or is_docstring:
+            yield token.start[0], token.string
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            before = token.type
+
+
+def _vague(path: Path) -> list[str]:
+    """Each use of a vague word, as `file:line: word`; of a Python file, in docstrings and comments."""
+    text = path.read_text()
+    if not VAGUE.search(text):
+        return []
+    parts = _prose(text) if path.suffix == ".py" else enumerate(text.splitlines(), 1)
+    return [
+        f"{path.relative_to(ROOT)}:{first + part.count(chr(10), 0, found.start())}: {found.group()}"
+        for first, part in parts
+        for found in VAGUE.finditer(part)
+    ]
+
+
+@pytest.mark.parametrize("ending", [".py", ".md", ".toml", ".json"])
+def test_every_sentence_names_its_actor(ending: str) -> None:
+    """A reader learns which process or person acts, in each page, docstring and comment."""
+    paths = list(_files(ending))
+
+    assert paths
+    assert not [use for path in paths for use in _vague(path)]
+
+
+def test_a_vague_word_is_found_in_a_docstring_and_a_comment_and_not_in_a_value() -> None:
+    """A search that finds nothing would let every sentence pass."""
+    source = '"""Module."""\n\nword = "nobody"\n# Somebody acts.\ndef f():\n    """For\n    anyone."""\n'
+
+    assert [line for line, part in _prose(source) if VAGUE.search(part)] == [4, 6]
