@@ -70,11 +70,12 @@ bill: setup ## what a month costs, from list prices and measured counts (JOBS=25
 schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
 	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
 
-check: $(BIN)/.ready ## lint, strict types, import layers, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
+check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m local.terms
 	@$(BIN)/python -m local.vulnerabilities functions/requirements.txt
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

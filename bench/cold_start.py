@@ -48,7 +48,7 @@ async def ask() -> Answer:
     """Import in new interpreters, in turns."""
     starts: dict[str, list[_Start]] = {_MAIN: [], _FIRST_EVENT: [], _FLOOR: []}
     for imports in starts:
-        # The files' first reading is nobody's.
+        # The first start reads the files from the disk; it is not counted.
         _start(imports)
     for _ in range(_RUNS):
         for imports, started in starts.items():

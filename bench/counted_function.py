@@ -55,7 +55,7 @@ def _keep_writing(billed: Billed, path: Path) -> None:
 
 
 def _write(written: dict[str, Any], path: Path) -> None:
-    """At once, for whoever reads it in this moment."""
+    """Write the file in one step, since the bench may read it at any moment."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(written))
     unfinished.replace(path)

@@ -6,7 +6,7 @@
         billed.reads, billed.writes, billed.provider_calls
 
 It lies below the client libraries, so repetitions count, and no production code knows of it. What is called outside
-`bill` is on nobody's account: a bench reads and writes for itself. The context variable that says so goes along into
+`bill` is not counted: a bench reads and writes for itself. The context variable that says so goes along into
 tasks, interceptors and threads. A whole process is counted with `counter(lambda: billed)`.
 """
 
@@ -34,7 +34,7 @@ _FREE = {"BeginTransaction", "Rollback"}
 
 _account: ContextVar[Billed | None] = ContextVar("_account", default=None)
 
-# Whose account a call goes on; None = nobody's.
+# What counts a call; None = it is not counted.
 Account = Callable[[], Billed | None]
 
 

@@ -150,14 +150,14 @@ async def _ingest(bench: Workbench, jobs: int, *, shards: int) -> _Ingested:
 async def _settle_all(runtime: Runtime, batch_id: str, shards: int) -> None:
     await advance(runtime, batch_id, NOTHING_LISTED)
     if shards > 1:
-        # It has called the workers; nobody listens to the topic, so they come from here.
+        # It has called the workers; no function listens to the topic here, so the bench runs them.
         cut = [shard.id async for shard in runtime.firestore.collection(f"ai_batches/{batch_id}/shards").stream()]
         check(len(cut) == shards, f"The output was cut into {len(cut)} shards.")
         await asyncio.gather(*(_work(runtime, batch_id, shard_id) for shard_id in cut))
 
 
 async def _work(runtime: Runtime, batch_id: str, shard_id: str) -> None:
-    # Whoever comes while another one closes the batch would be called again, and find it closed.
+    # A worker that finds another one closing the batch would be called again, and find it closed.
     with suppress(LeaseHeld):
         await work(runtime, BatchCall(batch_id=batch_id, shard_id=shard_id))
 

@@ -38,7 +38,7 @@ class Night:
 
     @property
     def parts(self) -> Mapping[str, Billed]:
-        """Who did what belongs to the journey of these jobs; a tick that finds nothing new does not."""
+        """An invocation that did something belongs to the journey of these jobs; a tick without news does not."""
         ticks = {"the tick that settles": self.settling}
         if self.jobs > 1:
             ticks = {"the tick that submits": self.submitting, **ticks}

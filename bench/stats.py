@@ -78,7 +78,7 @@ async def _median_seconds(ask_once: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _asked(bench: Workbench) -> dict[str, Any]:
-    token = unsigned_token(bench.stack.project, "somebody", admin=True)
+    token = unsigned_token(bench.stack.project, "alice", admin=True)
     url = bench.stack.function_urls[_TARGET]
     answer = await bench.http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     check(answer.status_code == 200, f"getBatchStats answered {answer.status_code}.")

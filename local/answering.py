@@ -1,4 +1,4 @@
-"""Who gives the answers: the stand-in, a server of the developer's own, or OpenAI itself.
+"""What gives the answers: the stand-in, a server of the developer's own, or OpenAI itself.
 
 Without anything set it is the stand-in, and no model is asked. OPENAI_BASE_URL names an OpenAI-compatible server, with
 OPENAI_API_KEY as its key. `LIVE=1` is OpenAI itself. A model server on one's own computer seldom knows batches. Then

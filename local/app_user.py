@@ -87,7 +87,7 @@ class AppUser:
         return {document["name"].rpartition("/")[2]: from_fields(document["fields"]) for document in found}
 
     async def wallet(self) -> dict[str, Any]:
-        """The user's wallet; empty if there is none."""
+        """The user's wallet; empty if it does not exist."""
         answer = await self._client.get(f"{self._documents}/wallets/{self.uid}", headers=self._headers)
         return from_fields(answer.json()["fields"]) if answer.is_success else {}
 

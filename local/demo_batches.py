@@ -1,4 +1,4 @@
-"""Who saw that a batch had ended, and how long before the next tick would have: told by the functions' own logs."""
+"""What saw that a batch had ended, and how long before the next tick; taken from the functions' own logs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

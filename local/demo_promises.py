@@ -25,7 +25,7 @@ class Night:
     classifications: dict[str, dict[str, Any]] = field(default_factory=dict)
     wallets: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledgers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    # Who asked for the statistics → the answer's status code and body.
+    # The caller of the statistics → the answer's status code and body.
     stats: dict[str, tuple[int, Any]] = field(default_factory=dict)
     files_left: list[str] = field(default_factory=list)
 

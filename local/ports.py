@@ -12,7 +12,7 @@ FIRESTORE, AUTH, STORAGE, PUBSUB = 8080, 9099, 9199, 8085
 
 
 def free_ports(number: int) -> list[int]:
-    """As many different ports that nobody uses. All are held until all are found, so none comes twice."""
+    """So many different free ports. All are bound until all are found, so no port comes twice."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(number)]
         for one in sockets:

@@ -10,7 +10,7 @@ from local.errors import StackError
 
 # As few as Pub/Sub allows. Deployed, it is more (`deploy/steps/dead_letters.py`).
 DELIVERY_ATTEMPTS = 5
-# Here nobody wants to wait for a retry; deployed, it is 10 s to 10 min.
+# Short, so that tests and the demo need not wait for a retry; deployed, it is 10 s to 10 min.
 _RETRY_POLICY = {"minimumBackoff": "0.1s", "maximumBackoff": "1s"}
 # The longest that Pub/Sub knows. An event-driven function has as long: no push is repeated while it runs.
 _ACK_DEADLINE_SECONDS = 600
@@ -51,12 +51,12 @@ class Topics:
         await self._ask("PUT", f"{self._project}/subscriptions/{topic}-push", subscription, fine=409)
 
     async def keep(self, topic: str) -> None:
-        """Keep the topic's messages until somebody pulls them; without a subscription Pub/Sub drops them."""
+        """Keep the topic's messages until `pull` takes them; without a subscription Pub/Sub drops them."""
         subscription = {"topic": f"{self._project}/topics/{topic}"}
         await self._ask("PUT", f"{self._project}/subscriptions/{topic}", subscription, fine=409)
 
     async def pull(self, topic: str) -> list[bytes]:
-        """The bodies of the messages that `keep` has kept and nobody has pulled yet."""
+        """The bodies of the messages that came since `keep` and were not pulled yet."""
         subscription = f"{self._project}/subscriptions/{topic}"
         asked = {"maxMessages": 100, "returnImmediately": True}
         pulled = (await self._ask("POST", f"{subscription}:pull", asked)).get("receivedMessages", [])

@@ -5,7 +5,7 @@ Deployed functions see something else: many events at once, at least once each, 
 The relay makes that of the former. It answers the emulator as soon as it has the event, and from then on the event
 is its own: it tries for 24 hours, as Eventarc does, always under the same CloudEvent id. Events live in memory,
 like everything in the emulators, and go when the stack goes. Waiting between two tries holds no slot, so a function
-that fails for a while delays nobody else's events.
+that fails for a while does not delay the events of the others.
 
 A topic's messages stay Pub/Sub's own, here as in production: it delivers them again, and counts how often before it
 puts them aside. The relay only makes a CloudEvent of a push, and of the function's answer one that the emulator

@@ -18,7 +18,7 @@ _TICK_SECONDS = 0.1
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0, **uvicorn_options: Any) -> AsyncIterator[str]:
     """Serve on a port, by default one that the system chooses; yields HOST:PORT once it listens.
 
-    The socket is bound before the server starts, so nobody can take the port in between.
+    The socket is bound before the server starts, so no other process can take the port in between.
     """
     # Named as TCP, since asyncio turns Nagle's delay (40 ms an answer) off only where it knows that it is.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -45,7 +45,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0, **uvicor
 
 
 class _LoopServer(uvicorn.Server):
-    """Uvicorn inside someone else's event loop: signals are not its business."""
+    """Uvicorn inside the caller's event loop, which handles the signals itself."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -66,7 +66,7 @@ class _LoopServer(uvicorn.Server):
                 await asyncio.wait_for(self.stopping.wait(), _TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down as uvicorn does, but without its pause where nobody is connected any more."""
+        """Shut down as uvicorn does, but without its pause when no client is connected any more."""
         if self.server_state.connections or self.server_state.tasks:
             await super().shutdown(sockets)
         for server in self.servers:

@@ -153,7 +153,7 @@ class Stack:
         return basic_environment(self.options.caller) | settings | auth
 
     def relay(self) -> Relay:
-        """Who gets which event: a trigger goes by the name of its function, a topic by its own."""
+        """Which function gets which event: a trigger goes by the name of its function, a topic by its own."""
         return Relay(
             project=self.project,
             triggers={t.target: self.function_urls[t.target] for t in self.options.functions if t.created_document},

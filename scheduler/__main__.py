@@ -105,7 +105,7 @@ def _ask(names: list[str]) -> bool:
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer:
-        raise SchedulerError("Nobody is there to say whether they are to be removed: run it with --yes.")
+        raise SchedulerError("There is no terminal to ask whether they are to be removed: run it with --yes.")
     return answer.strip().lower() in {"y", "yes"}
 
 

@@ -30,7 +30,7 @@ from scheduler.errors import SchedulerError
 
 # What is due stands in Firestore; the message of a schedule only says "now".
 MESSAGE: Final = b"{}"
-# So that in a project that is shared nobody's topics are taken for ours.
+# So that in a shared project no topic of another program is taken for ours.
 TOPIC_PREFIX: Final = "nightshift-"
 
 _JOB_KEYS = ("name", "description", "schedule", "topic")

@@ -10,7 +10,7 @@ def explained(error: GoogleAPIError | GoogleAuthError, project: str) -> str:
     """The sentence."""
     cause = error.cause if isinstance(error, RetryError) and error.cause else error
     if isinstance(cause, GoogleAuthError | Unauthenticated):
-        return f"Google did not accept the credentials, or there are none ({_one_line(cause)}): {_LOG_IN}."
+        return f"Google did not accept the credentials, or found none ({_one_line(cause)}): {_LOG_IN}."
     if not isinstance(cause, GoogleAPICallError):
         return f"Google Cloud could not be asked: {_one_line(cause)}."
     if cause.reason == "SERVICE_DISABLED":

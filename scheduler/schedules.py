@@ -2,13 +2,13 @@
 
 A job is ours if it publishes to one of our topics: a topic of the project whose name begins with `nightshift-`. Nothing
 else is ever touched, nor is a job removed that the sync has not made itself: those carry a mark, an attribute of the
-message that they publish, which the functions do not read. A job of a declared name that somebody made by hand for one
-of our topics is taken over, mark included; one that does something else stops the sync with a sentence.
+message that they publish, which the functions do not read. A job of a declared name that was made by hand for one of
+our topics is taken over, mark included; one that does something else stops the sync with a sentence.
 
-Nothing locks a job. Between reading and writing somebody else may create, change or delete it, another sync among
-them, and the answer to a call may be lost. So `put` decides by what is there, and when the service says that this has
-changed (ALREADY_EXISTS, NOT_FOUND), reads it again and decides anew; two syncs of one file end alike in any order. A
-job that is paused stays so: `state` is none of the fields that are written.
+Nothing locks a job. Between our read and our write an operator or another sync may create, change or delete it, and
+the answer to a call may be lost. So `put` decides by what is there. When the service says that this has changed
+(ALREADY_EXISTS, NOT_FOUND), `put` reads it again and decides anew. Two syncs of one file end alike in any order. A
+job that is paused stays so: the sync does not write `state`.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -70,7 +70,7 @@ async def ours(cloud: Cloud) -> dict[str, Job]:
 
 
 async def plan(cloud: Cloud, declared: Declared) -> list[Step]:
-    """What is to be done about the schedules. Raises SchedulerError if a name is taken by somebody else's."""
+    """What is to be done about the schedules. Raises SchedulerError if a name is taken by a job that is not ours."""
     there = await present(cloud)
     wanted = {job_id(job): job for job in _wanted(cloud, declared)}
     steps = [_declared_step(cloud, there.get(name), job) for name, job in wanted.items()]
@@ -107,7 +107,7 @@ async def run(cloud: Cloud, name: str) -> None:
 
 
 async def find(cloud: Cloud, name: str) -> Job:
-    """One of our schedules. Raises SchedulerError if there is none of that name."""
+    """One of our schedules. Raises SchedulerError if we have no schedule of that name."""
     job = await _read(cloud, cloud.job(name))
     if job is None or not is_ours(cloud, job):
         raise SchedulerError(f"There is no schedule {name} of Nightshift in {cloud.parent}.")
@@ -180,7 +180,7 @@ async def _bring_to(cloud: Cloud, name: str, state: int, call: Callable[..., Awa
     try:
         await call(name=cloud.job(name), **cloud.call)
     except FailedPrecondition:
-        # Somebody else was faster, or this call was, and its answer was lost.
+        # Another operator was faster, or this call was and its answer was lost.
         if (await find(cloud, name)).state != state:
             raise
     return True
@@ -197,5 +197,5 @@ def _assert_not_taken(cloud: Cloud, job: Job) -> None:
     if not is_ours(cloud, job):
         raise SchedulerError(
             f"{job.name} is there and does something else than to publish to a topic {TOPIC_PREFIX}…: "
-            "somebody else made it, so it is left alone; give ours another name."
+            "Nightshift did not make it, so it is left alone; give ours another name."
         )

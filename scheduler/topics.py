@@ -1,6 +1,6 @@
 """Pub/Sub's side: the topics that are declared, and a pull subscription for each that is to keep its messages.
 
-Nothing here is ever removed, since it may hold messages. Topics are told by their names alone, so a create that was
+Nothing here is ever removed, since it may hold messages. A topic is ours by its name alone, so a create that was
 repeated or came second has done its work.
 """
 
@@ -57,13 +57,13 @@ async def _subscription_step(cloud: Cloud, name: str) -> Step:
     if there.expiration_policy.ttl:
         # Not changed here: the emulator does not know how, so nothing would have tried it.
         mend = f"gcloud pubsub subscriptions update {name} --expiration-period never --project {cloud.project}"
-        note = f"deleted when nobody uses it for {there.expiration_policy.ttl.days} days: run `{mend}`"
+        note = f"deleted when it is unused for {there.expiration_policy.ttl.days} days: run `{mend}`"
         return Step(action=Action.LEFT, kind=SUBSCRIPTION, name=name, note=note)
     return Step(action=Action.SAME, kind=SUBSCRIPTION, name=name)
 
 
 async def _create_subscription(cloud: Cloud, name: str) -> None:
-    # Without a policy that says never, Pub/Sub deletes a subscription, and what it keeps, that nobody used for 31 days.
+    # Without a policy that says never, Pub/Sub deletes a subscription, and its messages, after 31 days without use.
     wanted = Subscription(name=cloud.subscription(name), topic=cloud.topic(name), expiration_policy=ExpirationPolicy())
     try:
         await cloud.subscriber.create_subscription(wanted, **cloud.call)

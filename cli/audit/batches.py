@@ -48,12 +48,12 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
         return Finding(
             check="batches",
             subject=f"{BATCHES}/{snapshot.id}",
-            sentence="The document cannot be read, so nobody advances it.",
+            sentence="The document cannot be read, so no tick advances it.",
             undecided="what its fields should be is not known; its jobs are sent again after five days",
         )
     if not batch.is_open:
         return await _miscounted(scope.runtime, batch, fields.get("counts"), snapshot)
-    # Whoever holds its lease renews it, and every tick takes it: both move the update time.
+    # The lease holder renews its lease, and every tick takes a free one: both move the update time.
     if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
         return _stuck(scope.runtime, batch, snapshot.update_time)
     return None
@@ -98,7 +98,7 @@ def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
     return Finding(
         check="batches",
         subject=f"{BATCHES}/{batch.batch_id}",
-        sentence=f"It is {batch.status}, and nobody has moved it since {since:%Y-%m-%d %H:%M} UTC.",
+        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M} UTC.",
         mend=advance_it,
     )
 

@@ -121,7 +121,7 @@ def _belongings(scope: Scope, job_id: str, job: Fields) -> dict[str, "AsyncDocum
 def _faults(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
     status = seen.job.get("status")
     if status not in STATUSES:
-        yield "Its status is none, so nobody moves it.", "what it should be is not known"
+        yield "Its status is unknown, so no tick moves it.", "what it should be is not known"
     elif status in _ENDED:
         # The refund first, then the notification that speaks of it.
         yield from _faults_of_money(scope, seen)
@@ -175,12 +175,12 @@ def _stuck(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
             rescued_after = scope.runtime.settings.rescue_seconds
             if seen.snapshot.create_time < scope.waited_since(rescued_after):
                 since = f"{seen.snapshot.create_time:%Y-%m-%d %H:%M} UTC"
-                yield f"It is created since {since}, and nobody admitted it.", lambda: _admit(scope, seen)
+                yield f"It is created since {since}, and was never admitted.", lambda: _admit(scope, seen)
         case "queued":
             try:
                 Lane.parse(seen.job.get("lane"))
             except ValueError:
-                yield "It is queued in no lane, so nobody submits it.", "the lane that it should be in is not known"
+                yield "It is queued in no lane, so no tick submits it.", "the lane that it should be in is not known"
         case "processing":
             if (job := job_of(seen.snapshot)).is_realtime:
                 if gives_up_at(job) < scope.waited_since(scope.runtime.settings.lease_seconds):

@@ -64,7 +64,7 @@ def _stray(runtime: Runtime, provider: Provider, remote: RemoteBatch, batch_id: 
         if not await is_stray(runtime, remote.remote_id, batch_id):
             return "Nothing: it is on record now."
         await provider.cancel(remote.remote_id)
-        return "It was told to stop."
+        return "It was asked to stop."
 
     return Finding(
         check="provider",

@@ -86,7 +86,7 @@ COMMAND: Final = Command(
     name="batches",
     help="open batches, the oldest first, and the lanes in which jobs are queued",
     description="The open batches, the oldest first: our id, the provider's, lane, status, age, jobs, and for how long "
-    "somebody is at it. With --all, closed ones too, the newest first. And each lane in which jobs are "
+    "it is leased. With --all, closed ones too, the newest first. And each lane in which jobs are "
     "queued.",
     example="batches --all --limit 20",
     add_arguments=_add_arguments,

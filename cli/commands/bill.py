@@ -112,7 +112,7 @@ COMMAND: Final = Command(
     help="what a month's batches and instant answers cost, per day and lane, and what batches saved",
     description="What the batches of a month cost by the usage that the provider counted, what the same answers would "
     "have cost in real time, and what was saved; per day on which a batch was created, and per lane. What was "
-    "answered in real time is told apart, per day on which its jobs ended; the total has both. It only reads. "
+    "answered in real time is listed apart, per day on which its jobs ended; the total has both. It only reads. "
     "`make bill` forecasts a month instead, Google's part included.",
     example="bill --month 2026-11",
     add_arguments=_add_arguments,

@@ -28,13 +28,14 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         raise Refused(f"Job {job.job_id} has ended already: it is {status}.")
     money = "nothing was charged" if status == CREATED else "its tokens come back"
     await confirm(
-        options, f"Cancels job {job.job_id} of {job.user_id}, which is {status}: its user is told, and {money}."
+        options,
+        f"Cancels job {job.job_id} of {job.user_id}, which is {status}: its user gets a notification, and {money}.",
     )
     ended = await cancel(runtime, job.job_id)
     if ended != CANCELLED:
         raise Refused(f"Job {job.job_id} ended before it could be cancelled: it is {ended or 'deleted'}.")
     printer.line({"job": {"jobId": job.job_id, "status": ended}})
-    printer.say(f"Job {job.job_id} is cancelled; its user was told, and {money}.", style="green")
+    printer.say(f"Job {job.job_id} is cancelled; its user has a notification, and {money}.", style="green")
     return ExitCode.DONE
 
 

@@ -16,13 +16,13 @@ async def confirm(options: Namespace, change: str, typed: str = "") -> None:
 
     Raises:
         Refused: it may not.
-        CouldNotRun: nobody is there to be asked, and there is no --yes.
+        CouldNotRun: no terminal is there to ask at, and --yes was not given.
     """
     if options.yes:
         return
     change = f"In {options.project}: {change}"
     if not sys.stdin.isatty():
-        raise CouldNotRun(f"{change} Nobody is there to confirm it, so nothing was changed; --yes confirms it.")
+        raise CouldNotRun(f"{change} There is no terminal to confirm it at, so nothing was changed; --yes confirms it.")
     question = f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}"
     sys.stderr.write(terminal.clean(question))
     sys.stderr.flush()

@@ -1,7 +1,7 @@
 """`grant`: give a user tokens, once.
 
-The id of the ledger entry is told before anything is sent, so whoever loses the answer repeats the command with it.
-Reads at most 4 documents and writes 2, while nobody else is at the wallet.
+The id of the ledger entry is printed before anything is sent, so an operator can repeat the command with it.
+Reads at most 4 documents and writes 2, unless another commit changes the wallet meanwhile.
 """
 
 import secrets

@@ -174,7 +174,7 @@ COMMAND: Final = Command(
     help="the whole story of one job: document, money, batch, provider, notification",
     description="Where a job is and what happens next; then its document, its steps and how long they took, its ledger "
     "entries, its user's balance, its batch, what the provider says of that (with OPENAI_API_KEY), and "
-    "whether its user was told. What the user wrote and got is hidden.",
+    "whether its user has a notification. What the user wrote and got is hidden.",
     example="job 8fK2mQx0Zr",
     add_arguments=_add_arguments,
     run=_run,

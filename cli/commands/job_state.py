@@ -19,7 +19,7 @@ from nightshift.settings import Settings
 from nightshift.values.status import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
 from nightshift.values.tokens import tokens_of
 
-# Cloud Scheduler sends one every ten minutes; what waits longer than two waits for something else.
+# Cloud Scheduler starts a tick every ten minutes. A job that waits for more than two waits for something else.
 _TWO_TICKS: Final = timedelta(minutes=20)
 _OF_BATCHES: Final[Mapping[str, str]] = {
     "assembling": "The batch is being written; should its writer have died, a tick goes on after the lease.",
@@ -33,11 +33,11 @@ _WAITS_FOR: Final[Mapping[str, str]] = {
     "rate_limit": "the provider was asked too often",
     "provider": "the provider had trouble",
     "operator": "the provider does not answer without an operator: look at the key and the credit",
-    "valid_answer": "the provider's last answer was none",
+    "valid_answer": "the provider's last answer was not valid",
     "image": "its image, or the database, could not be read",
     "budget": "the day's budget is spent",
     "share": "its user's share of the day's budget is spent",
-    "rescue": "whoever comes first answers it",
+    "rescue": "a tick admitted it, since its event was lost",
 }
 
 _BEFORE_THE_PROVIDER: Final = ("assembling", "sealed")
@@ -68,7 +68,7 @@ def sentence(standing: JobState) -> str:
         return _processing(standing)
     if status in (COMPLETED, FAILED, CANCELLED):
         return _ended(standing)
-    return "Its status is none of ours: nothing of ours moves it."
+    return "Its status is unknown, so no tick moves it."
 
 
 def _created(standing: JobState) -> str:
@@ -96,12 +96,12 @@ def _queued(standing: JobState) -> str:
         spent = f"{dollars(standing.spent_usd)} of today's {dollars(standing.settings.daily_budget_usd)} are spent"
         told += f" {spent}: should the rest not reach for it, it waits for the next day in UTC."
     if lane and lane.held_until:
-        return f"{told} Somebody is submitting the lane just now."
+        return f"{told} A trigger or tick is submitting the lane just now."
     return f"{told} {_too_long(standing, 'queuedAt') or 'The next tick submits it.'}"
 
 
 def _too_long(standing: JobState, field: str) -> str | None:
-    """Whom to ask about a job that waits longer than it should."""
+    """Where to look when a job waits longer than it should."""
     at: Any = standing.story.job.get(field)
     is_overdue = isinstance(at, datetime) and standing.now - at > _TWO_TICKS
     return "That is longer than two ticks: do they run? Look into the log of processBatchJobs." if is_overdue else None
@@ -128,11 +128,11 @@ def _realtime(standing: JobState, job: Job) -> str:
     told = f"It is answered in real time, {_since(standing, 'submittedAt')}."
     if deadline := time_or_none(standing.story.job.get("deadline")):
         told += f" It was taken out of the batch lane for its deadline, {moment(deadline, now)}."
-    until = moment(job.next_attempt_at, now) if job.next_attempt_at else "nobody knows when"
+    until = moment(job.next_attempt_at, now) if job.next_attempt_at else "an unknown time"
     if is_under_way(job, now):
         return f"{told} Attempt {job.attempts} is under way; should its instance die, a sweep takes it from {until}."
     if job.waits_for:
-        told += f" It waits since attempt {job.attempts}: {_WAITS_FOR.get(job.waits_for, 'nobody knows why')}."
+        told += f" It waits since attempt {job.attempts}: {_WAITS_FOR.get(job.waits_for, 'the reason is not known')}."
     else:
         told += f" The instance of attempt {job.attempts} has died."
     if not is_due(job, now):
@@ -152,7 +152,7 @@ def _ended(standing: JobState) -> str:
         told += f" with {code}: {message}"
     told = f"{told.rstrip('.')}. {_money(story)}"
     if story.notification is None:
-        told += " Its user was not told: `audit --repair` writes the notification."
+        told += " Its user has no notification: `audit --repair` writes the notification."
     if status == COMPLETED and story.classification is None:
         told += " Its classification is missing: `audit --repair` writes it."
     return told
@@ -172,9 +172,9 @@ def _money(story: Story) -> str:
 
 def _since(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
-    return f"since {moment(at, standing.now)}" if isinstance(at, datetime) else "nobody knows since when"
+    return f"since {moment(at, standing.now)}" if isinstance(at, datetime) else "since an unknown time"
 
 
 def _at(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
-    return f"on {moment(at, standing.now)}" if isinstance(at, datetime) else "at a time that nobody wrote down"
+    return f"on {moment(at, standing.now)}" if isinstance(at, datetime) else "at an unknown time"

@@ -1,4 +1,4 @@
-"""How lanes are told, by whichever command."""
+"""How every command prints lanes."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
 """How a command tells what it found: as tables of 80 columns for people, or as JSON, one object a line, for programs.
 
-Both are told from the same fields, named as in the documents: `createdAt` is the column "Created". The form of their
+Both are made from the same fields, named as in the documents: `createdAt` is the column "Created". The form of their
 content follows from its type:
 
 | type | people | programs |
@@ -46,7 +46,7 @@ class Printer(Protocol):
         ...
 
     def row(self, cells: Mapping[str, str], widths: Mapping[str, int], *, is_first: bool) -> None:
-        """One row, for people, of a table that grows as it is told; the column without a width gets what is left."""
+        """One row, for people, of a table that is printed row by row; the column without a width gets the rest."""
         ...
 
     def record(self, kind: str, fields: Mapping[str, Any]) -> None:

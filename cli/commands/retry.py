@@ -1,6 +1,6 @@
 """`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
-Of a job it reads 9 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
@@ -67,7 +67,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 COMMAND: Final = Command(
     name="retry",
     help="run failed or cancelled jobs again, one or all that match, or send a batch's unanswered jobs again",
-    description="Runs a job again that failed or was cancelled: on the house, if it was charged and refunded; else it "
+    description="Runs a job again that failed or was cancelled. It is free if it was charged and refunded; else it "
     "is admitted anew. An instant job is answered in real time again, and so is a batch job whose deadline is over. Or "
     "stops a batch: what the provider answered by then is kept, the rest is sent again at once. Or runs all failed "
     "jobs again that match a filter: their count and price are asked for first, and the command can be repeated.",

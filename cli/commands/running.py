@@ -33,7 +33,7 @@ def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
     log.configure()
     # Standard output is the command's own.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    # What a library warns of comes to nothing, or to an error that is told in a sentence.
+    # What a library warns of passes, or becomes an error that the command explains in a sentence.
     logging.getLogger().setLevel(logging.ERROR)
     try:
         runtime = Runtime(settings.load())
@@ -46,7 +46,7 @@ def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
 
 
 def parsed(commands: Sequence[Command], arguments: Sequence[str] | None) -> Namespace:
-    """The command that was typed and its options. Exits with code 2, and says why, if it is none."""
+    """The command that was typed and its options. Exits with code 2 and says why if there is no such command."""
     parser = ArgumentParser(
         prog="nightshift",
         description="Commands for the operators of Nightshift. They work on the project that the environment names "
@@ -80,7 +80,7 @@ async def run(runtime: Runtime, options: Namespace) -> ExitCode:
     except Refused as refusal:
         return _told(str(refusal), ExitCode.FINDINGS)
     except BrokenPipeError:
-        # Whoever read what was told has heard enough. What is still to be flushed must go somewhere.
+        # The reader of our output has closed the pipe. What is still to be flushed must go somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.COULD_NOT_RUN
     except Exception as trouble:  # noqa: BLE001 - whatever it is, its text may quote what a user wrote

@@ -1,4 +1,4 @@
-"""Stopping a batch, for `cancel` and `retry`: the wish goes on record, and whoever advances it carries the wish out."""
+"""Stopping a batch, for `cancel` and `retry`: it records the wish, and a lease holder carries it out."""
 
 import asyncio
 from argparse import Namespace
@@ -18,7 +18,7 @@ _THE_REST: Final[dict[Stop, str]] = {
     "cancel": "cancelled and refunded",
     "retry": "sent again, without an attempt spent",
 }
-# Whoever is at a batch is rarely at it for longer.
+# A process rarely has a batch's lease for longer.
 _TRIES: Final = 10
 _PAUSE_SECONDS: Final = 1.0
 
@@ -41,7 +41,7 @@ async def stop_batch(runtime: Runtime, options: Namespace, printer: Printer, wis
         printer.say(f"It is on record that batch {batch.batch_id} stops; the next tick goes on with it ({later}).")
     else:
         printer.say(
-            f"Batch {batch.batch_id} was told to stop. It is closed by the tick after the provider has ended it."
+            f"Batch {batch.batch_id} was asked to stop. It is closed by the tick after the provider has ended it."
         )
     return ExitCode.DONE
 
@@ -72,7 +72,7 @@ async def _stopped(runtime: Runtime, batch_id: str, wish: Stop) -> str | None:
         else:
             await _stoppable_or_stopped(runtime, batch_id, wish)
             return None
-    raise CouldNotRun(f"Somebody is at work on batch {batch_id}; nothing was changed. Try again in a minute.")
+    raise CouldNotRun(f"Another process has the lease of batch {batch_id}; nothing was changed. Try again in a minute.")
 
 
 async def _stoppable_or_stopped(runtime: Runtime, batch_id: str, wish: Stop) -> None:

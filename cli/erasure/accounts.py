@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS: Final = 10
 
 
 async def delete(runtime: Runtime, uid: str) -> bool:
-    """Delete an account. Returns False if there is none. Raises TryLater when Firebase Auth cannot be asked."""
+    """Delete an account. Returns False if there was no account. Raises TryLater when Firebase Auth cannot be asked."""
     return await asyncio.to_thread(_delete, runtime.settings.project, uid)
 
 

@@ -1,7 +1,7 @@
 """Everything that Firestore holds of one user, deleted page by page.
 
-A job goes in one commit with what hangs on it, so whoever looks meanwhile finds no half of one. Deleting needs no
-precondition: what was deleted already is deleted again, and what is deleted here has ended.
+A job goes in one commit with its classification and notification, so a reader never sees half of one. Deleting needs
+no precondition: deleting a document twice is harmless, and only jobs that have ended are deleted here.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -42,7 +42,7 @@ async def delete_jobs(runtime: Runtime, uid: str, job_ids: Sequence[str]) -> dic
     collections = (CLASSIFICATIONS, NOTIFICATIONS)
     refs = [client.collection(name).document(job_id) for name in collections for job_id in job_ids]
     found = [each async for each in client.get_all(refs, field_paths=["userId"], **READ) if each.exists]
-    # Under the id of a job that was deleted long ago somebody else may have written one since.
+    # The job of this id may have been deleted long ago, and another user may have written a new one under it.
     own = [snapshot.reference for snapshot in found if snapshot.get("userId") == uid]
     await _delete(runtime, [*own, *(client.collection(JOBS).document(job_id) for job_id in job_ids)])
     counts = {name: sum(ref.parent.id == name for ref in own) for name in collections}

@@ -1,6 +1,6 @@
-"""Erase: all that there is of one user, wherever it lies. It may be repeated, and each time erases what can be erased.
+"""Erases everything that the project holds of one user. Each run erases what can be erased by then.
 
-The order is such that whoever dies on the way leaves something from which the next run goes on, and harms nobody else:
+A run may die between any two steps. The order leaves the next run something to go on from, and harms no other user:
 
 1. The account, so that nothing new comes. (An ID token that was given out before lives for up to an hour.)
 2. The jobs that have not ended are cancelled, and refunded like any other.
@@ -170,7 +170,7 @@ class _Erasure:
                 yield Erased(kind="batches stopped")
                 found = await batches.find(self._runtime, batch_id)
         except LeaseHeld:
-            self._open[batch_id] = f"somebody is at work on their batch {batch_id}"
+            self._open[batch_id] = f"another process has the lease of their batch {batch_id}"
             return
         except TryLater as trouble:
             self._open[batch_id] = f"their batch {batch_id} is to be stopped, and cannot be now: {trouble}"

@@ -98,7 +98,7 @@ class Accounts:
         return next((one for one in self if one.providers.get(provider, {}).get("rawId") == raw_id), None)
 
     def delete(self, uid: str) -> bool:
-        """Delete a user; False if there is none."""
+        """Delete a user; False if there is no such user."""
         return self._by_uid.pop(uid, None) is not None
 
     def clear(self) -> None:

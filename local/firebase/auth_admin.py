@@ -67,7 +67,7 @@ class AuthAdmin:
         return {"kind": "identitytoolkit#DeleteAccountResponse"}
 
     def delete_all(self, body: JsonObject) -> JsonObject:
-        """Delete these users; one that does not exist is none to delete."""
+        """Delete these users; it passes over those that do not exist."""
         for uid in body.get("localIds") or ():
             self._auth.accounts.delete(uid)
         return {}

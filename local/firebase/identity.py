@@ -12,8 +12,8 @@ from local.firebase.errors import FirebaseError
 def provider_and_claims(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The provider's id, and the claims of the ID token that the app got from it.
 
-    The token is a JWT whose signature nobody checks, or a JSON object, as `{"sub": "1", "email": "a@example.com"}`.
-    Raises FirebaseError if there is none.
+    The token is a JWT, whose signature is not checked, or a JSON object, as `{"sub": "1", "email": "a@example.com"}`.
+    Raises FirebaseError without one.
     """
     sent = parse_qs(str(body.get("postBody", ""))) | parse_qs(urlsplit(str(body.get("requestUri", ""))).query)
     provider = sent.get("providerId", [""])[0].lower()

@@ -38,7 +38,7 @@ class Mailbox:
         return mail
 
     def look(self, code: object) -> dict[str, Any]:
-        """The mail with this code. Raises FirebaseError if there is none."""
+        """The mail with this code. Raises FirebaseError if no mail has it."""
         if not code:
             raise FirebaseError("MISSING_OOB_CODE")
         mail = self._by_code.get(str(code))

@@ -1,4 +1,4 @@
-"""Who is signed in: ID tokens, and the refresh tokens by which an app gets new ones."""
+"""The sessions of signed-in users: ID tokens, and the refresh tokens by which an app gets new ones."""
 
 import json
 import secrets

@@ -33,7 +33,7 @@ class Objects:
         self._download_api = f"{storage_url}/download/storage/v1"
 
     async def find(self, bucket: str, name: str) -> Object | None:
-        """The object's properties; None if there is none."""
+        """The object's properties; None if it does not exist."""
         answer = await self._client.get(f"{self._api}/{_path(bucket, name)}")
         return None if answer.status_code == 404 else _checked(answer).json()
 

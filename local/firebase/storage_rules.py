@@ -81,7 +81,7 @@ class StorageRules:
         """Whether the user may do that.
 
         Args:
-            authorization: the header as the SDK sent it; None = nobody is signed in.
+            authorization: the header as the SDK sent it; None = no user is signed in.
             there: the properties of the object that exists.
             written: the properties that it would have afterwards.
         """

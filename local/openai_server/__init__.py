@@ -9,7 +9,7 @@ every request is passed on.
     async with server.serve(port=0) as base_url:
         client = AsyncOpenAI(api_key="test-key", base_url=base_url)
 
-A `webhook_url` is told of every batch that has ended, as OpenAI does it (`webhooks.py`).
+With a `webhook_url`, the server sends an event for every batch that has ended, as OpenAI does (`webhooks.py`).
 
 As a process of its own: `python -m local.openai_server --port 8080`.
 

@@ -28,8 +28,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's key")
     parser.add_argument("--upstream-concurrency", type=int, default=8)
     parser.add_argument("--max-requests", type=int, default=50_000, help="requests in one batch")
-    parser.add_argument("--webhook-url", metavar="URL", help="is told of every batch that has ended")
-    parser.add_argument("--webhook-secret", metavar="SECRET", help="whsec_..., signs what the webhook URL is told")
+    parser.add_argument("--webhook-url", metavar="URL", help="gets an event for every batch that has ended")
+    parser.add_argument("--webhook-secret", metavar="SECRET", help="whsec_..., signs the events")
     arguments = parser.parse_args()
     if arguments.webhook_url and not arguments.webhook_secret:
         parser.error("--webhook-url needs --webhook-secret")

@@ -1,7 +1,7 @@
-"""Who answers one request, be it a line of a batch or a direct chat completion.
+"""Answers one request, be it a line of a batch or a direct chat completion.
 
 In this order: the request's own faults (a 400, as the API refuses it), the script's hook, the armed rules,
-and then the upstream, or the stand-in where there is none.
+and then the upstream, or without one the stand-in.
 """
 
 import inspect

@@ -3,7 +3,7 @@
 This is what the provider does while a batch is `validating`. Lines end at `\n` and nowhere else: U+2028 or
 a bare carriage return is content. A blank line is no request and no JSON, so it is an error; the newline
 that ends the last line is not. Memory holds one line and the custom_ids seen, never the file, and at most
-`MAX_ERRORS` errors are told. The body is only checked as far as the file's rules go (an object, one model
+`MAX_ERRORS` errors are listed. The body is only checked as far as the file's rules go (an object, one model
 per file): what else is wrong with it is the answer to its line.
 """
 

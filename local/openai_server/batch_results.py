@@ -30,7 +30,7 @@ class _LineFile:
         self._stream.write(line + b"\n")
 
     def close(self, edit: EditHook | None, batch: Batch) -> bool:
-        """Complete the file; False if there is none."""
+        """Complete the file; False if no line was written, so there is no file."""
         if self._stream is not None:
             self._stream.close()
         if edit is not None:

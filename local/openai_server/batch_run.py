@@ -1,8 +1,8 @@
 """The life of a batch: validating, in_progress, finalizing, completed, and the ways out of it.
 
 One asyncio task per batch moves it. Nothing else changes a status, with one exception: a cancel shows
-`cancelling` at once, as the API does. Whoever wants the run to end early (a cancel, an expiry, a scripted
-failure) sets `batch.ending` and nudges; the run notices at its next pause or before its next line. Lines
+`cancelling` at once, as the API does. What ends a run early (a cancel, an expiry, a scripted
+failure) sets `batch.ending` and nudges the run, which notices at its next pause or before its next line. Lines
 already answered stay answered: they are in the output file however the batch ends, except when it fails.
 
 A hold keeps every batch in a status until it is released. In `in_progress` it lets the first `answered`

@@ -1,8 +1,8 @@
 """The content of one message: a string, or parts of the types that its role may have.
 
 Images come as an `https://` address, which is not fetched here, or as a `data:` URL whose base64 must
-decode. Storage addresses such as `gs://` are none of the provider's business: the request is refused, as
-the provider refuses it.
+decode. A provider cannot read storage addresses such as `gs://`, so a request with one is refused, as the
+provider refuses it.
 """
 
 import base64

@@ -9,7 +9,7 @@ from local.openai_server.errors import ApiError, JsonObject
 
 
 async def read_json(request: Request) -> Any:
-    """The JSON of the request's body; 400 if it is none."""
+    """The JSON of the request's body; 400 if the body is not JSON."""
     try:
         return json.loads(await request.body())
     except (ValueError, RecursionError):

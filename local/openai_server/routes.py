@@ -1,4 +1,4 @@
-"""The Starlette app: what is served where, who may ask, and how refusals look.
+"""The Starlette app: what is served where, which keys are accepted, and how refusals look.
 
 Every answer under `/v1` that is not a success has OpenAI's error shape, also for a route that does not
 exist. The key is checked before anything else is looked at.

@@ -20,7 +20,7 @@ EditHook = Callable[[Batch, list[bytes]], list[bytes]]
 
 @dataclass
 class Script:
-    """The hooks of one server; None means that there is none."""
+    """The hooks of one server; None = no hook."""
 
     answer: AnswerHook | None = None
     edit_output: EditHook | None = None

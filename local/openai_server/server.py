@@ -33,9 +33,9 @@ class OpenAIServer:
     """An OpenAI-compatible server; `server.app` is its Starlette app, `serve()` puts it on a socket.
 
     `api_key=None` accepts any key. `upstream` is the base URL of a server that answers instead of the stand-in;
-    a batch then has `upstream_concurrency` requests under way at once. `webhook_url` is told of every batch that has
-    ended, signed with `webhook_secret` (`whsec_…`, a new one by default). `requests_per_minute` limits direct chat
-    completions, 0 does not; of these `requests_burst` may come at once, 0 is a minute's.
+    a batch then has `upstream_concurrency` requests under way at once. `webhook_url` gets an event for every batch that
+    has ended, signed with `webhook_secret` (`whsec_…`, a new one by default). `requests_per_minute` limits direct
+    chat completions, 0 does not; of these `requests_burst` may come at once, 0 is a minute's.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Webhooks: one URL is told of every batch that has ended, as OpenAI tells it.
+"""Webhooks: the server sends an event to one URL for every batch that has ended, as OpenAI does.
 
 Events have OpenAI's body (https://platform.openai.com/docs/api-reference/webhook-events) and are signed as Standard
 Webhooks (https://www.standardwebhooks.com): the signature covers the event's id, the time of this delivery and the
@@ -65,7 +65,7 @@ def signed_headers(secret: str, event_id: str, body: bytes, sent_at: int) -> dic
 
 
 class Webhooks:
-    """The deliveries of one server; without a URL nobody is told."""
+    """The deliveries of one server; without a URL it sends nothing."""
 
     def __init__(self, url: str | None, secret: str) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Admission: what is accepted, what is refused with which code, and that nobody is charged twice."""
+"""Admission: which jobs are accepted, which are refused with which code, and that no job is charged twice."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ from tests.support.world import World
 async def test_a_wrong_job_fails_with_its_code_and_costs_nothing(
     world: World, code: str, fields: dict[str, Any]
 ) -> None:
-    """A refused job says why, in a code and a sentence; its user is told, and no token moves."""
+    """A refused job says why, in a code and a sentence. Its user gets a notification, and no token moves."""
     await world.give("alice", 3)
 
     job_id = await world.submit("alice", **fields)

@@ -184,7 +184,7 @@ async def test_whatever_becomes_of_a_groups_commit_each_is_charged_once(world: W
 
 
 @pytest.mark.parametrize("cancelled", [0, 4])
-async def test_a_caller_that_is_cancelled_takes_nobody_along(
+async def test_a_cancelled_caller_does_not_cancel_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch, cancelled: int
 ) -> None:
     """The first, whose commit is under way, or one that waits: all the others are queued, and nothing is lost."""

@@ -1,4 +1,4 @@
-"""Documents that somebody damaged, and names that nothing can have. They harm nobody else's jobs."""
+"""Documents that were damaged by hand, and names that no document can have. No other user's jobs suffer."""
 
 import asyncio
 import base64
@@ -11,7 +11,7 @@ from local.openai_server import Reply
 from tests.support.world import World
 
 
-async def test_a_damaged_ledger_entry_keeps_nobody_elses_refund(world: World) -> None:
+async def test_a_damaged_ledger_entry_does_not_stop_other_users_refunds(world: World) -> None:
     """An amount that is no number is not given back; the others' tokens are."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     world.provider.script.answer = lambda *_: Reply.refuses("no")
@@ -30,7 +30,7 @@ async def test_a_damaged_ledger_entry_keeps_nobody_elses_refund(world: World) ->
     "wallet", [{"balance": "many"}, {"balance": None}, {"totalSpent": []}, {"balance": float("nan")}]
 )
 async def test_a_poisoned_wallet_harms_only_its_owner(world: World, wallet: dict[str, Any]) -> None:
-    """Somebody broke a wallet by hand; refunds and charges of the others go on."""
+    """A wallet was damaged by hand; refunds and charges of other users go on."""
     world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1", NIGHTSHIFT_COALESCE_SECONDS="3600")
     world.provider.script.answer = lambda *_: Reply.left_out()
     await world.give("alice", 2)
@@ -49,8 +49,8 @@ async def test_a_poisoned_wallet_harms_only_its_owner(world: World, wallet: dict
 @pytest.mark.parametrize(
     "damage", [{"input": DELETE_FIELD}, {"userId": DELETE_FIELD}, {"type": 5}, {"attempts": "1"}, {"lane": "x"}]
 )
-async def test_a_job_that_somebody_damaged_does_not_block_its_lane(world: World, damage: dict[str, Any]) -> None:
-    """The others are answered; the damaged one fails, or stays where nobody looks."""
+async def test_a_damaged_job_does_not_block_its_lane(world: World, damage: dict[str, Any]) -> None:
+    """The others are answered; the damaged one fails, or stays where no step looks."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 4)
     await world.submit("alice")
@@ -66,7 +66,7 @@ async def test_a_job_that_somebody_damaged_does_not_block_its_lane(world: World,
 
 
 @pytest.mark.parametrize("damage", [{"lane": DELETE_FIELD}, {"createdAt": "x"}, {"jobCount": DELETE_FIELD}])
-async def test_a_batch_that_somebody_damaged_does_not_block_the_others(world: World, damage: dict[str, Any]) -> None:
+async def test_a_damaged_batch_does_not_block_the_others(world: World, damage: dict[str, Any]) -> None:
     """It is logged as unreadable; the next batch is polled and ingested."""
     world.provider.hold("in_progress")
     await world.give("alice", 2)
@@ -84,8 +84,8 @@ async def test_a_batch_that_somebody_damaged_does_not_block_the_others(world: Wo
 @pytest.mark.parametrize(
     "damage", [{"backsOffUntil": "x"}, {"lease": "x"}, {"lease": {"owner": "x", "expiresAt": None}}]
 )
-async def test_a_lane_that_somebody_damaged_is_used_all_the_same(world: World, damage: dict[str, Any]) -> None:
-    """What is no lease holds nobody up."""
+async def test_a_damaged_lane_is_used_all_the_same(world: World, damage: dict[str, Any]) -> None:
+    """What is not a valid lease keeps no process out."""
     await world.give("alice", 2)
     job_id = await world.submit("alice")
     lane = next(iter(await world.documents("lanes")))
@@ -118,7 +118,7 @@ async def test_a_uid_that_names_no_wallet_is_refused(world: World, uid: str) -> 
 
 @pytest.mark.parametrize("damage", ["deleted", "unreadable"])
 async def test_a_job_whose_batch_is_gone_is_sent_again_after_five_days(world: World, damage: str) -> None:
-    """No step of the journey comes by for such a job; the tick finds it by its age."""
+    """No step works on such a job; the tick finds it by its age."""
     world.provider.hold("in_progress")
     await world.give("alice", 2)
     job_id = await world.submit("alice")

@@ -114,7 +114,7 @@ async def test_such_a_users_jobs_are_cancelled_and_the_user_is_erased(
 
 
 async def test_a_document_that_was_filled_up_later_gets_its_end_all_the_same(world: World) -> None:
-    """Whoever filled it while it was processed: it keeps the contract's fields, and its batch is closed."""
+    """It was filled up while it was processed; it keeps the contract's fields, and its batch is closed."""
     await world.give("alice", 5)
     job_ids = [await world.submit("alice") for _ in range(3)]
     for job_id in job_ids:
@@ -171,7 +171,7 @@ async def test_an_event_whose_write_can_never_land_is_dealt_with_and_logged_once
     ("said", "raised"),
     [("The referenced transaction is invalid or closed", Undecided), ("exceeds the maximum allowed size", NeverLands)],
 )
-async def test_what_firestore_calls_invalid_is_told_apart(
+async def test_what_firestore_calls_invalid_is_sorted_by_its_text(
     world: World, monkeypatch: pytest.MonkeyPatch, said: str, raised: type[Exception]
 ) -> None:
     """A commit that had landed before is read again; one that never will is not sent again, and its text not kept."""

@@ -98,7 +98,7 @@ async def test_a_user_has_so_many_jobs_in_flight(world: World) -> None:
     ("limit", "code"), [("max_jobs_per_day", "daily_limit"), ("max_jobs_in_flight", "too_many_jobs")]
 )
 async def test_of_a_group_those_are_taken_that_came_first(world: World, limit: str, code: str) -> None:
-    """The limit falls into the middle of a group; one of it that cannot be paid takes nobody's place."""
+    """The limit falls into the middle of a group; a job of it that cannot be paid takes no other job's place."""
     await world.give("alice", 12)
     job_ids = await _written(world, 3)
     job_ids += [
@@ -239,7 +239,7 @@ async def test_refunds_and_repairs_leave_the_admissions_alone(world: World) -> N
 @pytest.mark.parametrize("fault", ["lost", "lost-timeout", "late-2", "aborted", "unavailable"])
 @pytest.mark.parametrize(("name", "which"), [("firestore.Commit", 0), ("firestore.Commit", 1), (COUNT, -1)])
 async def test_whatever_becomes_of_a_call_the_limit_holds(world: World, fault: str, name: str, which: int) -> None:
-    """A count or a commit of which nobody knows, or that comes late: three are taken, and each is charged once."""
+    """The answer to a count or a commit is lost or late: three jobs are admitted, and each is charged once."""
     limited = {"max_jobs_in_flight": 3}
     undisturbed = Traffic()
     await world.give("bob", 8)
@@ -421,7 +421,7 @@ async def test_a_budget_is_shared_by_all_lanes(world: World) -> None:
     assert counted <= spent + 2.5 * estimate
 
 
-async def test_a_model_without_a_listed_price_is_told_of_once(world: World) -> None:
+async def test_a_model_without_a_listed_price_is_logged_once(world: World) -> None:
     """No budget can hold for it: its jobs go, and an error says so once in an instance."""
     runtime = world.operators_runtime(daily_budget_usd=0.000001, model="our-own-model")
     await world.give("alice", 2)

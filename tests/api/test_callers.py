@@ -98,7 +98,7 @@ async def test_an_admin_is_let_in_and_firebase_auth_is_asked_once(deployed: Depl
 
 
 async def test_a_user_who_is_no_admin_is_refused_and_costs_no_call(deployed: Deployed) -> None:
-    """403 by the token alone: whoever has the app cannot use up the quota of Firebase Auth."""
+    """403 by the token alone: a user of the app cannot use up the quota of Firebase Auth."""
     deployed.google.hang_up(ACCOUNTS)
 
     for claims in ({}, {"admin": False}, {"admin": "true"}, {"admin": 1}, {"role": "admin"}):
@@ -132,7 +132,7 @@ async def test_a_user_who_is_no_admin_is_refused_and_costs_no_call(deployed: Dep
 async def test_a_token_that_google_signed_for_something_else_is_refused(
     deployed: Deployed, claims: dict[str, Any]
 ) -> None:
-    """Expired, not valid yet, another project's, or of nobody: the signature alone is not enough."""
+    """Expired, not valid yet, another project's, or without a user: the signature alone is not enough."""
     assert await deployed.ask(deployed.google.token(admin=True, **claims)) == (401, "unauthenticated")
 
 
@@ -209,7 +209,7 @@ async def test_the_emulators_unsigned_tokens_are_worth_nothing(deployed: Deploye
     ids=lambda garbage: garbage[:20],
 )
 async def test_garbage_is_refused(deployed: Deployed, garbage: str) -> None:
-    """401 for what is no token at all, however deep or broken; nobody is asked about it."""
+    """401 for what is no token at all, however deep or broken; no service is asked about it."""
     assert await deployed.ask(garbage) == (401, "unauthenticated")
     assert not deployed.google.asked
 
@@ -257,7 +257,7 @@ async def test_headers_that_are_too_large_are_refused(deployed: Deployed) -> Non
     ids=["deleted", "signed out everywhere", "disabled"],
 )
 async def test_a_revoked_admin_is_refused(deployed: Deployed, user: dict[str, Any] | None) -> None:
-    """A true token of somebody who is to have no access any more, and still carries the claim for up to an hour."""
+    """A true token of an admin who has lost access. It still carries the claim for up to an hour."""
     true = deployed.google.token(admin=True)
     if user is None:
         deployed.google.users.clear()
@@ -280,7 +280,7 @@ async def test_a_revoked_admin_is_refused(deployed: Deployed, user: dict[str, An
     ],
     ids=["unreachable", "no JSON", "502", "403", "429"],
 )
-async def test_while_google_does_not_answer_nobody_can_tell(
+async def test_while_google_does_not_answer_no_admin_is_let_in(
     deployed: Deployed, host: str, trouble: Response | None
 ) -> None:
     """503 and a plain sentence, without a word of the library's; neither 401, which would sign people out, nor 500."""

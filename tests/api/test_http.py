@@ -68,7 +68,7 @@ async def test_every_answer_carries_the_security_headers(world: World) -> None:
         assert answer.status_code == 204 or answer.headers["content-type"] == "application/json"
 
 
-async def test_a_bug_is_told_without_a_word_of_what_it_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bug_is_answered_and_logged_without_its_text(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """500 in the one form, with the same headers; the log names the kind of error and nothing that it holds."""
 
     async def buggy(_: Runtime, __: Request) -> Response:
@@ -181,11 +181,11 @@ async def test_a_dashboard_may_have_a_port(world: World, origin: str) -> None:
 async def test_a_question_with_a_body_is_refused_before_the_caller_is_looked_at(
     world: World, body: dict[str, Any]
 ) -> None:
-    """413: nothing reads it, so nobody has a reason to send it."""
+    """413: nothing reads it, so no client has a reason to send it."""
     assert error_of(await world.call("get_batch_stats", "GET", **body)) == (413, "too_large")
 
 
-async def test_an_empty_body_is_none(world: World) -> None:
+async def test_an_empty_body_is_accepted(world: World) -> None:
     """Some clients announce the length 0, or a stream that ends at once."""
     world.set_env(NIGHTSHIFT_STATS_PUBLIC="true")
 
@@ -220,7 +220,7 @@ async def test_what_calls_itself_no_json_is_refused(world: World, content_type: 
 
 
 async def test_a_caller_who_goes_away_halfway_is_no_bug(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """400 to nobody; and no error in the log, for anybody can do that."""
+    """400, which reaches no client; and no error in the log, since any client can do that."""
     pieces = iter(
         [{"type": "http.request", "body": b'{"type":', "more_body": True}, {"type": "http.disconnect"}],
     )

@@ -13,7 +13,7 @@ from tests.support.world import World
 DASHBOARD = "https://dashboard.example.com"
 
 
-async def test_an_admin_is_told_how_many_jobs_are_where(world: World) -> None:
+async def test_an_admin_gets_the_number_of_jobs_in_each_status(world: World) -> None:
     """Jobs that are not admitted yet count as queued; every state has its number, and the total is theirs."""
     statuses = ["created", "created", "queued", "processing", "completed", "completed", "failed", "cancelled"]
     for status in statuses:
@@ -40,8 +40,8 @@ async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
     assert {number for name, number in body.items() if name != "timestamp"} == {0}
 
 
-async def test_while_the_database_does_not_count_the_caller_is_told_to_come_again(world: World) -> None:
-    """503 in the one form; it is nobody's fault, and passes."""
+async def test_while_the_database_does_not_count_the_caller_is_asked_to_come_again(world: World) -> None:
+    """503 in the one form of errors; the trouble passes by itself."""
     with seam():
         traffic = Traffic(Strike(FAULTS["unavailable"], 0))
         answer = await traffic.invoke(lambda: world.stats(admin=True))
@@ -109,7 +109,7 @@ async def test_unsigned_tokens_are_refused_without_the_emulators_variable(
 
 
 async def test_public_statistics_ask_for_no_token(world: World) -> None:
-    """With NIGHTSHIFT_STATS_PUBLIC, as in the first deployment, anyone is answered."""
+    """With NIGHTSHIFT_STATS_PUBLIC, as in the first deployment, every caller is answered."""
     world.set_env(NIGHTSHIFT_STATS_PUBLIC="true")
 
     assert (await world.call("get_batch_stats", "GET")).status_code == 200

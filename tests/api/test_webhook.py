@@ -24,7 +24,7 @@ ANOTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
 
 
 async def ended(world: World, jobs: int = 1) -> str:
-    """A batch that has ended at the provider, and of which nobody has told us; returns its id there."""
+    """A batch that has ended at the provider, which sent no event for it yet; returns its id there."""
     await world.give("alice", jobs)
     for _ in range(jobs):
         await world.submit("alice")
@@ -247,7 +247,7 @@ async def test_an_event_of_another_kind_or_form_is_taken_and_ignored(world: Worl
     assert (await world.batches())[0]["status"] == "submitted"
 
 
-async def test_an_event_about_a_batch_that_nobody_knows_is_dealt_with(world: World) -> None:
+async def test_an_event_about_an_unknown_batch_is_dealt_with(world: World) -> None:
     """Neither we nor the provider have it: there is nothing to do, now or later."""
     assert (await world.webhook("batch_unknown", event_id="wh_one")).status_code == 200
     assert set(await world.documents("webhooks")) == {"wh_one"}

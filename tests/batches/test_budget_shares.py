@@ -47,7 +47,7 @@ async def _sent(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [2, 200])
-async def test_whoever_comes_first_takes_a_share_and_others_go_the_same_day(
+async def test_a_user_who_comes_first_takes_a_share_and_others_go_the_same_day(
     world: World, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     """Alone or not, over several batches: mallory's rest waits for the next day, and bob, who comes later, does not."""

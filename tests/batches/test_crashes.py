@@ -1,4 +1,4 @@
-"""Crashes and lost answers between two calls. Whoever comes next carries on, and nothing is done twice."""
+"""Crashes and lost answers between two calls. The next trigger or tick carries on, and nothing is done twice."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ async def test_a_create_that_may_still_be_on_its_way_is_not_sent_again(world: Wo
 
 
 async def test_a_lost_answer_to_the_upload_leaves_no_file_behind(world: World) -> None:
-    """The file that nobody heard of is deleted once its batch is settled."""
+    """The file whose id was lost is deleted once its batch is closed."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", when="after", reset=True))
     await world.give("alice", 1)
     await world.submit("alice")
@@ -84,7 +84,7 @@ async def test_a_lost_answer_to_the_upload_leaves_no_file_behind(world: World) -
 
 
 async def test_a_file_that_is_not_visible_at_once_is_waited_for(world: World) -> None:
-    """The create call is told that there is no such file, and tries again a moment later."""
+    """The provider answers the create call that there is no such file; it is sent again a moment later."""
     world.provider.faults.add(FileFault(hidden_reads=1))
     await world.give("alice", 1)
 
@@ -145,7 +145,7 @@ async def test_a_provider_batch_that_no_document_owns_is_cancelled(world: World)
     """A batch with our stamp and no document of ours is stopped by the next tick; one without our stamp is not ours."""
     world.provider.hold("in_progress")
     stray = await create_at_provider(world, {"nightshift_batch": "ns-gone"})
-    foreign = await create_at_provider(world, {"purpose": "somebody else's"})
+    foreign = await create_at_provider(world, {"purpose": "another program's"})
     neighbour = await create_at_provider(world, {"nightshift_batch": "ns-x", "nightshift_project": "staging"})
 
     assert await world.tick() == 200
@@ -340,7 +340,7 @@ async def test_while_images_cannot_be_reached_a_dead_assemblers_batch_waits(worl
 
 
 async def create_at_provider(world: World, metadata: dict[str, str]) -> str:
-    """Create a batch at the provider as somebody else would."""
+    """Create a batch at the provider as another program would."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
     body = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hello"}]}
     line = httpx.Request(

@@ -54,7 +54,7 @@ class Workers:
     async def dead_letter(self) -> dict[str, str]:
         """The next call that was put aside, as soon as there is one."""
         async with patience():
-            while not (bodies := await self.topics.pull(DEAD_LETTERS)):  # noqa: ASYNC110 - Pub/Sub tells nobody
+            while not (bodies := await self.topics.pull(DEAD_LETTERS)):  # noqa: ASYNC110 - Pub/Sub sends no event for it
                 await asyncio.sleep(0.1)
         (body,) = bodies
         call: dict[str, str] = json.loads(body)

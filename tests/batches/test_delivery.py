@@ -188,7 +188,7 @@ async def submitted(world: World) -> None:
 
 
 async def ended(world: World) -> None:
-    """The provider is done, and nobody has looked yet."""
+    """The provider is done, and no tick has polled it yet."""
     await world.tick()
 
 

@@ -1,4 +1,4 @@
-"""What an instance remembers of a lane: a burst reads its document once a window, and nobody is kept out for longer."""
+"""The lane cache: a burst reads a lane's document once a window, and no job waits longer than that."""
 
 import asyncio
 from datetime import timedelta
@@ -127,7 +127,7 @@ async def test_without_a_window_nothing_is_remembered(world: World) -> None:
 
 
 async def test_of_several_at_once_one_takes_the_lane(world: World, lane_reads: list[str]) -> None:
-    """Whether there is a window or not; who comes later looks again."""
+    """With a window or without one; the next trigger reads the lane again."""
     for seconds in (0, 15):
         lane_reads.clear()
         runtime = world.operators_runtime(coalesce_seconds=seconds)

@@ -114,7 +114,7 @@ async def test_one_user_alone_has_no_turns(world: World) -> None:
 
 
 async def test_a_day_of_a_small_budget_is_shared(world: World) -> None:
-    """Whoever came first with many jobs has half of it; the batch and whose turn comes next are one commit."""
+    """The user who came first with many jobs has half of it; the batch and whose turn comes next are one commit."""
     await world.give("carol", 1)
     runtime = world.operators_runtime()
     await admit(runtime, await world.write("carol"))

@@ -72,7 +72,7 @@ async def test_a_persons_screen_obeys_no_answer(world: World, speed: str) -> Non
     await assert_promises_kept(world)
 
 
-async def test_an_answer_of_five_megabytes_is_invalid_and_holds_nobody_up(world: World) -> None:
+async def test_an_answer_of_five_megabytes_is_invalid_and_delays_no_other_job(world: World) -> None:
     """It is what was asked for but for its size; no commit is tried with it, and its neighbour has its answer."""
     world.provider.faults.add(
         ReplyRule(Reply(content=RIGHT_ANSWER | {"explanation": "x" * 5_000_000}), text="huge", times=None),
@@ -249,11 +249,11 @@ async def test_an_output_file_that_is_named_late_is_waited_for(world: World, hou
     await assert_promises_kept(world)
 
 
-async def test_unknown_duplicate_and_malformed_lines_are_counted_and_harm_nobody(world: World) -> None:
+async def test_unknown_duplicate_and_malformed_lines_are_counted_and_harm_no_job(world: World) -> None:
     """Strange lines neither fail the batch nor touch a job of another batch; the true lines count."""
 
     def spoil(_: Batch, lines: list[bytes]) -> list[bytes]:
-        stranger = lines[0].replace(b'"job-', b'"job-nobody')
+        stranger = lines[0].replace(b'"job-', b'"job-unknown')
         foreign = lines[0].replace(b'"custom_id":', b'"custom_id": 7, "was":')
         answer = json.loads(lines[0])
         answer["custom_id"] = "job-elsewhere"
@@ -316,7 +316,7 @@ async def test_a_batch_that_the_provider_fails_is_sent_again_then_refunded(world
 
 
 async def test_a_full_queue_at_the_provider_backs_the_lane_off_and_costs_no_attempt(world: World) -> None:
-    """`token_limit_exceeded` is nobody's fault: the jobs wait half an hour and go again."""
+    """`token_limit_exceeded` is not a job's fault: the jobs wait half an hour and go again."""
     world.provider.faults.add(BatchFault(fail_code="token_limit_exceeded"))
     await world.give("alice", 2)
     job_id = await world.submit("alice")

@@ -92,7 +92,7 @@ async def test_a_small_output_is_settled_in_place(world: World) -> None:
 
 
 async def test_workers_at_once_settle_each_line_once(world: World) -> None:
-    """All calls come at once, each of them twice; what is told to come again comes again."""
+    """All calls come at once, each of them twice; a call that was not answered with 200 comes again."""
     await _ended_batch(world, 9)
     assert await world.tick() == 200
     calls = 2 * await world.calls_for_workers()
@@ -138,7 +138,7 @@ async def test_calls_that_are_lost_are_made_up_for_by_the_tick(world: World) -> 
 
 @pytest.mark.parametrize("trouble", ["no topic", "no answer"])
 async def test_without_pubsub_the_shards_are_settled_in_place(world: World, trouble: str) -> None:
-    """Nobody can be called: the same tick does the work."""
+    """No worker can be called: the same tick does the work."""
     await _ended_batch(world, 7)
     if trouble == "no topic":
         await world.close_pubsub()
@@ -204,7 +204,7 @@ async def test_failed_lines_in_their_own_file_are_sharded_too(world: World) -> N
 
 async def test_the_numbers_of_the_shards_add_up(world: World) -> None:
     """Odd lines are counted once, in whichever shard they stand; usage is the sum of the lines'."""
-    world.provider.script.edit_output = lambda _, lines: [b"not json", *lines, b'{"custom_id": "job-nobody"}']
+    world.provider.script.edit_output = lambda _, lines: [b"not json", *lines, b'{"custom_id": "job-unknown"}']
     await _ended_batch(world, 6)
     assert await world.tick() == 200
     for call in await world.calls_for_workers():

@@ -178,8 +178,8 @@ async def test_a_create_that_may_still_be_on_its_way_keeps_a_batch_open(world: W
     await assert_promises_kept(world)
 
 
-async def test_the_provider_is_told_until_it_shows_it(world: World) -> None:
-    """It was down when the wish was recorded: the next tick tells it, and the one after that has nothing to tell."""
+async def test_the_provider_is_asked_to_stop_until_it_shows_that_it_does(world: World) -> None:
+    """It was down when the wish was recorded: the next tick asks it to stop, and the one after that need not."""
     batch_id = await live_batch(world)
     world.provider.hold("cancelling")
     (remote,) = world.provider.batches.values()
@@ -216,7 +216,7 @@ async def test_a_batch_that_ended_before_it_could_be_stopped_is_settled_as_usual
 
 
 async def test_an_answer_that_cannot_be_read_follows_the_wish(world: World) -> None:
-    """It would be asked for again; whoever cancels a batch wants nothing more of it."""
+    """Its job would be sent again; but an operator who cancels a batch wants no more answers."""
     batch_id = await live_batch(world, answered=2)
 
     def garble(_: object, lines: list[bytes]) -> list[bytes]:
@@ -233,8 +233,8 @@ async def test_an_answer_that_cannot_be_read_follows_the_wish(world: World) -> N
     await assert_promises_kept(world)
 
 
-async def test_a_batch_that_somebody_is_at_gets_no_wish(world: World) -> None:
-    """Its holder would not see it; whoever wishes tries again."""
+async def test_a_batch_under_a_lease_gets_no_wish(world: World) -> None:
+    """The lease holder would not see the wish, so the operator tries again."""
     batch_id = await live_batch(world)
     runtime = world.operators_runtime()
     found = await batches.find(runtime, batch_id)

@@ -21,7 +21,7 @@ async def firestore(world: World) -> AsyncIterator[AsyncClient]:
 
 
 async def _write_numbers(client: AsyncClient, count: int) -> Any:
-    """So many documents `{"number": n}`, nobody's account charged."""
+    """Write so many documents `{"number": n}`, uncounted."""
     numbers = client.collection("numbers")
     for start in range(0, count, 500):
         batch = client.batch()
@@ -90,7 +90,7 @@ async def test_an_aggregation_is_one_read_per_thousand(firestore: AsyncClient) -
     assert (many.reads, few.reads, none.reads) == (2, 1, 1)
 
 
-async def test_what_is_done_outside_is_on_nobodys_account(firestore: AsyncClient) -> None:
+async def test_what_is_done_outside_is_not_counted(firestore: AsyncClient) -> None:
     """The test's own calls between two accounts appear in neither."""
     with bill() as first:
         await firestore.document("numbers/1").set({})

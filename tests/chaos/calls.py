@@ -18,7 +18,7 @@ Only what runs inside `Traffic.invoke` is counted or struck: a context variable 
 belongs, and it goes along into tasks, interceptors and threads. The test's own calls pass untouched.
 
 A process that died does nothing any more. Its code may still run here, `finally` clauses and background tasks
-included; but each further call of it raises `ProcessDied` and reaches nobody. Calls of other tasks that were
+included; but each further call of it raises `ProcessDied` and reaches no service. Calls of other tasks that were
 under way at that moment do take effect, as they do when a machine is lost. All invocations up to a death belong to one
 process; the next invocation begins a new one.
 """

@@ -73,7 +73,7 @@ class Outcome:
     broken: str
     # The names of the calls that were struck.
     struck: tuple[str, ...]
-    # For how many jobs the provider was paid twice.
+    # For how many jobs the provider was paid once more than the journey asks for.
     paid_twice: int
     seconds: float
 
@@ -109,7 +109,7 @@ async def run(case: Case) -> Outcome:
         reason = str(error).splitlines()
         broken = f"{type(error).__name__}: {reason[0] if reason else ''}"
     struck = tuple(call.label for call, _ in traffic.struck)
-    paid_twice = sum(1 for number in answers.values() if number > 1)
+    paid_twice = sum(1 for number in answers.values() if number > JOURNEYS[case.journey].answers)
     return Outcome(case, broken, struck, paid_twice, clock.time() - began)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with one external call, as data: what becomes of the call, and what its caller is told.
+"""What can go wrong with one external call, as data: what becomes of the call, and what its caller gets.
 
 The two are independent, and that is the whole difficulty. A call may never be carried out, be carried out, or be
 carried out some calls later; and whatever became of it, the caller may hear an error, or may not live to hear
@@ -22,7 +22,7 @@ Service = Literal["firestore", "pubsub", "openai", "storage"]
 
 @dataclass(frozen=True)
 class Dies:
-    """The caller's process is dead: neither this answer nor any later call of it reaches anybody."""
+    """The caller's process is dead: this answer does not reach it, and no later call of it reaches a service."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Fault:
     # What becomes of the call: it is never carried out; it is; or it is when so many further calls have been made.
     effect: Literal["never", "now", "late"]
     lag: int = 0
-    # What the caller is told, by service. A service that is not named here never has this fault.
+    # What the caller gets, by service. A service that is not named here never has this fault.
     answers: Mapping[Service, Answer]
     # The calls that it can strike: all, those that change something, or those whose answer is a stream.
     only: Literal["writes", "streams"] | None = None
@@ -128,7 +128,7 @@ _ALL: Final = (
     Fault(name="lost-timeout", does="it takes effect, and its answer comes too late", effect="now", answers=_TIMED_OUT),
     Fault(
         name="late-2",
-        does="the caller is told of a time-out, and the call takes effect two calls later",
+        does="the caller gets a time-out, and the call takes effect two calls later",
         effect="late",
         lag=2,
         answers=_LATE,
@@ -136,7 +136,7 @@ _ALL: Final = (
     ),
     Fault(
         name="late-5",
-        does="the caller is told of a time-out, and the call takes effect five calls later",
+        does="the caller gets a time-out, and the call takes effect five calls later",
         effect="late",
         lag=5,
         answers=_LATE,
@@ -144,7 +144,7 @@ _ALL: Final = (
     ),
     Fault(
         name="late-12",
-        does="the caller is told of a time-out, and the call takes effect after the next tick has looked for it",
+        does="the caller gets a time-out, and the call takes effect after the next tick has looked for it",
         effect="late",
         lag=12,
         answers=_LATE,

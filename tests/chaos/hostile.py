@@ -341,7 +341,7 @@ async def unusable_answers(attack: Attack, number: int) -> None:
 
 @move
 async def unreadable_images(attack: Attack, number: int) -> None:
-    """Images that do not exist, are cut off, move, belong to others, or are none."""
+    """Images that do not exist, are cut off, move, belong to others, or are no images."""
     uid = await attack.buyer(20)
     uris = [await attack.world.upload(uid, name, content) for name, content in _IMAGES.items()]
     bucket = uris[0].removesuffix(f"/users/{uid}/three-bytes.jpg")

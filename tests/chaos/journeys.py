@@ -158,22 +158,27 @@ class Stage:
 
 @dataclass(frozen=True)
 class Journey:
-    """One journey. `submissions`: how often a job of it is submitted at most while nothing is struck."""
+    """One journey.
+
+    `submissions`: how often a job of it is submitted at most while nothing is struck. `answers`: how many of these the
+    provider answers, and is paid for.
+    """
 
     name: str
     submissions: int
+    answers: int
     play: Callable[[Stage], Awaitable[None]]
 
 
 JOURNEYS: dict[str, Journey] = {}
 
 
-def journey(*, submissions: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+def journey(*, submissions: int = 1, answers: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
     """Register a coroutine function as a journey under its own name."""
 
     def register(play: Callable[[Stage], Awaitable[None]]) -> None:
         name = play.__name__.replace("_", "-")
-        JOURNEYS[name] = Journey(name, submissions, play)
+        JOURNEYS[name] = Journey(name, submissions, answers, play)
 
     return register
 
@@ -224,9 +229,9 @@ async def hot_wallet(stage: Stage) -> None:
     await stage.finish()
 
 
-@journey(submissions=2)
+@journey(submissions=2, answers=2)
 async def retry(stage: Stage) -> None:
-    """One job whose first answer is none, and the second a result."""
+    """One job whose first answer is not valid, and whose second is."""
     stage.world.provider.faults.add(ReplyRule(reply=Reply(content="no JSON"), times=1))
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")

@@ -126,7 +126,7 @@ class Night(RuleBasedStateMachine):
 
     @rule(uid=st.sampled_from(USERS), tokens=st.integers(1, 3))
     def grant(self, uid: str, tokens: int) -> None:
-        """Somebody grants a user tokens."""
+        """A user gets tokens, as from a shop."""
 
         async def grant() -> None:
             wallet = self._world.firestore.collection("wallets").document(uid)

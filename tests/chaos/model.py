@@ -117,7 +117,7 @@ class Model:
     @staticmethod
     def _check_documents(job_id: str, job: Mapping[str, Any], seen: ProviderListing) -> None:
         status = job["status"]
-        assert (job_id in seen.notifications) == (_AGE[status] == 2), f"{job_id} is told of when it ends, and only then"
+        assert (job_id in seen.notifications) == (_AGE[status] == 2), f"{job_id} has a notification if it has ended"
         assert (job_id in seen.classifications) == (status == "completed")
         if status == "completed":
             assert seen.classifications[job_id]["result"] == job["result"]

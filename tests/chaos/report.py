@@ -20,7 +20,7 @@ _SAY_EVERY = 250
 
 
 def followed(console: Console, outcomes: Iterable[Outcome], total: int) -> list[Outcome]:
-    """Collect the outcomes as they come, and show how far it is; a broken case is told at once."""
+    """Collect the outcomes as they come, and show how far it is; a broken case is printed at once."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     collected: list[Outcome] = []
     with Progress(*columns, console=console) as progress:

@@ -21,12 +21,12 @@ async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) ->
     for case in chosen:
         outcome = await run(case)
         assert not outcome.broken, f"{outcome.broken} (struck: {outcome.struck}); alone: {case.command}"
-        # A create that lands when it has been given up is made again: nobody can know of it.
+        # A create that lands after the search for it is made again: the search could not find it.
         assert not outcome.paid_twice or case.fault == "late-12", f"paid twice; alone: {case.command}"
 
 
 async def test_a_promise_that_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the search for a batch whose create call was answered to nobody, a crash right after it is paid twice."""
+    """Without the search for a batch whose create call lost its answer, a crash right after it is paid twice."""
 
     async def never(*_: object) -> None:
         return None
@@ -54,7 +54,7 @@ def test_the_shares_together_hold_every_kind_of_call_with_every_fault_once() -> 
 
 @pytest.mark.parametrize("name", ["refund", "nowhere/001-firestore.Commit/lost", "single/001-firestore.Commit/sulks"])
 def test_a_name_that_is_no_case_says_what_there_is(name: str) -> None:
-    """A person who mistypes a case is told the form, the journeys or the faults."""
+    """The error lists the form, the journeys or the faults."""
     with pytest.raises(ValueError, match=r"(named as in|journeys are|faults are) .*(refund|lost)"):
         Case.parse(name)
 

@@ -42,7 +42,7 @@ async def test_it_does_not_count_the_tests_own_calls(world: World) -> None:
     number = len(traffic.calls)
 
     await world.jobs()
-    await world.trigger("nobody")
+    await world.trigger("no-such-job")
 
     assert len(traffic.calls) == number
 
@@ -110,7 +110,7 @@ async def test_a_late_call_lands_after_its_lag(world: World) -> None:
     assert (await world.read("wallets/alice"))["balance"] == 0
 
 
-async def test_the_clients_of_a_dead_process_reach_nobody_from_outside_either(world: World) -> None:
+async def test_the_clients_of_a_dead_process_reach_no_service_from_outside_either(world: World) -> None:
     """A writer that is collected as garbage later would begin its upload; its client is as dead as its owner."""
     undisturbed = await _answered(world)
     upload = next(call for call in undisturbed.calls if call.name == "storage.POST.upload")

@@ -1,4 +1,4 @@
-"""Calls that share: who goes with whom, and that nobody's end is another's."""
+"""Grouped calls: which calls go together, and that one caller's end does not end another's call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -39,7 +39,7 @@ async def _begin(*asking: Coroutine[Any, Any, str]) -> list[asyncio.Task[str]]:
 
 
 async def test_the_first_goes_at_once_and_those_that_come_meanwhile_go_together() -> None:
-    """Nobody waits at a quiet place; at a busy one the next call takes all, in the order in which they came."""
+    """A single caller does not wait; under load the next call takes all who wait, in the order in which they came."""
     place = Place()
     first = await _begin(place.gathering.ask("a"))
     others = await _begin(*(place.gathering.ask(asked) for asked in "bcd"))
@@ -84,8 +84,8 @@ async def test_the_same_asked_twice_while_it_waits_is_asked_once() -> None:
     assert place.calls == [["a", "b"], ["c"]]
 
 
-async def test_an_error_is_told_to_those_who_were_not_answered_and_to_nobody_else() -> None:
-    """Who was answered before the call failed keeps the answer, and the next call is made all the same."""
+async def test_an_error_reaches_those_callers_alone_that_were_not_answered() -> None:
+    """A caller that was answered before the call failed keeps its answer, and the next call is made all the same."""
     place = Place()
     place.fails_at = {"b"}
     tasks = await _begin(*(place.gathering.ask(asked) for asked in "abc"))
@@ -99,8 +99,8 @@ async def test_an_error_is_told_to_those_who_were_not_answered_and_to_nobody_els
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 3])
-async def test_who_is_cancelled_takes_nobody_along(cancelled: int) -> None:
-    """Not even if it asked first: the call goes on, and what was asked for is done."""
+async def test_a_cancelled_caller_does_not_cancel_the_others(cancelled: int) -> None:
+    """Not even if it asked first: the call goes on, and does what was asked for."""
     place = Place()
     tasks = await _begin(place.gathering.ask("a"), place.gathering.ask("b"))
     tasks += await _begin(place.gathering.ask("c"), place.gathering.ask("d"))
@@ -113,7 +113,7 @@ async def test_who_is_cancelled_takes_nobody_along(cancelled: int) -> None:
 
 
 async def test_whatever_ends_the_call_ends_all_who_wait() -> None:
-    """When the loop is shut down in the middle, nobody is left waiting for an answer that nobody will give."""
+    """When the loop is shut down in the middle, no caller is left waiting for an answer that never comes."""
     place = Place()
     before = asyncio.all_tasks()
     tasks = await _begin(place.gathering.ask("a"))

@@ -23,7 +23,7 @@ def where(query: Any, *filters: tuple[str, str, Any]) -> Any:
 
 @pytest.fixture
 def cities() -> Any:
-    """A collection to ask; nobody is asked."""
+    """A collection to build queries on; no query is sent."""
     return AsyncClient(project="p", credentials=AnonymousCredentials()).collection("cities")
 
 
@@ -61,7 +61,7 @@ def _field(name: str) -> dict[str, str]:
 
 
 def test_all_documents_in_the_order_of_their_names_need_no_index(cities: Any) -> None:
-    """As an audit reads them; in the other order there is none."""
+    """As an audit reads them; in the other order the index is missing."""
     assert has(cities)
     assert has(cities.order_by("__name__").limit(3))
     assert has(cities.count())
@@ -100,7 +100,7 @@ def test_an_order_by_one_field_has_its_automatic_index_in_each_direction(
     assert not has(query, overrides=(override("size", other),))
 
 
-def test_an_override_of_another_collection_is_none(cities: Any) -> None:
+def test_an_override_of_another_collection_does_not_count(cities: Any) -> None:
     """Collections that happen to have a field of the same name."""
     elsewhere = override("size") | {"collectionGroup": "towns"}
 
@@ -185,7 +185,7 @@ def test_indexes_that_end_alike_are_merged(cities: Any) -> None:
     assert not has(query, composite("category", "stars"), composite("city"))
 
 
-def test_an_order_by_what_has_one_value_is_none(cities: Any) -> None:
+def test_an_order_by_what_has_one_value_needs_no_index(cities: Any) -> None:
     """Sorting by a field that an equality fixes needs nothing; by one that `in` chooses from, it does."""
     assert has(where(cities, ("size", "==", 1), ("state", "==", 1)).order_by("size"))
     assert not has(where(cities, ("size", "in", [1, 2]), ("state", "==", 1)).order_by("size"))

@@ -123,7 +123,7 @@ async def _erase_a_user(world: World) -> None:
 
 
 async def _assemble_anew(world: World) -> None:
-    """Who assembled a batch died after its first claim; its jobs are counted."""
+    """The process that assembled a batch died after its first claim; its jobs are counted."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.submit("carol")
     (batch,) = await world.open_batches()
@@ -132,7 +132,7 @@ async def _assemble_anew(world: World) -> None:
 
 
 async def _fail_once(world: World) -> None:
-    """A job's first answer is none, its second is one."""
+    """A job's first answer is not valid, its second is."""
     world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="trouble"))
     await world.submit("carol", input={"text": "trouble"})
     await world.finish()

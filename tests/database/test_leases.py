@@ -157,7 +157,7 @@ async def test_a_release_is_not_taken_for_anothers(world: World) -> None:
 async def test_a_renewal_that_landed_unheard_does_not_swallow_the_next_write(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The renewal was given up in the middle and landed all the same; the next write is told apart from it."""
+    """A renewal was given up in the middle and landed all the same; the next write can tell that it is its own."""
     holder = await take(world)
     assert holder
     lose_answers(monkeypatch, 1, landed=True, error=KeyboardInterrupt())

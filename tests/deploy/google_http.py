@@ -699,7 +699,7 @@ def _change_policy(google: GoogleApis, asked: Asked, found: Any) -> Any:
 
 @_answers("metadata", "GET", ".*")
 def _credentials(_: GoogleApis, __: Asked, ___: Any) -> Any:
-    """What a machine of Google's is told of its account."""
+    """What Google's metadata server says of a machine's account."""
     return {"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}
 
 

@@ -1,4 +1,4 @@
-"""How the programs' errors are taken: what is not known everywhere yet is waited for, all else is told at once."""
+"""How `deploy` takes the programs' errors: it waits for what Google has not spread yet, reports the rest at once."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _FINE = Answer(exit_code=0, stdout="[]", stderr="")
 
 
 class Script:
-    """A terminal that answers what it is told to, one answer after the other."""
+    """A terminal that gives the listed answers, one after the other."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = list(answers)
@@ -78,7 +78,7 @@ def test_a_deployment_waits_longer_than_a_new_metric_takes() -> None:
 
 
 @pytest.mark.parametrize("trouble", LASTING, ids=lambda trouble: trouble.source)
-async def test_what_only_a_person_can_end_is_told_at_once_with_its_remedy(trouble: Trouble) -> None:
+async def test_what_only_a_person_can_end_is_reported_at_once_with_its_remedy(trouble: Trouble) -> None:
     """Also where its text has the code of a trouble that passes."""
     terminal = cloud(error(f"RESOURCE_EXHAUSTED: {trouble.seen}"), _FINE)
     with pytest.raises(CommandFailed, match="night-shift") as told:
@@ -87,8 +87,8 @@ async def test_what_only_a_person_can_end_is_told_at_once_with_its_remedy(troubl
     assert trouble.remedy.format(project="night-shift") in str(told.value)
 
 
-async def test_the_firebase_clis_error_is_told_though_it_stands_on_the_other_stream() -> None:
-    """After any amount of progress; where no line begins an error, the last ones are told."""
+async def test_the_firebase_clis_error_is_reported_though_it_stands_on_the_other_stream() -> None:
+    """After any amount of progress; where no line begins an error, the last ones are reported."""
     progress = "\n".join(f"i  deploying {number}" for number in range(50))
     for said in (f"{progress}\n\nError: Request had HTTP Error: 403\n", f"{progress}\nthe rules do not compile\n"):
         terminal = cloud(Answer(exit_code=1, stdout=said, stderr=""))
@@ -107,7 +107,7 @@ async def test_every_program_is_charged_to_the_project_and_acts_by_its_credentia
     assert Path(said["XDG_CONFIG_HOME"]).is_relative_to(tmp_path)
 
 
-async def test_an_error_is_told_at_once_and_without_the_progress_before_it() -> None:
+async def test_an_error_is_reported_at_once_and_without_the_progress_before_it() -> None:
     """With the command, so that a person can repeat it."""
     terminal = cloud(error("build failed: no module named nightshift"), _FINE)
     with pytest.raises(DeployError, match=r"gcloud functions deploy one .*build failed") as told:
@@ -127,7 +127,7 @@ async def test_a_look_that_fails_is_not_taken_for_nothing() -> None:
         await cloud(error("PERMISSION_DENIED")).look("secrets", "list")
 
 
-async def test_a_secret_that_cannot_be_compared_is_told_without_a_word_of_the_answer() -> None:
+async def test_a_secret_that_cannot_be_compared_is_reported_without_a_word_of_the_answer() -> None:
     """Whatever gcloud printed."""
     with pytest.raises(DeployError) as told:
         await cloud(Answer(exit_code=1, stdout="sk-marked", stderr="sk-marked")).read("secrets", "versions", "access")

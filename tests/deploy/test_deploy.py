@@ -178,7 +178,7 @@ async def test_an_older_checkout_is_deployed_like_any_other(site: Site) -> None:
         ("availableMemory", "256Mi"),
         ("maxInstanceRequestConcurrency", 1),
         ("ingressSettings", "ALLOW_ALL"),
-        ("serviceAccountEmail", "someone@example.com"),
+        ("serviceAccountEmail", "other@example.com"),
         ("availableCpu", "2"),
         ("secretEnvironmentVariables", []),
     ],
@@ -198,7 +198,7 @@ async def test_what_was_changed_by_hand_is_changed_back(site: Site, field: str, 
     [
         ("eventFilters", [{"attribute": "document", "value": "jobs/{jobId}"}]),
         ("triggerRegion", "us-central1"),
-        ("serviceAccountEmail", "someone@example.com"),
+        ("serviceAccountEmail", "other@example.com"),
         ("retryPolicy", "RETRY_POLICY_DO_NOT_RETRY"),
     ],
 )
@@ -373,7 +373,7 @@ async def test_a_function_that_failed_to_deploy_is_deployed_again(site: Site) ->
 
 
 async def test_a_right_too_much_is_taken_away(site: Site) -> None:
-    """From our own accounts, and from anybody who could call a function that takes events; nobody else's is touched."""
+    """From our own accounts, and from every caller of a function that takes events; no other right is touched."""
     await site.deploy()
     wanted = copy_of(site.state)
     stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
@@ -437,7 +437,7 @@ async def test_settings_reach_the_functions_as_they_stand(site: Site) -> None:
 
 
 async def test_a_changed_alert_and_metric_are_changed_in_place(site: Site) -> None:
-    """By their names; channels that somebody attached stay."""
+    """By their names; channels that an operator attached stay."""
     await site.deploy()
     (alert,) = site.state["alerts"].values()
     site.state["channels"].append({"name": "theirs", "type": "slack", "labels": {}})

@@ -68,7 +68,7 @@ def make_deploy(
 def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: Path) -> None:
     """The functions' addresses, the webhook's endpoint, the admin; a second plan finds nothing to do.
 
-    Whoever may look at the processes' arguments and environments, or at the terminal, learns no secret.
+    The processes' arguments and environments, and the terminal, show no secret.
     """
     caller = {**SECRETS, "PUBSUB_EMULATOR_HOST": "localhost:1"}
     first = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", caller=caller)

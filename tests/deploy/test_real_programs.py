@@ -119,7 +119,7 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
     """A plan that changes nothing, a first run through what is late, a second run; then what was changed by hand."""
     async with new_site(tmp_path) as site:
         google = site.google
-        # Somebody has logged in to the Firebase CLI as another user.
+        # The Firebase CLI is logged in as another user.
         store = site.home / ".config" / "configstore" / "firebase-tools.json"
         store.parent.mkdir(parents=True)
         user = {
@@ -180,7 +180,7 @@ async def _take(site: Site, service: str) -> None:
     ]
 
 
-async def test_the_real_programs_errors_are_told_with_their_remedies(tmp_path: Path) -> None:
+async def test_the_real_programs_errors_are_explained_with_their_remedies(tmp_path: Path) -> None:
     """A quota of instances, by gcloud; a missing quota project, by the Firebase CLI, which says so on its output."""
     async with new_site(tmp_path) as site:
         google = site.google

@@ -26,7 +26,7 @@ class Died(BaseException):
 
 
 class Terminal:
-    """Runs commands on the stand-in, keeps them, and dies where it is told to."""
+    """Runs commands on the stand-in, keeps them, and dies at the command that a test chose."""
 
     def __init__(
         self, google: Google, *, dies_at: int | None = None, when: Literal["before", "after"] = "before"
@@ -149,6 +149,6 @@ def new_site(folder: Path) -> Site:
 
 
 def copy_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy that nobody changes."""
+    """A copy that stays as it is."""
     copied: dict[str, Any] = json.loads(json.dumps(state))
     return copied

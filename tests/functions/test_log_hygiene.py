@@ -230,7 +230,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
     }
 
 
-async def test_an_error_that_nobody_foresaw_is_printed_without_its_text(world: World) -> None:
+async def test_an_unforeseen_error_is_printed_without_its_text(world: World) -> None:
     """The database refuses everything, and its text quotes a user: each function says 5xx, and what kind of error."""
     secret = Secrets({"key": API_KEY, "signing": world.provider.webhook_secret})
     await world.open_pubsub()

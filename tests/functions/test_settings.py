@@ -206,7 +206,7 @@ def test_a_key_that_no_provider_gives_is_refused_by_its_name(
 
 @pytest.mark.parametrize("name", ["NIGHTSHIFT_MODEL", "NIGHTSHIFT_BUCKET", "OPENAI_BASE_URL", "GOOGLE_CLOUD_PROJECT"])
 def test_an_invisible_character_in_any_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Nobody would see why the model, bucket or project of that name does not exist."""
+    """A reader would not see why the model, bucket or project of that name does not exist."""
     with pytest.raises(InvalidSettings, match=name):
         load(monkeypatch, _DEPLOYED | {name: "https://a\u200bb"})
 

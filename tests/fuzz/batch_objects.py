@@ -124,7 +124,7 @@ async def _play(world: World, lies: list[Lie]) -> int:
     liar: Any = world.provider.app
     liar.lies = lies
     try:
-        # Each is a batch of its own. One at a time: whoever finds the lane held leaves its job to that one.
+        # Each is a batch of its own. One at a time: a trigger leaves its job to the holder of the lane's lease.
         jobs = [await world.submit("alice") for _ in lies]
         for _ in range(2):
             await world.provider.settled()

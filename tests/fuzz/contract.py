@@ -90,7 +90,7 @@ def _faults_of_answer(job: Fields, classification: Fields) -> Iterator[str]:
     try:
         registered()[job["type"]].result_model.model_validate(job["result"], strict=True)
     except ValidationError as invalid:
-        yield f"its result is none: {invalid}"
+        yield f"its result is not valid: {invalid}"
 
 
 def is_count(number: Any) -> bool:

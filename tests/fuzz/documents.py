@@ -1,8 +1,8 @@
 """Arbitrary job documents, wallets and ids to the trigger; an event may be delivered twice, or be lost.
 
 Most documents are well-formed but for a few fields; some are anything. A job that a client could have written, with the
-status `created`, must end, whatever else is in it. One with another status was written by nobody of ours: it may stay
-where it is, but holds nobody up.
+status `created`, must end, whatever else is in it. One with another status was written by a
+stranger: it may stay where it is, but delays no other job.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.world import World
 
-# Somebody who does nothing unusual, in every world.
+# A user who does nothing unusual, in every world.
 BYSTANDER = "zoe"
 
 

@@ -103,7 +103,7 @@ async def _ask_stats(world: World, request: Request) -> int:
     answer = await world.call("get_batch_stats", request.method, headers=headers, content=request.body)
     _assert_legal(answer, request.method, {200, 401, 403, 405, 413, 431})
     if answer.status_code == 200:
-        assert request.proof == {"admin": True} or request.proof["admin"] is True, "only an admin is told"
+        assert request.proof == {"admin": True} or request.proof["admin"] is True, "only an admin gets the numbers"
         assert answer.json()["total"] == 0
     return 1
 

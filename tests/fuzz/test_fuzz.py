@@ -8,7 +8,7 @@ _INPUTS = {"documents": 30, "lines": 30, "batch-objects": 12, "events": 40, "pur
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_arbitrary_input_breaks_nothing_and_holds_nobody_up(kind: str) -> None:
+def test_arbitrary_input_breaks_nothing_and_delays_no_other_job(kind: str) -> None:
     """Whatever comes, it is dealt with, the documents are as the contract has them, and others are answered."""
     asked = Round(kind=kind, seed=1, inputs=_INPUTS.get(kind, 100))
 

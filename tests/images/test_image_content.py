@@ -1,4 +1,4 @@
-"""Images by their content: what the provider will not read is told apart by two portions of the file.
+"""Images by their content: two portions of the file show what the provider will not read.
 
 Pillow writes the files that are whole; the others are made of them.
 """
@@ -21,7 +21,7 @@ from nightshift.images.formats.portions import HEAD_BYTES, MAX_SIDE, TAIL_BYTES,
 from nightshift.images.image_format import MAX_IMAGE_BYTES, check_content, check_properties, second_range
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-# Nobody's photo is so small that these bytes of its end could be missed.
+# No photo is so small that these bytes of its end could be missed.
 TRAILER_BYTES = {"JPEG": 2, "PNG": 12, "WEBP": 2, "GIF": 2}
 END_OF_JPEG = b"\xff\xd9"
 
@@ -162,7 +162,7 @@ PICTURES = {
     ids=range(18),
 )
 def test_what_only_begins_like_an_image_is_refused(content: bytes) -> None:
-    """Signatures and headers alone, pictures without a pixel, without data, or with a header that is none."""
+    """Signatures and headers alone, pictures without a pixel, without data, or with a broken header."""
     assert refusal(content) == "The image is incomplete or damaged; upload it again."
 
 
@@ -243,7 +243,7 @@ def test_a_gif_is_walked_whole_or_refused_for_its_size() -> None:
     assert "larger than 1 MB" in str(refusal(still + bytes(MAX_GIF_BYTES)))
 
 
-def test_phones_files_of_several_pictures_are_told_apart() -> None:
+def test_phones_files_of_several_pictures_are_recognised() -> None:
     """MPO begins like a JPEG; its index tells, and one that cannot be read is taken for one of several."""
     photo = drawn("JPEG")
     several = [
@@ -306,7 +306,7 @@ def test_a_picture_behind_a_mass_of_other_data_is_refused() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "x", "identity, gzip", " "])
 def test_what_is_stored_encoded_is_refused(encoding: str) -> None:
-    """Whatever the encoding is called; the word for none, as Firebase writes it, is none."""
+    """Whatever the encoding is called; only Firebase's word for no encoding passes."""
     with pytest.raises(JobRefused, match="invalid_input") as refused:
         check_properties(100, encoding)
 

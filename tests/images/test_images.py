@@ -53,7 +53,7 @@ def pictures(file_format: str) -> bytes:
 
 @pytest.fixture
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The hosts whose addresses this process asks for, whoever in it asks."""
+    """The hosts whose addresses any part of this process asks for."""
     hosts: list[str] = []
     real = socket.getaddrinfo
 
@@ -466,7 +466,7 @@ async def test_an_older_projects_bucket_is_named_to_the_operator(
 
 
 async def test_an_upload_that_is_stored_encoded_is_refused(world: World) -> None:
-    """Who fetches it would get other bytes than those that were checked, and as many as it pleases."""
+    """The provider would get other bytes than those that were checked, and as many as the server likes to send."""
     await world.give("alice", 3)
     uri = await world.upload("alice")
     encoded = world.operators_runtime().uploads.blob("users/alice/photo.png")
@@ -540,7 +540,7 @@ async def test_the_same_letters_otherwise_composed_name_no_object(world: World) 
 
 
 async def test_a_server_that_a_job_names_hears_nothing(world: World) -> None:
-    """However its address is spelt, nobody so much as connects; the provider is not sent there either."""
+    """However its address is spelt, no connection is opened; nor is the provider sent there."""
     connections = 0
 
     def count(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -37,7 +37,7 @@ def grown_to(limit: int) -> tuple[Concurrency, list[Call]]:
     return state, calls
 
 
-def test_it_doubles_each_round_in_which_somebody_waits() -> None:
+def test_it_doubles_each_round_in_which_a_call_waits() -> None:
     """Sixteen at first, then as long as all are answered twice as many, up to the bound."""
     state = Concurrency(most=100)
     limits = []
@@ -50,7 +50,7 @@ def test_it_doubles_each_round_in_which_somebody_waits() -> None:
     assert limits == [16, 32, 64, 100, 100]
 
 
-def test_it_does_not_grow_while_nobody_waits() -> None:
+def test_it_does_not_grow_while_no_call_waits() -> None:
     """Ten at a time for a hundred rounds prove nothing about seventeen."""
     state = Concurrency()
     for now in range(100):
@@ -93,8 +93,8 @@ def test_rounds_that_are_refused_leave_one_call_and_ever_longer_waits() -> None:
     assert len([call for call in ended if call.at > 1800]) <= 122
 
 
-def test_a_retry_after_closes_the_gate_for_everybody() -> None:
-    """No call starts before it is over, whoever asks; the longest one counts, and none counts for ever."""
+def test_a_retry_after_closes_the_gate_for_every_call() -> None:
+    """No call starts before it is over. The longest one counts, and none counts for ever."""
     state = Concurrency()
     calls = start_all(state, 0)
     state.end(calls[0], 1, Report(verdict="busy", retry_after_seconds=30))
@@ -242,7 +242,7 @@ def test_a_provider_is_used_to_nine_tenths_and_refuses_few(
         per_second=per_second, latency_seconds=latency, burst=60 * per_second, says_allowance=says_allowance
     )
     instance = SimulatedInstance(provider)
-    # As a bucket is left by whoever was busy before. A full one would be a gift.
+    # As busy calls before leave a bucket. A full one would be a gift.
     provider.left = provider.burst / 3 if says_allowance else 0
     rounds = 40 if latency * per_second < MOST else 8
     for _ in instance.run(rounds * latency + 60 / per_second + 2):

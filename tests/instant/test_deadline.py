@@ -89,7 +89,7 @@ async def test_a_job_that_is_still_queued_is_taken_out_of_its_lane(world: World)
 
 
 async def test_a_tick_sweeps_too(world: World) -> None:
-    """Where nobody deployed the minutely schedule, deadlines are kept to ten minutes."""
+    """Without the schedule of every minute, deadlines are kept to ten minutes."""
     job_id = await _in_a_held_batch(world)
     await _come_near(world, job_id)
 

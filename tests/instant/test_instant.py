@@ -138,7 +138,7 @@ async def test_what_cannot_pass_fails_at_once_and_is_refunded(world: World, faul
 
 
 async def test_a_second_delivery_comes_again_until_the_first_is_done(world: World) -> None:
-    """Two at once: one answers, the other one is told to come again, and finds it answered. It is asked for once."""
+    """Two at once: one answers; the other is redelivered, and finds the job answered. It is asked for once."""
     await world.give("alice", 9)
     job_id = await world.write("alice", speed="instant")
 
@@ -220,7 +220,7 @@ async def test_what_a_dead_instance_left_is_taken_up_after_its_lease(world: Worl
 async def test_a_sleeper_past_its_lease_writes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, when: Any
 ) -> None:
-    """It wakes up with an answer in hand, and somebody else has answered the job: no document is touched."""
+    """It wakes up with an answer, and another process has answered the job: no document is touched."""
     pause = pause_provider(monkeypatch, "POST", CHAT, when)
     await world.give("alice", 5)
     job_id = await world.write("alice", speed="instant")
@@ -239,7 +239,7 @@ async def test_a_sleeper_past_its_lease_writes_nothing(
     await assert_promises_kept(world)
 
 
-async def test_a_sleeper_whose_job_somebody_else_has_taken_writes_nothing(
+async def test_a_sleeper_whose_job_another_process_has_taken_writes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job is still under way, and no longer the sleeper's: its answer does not count."""
@@ -286,7 +286,7 @@ async def test_a_job_whose_event_was_lost_is_rescued_and_answered_by_one_tick(wo
 @pytest.mark.parametrize("fault", ["lost", "lost-timeout", "unavailable", "late-2"])
 @pytest.mark.parametrize("which", [0, 1], ids=["the charge", "the end"])
 async def test_whatever_becomes_of_a_commit_the_job_is_asked_for_once(world: World, fault: str, which: int) -> None:
-    """A commit of which nobody knows is found again by the job: the same delivery goes on with it."""
+    """A doubtful commit is found again by the job's document: the same delivery goes on with it."""
     with seam():
         await world.give("alice", 5)
         await world.give("bob", 5)

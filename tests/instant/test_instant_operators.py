@@ -56,8 +56,8 @@ async def _assert_cancelled(world: World, job_id: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["sweep", "tick"])
-async def test_an_instant_job_is_run_again_in_real_time_on_the_house(world: World, by: str) -> None:
-    """It is due at once, in nobody's hands and with all its attempts; the next sweep or tick answers it."""
+async def test_an_instant_job_is_run_again_in_real_time_for_free(world: World, by: str) -> None:
+    """It is due at once, free to be taken and with all its attempts; the next sweep or tick answers it."""
     job_id = await _failed(world)
 
     assert await retry(world.operators_runtime(), job_id) == "processing"
@@ -81,7 +81,7 @@ async def test_an_instant_job_is_run_again_in_real_time_on_the_house(world: Worl
 
 
 async def test_a_redelivered_event_answers_it_too(world: World) -> None:
-    """It is anybody's who comes, and once it is answered nobody's."""
+    """A trigger may take it as well; once it is answered, no later event does."""
     job_id = await _failed(world)
     await retry(world.operators_runtime(), job_id)
 
@@ -93,7 +93,7 @@ async def test_a_redelivered_event_answers_it_too(world: World) -> None:
 
 
 async def test_two_operators_and_two_sweeps_run_it_again_once(world: World) -> None:
-    """Whoever commits first runs it again; the others find it on its way, or answered."""
+    """The first commit runs it again; the other operators find it on its way, or answered."""
     job_id = await _failed(world)
 
     retries = [retry(world.operators_runtime(), job_id) for _ in range(2)]
@@ -280,7 +280,7 @@ async def test_a_job_is_cancelled_while_it_waits_in_the_function(world: World, m
     await _assert_cancelled(world, job_id)
 
 
-async def test_a_job_that_is_put_off_is_cancelled_and_nobody_comes_back_to_it(world: World) -> None:
+async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_and_not_taken_up_again(world: World) -> None:
     """Neither a sweep nor a tick, when its wait would have been over."""
     world.provider.faults.add(LATER)
     await world.give("alice", 5)
@@ -315,7 +315,7 @@ async def test_a_job_is_cancelled_while_it_is_put_off(world: World, monkeypatch:
 
 
 async def test_an_answer_that_is_written_first_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator is told that the job is completed, though it was under way when they looked."""
+    """`cancel` says that the job is completed, though it was under way when the operator looked."""
     pause = pause_commit(monkeypatch, lambda writes: "cancelled" in writes, "before")
     world.provider.faults.add(LATER)
     await world.give("alice", 5)
@@ -359,7 +359,7 @@ async def test_of_cancellations_and_answers_at_the_same_moment_one_wins_each(wor
     ended = [await world.job(job_id) for job_id in jobs]
     ends = [job["status"] for job in ended]
     assert set(ends) <= {"completed", "cancelled"}
-    assert told[:-1] == [*ends, *ends], "who cancelled is told the truth"
+    assert told[:-1] == [*ends, *ends], "each cancel returns the true status"
     assert (await world.read("wallets/alice"))["balance"] == 40 - 5 * ends.count("completed")
     assert not any(OF_A_RUN & job.keys() for job in ended)
     await assert_promises_kept(world)
@@ -470,7 +470,7 @@ async def test_a_user_is_erased_with_an_instant_job_under_way(
 async def test_a_user_is_erased_with_an_instant_job_that_waits(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody comes back to it."""
+    """No sweep takes it up again."""
     world.provider.faults.add(LATER)
     await world.give("alice", 10)
     await world.submit("alice", speed="instant")

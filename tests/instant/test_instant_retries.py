@@ -136,7 +136,7 @@ def _in_a_minute(world: World) -> str:
 async def test_retry_after_wins_in_each_of_its_forms(
     world: World, header: str, told: str, seconds: float | None
 ) -> None:
-    """Seconds, a date, or OpenAI's milliseconds; what is over is no wait, and what is none leaves the schedule."""
+    """Seconds, a date, or OpenAI's milliseconds. A time in the past is no wait; an unreadable one changes nothing."""
     begun_at = world.now()
     told = _in_a_minute(world) if told == "date" else told
     world.provider.faults.add(RequestFault("POST", CHAT, status=503, headers={header: told}))
@@ -176,7 +176,7 @@ PASSING = {
 async def test_passing_trouble_is_the_users_to_see_in_no_way(
     world: World, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """The job is `processing` until it is answered, and nothing is told of in between."""
+    """The job is `processing` until it is answered, and no notification is written in between."""
     monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     with logged() as events:
         job = await _put_off(world, PASSING[trouble])
@@ -229,7 +229,7 @@ async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World, mon
     await assert_promises_kept(world)
 
 
-async def test_a_job_that_nobody_swept_for_days_is_a_finding_and_ends_with_the_next_tick(
+async def test_a_job_that_no_sweep_took_for_days_is_a_finding_and_ends_with_the_next_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The audit knows when it should have ended, and until then has nothing to say."""
@@ -254,10 +254,10 @@ async def test_a_job_that_nobody_swept_for_days_is_a_finding_and_ends_with_the_n
     await assert_promises_kept(world)
 
 
-# Answers that are none
+# Answers that are not valid
 
 
-async def test_an_answer_that_is_none_is_asked_for_again_and_all_is_counted(world: World) -> None:
+async def test_a_job_with_an_invalid_answer_is_asked_again_and_all_is_counted(world: World) -> None:
     """What the first answer cost belongs to the job's costs, and not to the user's."""
     world.provider.faults.add(ReplyRule(Reply(content="no JSON")))
     await world.give("alice", 5)
@@ -276,10 +276,10 @@ async def _answered(world: World) -> str:
     return await world.submit("bob", speed="instant")
 
 
-async def test_an_answer_that_is_always_none_fails_after_its_attempts(
+async def test_a_job_whose_answers_are_never_valid_fails_after_its_attempts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long other trouble comes between, and whoever asks: the third answer that is none is the last."""
+    """However long other trouble comes between, and whichever process asks: the third invalid answer is the last."""
     monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     none = ReplyRule(Reply(content="no JSON"))
     await _put_off(world, none)

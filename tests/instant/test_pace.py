@@ -16,7 +16,7 @@ async def settled() -> None:
 
 
 async def test_who_waits_is_let_in_in_the_order_of_asking() -> None:
-    """One at a time, a hundred in a row; who comes later does not get past them."""
+    """One at a time, a hundred in a row; a later call does not get past them."""
     pace = Pace(Concurrency(first=1, most=1))
     order: list[int] = []
 
@@ -52,8 +52,8 @@ async def test_no_more_are_in_flight_than_the_limit() -> None:
     assert (begun, pace.state.in_flight) == (100, 0)
 
 
-@pytest.mark.parametrize("is_told", [False, True], ids=["while it waits", "in the moment of its turn"])
-async def test_a_cancelled_waiter_leaves_no_leak(is_told: bool) -> None:
+@pytest.mark.parametrize("has_turn", [False, True], ids=["while it waits", "in the moment of its turn"])
+async def test_a_cancelled_waiter_leaves_no_leak(has_turn: bool) -> None:
     """Nor does one whose turn comes at the same time: the next in line has it."""
     pace = Pace(Concurrency(first=1, most=1))
     may_end, has_begun = asyncio.Event(), asyncio.Event()
@@ -66,7 +66,7 @@ async def test_a_cancelled_waiter_leaves_no_leak(is_told: bool) -> None:
 
     first, second, third = [asyncio.create_task(call(mark)) for mark in (None, None, has_begun)]
     await settled()
-    if is_told:
+    if has_turn:
         # Its turn is set in the same step of the loop in which it is cancelled.
         may_end.set()
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_a_cancelled_waiter_leaves_no_leak(is_told: bool) -> None:
     may_end.set()
     await asyncio.gather(first, third)
 
-    assert second.cancelled() or is_told
+    assert second.cancelled() or has_turn
     assert has_begun.is_set()
     assert (pace.state.in_flight, len(pace._waiting), pace._alarm) == (0, 0, None)
 
@@ -137,8 +137,8 @@ async def test_a_waiter_cancelled_just_before_its_turn_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("limits", [None, RateLimits(remaining_requests=0, requests_reset_seconds=60)])
-async def test_behind_a_gate_that_stays_closed_for_long_nobody_waits(limits: RateLimits | None) -> None:
-    """Neither who waited when it closed nor who comes later; each is told for how long, and no timer is left."""
+async def test_behind_a_gate_that_stays_closed_for_long_no_call_waits(limits: RateLimits | None) -> None:
+    """Neither earlier nor later calls wait. Each learns how long the gate stays closed, and no timer is left."""
     pace = Pace(Concurrency(first=1, most=1))
     may_end = asyncio.Event()
 

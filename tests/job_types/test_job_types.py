@@ -74,7 +74,7 @@ def test_a_paid_answer_is_not_thrown_away_for_its_frame(frame: str) -> None:
 
 
 def test_all_texts_of_an_answer_are_cleaned() -> None:
-    """Of any job type, in any field; keys, too. What is no answer any more once it is clean, is none."""
+    """Of any job type, in any field; keys, too. An answer that is not valid once it is cleaned is refused."""
 
     class Careless(JobResult):
         """Plain texts, deep down."""

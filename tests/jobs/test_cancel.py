@@ -1,4 +1,4 @@
-"""An operator cancels a job: wherever it is, it ends once, is told of once, and costs nothing."""
+"""An operator cancels a job: wherever it is, it ends once, has one notification, and costs nothing."""
 
 import asyncio
 from typing import Any
@@ -108,7 +108,7 @@ async def test_of_a_cancel_and_an_answer_at_the_same_moment_one_wins(world: Worl
     await world.finish()
 
     ends = [(await world.job(job_id))["status"] for job_id in jobs]
-    assert told[1:] == [*ends, *ends], "who cancelled is told the truth"
+    assert told[1:] == [*ends, *ends], "each cancel returns the true status"
     (batch,) = await world.batches()
     assert batch["counts"]["completed"] == ends.count("completed")
     assert batch["counts"]["cancelled"] == ends.count("cancelled")
@@ -131,7 +131,7 @@ async def test_of_a_cancel_and_an_admission_at_the_same_moment_nothing_is_charge
 
 
 async def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
-    """What is told is how it ended."""
+    """`cancel` returns how it ended."""
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.finish()
@@ -143,7 +143,7 @@ async def test_a_job_that_has_ended_stays_as_it_is(world: World) -> None:
 
 
 async def test_a_queued_job_that_lies_in_no_lane_can_be_cancelled(world: World) -> None:
-    """Somebody damaged it, so nobody submits it; its user gets the token back."""
+    """It was damaged by hand, so no tick submits it; its user gets the token back."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 2)
     await world.submit("alice")

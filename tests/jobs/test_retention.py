@@ -32,7 +32,7 @@ async def test_what_ends_expires_after_its_days(world: World) -> None:
 
 
 async def test_a_refused_job_expires_after_a_week(world: World) -> None:
-    """It cost nothing, so anybody can write any number of them; one that was paid for, or cancelled, stays longer."""
+    """It cost nothing, so any user can write any number of them. A job that was charged, or cancelled, stays longer."""
     await world.give("alice", 1)
     refused = await world.job(await world.submit("alice", type="palm_reading"))
     answered = await world.submit("alice")

@@ -1,4 +1,4 @@
-"""An operator runs a job again that failed or was cancelled: on the house, if it was paid for once."""
+"""An operator runs a job again that failed or was cancelled: for free, if it was charged and refunded."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.support.world import World
 
 
 async def failed_job(world: World, times: int = 1) -> str:
-    """A job of alice's, who has two tokens, that the AI declined; and will decline so many times."""
+    """A job that the AI declined, and will decline so many times. Its user alice has two tokens."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=times))
     await world.give("alice", 2)
     job_id = await world.submit("alice")
@@ -23,8 +23,8 @@ async def failed_job(world: World, times: int = 1) -> str:
     return job_id
 
 
-async def test_a_job_that_was_refunded_runs_again_on_the_house(world: World) -> None:
-    """It is queued with all its attempts, as if nothing had been told yet; its answer then costs nothing."""
+async def test_a_job_that_was_refunded_runs_again_for_free(world: World) -> None:
+    """It is queued with all its attempts, and its notification is deleted; its answer then costs nothing."""
     job_id = await failed_job(world)
 
     assert await retry(world.operators_runtime(), job_id) == "queued"
@@ -72,7 +72,7 @@ async def test_a_job_that_was_never_charged_is_admitted_anew(world: World) -> No
     await assert_promises_kept(world)
 
 
-async def test_a_job_that_is_refused_again_is_told_so_again(world: World) -> None:
+async def test_a_job_that_is_refused_again_ends_as_before(world: World) -> None:
     """Nothing has changed; one notification is there, as before."""
     job_id = await world.submit("alice")
 
@@ -125,7 +125,7 @@ async def test_a_job_that_has_not_failed_is_not_run_again(world: World, status: 
     assert refused.value.message == sentence
 
 
-async def test_what_cannot_be_run_again_is_told(world: World) -> None:
+async def test_what_cannot_be_run_again_is_refused_with_the_reason(world: World) -> None:
     """No such job; a user without a wallet; tokens that were never returned, which the audit mends first."""
     job_id = await failed_job(world)
     runtime = world.operators_runtime()
@@ -145,7 +145,7 @@ async def test_what_cannot_be_run_again_is_told(world: World) -> None:
 
 
 async def test_two_operators_and_two_ticks_run_it_again_once(world: World) -> None:
-    """Whoever commits first queues it; the others find it queued, or already on its way."""
+    """The first commit queues it; the other operators find it queued, or already on its way."""
     job_id = await failed_job(world)
     runtimes = [world.operators_runtime() for _ in range(2)]
 

@@ -81,7 +81,7 @@ async def test_what_fails_or_is_refused_tells_its_own_user_only(
 
 
 async def test_ones_own_id_is_refused_as_before_and_says_so(world: World) -> None:
-    """Its charge is there: nothing is paid twice, and the new end is told in the place of the old one."""
+    """Its charge is there: nothing is charged twice, and the new notification replaces the old one."""
     before = await _alices(world)
 
     await world.submit("alice", ID)

@@ -1,4 +1,4 @@
-"""Who answers on the local stack: the stand-in, a server that OPENAI_BASE_URL names, or OpenAI itself."""
+"""What answers on the local stack: the stand-in, a server that OPENAI_BASE_URL names, or OpenAI itself."""
 
 import pytest
 

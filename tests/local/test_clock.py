@@ -90,7 +90,7 @@ async def run_until(happened: asyncio.Event, clock: Clock) -> None:
         running.cancel()
 
 
-async def test_a_tick_that_cannot_be_published_is_told_and_the_next_one_comes() -> None:
+async def test_a_tick_that_cannot_be_published_is_reported_and_the_next_one_comes() -> None:
     """A tick repeats the work of the one before, so a lost one is not made up for."""
     told: list[str] = []
     tries: list[datetime] = []

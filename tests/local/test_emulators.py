@@ -64,7 +64,7 @@ async def publisher(content: bytes) -> AsyncIterator[str]:
 
 
 def test_a_variable_overrules_every_other_place(tmp_path: Path) -> None:
-    """Who names a jar gets that jar."""
+    """A jar that the environment names is used."""
     touch(tmp_path / "google-cloud-sdk" / FIRESTORE.sdk_pattern)
     named = touch(tmp_path / "my.jar")
 

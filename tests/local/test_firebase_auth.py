@@ -82,7 +82,7 @@ async def test_a_user_signs_up_signs_in_again_and_the_admin_sdk_accepts_the_toke
     assert (claims["email"], claims["email_verified"]) == ("alice@example.com", False)
     assert claims["firebase"] == {"identities": {"email": ["alice@example.com"]}, "sign_in_provider": "password"}
     wrong = await phone.ask("signInWithPassword", **WHO | {"password": "wrong horse"})
-    unknown = await phone.ask("signInWithPassword", email="nobody@example.com", password="correct horse")
+    unknown = await phone.ask("signInWithPassword", email="unknown@example.com", password="correct horse")
     assert wrong == unknown
     assert wrong["error"]["message"] == "INVALID_LOGIN_CREDENTIALS"
 
@@ -96,7 +96,7 @@ async def test_a_user_signs_up_signs_in_again_and_the_admin_sdk_accepts_the_toke
         ({"email": "bob@example.com"}, "MISSING_PASSWORD"),
     ],
 )
-async def test_a_sign_up_that_is_not_in_order_creates_nobody(
+async def test_a_sign_up_that_is_not_in_order_creates_no_user(
     phone: Phone, welcomed: list[str], body: dict[str, str], code: str
 ) -> None:
     """Each with the code that the SDKs know."""
@@ -209,7 +209,7 @@ async def test_codes_of_mails_verify_an_address_and_reset_a_password(phone: Phon
     user = await phone.ask("signUp", **WHO)
     await phone.ask("sendOobCode", requestType="VERIFY_EMAIL", idToken=user["idToken"])
     await phone.ask("sendOobCode", requestType="PASSWORD_RESET", email=WHO["email"])
-    assert "error" not in await phone.ask("sendOobCode", requestType="PASSWORD_RESET", email="nobody@example.com")
+    assert "error" not in await phone.ask("sendOobCode", requestType="PASSWORD_RESET", email="unknown@example.com")
     listed = (await phone.raw("GET", f"/emulator/v1/projects/{PROJECT}/oobCodes")).json()["oobCodes"]
     verify, reset = listed
 

@@ -28,7 +28,7 @@ OWN = "users/alice/photo 1.png"
 
 
 class Phone:
-    """One user's SDK; `uid` None = nobody is signed in."""
+    """One user's SDK; `uid` None = no user is signed in."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, project: str, bucket: str, uid: str | None) -> None:
         self._client = client

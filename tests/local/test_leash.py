@@ -33,7 +33,7 @@ async def descendants(pid: int) -> set[int]:
 
 
 async def running(pids: set[int]) -> set[int]:
-    """Which of them still run; a zombie, which nobody has reaped yet, does not."""
+    """Which of them still run; a zombie, which is not reaped yet, does not."""
     if not pids:
         return set()
     rows = (await ps("-o", "pid=,stat=", "-p", ",".join(map(str, pids)))).splitlines()
@@ -104,7 +104,7 @@ async def test_a_command_ends_when_the_leash_is_interrupted(number: signal.Signa
 
 
 async def test_a_command_that_ignores_sigterm_is_killed_after_the_grace() -> None:
-    """Whoever does not listen has three seconds."""
+    """It has three seconds."""
     process, family = await start(*STUBBORN)
     started_at = time.monotonic()
 

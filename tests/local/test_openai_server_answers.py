@@ -290,7 +290,7 @@ async def test_an_image_that_the_provider_could_not_read_is_refused(url: str) ->
     ],
 )
 async def test_a_schema_that_strict_mode_does_not_support_is_refused(schema: dict[str, Any], rule: str) -> None:
-    """The error names the rule; without strict the same schema is nobody's business."""
+    """The error names the rule; without strict mode the same schema is accepted."""
     async with rig() as running:
         body = {"model": "m", "messages": USER, "response_format": answer_format(schema)}
         refused = await running.raw.post("/chat/completions", json=body)

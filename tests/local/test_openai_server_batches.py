@@ -204,7 +204,7 @@ async def test_too_many_requests_fail_the_batch() -> None:
         assert [error.code for error in batch.errors.data] == ["too_many_tasks"]
 
 
-async def test_every_wrong_line_is_told() -> None:
+async def test_every_wrong_line_is_listed() -> None:
     """Errors of several lines come together, each with its own number."""
     async with rig() as running:
         batch = await running.run(b"{", request_line("a"), request_line("a"), b"nope")

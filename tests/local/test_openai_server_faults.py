@@ -68,7 +68,7 @@ async def test_an_upload_whose_answer_is_cut_is_stored() -> None:
 
 
 async def test_a_download_is_cut_after_so_many_bytes() -> None:
-    """The client got exactly that part, is told of the cut, and resumes with a range."""
+    """The client got exactly that part and an error for the cut, and resumes with a range."""
     content = bytes(range(256)) * 1000
     async with rig() as running:
         file_id = await running.upload(content)
@@ -105,7 +105,7 @@ async def test_a_delayed_answer_outlasts_the_clients_patience() -> None:
         with pytest.raises(openai.APITimeoutError):
             await impatient.batches.create(input_file_id=input_file_id, endpoint=CHAT, completion_window="24h")
         async with patience():
-            while not running.server.batches:  # noqa: ASYNC110 - the server tells nobody
+            while not running.server.batches:  # noqa: ASYNC110 - the server sends no event
                 await asyncio.sleep(0.01)
         assert len(running.server.batches) == 1
         before = time.monotonic()

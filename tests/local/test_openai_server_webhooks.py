@@ -24,7 +24,7 @@ ANOTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
 
 
 class Receiver:
-    """Somebody who listens; answers with the `statuses` in turn, and then with 200."""
+    """A server that gets the events; answers with the `statuses` in turn, and then with 200."""
 
     def __init__(self, *statuses: int) -> None:
         self.received: asyncio.Queue[tuple[Mapping[str, str], bytes]] = asyncio.Queue()
@@ -52,7 +52,7 @@ def client(server: OpenAIServer) -> AsyncOpenAI:
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "expired", "cancelled"])
-async def test_every_end_of_a_batch_is_told_once_and_the_sdk_believes_it(end: str) -> None:
+async def test_every_end_of_a_batch_is_one_event_and_the_sdk_believes_it(end: str) -> None:
     """The event names the batch and how it ended, in the SDK's own class for it."""
     receiver = Receiver()
     async with told(receiver) as running:
@@ -96,7 +96,7 @@ async def test_an_event_that_is_not_taken_is_sent_again_under_its_id() -> None:
 
 
 async def test_a_receiver_that_does_not_answer_holds_nothing_up() -> None:
-    """Nobody listens: the batch ends as ever, and the server closes with the delivery under way."""
+    """No server listens: the batch ends as ever, and the provider's server closes with the delivery under way."""
     async with rig(OpenAIServer(api_key=KEY, webhook_url="http://127.0.0.1:9/hook")) as running:
         batch = await running.run(request_line("a"))
         assert batch.status == "completed"

@@ -71,7 +71,7 @@ async def relaying(
         url = f"http://{function_address}/"
         relay = Relay(
             project="demo",
-            triggers={"on_created": url, "nobody_there": "http://127.0.0.1:9/"},
+            triggers={"on_created": url, "not_there": "http://127.0.0.1:9/"},
             topics={"tick": url},
             deliver_for_seconds=deliver_for_seconds,
         )
@@ -85,7 +85,7 @@ async def relaying(
 async def settled(relay: Relay) -> None:
     """Wait until nothing is on its way."""
     async with patience():
-        while relay.counts.pending:  # noqa: ASYNC110 - the relay counts, and tells nobody
+        while relay.counts.pending:  # noqa: ASYNC110 - the relay counts, and sends no event
             await asyncio.sleep(0.01)
 
 
@@ -123,7 +123,7 @@ async def test_events_are_delivered_at_the_same_time_up_to_a_bound() -> None:
         for number in range(100):
             await emulator.post(TRIGGER, headers={**EVENT, "ce-id": f"event-{number}"})
         async with patience():
-            while function.at_once < IN_FLIGHT:  # noqa: ASYNC110 - the function's count tells nobody
+            while function.at_once < IN_FLIGHT:  # noqa: ASYNC110 - the function's count sends no event
                 await asyncio.sleep(0.01)
         # One more than the bound would come now.
         await asyncio.sleep(0.1)
@@ -151,15 +151,15 @@ async def test_an_event_is_delivered_again_until_the_function_takes_it() -> None
         }
 
 
-async def test_a_function_that_is_not_there_delays_nobody_else() -> None:
+async def test_a_function_that_is_not_there_delays_no_other() -> None:
     """A refused connection is retried like a failure, and holds no place while it waits."""
     function = Function()
     async with relaying(function) as (relay, emulator):
         for _ in range(IN_FLIGHT + 10):
-            await emulator.post("/functions/projects/demo/triggers/nobody_there", headers=EVENT)
+            await emulator.post("/functions/projects/demo/triggers/not_there", headers=EVENT)
         await emulator.post(TRIGGER, headers=EVENT)
         async with patience():
-            while not function.received:  # noqa: ASYNC110 - the function's list tells nobody
+            while not function.received:  # noqa: ASYNC110 - the function's list sends no event
                 await asyncio.sleep(0.01)
 
         assert relay.counts.pending >= IN_FLIGHT + 10
@@ -213,7 +213,7 @@ async def test_a_pubsub_push_arrives_as_eventarc_wraps_it() -> None:
 
 
 @pytest.mark.parametrize("path", ["/functions/projects/demo/triggers/unknown", "/pubsub/unknown"])
-async def test_an_event_that_nobody_wants_is_refused(path: str) -> None:
+async def test_an_event_without_a_function_is_refused(path: str) -> None:
     """A route that was forgotten shows as 404 and not as silence."""
     async with relaying(Function()) as (relay, emulator):
         answer = await emulator.post(path, headers=EVENT, json={})

@@ -21,7 +21,7 @@ RUNTIME = ROOT / "functions" / "requirements.txt"
 PINNED = f"idna==3.6 \\\n    --hash=sha256:{'0' * 64}\n"
 FOUND = {
     "id": "PYSEC-2099-1",
-    "summary": "A vulnerability that nobody has yet.",
+    "summary": "A vulnerability of the future.",
     "affected": [
         {
             "package": {"name": "idna", "ecosystem": "PyPI"},
@@ -45,18 +45,18 @@ async def nothing_known(_: Request) -> Response:
 
 
 async def web_page(_: Request) -> Response:
-    """Somebody between us and the database wants to be clicked."""
+    """A page of the network in between, as in a hotel."""
     return HTMLResponse("<html>Welcome to our hotel</html>")
 
 
 async def forbidden(_: Request) -> Response:
-    """A proxy that lets nobody out."""
+    """A proxy that lets no request out."""
     return JSONResponse({}, status_code=403)
 
 
 async def silence(request: Request) -> Response:
-    """Somebody takes the question, and says nothing until nobody listens any more."""
-    while not await request.is_disconnected():  # noqa: ASYNC110 - the server tells only who asks
+    """A server that takes the request, and does not answer until its client has gone."""
+    while not await request.is_disconnected():  # noqa: ASYNC110 - the server sends no event for it
         await asyncio.sleep(0.05)
     return Response()
 
@@ -116,7 +116,7 @@ async def test_without_the_database_the_check_fails_and_says_how_to_skip_it(
 
 
 @pytest.mark.parametrize(("said", "code"), [("offline", 0), ("no", 1), ("", 1)])
-def test_the_check_is_skipped_only_when_it_is_told_so_by_name(
+def test_the_check_is_skipped_only_by_the_word_offline(
     said: str, code: int, pinned: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Visibly; and any other word is no permission."""

@@ -32,7 +32,7 @@ async def test_a_night_that_kept_its_promises_has_no_finding(world: World, capsy
     await assert_promises_kept(world)
 
 
-async def test_a_cancelled_job_is_told_so_and_one_of_an_earlier_version_is_no_finding(
+async def test_a_cancelled_job_has_its_notification_and_one_of_an_earlier_version_is_no_finding(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its notification is `job_cancelled`; an earlier version wrote `job_failed`, which the user may have read."""
@@ -87,7 +87,7 @@ async def test_jobs_that_wait_for_their_turn_are_no_finding(world: World, capsys
     assert (clean.code, clean.findings) == (0, [])
 
 
-async def test_a_charge_of_a_job_that_was_deleted_belongs_to_nobody(
+async def test_a_charge_of_a_deleted_job_does_not_pay_a_new_one_of_its_id(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Old jobs may be deleted; a new one under the same id was never charged, and gets nothing back."""

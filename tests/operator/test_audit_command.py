@@ -8,7 +8,7 @@ from tests.support.world import World
 
 
 async def test_a_clean_database_exits_zero(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was looked at is told, what was not, and that nothing was found."""
+    """The audit lists what it looked at and what it skipped, and says that it found nothing."""
     await spend_a_night(world)
 
     code, output, complaints = await nightshift("audit")

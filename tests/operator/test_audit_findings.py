@@ -30,7 +30,7 @@ MENDED: list[tuple[Damage, str, str]] = [
 ]
 
 LEFT_ALONE: list[tuple[Damage, str, str]] = [
-    ({"ai_jobs/answered": {"status": "paused"}}, "ai_jobs/answered", "Its status is none"),
+    ({"ai_jobs/answered": {"status": "paused"}}, "ai_jobs/answered", "Its status is unknown"),
     ({"notifications/declined": {"type": "job_completed"}}, "ai_jobs/declined", "tells another end"),
     ({"notifications/declined": {"type": "job_cancelled"}}, "ai_jobs/declined", "tells another end"),
     ({"classifications/answered": {"result": {}}}, "ai_jobs/answered", "another result"),

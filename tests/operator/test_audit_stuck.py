@@ -12,7 +12,7 @@ from tests.support.promises import assert_audit_is_clean, assert_promises_kept
 from tests.support.world import API_KEY, World
 
 
-async def test_a_job_that_nobody_admitted_is_found_once_two_ticks_have_passed(
+async def test_a_job_that_was_never_admitted_is_found_once_two_ticks_have_passed(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its event was lost, and no tick ran; the repair admits it."""
@@ -45,10 +45,10 @@ async def test_a_job_is_admitted_without_the_providers_key(world: World, capsys:
 
 
 @pytest.mark.parametrize("status", ["assembling", "sealed"])
-async def test_a_batch_that_nobody_moves_is_advanced(
+async def test_a_batch_that_no_tick_moved_is_advanced(
     world: World, capsys: pytest.CaptureFixture[str], status: str
 ) -> None:
-    """Its holder died, and no tick ran; its expired lease keeps nobody off."""
+    """Its lease holder died, and no tick ran; its lease has expired, so the audit can take it."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.give("alice", 1)
     await world.submit("alice")
@@ -71,7 +71,7 @@ async def test_a_batch_that_nobody_moves_is_advanced(
 async def test_a_batch_under_a_lease_without_end_is_left_alone(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody renews it, and nobody can take it."""
+    """No lease holder renews it, and no other process can take it."""
     world.provider.faults.add(RequestFault("POST", "/v1/files", status=503))
     await world.give("alice", 1)
     await world.submit("alice")
@@ -87,7 +87,7 @@ async def test_a_batch_under_a_lease_without_end_is_left_alone(
 
 
 async def test_a_job_left_in_a_closed_batch_is_sent_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Somebody closed its batch by hand, after the provider had ended it."""
+    """A person closed its batch by hand, after the provider had ended it."""
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.provider.settled()
@@ -124,7 +124,7 @@ async def test_a_job_left_in_a_closed_batch_without_an_attempt_left_is_refunded(
 async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_stopped(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The provider's batch is an orphan and is told to stop; only when it has is its job sent again."""
+    """The provider's batch is a stray and is cancelled; its job is sent again only when it has ended."""
     world.provider.hold("in_progress")
     world.provider.hold("cancelling")
     await world.give("alice", 1)
@@ -139,7 +139,7 @@ async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_st
     assert "is not known" in unasked.findings[0]["leftAlone"]
     stopping = await run_audit(world, capsys, repair=True)
     assert stopping.subjects == [orphan, f"ai_jobs/{job_id}"]
-    assert stopping.findings[0]["mended"] == "It was told to stop."
+    assert stopping.findings[0]["mended"] == "It was asked to stop."
     assert "once that has stopped" in stopping.findings[1]["leftAlone"]
     world.provider.release("cancelling")
     await world.provider.settled()
@@ -150,7 +150,7 @@ async def test_the_job_of_a_deleted_batch_is_sent_again_once_the_provider_has_st
     assert (await world.job(job_id))["status"] == "queued"
 
 
-async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_double_at_the_provider_is_cancelled(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A lost answer made two; the one that is not on record is stopped, the other goes on."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
@@ -178,7 +178,7 @@ async def test_a_double_at_the_provider_is_told_to_stop(world: World, capsys: py
 async def test_a_batch_that_the_provider_does_not_know_is_left_to_the_tick(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may only be late; who knows when is the tick."""
+    """It may only be late; the tick knows when to give it up."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")
@@ -218,7 +218,7 @@ async def close_by_hand(world: World, job_id: str) -> None:
 
 
 async def upload(world: World, name: str) -> str:
-    """Upload a file to the provider as somebody else would; returns its id."""
+    """Upload a file to the provider as another program would; returns its id."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with httpx.AsyncClient(base_url=world.base_url, headers=headers, timeout=PATIENCE_SECONDS) as client:
         answer = await client.post("/files", data={"purpose": "batch"}, files={"file": (name, b"{}")})

@@ -36,7 +36,7 @@ async def _three_open_batches(world: World) -> None:
         await world.submit("alice", f"queued-{number}", priority=1 + 4 * number)
 
 
-async def test_open_batches_are_told_the_oldest_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_open_batches_are_listed_the_oldest_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with its ids, status, lane, jobs and age; closed ones are left out."""
     await spend_a_night(world)
     await _three_open_batches(world)
@@ -68,7 +68,7 @@ async def test_no_more_than_the_limit_are_read(world: World, capsys: pytest.Capt
     assert "3 batches are open; these are the oldest 2. --limit N shows more." in " ".join(output.split())
 
 
-async def test_with_all_the_newest_are_told_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_with_all_the_newest_are_listed_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Closed ones with their counts and cost."""
     await spend_a_night(world)
 
@@ -80,13 +80,13 @@ async def test_with_all_the_newest_are_told_first(world: World, capsys: pytest.C
     assert [batch["costUsd"] for batch in told["batch"]] == [batch["costUsd"] for batch in reversed(batches)]
 
 
-async def test_who_is_at_a_batch_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_leased_batch_says_for_how_long(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """While a lease lives, and no longer."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")
     path = f"ai_batches/{(await world.batches())[0]['id']}"
-    lease = {"owner": "somebody", "expiresAt": world.now().replace(year=2100), "writes": 3}
+    lease = {"owner": "another", "expiresAt": world.now().replace(year=2100), "writes": 3}
     await world.firestore.document(path).update({"lease": lease})
 
     assert (await _told(world, capsys, "batches"))["batch"][0]["heldUntil"].startswith("2100-")

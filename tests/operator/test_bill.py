@@ -67,7 +67,7 @@ async def test_what_a_night_cost_is_what_its_batches_cost(world: World, capsys: 
 
 
 async def test_a_month_has_its_days_and_lanes_and_no_other(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last day of a month and the first of the next are told apart."""
+    """The last day of a month is in it, and the first of the next is not."""
     await spend_a_night(world)
     await _add(world, "may", budgetDay="2026-05-31", costUsd=1.5, realtimeCostUsd=3.0)
     await _add(world, "june-1", budgetDay="2026-06-01", costUsd=2.0, realtimeCostUsd=4.0)
@@ -89,7 +89,7 @@ async def test_a_month_has_its_days_and_lanes_and_no_other(world: World, capsys:
     }
 
 
-async def test_instant_answers_are_told_by_the_day_and_are_in_the_total(
+async def test_instant_answers_are_listed_by_the_day_and_are_in_the_total(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was declined was paid all the same; days of other months are not in it."""
@@ -146,7 +146,7 @@ async def test_a_month_without_batches_costs_nothing(world: World, capsys: pytes
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026", "november", "2026-11-01"])
-async def test_a_month_that_is_none_is_named(world: World, capsys: pytest.CaptureFixture[str], month: str) -> None:
+async def test_an_impossible_month_is_refused(world: World, capsys: pytest.CaptureFixture[str], month: str) -> None:
     """Exit code 2."""
     with pytest.raises(SystemExit) as exited:
         await operate(world, capsys, "bill", "--month", month)

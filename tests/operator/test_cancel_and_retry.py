@@ -1,4 +1,4 @@
-"""`cancel` and `retry` as an operator meets them: what is asked, what is told, and the exit code."""
+"""`cancel` and `retry` as an operator meets them: what they ask, what they print, and their exit codes."""
 
 import json
 
@@ -26,25 +26,27 @@ async def test_a_job_is_cancelled_once_it_was_confirmed(world: World, capsys: py
     await batch_under_way(world)
 
     code, _, complaints = await asked(world, capsys, "n", "cancel", "job", "job-1")
-    question = "Cancels job job-1 of alice, which is processing: its user is told, and its tokens come back."
+    question = (
+        "Cancels job job-1 of alice, which is processing: its user gets a notification, and its tokens come back."
+    )
     assert (code, question in complaints) == (1, True)
     assert (await world.job("job-1"))["status"] == "processing"
 
     code, output, _ = await asked(world, capsys, "y", "cancel", "job", "job-1")
     assert code == 0
-    assert "Job job-1 is cancelled; its user was told, and its tokens come back." in output
+    assert "Job job-1 is cancelled; its user has a notification, and its tokens come back." in output
     assert (await world.job("job-1"))["status"] == "cancelled"
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("cancel", "job", "nobody"), "There is no job nobody in "),
+        (("cancel", "job", "unknown"), "There is no job unknown in "),
         (("cancel", "job", "job-1"), "Job job-1 has ended already: it is completed."),
-        (("cancel", "batch", "nobody"), "There is no batch nobody in "),
-        (("retry", "job", "nobody"), "Job nobody is not run again. There is no such job."),
+        (("cancel", "batch", "unknown"), "There is no batch unknown in "),
+        (("retry", "job", "unknown"), "Job unknown is not run again. There is no such job."),
         (("retry", "job", "job-1"), "only failed and cancelled jobs run again."),
-        (("retry", "batch", "nobody"), "There is no batch nobody in "),
+        (("retry", "batch", "unknown"), "There is no batch unknown in "),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
 )
@@ -124,10 +126,10 @@ async def test_while_the_provider_is_away_the_wish_is_on_record(
     await assert_promises_kept(world)
 
 
-async def test_a_batch_at_which_somebody_stays_is_told(
+async def test_a_batch_that_stays_leased_is_not_stopped(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is tried for some seconds; then nothing was changed."""
+    """The command tries for some seconds; then it says so, and has changed nothing."""
     monkeypatch.setattr(stopping, "_PAUSE_SECONDS", 0.0)
     batch_id = await batch_under_way(world)
     runtime = world.operators_runtime()
@@ -138,11 +140,11 @@ async def test_a_batch_at_which_somebody_stays_is_told(
     code, _, complaints = await operate(world, capsys, "retry", "batch", batch_id, "--yes")
 
     assert code == 2
-    assert f"Somebody is at work on batch {batch_id}; nothing was changed." in complaints
+    assert f"Another process has the lease of batch {batch_id}; nothing was changed." in complaints
     assert "stop" not in (await world.batches())[0]
 
 
-async def test_a_job_is_run_again_and_its_price_is_told_before(
+async def test_a_job_is_run_again_and_its_price_is_printed_before(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It failed and was refunded, so it costs nothing."""
@@ -161,7 +163,7 @@ async def test_a_job_is_run_again_and_its_price_is_told_before(
     await assert_promises_kept(world)
 
 
-async def test_of_a_job_in_real_time_the_next_sweep_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_job_in_real_time_is_left_to_the_next_sweep(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not queued for a batch again."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
     await world.give("alice", 5)

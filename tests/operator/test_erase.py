@@ -1,4 +1,4 @@
-"""One user is erased everywhere, and nobody else: what can be erased now is, what remains is said, and why."""
+"""One user is erased everywhere, and no other. What remains is listed, with the reason."""
 
 import asyncio
 import json
@@ -112,17 +112,17 @@ async def test_everything_of_one_user_goes_and_nothing_of_another(
 
 
 async def test_a_second_run_finds_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor does one for a user whom nobody knows, whatever the uid looks like."""
+    """Nor does a run for an unknown user, whatever the uid looks like."""
     await spent_night(world)
     await erase(world, capsys)
 
-    for uid in ("alice", "nobody", "a b%2F..\\#?é", "*"):
+    for uid in ("alice", "unknown", "a b%2F..\\#?é", "*"):
         told = await erase(world, capsys, uid)
         assert (told.code, told.erased, told.remains) == (0, {}, [])
 
-    code, output, _ = await operate(world, capsys, "erase", "nobody", "--yes")
+    code, output, _ = await operate(world, capsys, "erase", "unknown", "--yes")
     assert code == 0
-    assert "There was nothing of nobody." in output
+    assert "There was nothing of unknown." in output
 
 
 async def test_a_uid_that_begins_like_another_one_is_another_one(
@@ -252,10 +252,10 @@ async def test_many_pages_go_page_by_page(world: World, capsys: pytest.CaptureFi
     assert await left_of(world, "alice") == []
 
 
-async def test_a_batch_at_which_somebody_works_is_left_to_the_next_run(
+async def test_a_batch_under_another_lease_is_left_to_the_next_run(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The lease on it lives; nothing of it is touched, and the rest of the user goes."""
+    """Another process has its lease: the batch is not touched, and the rest of the user goes."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")
@@ -268,7 +268,7 @@ async def test_a_batch_at_which_somebody_works_is_left_to_the_next_run(
     told = await erase(world, capsys)
 
     assert told.code == 1
-    assert told.remains == [f"1 of the user's jobs: somebody is at work on their batch {batch['id']}."]
+    assert told.remains == [f"1 of the user's jobs: another process has the lease of their batch {batch['id']}."]
     await holder.write({}, release=True)
     assert (await erase(world, capsys)).code == 1
     world.provider.release()
@@ -315,7 +315,7 @@ async def test_the_account_goes_first(world: World, tmp_path: Any) -> None:
 
 
 async def test_while_firebase_auth_cannot_be_asked_nothing_is_erased(world: World, tmp_path: Any) -> None:
-    """The account would go on writing; it is told, and nothing has changed."""
+    """The account would go on writing, so the command says so and changes nothing."""
     await spent_night(world)
     before = await left_of(world, "alice")
     async with GoogleAuth(world.project).serve(tmp_path) as google:
@@ -331,11 +331,11 @@ async def test_while_firebase_auth_cannot_be_asked_nothing_is_erased(world: Worl
     assert await left_of(world, "alice") == []
 
 
-async def test_without_an_auth_emulator_the_account_is_told_as_skipped(
+async def test_without_an_auth_emulator_the_account_is_listed_as_skipped(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The local stack has none."""
-    code, output, _ = await operate(world, capsys, "erase", "nobody", "--yes")
+    """A stack of the Firestore emulator alone has no accounts."""
+    code, output, _ = await operate(world, capsys, "erase", "unknown", "--yes")
 
     assert code == 0
     assert "The account was not looked for: no Auth emulator answers." in output

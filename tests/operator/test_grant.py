@@ -26,7 +26,7 @@ def _seam() -> Iterator[None]:
 
 
 async def test_a_user_without_a_wallet_gets_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wallet, its ledger, and what is told agree."""
+    """The wallet, its ledger and the output agree."""
     code, output, complaints = await operate(world, capsys, "grant", "alice", "50", "--yes")
 
     assert (code, complaints) == (0, "")
@@ -105,7 +105,7 @@ async def test_without_a_terminal_and_without_yes_nothing_is_changed(world: Worl
     assert (code, output) == (2, "")
     assert complaints == (
         f"In {world.project}: Adds 5 tokens to the wallet of alice, which holds 3, as ledger entry gift. "
-        "Nobody is there to confirm it, so nothing was changed; --yes confirms it.\n"
+        "There is no terminal to confirm it at, so nothing was changed; --yes confirms it.\n"
     )
     assert (await world.read("wallets/alice"))["balance"] == 3
 

@@ -34,10 +34,10 @@ async def _story(world: World, capsys: pytest.CaptureFixture[str], job_id: str, 
     return told
 
 
-async def test_a_completed_job_is_told_with_all_that_belongs_to_it(
+async def test_a_completed_job_is_shown_with_all_that_belongs_to_it(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its document without content, its steps, its charge, its batch here and at the provider, and who was told."""
+    """Its document without content, its steps, its charge, its batch here and at the provider, and its notification."""
     await spend_a_night(world)
 
     told = await _story(world, capsys, "answered")
@@ -56,7 +56,7 @@ async def test_a_completed_job_is_told_with_all_that_belongs_to_it(
     assert told["toldToTheUser"] == {"classification": True, "notification": True, "read": False}
 
 
-async def test_content_is_told_only_when_asked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_content_is_shown_only_when_asked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --content the terminal never has what the user wrote or got, in either form."""
     await world.give("alice", 1)
     job_id = await world.submit("alice", "secretive", input={"text": "my secret"})
@@ -80,7 +80,7 @@ async def test_content_is_told_only_when_asked_for(world: World, capsys: pytest.
         ("refused", "with insufficient_tokens: It costs 1 token and you have 0. Nothing was charged.", []),
     ],
 )
-async def test_a_failed_job_is_told_with_its_reason_and_its_money(
+async def test_a_failed_job_is_shown_with_its_reason_and_its_money(
     world: World, capsys: pytest.CaptureFixture[str], job_id: str, standing: str, entries: list[str]
 ) -> None:
     """Refunded, or never charged."""
@@ -104,12 +104,12 @@ async def test_what_is_missing_is_said_with_the_command_that_mends_it(
     answered = (await _story(world, capsys, "answered"))["standing"]
     declined = (await _story(world, capsys, "declined"))["standing"]
 
-    assert "Its user was not told: `audit --repair` writes" in answered
+    assert "Its user has no notification: `audit --repair` writes" in answered
     assert "Its classification is missing" in answered
     assert declined.endswith("1 token charged, and not given back: `audit --repair` does.")
 
 
-async def test_a_job_that_nobody_admitted_yet(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_job_that_is_not_admitted_yet(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Its event may be on its way; after two ticks something else is wrong."""
     job_id = await world.write("alice")
 
@@ -154,8 +154,8 @@ async def test_a_queued_job_whose_lane_backs_off(world: World, capsys: pytest.Ca
 
 
 async def test_a_job_that_was_tried_before_says_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Queued again after an answer that was none."""
-    world.provider.faults.add(ReplyRule(Reply.http_error(503)))
+    """Queued again after an answer that was not valid."""
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON")))
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 1)
     job_id = await world.submit("alice")
@@ -200,7 +200,7 @@ async def test_a_job_in_a_batch_says_how_far_that_is(
 async def test_a_job_that_is_being_answered_in_real_time(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which attempt, and from when it is somebody else's; when that is over, that its instance has died."""
+    """Which attempt, and from when a sweep may take it; after that time, that its instance has died."""
     pause = pause_provider(monkeypatch, "POST", CHAT, "before")
     await world.give("alice", 5)
     job_id = await world.write("alice", speed="instant")
@@ -254,10 +254,10 @@ async def test_a_job_in_real_time_that_waits_says_for_what_and_until_when(
     )
 
 
-async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_for_anybody(
+async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_was_rescued(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Above the day's budget; and when a tick admitted it and nobody came yet."""
+    """Above the daily budget; and when a tick admitted it and no sweep has taken it yet."""
     monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
     await world.give("alice", 15)
     await world.submit("alice", speed="instant")
@@ -271,7 +271,7 @@ async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_for_anybody
     assert written
     await rescue_one(world.operators_runtime(), written)
     standing = (await _story(world, capsys, rescued))["standing"]
-    assert "It waits since attempt 0: whoever comes first answers it. The next sweep asks for it." in standing
+    assert "It waits since attempt 0: a tick admitted it, since its event was lost. The next sweep asks" in standing
 
 
 async def test_a_job_says_if_it_waits_since_its_users_share_is_spent(
@@ -329,7 +329,7 @@ async def test_a_batch_that_the_provider_does_not_take_says_what_to_ask(
     )
 
 
-async def test_a_provider_that_cannot_be_asked_is_told_and_the_rest_too(
+async def test_a_provider_that_cannot_be_asked_is_named_and_the_rest_is_shown(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a key, with a wrong one, unreachable, or without such a batch: exit code 0, and a word."""
@@ -360,10 +360,10 @@ async def test_a_provider_that_cannot_be_asked_is_told_and_the_rest_too(
         {"status": DELETE_FIELD, "type": "\x1b[31mred"},
     ],
 )
-async def test_a_damaged_document_is_told_as_far_as_it_goes(
+async def test_a_damaged_document_is_shown_as_far_as_it_can_be_read(
     world: World, capsys: pytest.CaptureFixture[str], damage: dict[str, Any]
 ) -> None:
-    """Whatever somebody wrote into it, and no terminal sequence of theirs gets through."""
+    """Whatever a client wrote into it; and no terminal sequence of the client's gets through."""
     await spend_a_night(world)
     await world.firestore.document("ai_jobs/answered").update(damage)
 
@@ -375,8 +375,8 @@ async def test_a_damaged_document_is_told_as_far_as_it_goes(
 
 async def test_a_job_that_there_is_not_is_not_found(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1 and a sentence; an id that no document can have is wrong usage."""
-    code, output, complaints = await operate(world, capsys, "job", "nobody")
-    assert (code, output, complaints) == (1, "", f"There is no job nobody in {world.project}.\n")
+    code, output, complaints = await operate(world, capsys, "job", "unknown")
+    assert (code, output, complaints) == (1, "", f"There is no job unknown in {world.project}.\n")
 
     with pytest.raises(SystemExit) as exited:
         await operate(world, capsys, "job", "a/b")

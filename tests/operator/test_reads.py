@@ -22,7 +22,7 @@ def _counter() -> Iterator[None]:
         (["job", "answered"], 8, 0),
         (["job", "declined"], 8, 0),
         (["job", "queued"], 8, 0),
-        (["job", "nobody"], 1, 0),
+        (["job", "unknown"], 1, 0),
         # Two batches, their number, the lane, and the end of the lanes.
         (["batches", "--limit", "2"], 2 + 1 + 13 + 1, 0),
         (["batches", "--all", "--limit", "3"], 3 + 1 + 13 + 1, 0),
@@ -34,8 +34,8 @@ def _counter() -> Iterator[None]:
         (["grant", "alice", "5", "--yes"], 4, 2),
         (["cancel", "job", "queued", "--yes"], 6, 4),
         (["cancel", "job", "answered", "--yes"], 1, 0),
-        (["retry", "job", "declined", "--yes"], 9, 2),
-        (["cancel", "batch", "nobody", "--yes"], 1, 0),
+        (["retry", "job", "declined", "--yes"], 10, 2),
+        (["cancel", "batch", "unknown", "--yes"], 1, 0),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )

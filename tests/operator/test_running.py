@@ -86,7 +86,7 @@ async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], argumen
 async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    """Nobody listens there: half a minute of patience (here two seconds), nothing told, and exit code 2."""
+    """No server listens: the command waits half a minute (here two seconds), prints no data, and exits with code 2."""
     patience = READ["retry"]
     assert patience.timeout <= 30
     monkeypatch.setitem(READ, "retry", patience.with_timeout(2.0))
@@ -147,7 +147,7 @@ async def test_without_credentials_it_says_so(tmp_path: Path) -> None:
     assert len(complaints.splitlines()) == 1
 
 
-async def test_a_bug_is_told_by_its_type_and_place_alone(
+async def test_a_bug_is_printed_by_its_type_and_place_alone(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its text may quote what a user wrote."""

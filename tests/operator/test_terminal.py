@@ -23,7 +23,7 @@ PROGRAMS = ("cli", "scheduler", "deploy")
 
 
 class Tty(io.StringIO):
-    """A terminal that keeps what it is told."""
+    """A terminal that keeps what is printed on it."""
 
     encoding = "utf-8"
 

@@ -52,7 +52,7 @@ def test_the_pages_job_type_is_registered_and_passes_the_tests_of_all_job_types(
 
 
 async def test_a_running_stack_takes_the_file_and_keeps_its_data(tmp_path: Path) -> None:
-    """One that does not import is told, and mended by the next; documents from before are there afterwards."""
+    """The stack reports a file that does not import, and takes the next one. Earlier documents are still there."""
     source = tmp_path / "functions"
     ignored = shutil.ignore_patterns("__pycache__", f"{NAME}.py")  # a reader may have pasted it
     await asyncio.to_thread(shutil.copytree, ROOT / "functions", source, ignore=ignored)

@@ -72,7 +72,7 @@ async def test_gcloud_understands_every_file() -> None:
 
 
 async def test_gcloud_would_refuse_a_wrong_file() -> None:
-    """A misspelt field within a field, or a comparison that there is none of, would be noticed."""
+    """A misspelt field within a field, or a comparison that does not exist, would be noticed."""
     misspelt = json.loads(json.dumps(METRICS["nightshift_spend_usd"]).replace("growthFactor", "growFactor"))
     unknown = json.loads(json.dumps(ALERTS["backlog-age"]).replace("COMPARISON_GT", "COMPARISON_MORE"))
 
@@ -126,7 +126,7 @@ async def test_every_metric_finds_what_the_functions_print(night: list[Entry]) -
 
 
 async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> None:
-    """Four jobs were completed or failed, one rescued, one waits for an hour and a half, and errors are told apart."""
+    """Four jobs have ended, one was rescued, one waits for 90 minutes, and each kind of error is counted apart."""
 
     def values(name: str) -> list[float]:
         metric = METRICS[f"nightshift_{name}"]
@@ -149,7 +149,7 @@ async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> No
 
 @pytest.mark.parametrize("name", [name for name, event in logged_events().items() if "error" in event.severities])
 def test_every_error_is_counted_once(name: str) -> None:
-    """Whatever waits for somebody to act opens one alert, also an event that is new."""
+    """Every event that waits for an operator opens one alert, also an event that is new."""
     payload = {"message": name, "function": "process_batch_jobs"}
     entry = {"resource": {"type": "cloud_run_revision"}, "severity": "ERROR", "jsonPayload": payload}
 
@@ -187,7 +187,7 @@ def test_every_metric_is_used_or_shown() -> None:
 
 
 def test_an_alert_says_what_it_is_and_where_to_look() -> None:
-    """By its labels, which deploying finds it by, a command, and a link; who is notified is not in the file."""
+    """By its labels, which `deploy` finds it by, a command, and a link. The file names no notification channel."""
     for name, alert in ALERTS.items():
         assert alert["userLabels"] == {"app": "nightshift", "name": name}
         assert re.search(

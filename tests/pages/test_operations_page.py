@@ -41,7 +41,7 @@ def test_the_source_logs_some_forty_events() -> None:
 
 
 def test_every_event_is_in_the_table_and_no_other() -> None:
-    """Whoever adds, renames or removes an event does so here too."""
+    """An event that is added, renamed or removed changes here too."""
     assert sorted(EVENT_ROWS) == sorted(EVENTS)
 
 

@@ -25,7 +25,7 @@ def test_every_test_and_file_of_the_threat_table_exists() -> None:
 
 
 def test_a_threat_has_a_control_and_with_its_file_a_test() -> None:
-    """Whoever adds a row fills it in; a control without a file says plainly what is missing."""
+    """A new row needs both; a control without a file says plainly what is missing."""
     threats = [row for row in ROWS[2:] if not row[0].strip().startswith("**")]
 
     assert len(threats) > 25

@@ -57,7 +57,7 @@ async def _finish(world: World) -> None:
 
 @pytest.mark.parametrize("speed", ["batch", "instant"])
 @pytest.mark.parametrize("kind", FAILING)
-async def test_each_answer_that_is_none_counts_for_its_user(world: World, kind: str, speed: str) -> None:
+async def test_each_unusable_answer_counts_for_its_user(world: World, kind: str, speed: str) -> None:
     """Also those of earlier attempts; the tokens come back, and another user's count is untouched."""
     reply, attempts = FAILING[kind]
     world.provider.faults.add(ReplyRule(reply=reply, text="trouble", times=None))

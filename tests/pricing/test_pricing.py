@@ -56,4 +56,4 @@ def test_a_model_that_is_not_listed_has_no_price() -> None:
     """Nothing is guessed."""
     usage = Usage(input_tokens=1, output_tokens=1)
     assert realtime_cost_usd("openai", "my-own-model", usage) is None
-    assert batch_cost_usd("nobody", "my-own-model", usage) is None
+    assert batch_cost_usd("unknown", "my-own-model", usage) is None

@@ -42,7 +42,7 @@ def test_no_line_breaks_the_parser(line: bytes) -> None:
 
 @given(ANY_JSON, ANY_JSON)
 def test_no_answer_breaks_the_judge(response: object, error: object) -> None:
-    """Whatever a provider says of a job, it is a validated answer or a reason why there is none."""
+    """Whatever a provider says of a job, it is a validated answer, or the reason why the job has no answer."""
     fields = {"custom_id": "job-a", "response": response, "error": error}
     line = read_line(json.dumps(fields).encode())
     assert line is not None

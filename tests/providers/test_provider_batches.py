@@ -66,7 +66,7 @@ async def test_one_404_on_a_running_batch_does_not_send_it_twice(world: World) -
 
 
 async def test_a_batch_that_the_provider_never_ends_is_cancelled_and_then_sent_again(world: World) -> None:
-    """After two days it is told to stop; only when it has, its jobs go out again, so no job is in two live batches."""
+    """After two days the tick cancels it. Its jobs go out again only when it has ended, so none is in two batches."""
     world.provider.hold("in_progress")
     world.provider.hold("cancelling")
     await world.give("alice", 1)

@@ -127,7 +127,7 @@ async def test_a_job_is_sent_again_because_of(world: World, oddity: str) -> None
 
 @pytest.mark.parametrize("oddity", UNREADABLE)
 async def test_a_job_fails_in_the_end_because_of(world: World, oddity: str) -> None:
-    """Every answer to it is of no use: it is refunded, and nobody else suffers."""
+    """Every answer to it is unusable: it is refunded, and no other job suffers."""
     spoil, code = UNREADABLE[oddity]
     await submit_odd_and_fine(world, spoil)
 

@@ -73,7 +73,7 @@ async def test_a_listing_that_goes_in_circles_ends(world: World, monkeypatch: py
 async def test_a_lost_create_is_adopted_past_batches_without_a_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else's odd batch, newer than ours, does not hide ours."""
+    """Another program's odd batch, newer than ours, does not hide ours."""
     world.provider.hold("in_progress")
     world.provider.faults.add(RequestFault("POST", "/v1/batches", when="after", reset=True))
     await world.give("alice", 1)
@@ -93,7 +93,7 @@ async def test_a_lost_create_is_adopted_past_batches_without_a_time(
 
 
 async def test_a_lost_create_is_looked_for_even_when_the_file_is_said_to_be_gone(world: World) -> None:
-    """The first batch was made unheard; a later 404 for its file does not make anybody forget it."""
+    """The first batch was created and its answer lost; the search for it goes on after a 404 for its file."""
     world.provider.hold("in_progress")
     world.provider.faults.add(
         BatchFault(hidden_listings=2),

@@ -114,7 +114,7 @@ async def test_a_failure_in_words_that_no_document_can_hold_ends_its_batch(
     await assert_promises_kept(world)
 
 
-async def test_while_the_key_is_wrong_an_operator_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_wrong_key_is_an_error_for_the_operator(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong key or no credit is an error in the log; the jobs wait, and no attempt is spent."""
     refused = {"error": {"message": "m", "type": "t", "param": None, "code": "billing_hard_limit_reached"}}
     world.provider.faults.add(

@@ -118,7 +118,7 @@ def _job(attempts: int = 0, spared: int = 0) -> Job:
 
 
 async def test_no_trouble_of_a_line_that_is_not_its_jobs_own_spends_an_attempt(world: World) -> None:
-    """All of them in one batch, each once: all jobs are answered by the next one, and it was nobody's attempt."""
+    """All of them in one batch, each once: all jobs are answered by the next one, and no job lost an attempt."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", len(LINES) + 2)
     await world.submit("alice", "first")

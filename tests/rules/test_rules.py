@@ -176,7 +176,7 @@ def values(expressions: list[dict[str, Any]]) -> Iterator[tuple[int, int, list[A
 
 
 async def test_users_read_what_the_functions_wrote_for_them(world: World) -> None:
-    """The documents of a whole journey are their user's to get and to list, and nobody else's."""
+    """The user can get and list the documents of a whole journey, and no other user can."""
     await world.give("alice", 1)
     job_id = await world.submit("alice")
     await world.finish()

@@ -39,7 +39,7 @@ CALLERS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "a visitor": None,
     "an admin": ("root", {"admin": True}),
     "a forger": ("bob", {"user_id": "alice", "admin": True, "role": "owner"}),
-    "a token for nobody": ("", {}),
+    "a token without a user": ("", {}),
 }
 STRANGERS = [name for name in CALLERS if name != "Alice"]
 
@@ -144,7 +144,7 @@ async def test_an_upload_that_is_stored_as_it_is_is_taken(bucket: Uploads, encod
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", " ", 0])
 async def test_an_encoded_upload_is_refused(bucket: Uploads, encoding: Any) -> None:
-    """What is decoded on the way to the provider was checked by nobody."""
+    """An image that is decoded on its way to the provider has not been checked."""
     await bucket.reset()
 
     assert await bucket.ask("Alice", "PATCH", OWN_NEW, PNG | {"contentEncoding": encoding}) == DENIED
@@ -176,7 +176,7 @@ async def test_what_is_no_image_or_too_large_is_refused(bucket: Uploads, upload:
 
 
 @pytest.mark.parametrize("caller", STRANGERS)
-async def test_nobody_else_does_anything_in_a_users_folder(bucket: Uploads, caller: str) -> None:
+async def test_no_other_caller_does_anything_in_a_users_folder(bucket: Uploads, caller: str) -> None:
     """Neither see, list, upload, overwrite nor delete, whatever the token claims."""
     await bucket.reset()
 

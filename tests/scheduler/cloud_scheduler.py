@@ -57,7 +57,7 @@ class Fault:
     lands: bool = False
     times: int = 1
     reason: str | None = None  # of an ErrorInfo, as SERVICE_DISABLED
-    meanwhile: Callable[[], None] | None = None  # what somebody else does just before
+    meanwhile: Callable[[], None] | None = None  # what another program does just before
 
 
 class CloudScheduler:
@@ -85,7 +85,7 @@ class CloudScheduler:
         self._faults.clear()
 
     def add(self, job: Job) -> None:
-        """Add a job as if somebody had created it."""
+        """Add a job as another program would create it."""
         job.state = Job.State(job.state or Job.State.ENABLED)
         self.jobs[job.name] = job
 

@@ -121,7 +121,7 @@ class Project:
         return f"projects/{self.id}/locations/{LOCATION}/jobs/{name}"
 
     def pubsub_job(self, name: str, topic: str) -> Job:
-        """A schedule that somebody makes by hand."""
+        """A schedule that was made by hand."""
         target = PubsubTarget(topic_name=f"projects/{self.id}/topics/{topic}", data=b"now")
         return Job(name=self.path(name), schedule="0 1 * * *", time_zone="UTC", pubsub_target=target)
 

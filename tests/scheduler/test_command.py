@@ -9,7 +9,7 @@ from tests.scheduler.conftest import Project
 OLD = """
 [[job]]
 name = "old"
-description = "Nobody needs it any more."
+description = "No longer needed."
 schedule = "0 1 * * *"
 topic = "nightshift-tick"
 """
@@ -48,11 +48,11 @@ async def test_the_plan_is_a_table_and_then_it_is_done(project: Project) -> None
     [
         (b"y\n", 0, "Done: 1 removed.", True),
         (b"n\n", 0, "Nothing was changed.", False),
-        (b"", 2, "Nobody is there to say", False),
+        (b"", 2, "There is no terminal to ask", False),
     ],
 )
 async def test_a_removal_is_asked_for(project: Project, said: bytes, code: int, told: str, is_removed: bool) -> None:
-    """A no leaves everything as it was; where nobody answers, the command fails."""
+    """A no leaves everything as it was; without an answer, the command fails."""
     project.declare_more(OLD)
     await project.sync()
     project.declare(OLD, "")
@@ -81,7 +81,7 @@ async def test_missing_credentials_are_one_sentence(project: Project, tmp_path: 
 
 @pytest.mark.parametrize("command", [(), ("sync",)])
 async def test_help_imports_nothing_of_googles(project: Project, command: tuple[str, ...]) -> None:
-    """Who asks what there is gets the answer at once."""
+    """`--help` answers at once."""
     code, output, _ = await project.python("-c", WITHOUT_GOOGLE, *command, "--help")
 
     assert code == 0

@@ -63,7 +63,7 @@ async def test_a_schedule_that_is_not_ours_is_as_one_that_is_not_there(project: 
 
 
 async def test_a_schedule_that_google_disabled_cannot_be_paused(project: Project) -> None:
-    """The service's own answer is told."""
+    """The command prints the service's own answer."""
     await project.sync()
     project.job().state = Job.State(Job.State.DISABLED)
 

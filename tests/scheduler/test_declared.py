@@ -85,7 +85,7 @@ def test_what_only_croniter_knows_is_refused(tmp_path: Path, schedule: str) -> N
     ],
 )
 def test_a_malformed_file_is_an_error_that_names_the_key(tmp_path: Path, wrong: str, named: str) -> None:
-    """What Google Cloud would not take, and what would be taken for somebody else's."""
+    """Values that Google Cloud would refuse, and names that would not count as ours."""
     with pytest.raises(SchedulerError, match=rf"jobs\.toml.*{named}"):
         read(tmp_path, wrong)
 

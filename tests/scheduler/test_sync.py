@@ -86,7 +86,7 @@ async def test_a_changed_field_is_named_and_mended_alone(
 
 
 @pytest.mark.parametrize(("field", "wrong"), [("message", b"[]"), ("attributes", {})])
-async def test_a_message_that_somebody_changed_is_mended(project: Project, field: str, wrong: Any) -> None:
+async def test_a_message_that_was_changed_by_hand_is_mended(project: Project, field: str, wrong: Any) -> None:
     """The body of the message, and the mark by which a schedule of the sync's is known."""
     await project.sync()
     target = project.job().pubsub_target
@@ -101,7 +101,7 @@ async def test_a_message_that_somebody_changed_is_mended(project: Project, field
 
 
 async def test_what_is_not_declared_about_a_schedule_is_left_as_it_is(project: Project) -> None:
-    """Somebody's retries stay, also when another field is mended."""
+    """An operator's retries stay, also when another field is mended."""
     await project.sync()
     project.job().retry_config = RetryConfig(retry_count=3, min_backoff_duration=Duration(seconds=7))
     project.declare("*/10 * * * *", "*/5 * * * *")
@@ -162,7 +162,7 @@ async def test_a_schedule_that_is_no_longer_declared_is_removed_and_its_topic_le
     assert "nightshift-retries" in await project.topic_names()
 
 
-async def test_a_schedule_for_our_topic_that_somebody_made_by_hand_is_left(project: Project) -> None:
+async def test_a_schedule_for_our_topic_that_was_made_by_hand_is_left(project: Project) -> None:
     """Only what the sync made itself is removed."""
     await project.sync()
     project.server.add(project.pubsub_job("extraTick", "nightshift-tick"))
@@ -173,7 +173,7 @@ async def test_a_schedule_for_our_topic_that_somebody_made_by_hand_is_left(proje
     assert project.path("extraTick") in project.server.jobs
 
 
-async def test_a_declared_schedule_that_somebody_made_by_hand_is_taken_over(project: Project) -> None:
+async def test_a_declared_schedule_that_was_made_by_hand_is_taken_over(project: Project) -> None:
     """As gcloud makes it: without the mark. From then on it is the sync's."""
     project.server.add(project.pubsub_job("processBatchJobs", "nightshift-tick"))
 
@@ -181,14 +181,14 @@ async def test_a_declared_schedule_that_somebody_made_by_hand_is_taken_over(proj
     assert (await project.sync()).keys() == {"same"}
 
 
-async def test_a_name_that_somebody_elses_schedule_has_stops_the_sync(project: Project) -> None:
+async def test_a_name_that_another_programs_schedule_has_stops_the_sync(project: Project) -> None:
     """Before anything is changed."""
     project.server.add(project.pubsub_job("processBatchJobs", "reports"))
 
     code, lines, complaints = await project.command("sync", "--yes")
 
     assert (code, lines) == (2, [])
-    assert "somebody else made it, so it is left alone" in complaints
+    assert "Nightshift did not make it, so it is left alone" in complaints
     assert not project.server.changes
     assert await project.topic_names() == set()
 
@@ -239,8 +239,8 @@ async def test_two_syncs_at_once_end_alike(project: Project) -> None:
     assert (await project.sync()).keys() == {"same"}
 
 
-async def test_a_subscription_that_would_expire_is_told(project: Project) -> None:
-    """Pub/Sub deletes one that nobody used for 31 days, with all that it keeps, unless it is told not to."""
+async def test_a_subscription_that_would_expire_is_reported(project: Project) -> None:
+    """Pub/Sub deletes a subscription and its messages after 31 days without use, unless its policy says never."""
     await project.topics.create("nightshift-dead-letters")
     topic = f"projects/{project.id}/topics/nightshift-dead-letters"
     body = {"topic": topic, "expirationPolicy": {"ttl": "2678400s"}}

@@ -49,7 +49,7 @@ async def test_a_schedule_that_is_deleted_before_it_is_changed_is_created(projec
     assert project.job().schedule == "*/5 * * * *"
 
 
-async def test_a_schedule_that_somebody_creates_before_us_is_changed(project: Project) -> None:
+async def test_a_schedule_that_another_sync_creates_before_us_is_changed(project: Project) -> None:
     """The plan said create; another sync, of an older file, was faster."""
     older = project.pubsub_job("processBatchJobs", "nightshift-tick")
     project.server.fault("CreateJob", Fault(StatusCode.OK, meanwhile=functools.partial(project.server.add, older)))
@@ -67,7 +67,7 @@ async def test_a_stranger_who_takes_the_name_before_us_is_left_alone(project: Pr
     code, _, complaints = await project.command("sync", "--yes")
 
     assert code == 2
-    assert "somebody else made it" in complaints
+    assert "Nightshift did not make it" in complaints
     assert "UpdateJob" not in project.server.calls
     assert project.job().schedule == "0 1 * * *"
 
@@ -125,7 +125,7 @@ async def test_what_repeating_does_not_mend_is_one_sentence(
 
 
 async def test_google_never_hears_of_what_the_file_should_not_say(project: Project) -> None:
-    """A wrong file ends the command before anybody is asked."""
+    """A wrong file ends the command before any service is asked."""
     project.declare("*/10 * * * *", "every ten minutes")
 
     code, _, complaints = await project.command("sync")
@@ -138,7 +138,7 @@ async def test_google_never_hears_of_what_the_file_should_not_say(project: Proje
 async def test_half_of_it_local_and_half_of_it_google_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A forgotten variable of the emulator would put the topics where nobody looks for them."""
+    """A forgotten variable of the emulator would put the topics where no function looks for them."""
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST")
 
     code, _, complaints = await project.command("sync")

@@ -26,7 +26,7 @@ def logged_events() -> dict[str, Event]:
     """The events by name.
 
     Raises:
-        AssertionError: a call's event is no literal, so nobody could find it.
+        AssertionError: a call's event is no literal, so a search would not find it.
     """
     found: dict[str, Event] = {}
     sources = [path for room in ("functions/nightshift", "cli") for path in sorted((ROOT / room).rglob("*.py"))]

@@ -26,7 +26,7 @@ async def assert_promises_kept(world: World) -> None:
     )
     unfinished = {job_id: job["status"] for job_id, job in jobs.items() if job["status"] not in ENDED}
     assert not unfinished, "every job has ended"
-    assert notifications.keys() | classifications.keys() <= jobs.keys(), "nobody is told of a job that there is not"
+    assert notifications.keys() | classifications.keys() <= jobs.keys(), "each notification has a job"
     spent: Counter[str] = Counter()
     for job in jobs.values():
         if job["status"] == "completed":

@@ -1,8 +1,8 @@
 """What clients ask of Firestore, and which of it `firestore.rules` allows: a table, one sentence a row.
 
-All asks are about one small database, `DOCUMENTS`, in which everything that can be owned is Alice's. Whoever asks
-for something of a kind (get, list, create, update, delete) is asked about everywhere; what is special to jobs,
-notifications and lists follows by itself.
+All asks are about one small database, `DOCUMENTS`, in which everything that can be owned is Alice's. Each
+caller tries each kind of access (get, list, create, update, delete) everywhere. Rows of their own follow for what is
+special to jobs, notifications and lists.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ STRANGERS = (
     Caller("a forger", "bob", {"user_id": "alice", "admin": True, "role": "owner", "email": "alice@example.com"}),
 )
 STRANGE_TOKENS = (
-    Caller("a token for nobody", "alice", {"sub": ""}),
+    Caller("a token without a user", "alice", {"sub": ""}),
     Caller("a token for null", "alice", {"sub": None}),
     Caller("a token for a number", "alice", {"sub": 7}),
     Caller("a token for a list of users", "alice", {"sub": ["alice"]}),
@@ -194,7 +194,7 @@ NOTIFICATION = {
     "message": "dry",
     "read": False,
 }
-# What is there before each case. Documents that nobody may read bear Alice's name too: it must not help her.
+# What is there before each case. Documents that no client may read bear Alice's name too: it must not help her.
 DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "ai_jobs/old": {**JOB, "status": "completed"},
     "ai_jobs/old/notes/one": {"userId": "alice"},
@@ -218,7 +218,7 @@ ALICES_OWN = {
     "her classification": "classifications/old",
     "her notification": "notifications/old",
 }
-NOBODYS = {
+UNOWNED = {
     "a batch": "ai_batches/one",
     "a shard": "ai_batches/one/shards/0",
     "a lane": "lanes/one",
@@ -242,7 +242,7 @@ def cases() -> Iterator[Case]:
 
 def everyone_everywhere() -> Iterator[Case]:
     """Every kind of ask in every collection, by Alice and by each stranger."""
-    for caller, (name, path) in product((ALICE, *STRANGERS), (ALICES_OWN | NOBODYS).items()):
+    for caller, (name, path) in product((ALICE, *STRANGERS), (ALICES_OWN | UNOWNED).items()):
         owned = name in ALICES_OWN and caller is ALICE
         collection = path.rpartition("/")[0]
         below, _, collection_id = collection.rpartition("/")
@@ -267,7 +267,7 @@ def everyone_everywhere() -> Iterator[Case]:
 
 
 def strange_tokens() -> Iterator[Case]:
-    """Tokens that Firebase never issues, or issues to nobody that the database knows."""
+    """Tokens that Firebase never issues, or issues to users that the database does not know."""
     for caller in STRANGE_TOKENS:
         yield Case(f"{caller.name} gets Alice's wallet", caller, Get("wallets/alice"))
         yield Case(f"{caller.name} gets Alice's job", caller, Get("ai_jobs/old"))
@@ -275,7 +275,7 @@ def strange_tokens() -> Iterator[Case]:
 
 
 def gets() -> Iterator[Case]:
-    """A job that is damaged or missing is nobody's."""
+    """A job that is damaged or missing belongs to no user."""
     for caller in (ALICE, *STRANGERS):
         yield Case(f"{caller.name} gets a job without a user", caller, Get("ai_jobs/damaged"))
         yield Case(f"{caller.name} gets a job that does not exist", caller, Get("ai_jobs/none"))
@@ -290,7 +290,7 @@ def lists() -> Iterator[Case]:
         yield Case(f"Alice lists {collection} without a limit", ALICE, replace(mine, limit=None))
         yield Case(f"Alice lists too many of {collection}", ALICE, replace(mine, limit=MOST_LISTED + 1))
         yield Case(f"Alice lists all {collection} of a group", ALICE, replace(mine, every=True))
-        yield Case(f"Alice lists {collection} of anybody", ALICE, List(collection=collection))
+        yield Case(f"Alice lists {collection} of all users", ALICE, List(collection=collection))
         yield Case(f"Alice lists {collection} of Bob", ALICE, List(collection=collection, where=whose("bob")))
         yield Case(f"Alice lists {collection} of Bob and her", ALICE, List(collection=collection, where=in_group))
     for limit, name in ((None, "without a limit"), (MOST_LISTED + 1, "beyond the limit")):
@@ -412,8 +412,8 @@ def malformed_jobs() -> Iterator[Case]:
     updated = Write(path=job.path, fields={**JOB, "createdAt": 0}, server_time="updatedAt")
     yield Case("Alice creates a job with another time than createdAt", ALICE, updated)
     yield Case("Alice writes her job a second time", ALICE, new_job(job_id="old"))
-    nobodys = {"userId": None}
-    yield Case("a visitor creates a job of nobody", STRANGERS[1], new_job(nobodys))
+    without_user = {"userId": None}
+    yield Case("a visitor creates a job without a user", STRANGERS[1], new_job(without_user))
 
 
 def notification_updates() -> Iterator[Case]:
@@ -449,7 +449,7 @@ def other_ways() -> Iterator[Case]:
         mine = List(collection=collection, where=whose("alice"))
         yield Case(f"Alice counts her {collection}", ALICE, Count(mine), True)
         yield Case(f"Alice counts all her {collection}", ALICE, Count(replace(mine, limit=None)))
-        yield Case(f"Alice counts {collection} of anybody", ALICE, Count(List(collection=collection)))
+        yield Case(f"Alice counts {collection} of all users", ALICE, Count(List(collection=collection)))
         for stranger in STRANGERS:
             yield Case(f"{stranger.name} counts Alice's {collection}", stranger, Count(mine))
     ledger = List(collection="ledger", below="wallets/alice")

@@ -75,6 +75,6 @@ def test_haste_is_found(source: str) -> None:
         "assert process.time() < 3",
     ],
 )
-def test_patience_is_none(source: str) -> None:
+def test_patience_is_not_haste(source: str) -> None:
     """What ends with the state it waits for is left alone."""
     assert not list(hasty(source))

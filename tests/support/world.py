@@ -200,7 +200,7 @@ class World:
 
     async def stats(self, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
-        token = unsigned_token(self.project, "somebody", **claims)
+        token = unsigned_token(self.project, "alice", **claims)
         return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
 
     # The clock
@@ -293,7 +293,7 @@ class World:
     # What is there
 
     async def read(self, path: str) -> dict[str, Any]:
-        """A document's fields; empty if there is none."""
+        """A document's fields; empty if it does not exist."""
         return (await self.firestore.document(path).get()).to_dict() or {}
 
     async def job(self, job_id: str) -> dict[str, Any]:
@@ -361,7 +361,7 @@ class World:
             await self._http.patch(f"{buckets}/{bucket}", json=no_traces)
             for stored in (await self._http.get(f"{buckets}/{bucket}/o")).json().get("items", []):
                 await self._http.delete(f"{buckets}/{bucket}/o/{quote(stored['name'], safe='')}")
-            # A bucket with an upload that nobody ended cannot be deleted; there are few.
+            # A bucket with an unfinished upload cannot be deleted; there are few.
             await self._http.delete(f"{buckets}/{bucket}")
 
     async def _create_buckets(self) -> None:

@@ -56,7 +56,7 @@ async def test_the_oldest_job_is_found_in_any_lane_and_of_any_priority(world: Wo
 
 
 async def test_the_oldest_open_batch_is_aged_since_it_was_submitted(world: World) -> None:
-    """As the tick found it; a closed one is none."""
+    """As the tick found it; a closed batch does not count."""
     world.provider.hold("in_progress")
     await world.give("alice", 1)
     await world.submit("alice")
@@ -99,7 +99,7 @@ async def test_a_tick_without_a_database_says_what_it_does_not_know(
 
 
 async def test_a_tick_that_runs_out_of_time_still_says_how_long_the_backlog_is(world: World) -> None:
-    """It is then that somebody wants to know."""
+    """It is then that an operator wants to know."""
     await _admitted(world, world.operators_runtime(), 5)
 
     health = await _tick(world.operators_runtime(tick_seconds=1e-9))

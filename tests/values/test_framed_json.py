@@ -72,7 +72,7 @@ def test_the_object_in_a_frame_is_found_as_it_stands(frame: str) -> None:
         '{"a": ' + "1" * 10_000 + "}",
     ],
 )
-def test_what_is_not_one_complete_object_is_none(content: str) -> None:
+def test_what_is_not_one_complete_object_is_not_taken(content: str) -> None:
     """Cut off, broken, two of them that differ, a list, deeper than anything can be read."""
     assert framed_object(content) is None
 
@@ -87,14 +87,14 @@ def test_words_around_an_object_change_nothing(value: dict[str, Any], before: st
 
 @given(OBJECTS, OBJECTS, WORDS)
 def test_of_two_objects_none_is_chosen_unless_they_are_one(first: Any, second: Any, between: str) -> None:
-    """An answer that contradicts itself is none."""
+    """An answer that contradicts itself is not taken."""
     found = framed_object(f"{json.dumps(first)}{between}{json.dumps(second)}")
 
     assert (found is not None) == (json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True))
 
 
 @given(OBJECTS, st.data())
-def test_a_part_of_an_object_is_none(value: dict[str, Any], data: st.DataObject) -> None:
+def test_a_part_of_an_object_is_not_taken(value: dict[str, Any], data: st.DataObject) -> None:
     """Cut off anywhere; what is complete inside of it is not the answer."""
     text = json.dumps({"answer": value})
 

@@ -55,7 +55,7 @@ def test_what_is_unseen_or_obeyed_is_removed(text: str, clean: str) -> None:
     assert cleaned(text) == clean
 
 
-def test_of_all_characters_those_that_nobody_sees_are_removed() -> None:
+def test_of_all_characters_the_invisible_ones_are_removed() -> None:
     """By Unicode's own table: each control or format character goes, but for lines, tabs, joiners and signs."""
     every = list(map(chr, range(sys.maxunicode + 1)))
     kept = {character for character in every if cleaned(character) == character}

@@ -13,14 +13,13 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.admission.charges import Start
 from nightshift.database.collections import JOBS, NOTIFICATIONS
-from nightshift.database.commits import READ, Commit
+from nightshift.database.commits import Commit
 from nightshift.errors import JobRefused
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import FORMER_BATCH_IDS
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.settlements import batches_left
-from nightshift.ledger.limits import Admissions
-from nightshift.ledger.posting import count_admissions, wallet_ref
+from nightshift.ledger.posting import count_admissions
 from nightshift.ledger.refunds import Refunds
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
@@ -48,7 +47,7 @@ async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
     if not names_a_document(job.user_id):
         raise JobRefused("cannot_retry", "Its document names no user.")
     refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
-    wallet = await wallet_ref(runtime, job.user_id).get(**READ)
+    wallet = refunds.wallet
     if not wallet.exists:
         raise JobRefused("cannot_retry", "Its user has no wallet.")
     if refunds.tokens(job.job_id):
@@ -63,7 +62,7 @@ async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
         # It is due at once, and from now on it has six hours again.
         again["submittedAt"] = start.next_attempt_at
     await _run_again(runtime, writes, job, again)
-    in_flight = Admissions.read(wallet.to_dict(), runtime.today).with_one_again()
+    in_flight = refunds.admissions.with_one_again()
     count_admissions(writes, wallet, in_flight)
     await writes.send()
 

@@ -46,18 +46,23 @@ class Refunds:
         """How many tokens come back: what was charged, unless it was refunded already or there is no wallet."""
         charge = self._read[self._entry_ref(charge_id(job_id)).path].to_dict() or {}
         was_refunded = self._read[self._entry_ref(refund_id(job_id)).path].exists
-        has_wallet = self._read[self._wallet_ref.path].exists
+        has_wallet = self.wallet.exists
         return comes_back(charge, was_refunded=was_refunded) if has_wallet else 0
+
+    @property
+    def wallet(self) -> "DocumentSnapshot[Any]":
+        """The wallet as it was read; it may not exist."""
+        return self._read[self._wallet_ref.path]
 
     @property
     def admissions(self) -> Admissions:
         """The user's admissions, as of today."""
-        return Admissions.read(self._read[self._wallet_ref.path].to_dict(), self._today)
+        return Admissions.read(self.wallet.to_dict(), self._today)
 
     def write(self, writes: Commit, job_ids: Sequence[str], failed_usd: float = 0.0) -> None:
         """Add the jobs' refunds and what they cost us, and the wallet under the update time at which it was read."""
         refunds = {job_id: tokens for job_id in job_ids if (tokens := self.tokens(job_id))}
-        wallet = self._read[self._wallet_ref.path]
+        wallet = self.wallet
         if refunds or (failed_usd and wallet.exists):
             failed = self.admissions.with_failed(failed_usd) if failed_usd else None
             post(writes, wallet, [refund(job_id, tokens) for job_id, tokens in refunds.items()], failed)

@@ -100,12 +100,12 @@ async def test_no_text_ends_its_line(served: Served) -> None:
 
 
 async def test_what_is_not_there_is_gone(served: Served) -> None:
-    """It is told apart from trouble, and to stop it is no error."""
+    """An unknown batch is not taken for trouble, and stopping it is no error."""
     with pytest.raises(ProviderGone):
-        await served.provider.retrieve("batch_of_nobody")
+        await served.provider.retrieve("batch_unknown")
     with pytest.raises(ProviderGone):
-        _ = [chunk async for chunk in served.provider.results("file-of-nobody")]
-    await served.provider.cancel("batch_of_nobody")
+        _ = [chunk async for chunk in served.provider.results("file-unknown")]
+    await served.provider.cancel("batch_unknown")
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
