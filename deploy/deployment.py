@@ -43,7 +43,7 @@ class Deployment:
     choices: Choices = field(default_factory=Choices)
 
     async def version(self, secret: str) -> tuple[int, bool]:
-        """The secret's version that the functions get, and whether it is there; 0 for one that nobody has given.
+        """The secret's version that the functions get, and whether it is there; 0 for one without a value.
 
         A value that is given and not there yet gets the next number.
         """

@@ -1,8 +1,8 @@
 """One deployment at a time: an object in the private bucket, which only one of two creators can make.
 
 Two deployments that interleave would undo each other's changes, and each would find a project that it does not know.
-The very first one makes the bucket, and goes on without a lock. A deployment that died leaves its lock behind: nobody
-but a person can tell whether it still runs, so the sentence names who took it, when, and how to remove it.
+The very first one makes the bucket, and goes on without a lock. A deployment that died leaves its lock behind. Only a
+person can tell whether it still runs. So the message names its owner, its time, and how to remove it.
 """
 
 import getpass

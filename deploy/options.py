@@ -1,7 +1,7 @@
 """The settings that a deployment gives the functions.
 
 They live in `deploy/settings/PROJECT.env`, `NAME=value` a line, and are committed: nothing about production may live in
-somebody's memory, or in a terminal that has been closed since. So a `NIGHTSHIFT_…` variable in the caller's environment
+a person's memory, or in a terminal that has been closed since. So a `NIGHTSHIFT_…` variable in the caller's environment
 is refused, not taken.
 """
 

@@ -12,7 +12,7 @@ from nightshift.functions import SECRETS
 
 # Where `npm ci` installs the Firebase CLI.
 FIREBASE_CLI: Final = "deploy/firebase-cli"
-# Nobody sits at gcloud's prompts, and an API is enabled by its step alone.
+# No person sits at gcloud's prompts, and an API is enabled by its step alone.
 _NO_QUESTIONS: Final = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_SHOULD_PROMPT_TO_ENABLE_API": "false"}
 # Secrets reach a program by its standard input alone; and what is deployed is deployed to Google, not to an emulator.
 _OURS: Final = tuple({variable.partition("_")[0] + "_" for variable in SECRETS.values()} | {"NIGHTSHIFT_"})
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Shell(Protocol):
-    """Whoever runs commands."""
+    """What runs commands."""
 
     async def run(self, command: Command) -> Answer:
         """Run it to its end."""

@@ -1,4 +1,4 @@
-"""The bucket of batch inputs and outputs, which nobody but the functions reaches; and the app's own.
+"""The bucket of batch inputs and outputs, which only the functions reach; and the app's own.
 
 What is in it can be made again from the database and the provider, until the batch is closed. So nothing is kept after
 its deletion: a soft-deleted object costs as much as one that is there.

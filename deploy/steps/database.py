@@ -49,7 +49,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
 
 
 async def backups(deployment: Deployment) -> AsyncIterator[Change]:
-    """Have the database backed up every day; a schedule of somebody else's is left as it is."""
+    """Have the database backed up every day; a schedule that is not ours is left as it is."""
     cloud = deployment.cloud
     schedules = ("firestore", "backups", "schedules")
     found = await cloud.look(*schedules, "list", _DATABASE) or []

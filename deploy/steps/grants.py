@@ -31,9 +31,9 @@ from deploy.policies import Grant, Resource, differences
 from deploy.steps.roles import STATS_ROLE
 from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
-# Whoever advances a batch may have to take any of its steps.
+# A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
-# Who asks the provider for answers reads and signs the images that go with a question.
+# A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
 

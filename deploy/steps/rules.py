@@ -1,7 +1,7 @@
 """The rules of the database and of the bucket of uploads. Nothing but the Firebase CLI releases them, or shows them.
 
-It compares them with what is released, whoever released it. So it is always asked: what keeps hostile clients out is
-not believed to be there because we once put it there.
+It compares them with what is released, also by hand. So it is always asked: what keeps hostile clients out is not
+believed to be there because we once put it there.
 """
 
 from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from deploy.command import Command
 from deploy.deployment import Deployment
 
 _WHAT: Final = "of the table of functions"
-# Somebody else's topics and schedules are left as they are.
+# Topics and schedules that are not ours are left as they are.
 _FINE: Final = {"same", "left"}
 
 

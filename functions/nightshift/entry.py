@@ -54,7 +54,7 @@ def guarded(function: Function) -> Function:
 
 
 def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
-    """Hand a function the CloudEvent of its request; what is none is answered 400."""
+    """Hand a function the CloudEvent of its request; any other request is answered 400."""
 
     @functools.wraps(function)
     async def take(request: Request) -> Response:

@@ -5,7 +5,7 @@
 | `JobRefused` | the job becomes `failed` with the code and the sentence; the event is dealt with |
 | `EventUnreadable` | no redelivery could mend it: logged, and dealt with |
 | `NeverLands` | no repetition mends the write: logged once as `write_impossible`, and dealt with |
-| `HttpError` | the HTTP caller is told so |
+| `HttpError` | the HTTP caller gets its status and code |
 | `TryLater`, and anything else | 5xx: delivered again, or taken up by a later tick |
 """
 
@@ -32,13 +32,13 @@ class EventUnreadable(NightshiftError):
 
 
 class NeverLands(NightshiftError):
-    """Firestore takes this write in no repetition: a document would be too large, or is none that it can hold."""
+    """Firestore never takes this write, however often it is sent: a document is too large, or cannot be stored."""
 
 
 class TryLater(NightshiftError):
     """A passing trouble: nothing was decided, and the same step may be tried again."""
 
-    # Whether it only passes when somebody acts: a wrong key, no credit.
+    # Whether it only passes when the operator acts: a wrong key, no credit.
     needs_operator = False
 
 
@@ -56,11 +56,11 @@ class ShareSpent(TryLater):
 
 
 class LeaseHeld(TryLater):
-    """Somebody else is at work on it."""
+    """Another process holds the lease."""
 
 
 class LeaseLost(TryLater):
-    """The lease ran out and somebody else holds it now; the step was abandoned and changed nothing."""
+    """The lease ran out and another process holds it now; the step was abandoned and changed nothing."""
 
 
 class HttpError(NightshiftError):

@@ -1,8 +1,8 @@
 """Logging: one JSON object a line, in Cloud Logging's form (https://cloud.google.com/logging/docs/structured-logging).
 
 Events carry ids and counts; which ones there are, and what to do, stands in docs/OPERATIONS.md. Their severity means
-something: `info` is a step of a normal night, `warning` was put right or passes by itself, `error` waits for somebody
-to act.
+something: `info` is a step of a normal night, `warning` was put right or passes by itself, `error` waits for the
+operator to act.
 
 The ids of what is being worked on are bound where the work begins (`structlog.contextvars`), and are on every event
 until it ends: the function and the trace of a call (`entry.py`), the lane and the batch that advance.
@@ -53,14 +53,14 @@ def _traced_in(project: str | None) -> Processor:
 
 
 def left_to_the_next_tick(duty: str, trouble: TryLater, **ids: str) -> None:
-    """Log a passing trouble that a tick makes up for; as an error when somebody has to act before it can pass."""
+    """Log a passing trouble that a tick makes up for; as an error when it passes only if the operator acts."""
     (log.error if trouble.needs_operator else log.warning)(
         "left_to_the_next_tick", duty=duty, error=type(trouble).__name__, reason=str(trouble), **ids
     )
 
 
 def left_to_redelivery(trouble: TryLater) -> None:
-    """Log a passing trouble for which the event is delivered again; as an error when somebody has to act before."""
+    """Log a passing trouble for which the event comes again; as an error when it passes only if the operator acts."""
     (log.error if trouble.needs_operator else log.warning)(
         "left_to_redelivery", error=type(trouble).__name__, reason=str(trouble)
     )

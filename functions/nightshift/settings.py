@@ -1,7 +1,7 @@
 """Every setting, read from the environment and validated in one place.
 
-A wrong setting stops the start with a sentence that names it; so does a `NIGHTSHIFT_…` variable that nobody
-knows, since it is most likely a misspelt one. Names, defaults and meanings are those of docs/SETTINGS.md.
+A wrong setting stops the start with a sentence that names it. So does an unknown `NIGHTSHIFT_…` variable, since it
+is most likely a misspelt one. Names, defaults and meanings are those of docs/SETTINGS.md.
 
 Blanks and line ends around a value are cut off: files and secrets often end in one. Any other invisible character is
 refused, since a key that holds one is refused by its provider for ever.
@@ -170,7 +170,7 @@ def _faults_of_secrets(settings: Settings) -> list[str]:
     signs = SECRETS[WEBHOOK_SECRET]
     if signs in needed_by(settings.target) and given[signs]:
         bytes_of_key = _signing_key(given[signs].get_secret_value())
-        # With an empty key, anybody could sign.
+        # With an empty key, every caller could sign.
         if not bytes_of_key:
             faults.append(f"{signs}: after {_SECRET_PREFIX} it is no base64")
         elif settings.deployed_service and len(bytes_of_key) < _LEAST_SECRET_BYTES:
@@ -179,7 +179,7 @@ def _faults_of_secrets(settings: Settings) -> list[str]:
 
 
 def _signing_key(secret: str) -> bytes:
-    """The key by which signatures are checked; empty if there is none in the secret."""
+    """The key by which signatures are checked; empty if the secret has no key."""
     # The SDK takes a secret without the prefix as it is.
     if not secret.startswith(_SECRET_PREFIX):
         return secret.encode()

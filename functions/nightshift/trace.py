@@ -2,8 +2,8 @@
 
 Cloud Run gives every request both headers (https://cloud.google.com/trace/docs/trace-context); an event may bring the
 trace of its sender as an attribute of its own
-(https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md). Anybody may send
-anything: what has not exactly the form of a trace is none.
+(https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md). A client may
+send any text there. Text that does not have exactly the form of a trace is ignored.
 """
 
 import re

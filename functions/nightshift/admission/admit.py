@@ -5,7 +5,7 @@ crash before it leaves them `created`, and their events are delivered again, or 
 leaves them `queued`, and any later trigger or tick submits them. A second delivery finds a status that is no longer
 `created`.
 
-An instant job is admitted into the hands of who admits it, for the length of a lease. A second delivery is told to come
+The instance that admits an instant job has it for the length of a lease. A second delivery is asked to come
 again as long as that lasts; should it outlast the lease, it takes the job up.
 """
 
@@ -52,7 +52,7 @@ async def admit(runtime: Runtime, job_id: str) -> Lane | Taken | None:
         further already.
 
     Raises:
-        LeaseHeld: somebody answers it in real time; who comes again later finds it answered, or may take it up.
+        LeaseHeld: another instance answers it in real time; a later delivery finds it answered, or takes it up.
     """
     job = await created.read(runtime, job_id)
     if job is None:
@@ -93,7 +93,7 @@ async def rescue(runtime: Runtime, time_limit: TimeLimit) -> int:
 
 
 async def rescue_one(runtime: Runtime, job: JobDocument) -> Lane | None:
-    """Charge and start a job that is still `created`, or refuse it; an instant one is due at once, for anybody.
+    """Charge and start a job that is still `created`, or refuse it; any instance may take an instant one at once.
 
     Returns:
         Its lane, if it was started.
@@ -140,7 +140,7 @@ def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
 
 
 async def _taken_over(runtime: Runtime, written: JobDocument) -> Taken | None:
-    """A job that is answered in real time, if it is due; one in a batch, or that waits, needs nobody now."""
+    """A job that is answered in real time, if it is due; one in a batch, or that waits, needs no work now."""
     job = job_from(written.job_id, written.fields, written.update_time)
     if is_under_way(job, runtime.now()):
         raise LeaseHeld("somebody answers the job")
@@ -151,7 +151,7 @@ def _lane_on_record(job: JobDocument) -> Lane | None:
     try:
         return Lane.parse(job.fields.get("lane"))
     except ValueError:
-        # Somebody damaged the document; no redelivery mends it, and the audit names it.
+        # The document was damaged by hand; no redelivery mends it, and the audit names it.
         log.error("lane_unreadable", job_id=job.job_id)
         return None
 

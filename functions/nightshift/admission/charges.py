@@ -6,8 +6,8 @@ gathered, their ledger entries, and the wallet once. All of it lands or nothing,
 `created`, or `queued` and paid.
 
 The jobs of a group are taken in the order in which they came, each that the user's limits still allow and the balance
-still covers. A refusal stands only when the wallet it rests on was current: nobody was admitted and nothing had to be
-written, or the commit landed.
+still covers. A refusal stands only when the wallet it rests on was current: no job was admitted and nothing had to
+be written, or the commit landed.
 
 The limits cost no write, since what they rest on is kept in the wallet, and no read, unless the bound that is kept
 there reaches the limit of jobs in flight: then the database counts, once for the group, after the wallet was read. A
@@ -16,14 +16,14 @@ it has moved the wallet's update time, and the commit that rests on the count is
 admit more than the limit together. A count that is repeated for the same wallet can only be lower, so what is sent
 again holds at least the jobs that were sent before.
 
-After a commit that was refused or that nobody knows about:
+After a commit that was refused, or whose answer was lost:
 
 - The wallet moved, and the first job did not: another instance wrote the wallet. This commit did not land, and under
   the wallet's update time that it carries it never will.
 - The wallet did not move, and nothing was refused: it has not landed. It is sent again, and at most one of the two
   lands.
 - Otherwise the group's jobs are read again. Those that changed were decided, by a commit whose answer was lost or by
-  somebody else; the rest goes on without them.
+  another process; the rest goes on without them.
 - A ledger entry was there already: the entries are read, and then the jobs. A job that is still undecided and whose
   entry exists was paid for earlier under the same id, and it alone is refused. In this order, a commit of ours that
   lands in between is seen with its job.
@@ -66,10 +66,10 @@ class Start:
 
     # The deadline of a job of the batch lane.
     batch_until: datetime | None = None
-    # When the job can be taken by anybody who comes. It differs from delivery to delivery, so the job tells whose
-    # commit it was that landed.
+    # When any instance may take the job. It differs from delivery to delivery, so the job shows whose commit
+    # landed.
     next_attempt_at: datetime | None = None
-    # Whether whoever admits the job answers for it until then.
+    # Whether the instance that admits the job has it until then.
     is_taken: bool = False
     # Of the upload that was checked, and that alone the provider gets.
     image_generation: int | None = None
@@ -128,7 +128,7 @@ async def charge_and_start(
     """Charge the user and start the job, in one commit; nothing happens if the job was decided meanwhile.
 
     Returns:
-        The job's update time if this call admitted it to be answered in real time, and nobody else; else None.
+        The job's update time if this call, and no other, admitted it to be answered in real time; else None.
 
     Raises:
         JobRefused: insufficient_tokens, daily_limit, too_many_jobs or too_many_failures; or invalid_input for an id

@@ -1,7 +1,7 @@
 """A job that has ended is run again, on an operator's wish. Each function is one commit under preconditions.
 
 It is not finished any more, so its notification goes in the same commit. What its first end cost stays refunded: the
-second run is on the house, and a second failure finds in the ledger that everything came back already.
+retry is free. If it fails too, nothing is refunded, because the ledger already shows the refund.
 
 What the provider was paid for a job in real time stays with it: `costUsd` goes on from there, and until the job's next
 end it counts on the `budgetDay` of the last one. So it is in one day's sum, at any moment.

@@ -46,7 +46,7 @@ async def retry(runtime: Runtime, job_id: str) -> str:
         raise JobRefused("cannot_retry", f"Its batch {batch_id} is not closed yet; run it again then.")
     async for _ in attempts():
         if job is None or not _has_failed(job):
-            # It was run again, by a commit of ours whose answer was lost or by somebody else.
+            # It was run again, by a commit of ours whose answer was lost or by another process.
             break
         try:
             if job.job.lane:

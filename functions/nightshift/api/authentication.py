@@ -3,7 +3,7 @@
 A token is looked at in the order of what that costs. Its signature, times, audience and issuer need only Google's
 public keys, which are fetched once every few hours. Its claims need nothing. Whether an admin's token was revoked, or
 the admin disabled, is one call to Firebase Auth for each request, so only an admin can cause it: a flood of forged
-tokens, or of other users' true ones, costs nobody's quota.
+tokens, or of other users' true ones, costs no quota.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ def _refuse_revoked(runtime: Runtime, token: str) -> None:
     except (auth.InvalidIdTokenError, auth.UserDisabledError, auth.UserNotFoundError) as error:
         raise _refusal(error) from error
     except (FirebaseError, GoogleAuthError, ValueError) as error:
-        # No network, no permission, no credential, or an answer that is none. The token itself was found valid before.
+        # No network, no permission, no credential, or an unreadable answer. The token itself was found valid before.
         raise _unavailable(error) from error
 
 

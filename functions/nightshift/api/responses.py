@@ -3,7 +3,7 @@
 An error is `{"error": {"code", "message"}}`. What a library says of its trouble goes to the log, never to the caller.
 
 CORS opens the one origin that is configured, compared as a whole, and nothing else: never `*`, never `null`, and
-never with cookies, which nobody here reads.
+never with cookies, which no function here reads.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,8 +1,8 @@
 """`POST openaiWebhook`: OpenAI says that a batch has ended, so that its users need not wait for the tick.
 
-This is the one public address that anyone may call, so it may do little: it verifies the event and calls a worker, who
-looks at the batch (`batches/ended.py`). It holds the signing secret, and may publish on the workers' topic. It has no
-API key, and reaches neither Firestore nor a bucket. An event that comes again is published again; the worker knows.
+This is the one address that is open to the public, so it may do little. It verifies the event and calls a worker,
+which looks at the batch (`batches/ended.py`). It holds the signing secret, and may publish on the workers' topic. It
+has no API key, and reaches neither Firestore nor a bucket. A repeated event is published again; the worker knows.
 
 What is believed is the signature over the body's very bytes, which the SDK compares in constant time. So nothing hangs
 on the content type that the sender gives them, and none is asked for.

@@ -20,7 +20,7 @@ from nightshift.values.outcome import Stop
 
 
 async def advance(runtime: Runtime, batch_id: str, listing: ProviderListing) -> None:
-    """Bring a batch as far as it goes now; one that is closed, or is none, is left as it is. Raises as below."""
+    """Bring a batch as far as it goes now; one that is closed, or does not exist, is left alone. Raises as below."""
     found = await batches.find(runtime, batch_id)
     if found:
         await advance_found(runtime, found, listing)
@@ -30,14 +30,14 @@ async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing
     """Bring an open batch, as it was read, as far as it goes now.
 
     Raises:
-        LeaseHeld: somebody else is at it, or has moved it since.
+        LeaseHeld: another process holds its lease, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
     await _advance_held(runtime, transitions.take(runtime, found), listing)
 
 
 async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
-    """Record the wish that a batch stops, and bring it as far as it goes now; then it is anybody's to carry out.
+    """Record the wish that a batch stops, and bring it as far as it goes now; later steps carry the rest out.
 
     What the provider has answered by then is answered. Everything else is cancelled, or sent again, as is wished.
 
@@ -46,7 +46,7 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
         is wished, since its jobs are being settled.
 
     Raises:
-        LeaseHeld: somebody else is at it, and nothing is wished yet.
+        LeaseHeld: another process holds its lease, and nothing is wished yet.
         TryLater: the wish is on record, and a step met a passing trouble.
     """
     found = await batches.find(runtime, batch_id)
@@ -84,7 +84,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, co
             try:
                 assembled = await assemble.assemble(runtime, held_lane)
             except LeaseHeld:
-                # Somebody was faster; the jobs that we came for are theirs, or the next leader's.
+                # Another process has the lane; it takes the jobs that we came for, or the next leader does.
                 break
             except BudgetSpent:
                 lanes.leave_to_the_tick(runtime, lane)

@@ -4,9 +4,9 @@ Each page of jobs is claimed in one commit with the batch's own document, the fi
 creation and the lane's lease: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines
 are streamed on to the input file.
 
-A crash leaves a batch `assembling`, with its claimed jobs and perhaps an input file. Whoever takes its lease next
-writes the file anew from the jobs that it holds (`reassemble`), and claims no more. A job that another batch
-took meanwhile makes the claim `Undecided`: then the page is read again. That the file is whole is recorded with the
+A crash leaves a batch `assembling`, with its claimed jobs and perhaps an input file. The next lease
+holder writes the file anew from the batch's jobs (`reassemble`), and claims no more. A job that another batch took
+meanwhile makes the claim `Undecided`: then the page is read again. That the file is whole is recorded with the
 batch's next step, or with its release.
 """
 
@@ -61,7 +61,7 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
     """Gather the lane's next jobs into one new batch, and seal it; None when no job is queued, or none may be sent now.
 
     Raises:
-        LeaseHeld: somebody else is at the lane.
+        LeaseHeld: another process holds the lane's lease.
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
     lane = held_lane.lane
@@ -107,7 +107,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
             yield _joined(page.lines)
 
     await artifacts.write(runtime, batch.batch_id, "input", pages())
-    # Those that ended meanwhile, since they can never be sent or somebody cancelled them, are its jobs, too.
+    # A job that ended meanwhile is its job, too: it can never be sent, or its user or an operator cancelled it.
     claimed = await batches.count_claimed(runtime, batch.batch_id)
     if written:
         await held.seal_again(claimed)
@@ -153,7 +153,7 @@ class _Assembly:
                 # Begun again without the users whose share is spent.
                 tries = attempts()
             except Undecided:
-                # A job was taken by another batch, or nobody knows: what is still queued is read again.
+                # Another batch took a job, or the answer was lost: what is still queued is read again.
                 self.is_doubtful = self.held is not None
                 self._shares.forget()
 

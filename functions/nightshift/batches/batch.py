@@ -13,8 +13,9 @@
 The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
 A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
 
-An operator's wish to stop a batch is recorded on it first, and then carried out by whoever advances it: one that the
-provider never had is settled as it is, one that it has is cancelled there, and what was answered by then is answered.
+An operator's wish to stop a batch is recorded on it first. The process that advances the batch next carries it out. A
+batch that the provider never had is settled as it is. One that the provider has is cancelled there; what it answered
+by then is answered.
 """
 
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Batch:
     output_missing_since: datetime | None
     # When we learned of the provider's outcome.
     ended_at: datetime | None
-    # None while nobody wishes it to stop.
+    # None while no operator wishes it to stop.
     stop: Stop | None
 
     @property

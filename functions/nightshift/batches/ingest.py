@@ -2,19 +2,19 @@
 
 The output file comes first, so where both files name a job its answer wins. A small file is settled in place. A
 large one is cut into shards, and workers are called to settle them side by side (`shard.py`). The call is a hint
-only: who comes by later and finds a shard that nobody is at settles it, so a lost message, or a worker that
-died, delays and loses nothing.
+only. The next worker or tick that finds an unsettled shard without a live lease settles it. So a lost message, or a
+worker that died, delays the batch and loses nothing.
 
 | the process dies | what is left | who goes on |
 |---|---|---|
 | while copying | perhaps a copy | copies again |
 | while settling a small file | some lines settled | reads them all again, and passes over what is settled |
-| before the workers are called | shards that nobody is at | settles them |
+| before the workers are called | shards without a lease | settles them |
 | while at a shard | some of its lines settled | its message's next delivery, or the tick, after its lease |
 | after the last shard | settled shards | sums them up |
 
-Once no job of the batch waits for an answer any more, a file that is gone is not missed: whoever died after the last
-line may have deleted it.
+Once no job of the batch waits for an answer any more, a file that is gone is not missed: a process that died after
+the last line may have deleted it.
 """
 
 from collections.abc import AsyncIterator
@@ -106,7 +106,7 @@ async def _cut(runtime: Runtime, held: HeldBatch, file: ResultFile, byte_ranges:
 
 
 async def _settle_shards(runtime: Runtime, batch: Batch, of_file: list[Shard]) -> bool:
-    """Settle the shards that nobody is at. Returns whether all are settled now."""
+    """Settle the shards that have no live lease. Returns whether all are settled now."""
     are_settled = True
     for shard in of_file:
         if not shard.is_settled:

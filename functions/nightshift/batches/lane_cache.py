@@ -49,5 +49,5 @@ class LaneCache:
             self._closed_until[lane] = until
 
     def close_while_held(self, lane: Lane) -> None:
-        """Remember for a moment that somebody holds the lane."""
+        """Remember for a moment that another process holds the lane."""
         self.close(lane, self._runtime.now() + min(_LEASE_REMEMBERED, self._window))

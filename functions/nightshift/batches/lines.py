@@ -1,4 +1,4 @@
-"""The lines of a byte_range of a batch's result file: each settles its job, whoever reads it, and however often.
+"""The lines of a byte_range of a batch's result file: each settles its job once, however often it is read.
 
 Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by
 now, finds it no longer `processing` in this batch and is passed over.
@@ -87,7 +87,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
                 late.append(line_after_end)
         else:
             judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
-    # What somebody cancelled meanwhile is not what it was judged to be; the database counts such a batch.
+    # A job that was cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
     await settlements.count_late(runtime, late)
     spared = [again for again in settled if isinstance(again, Requeued) and again.trouble]

@@ -12,7 +12,7 @@ class ProviderListing:
     """Some batches of the provider's."""
 
     remotes: dict[str, RemoteBatch] = field(default_factory=dict)
-    # When a listing was begun that showed all batches of ours; None = others may be there, which nobody looked for.
+    # When a listing began that showed all batches of ours; None = it was not complete, so others may be there.
     listed_at: datetime | None = None
 
     @classmethod

@@ -1,7 +1,7 @@
 """Calls for workers: messages on the topic `nightshift-ingest`.
 
-A message is a hint to come and help, never the truth: what there is to do stands in Firestore, and whoever comes by
-does it. So a message may be lost, late or repeated.
+A message is a hint to come and help, never the truth. What there is to do stands in Firestore; a worker or the tick
+finds it there and does it. So a message may be lost, late or repeated.
 """
 
 import base64

@@ -2,8 +2,8 @@
 
 Provider batches that carry our stamp must be on record under that stamp. One that is not, because its document
 is gone, or because a lost answer made two, is cancelled. One whose document is still `sealed` belongs to
-whoever submits it, who will look for it. Of two, the one that is not on record is of no use: what it leaves in files
-is deleted.
+the process that submits it, which will look for it. Of two, the one that is not on record is of no use: its files are
+deleted.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ _OUTPUT_PATIENCE: Final = timedelta(hours=1)
 # and given up if that does not end it either.
 _BATCH_PATIENCE: Final = 2
 _CANCEL_PATIENCE: Final = 3
-# One that somebody wishes to stop, and that the provider does not know, is given up earlier: a new batch may not be
-# known everywhere at once, but soon.
+# A batch that an operator wishes to stop, and that the provider does not know, is given up earlier. A new batch may not
+# be known everywhere at once, but soon.
 _STOP_PATIENCE: Final = timedelta(hours=1)
 
 
@@ -139,7 +139,7 @@ def _is_overdue(batch: Batch, now: datetime) -> bool:
 
 
 def _is_to_be_told_to_stop(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
-    """Whether somebody wishes a batch to stop, or it never ends by itself; as long as it does not show it, anew."""
+    """Whether an operator wishes it to stop, or it never ends by itself; true until the provider shows the stop."""
     is_meant_to = batch.stop is not None or _is_overdue(batch, now)
     return is_meant_to and remote.outcome is None and not remote.is_cancelling
 
@@ -147,7 +147,7 @@ def _is_to_be_told_to_stop(batch: Batch, remote: RemoteBatch, now: datetime) -> 
 def _is_ready(batch: Batch, remote: RemoteBatch, now: datetime) -> bool:
     """Whether the provider is done with a batch and its output is there: a file's id may come after the status.
 
-    The file is waited for from when we first missed it, since nobody may have looked when the batch ended.
+    The wait for the file begins when we first missed it, since no tick may have looked when the batch ended.
     """
     if remote.outcome is None:
         return False

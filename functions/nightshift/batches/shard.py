@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def settle_shard(runtime: Runtime, batch: Batch, shard_id: str) -> None:
-    """Settle a shard, unless it is settled already. Raises LeaseHeld if somebody else is at it."""
+    """Settle a shard, unless it is settled already. Raises LeaseHeld if another process holds its lease."""
     held = await shards.take(runtime, batch.batch_id, shard_id)
     if held is None:
         return

@@ -111,7 +111,7 @@ class HeldBatch:
         await self._write(changes, await self._trouble_over(), release=release)
 
     async def request_stop(self, stop: Stop) -> None:
-        """An operator wishes the batch to stop; whoever advances it carries that out."""
+        """An operator wishes the batch to stop; the next process that advances it carries that out."""
         await self._write({"stop": stop})
 
     # submitted

@@ -28,7 +28,7 @@ from nightshift.runtime import Runtime
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
-# A precondition failed: somebody else was faster, or our own lost answer was.
+# A precondition failed: another process wrote first, or our own commit landed and its answer was lost.
 _REFUSED: Final = (
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
@@ -36,7 +36,7 @@ _REFUSED: Final = (
 )
 # What Firestore says when a commit came that had landed before, which is the one thing that passes among invalid ones.
 _LANDED_BEFORE: Final = "invalid or closed"
-# Somebody else was at it, or nobody knows.
+# Another commit was in the way, or it is not known what became of ours.
 PASSING: Final = (
     exceptions.Aborted,
     exceptions.DeadlineExceeded,

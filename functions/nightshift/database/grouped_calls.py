@@ -3,8 +3,8 @@
 This is a database's group commit. The first to ask goes at once, so a quiet instance waits for nothing; under load the
 calls grow larger instead of more, and those of one instance never get in each other's way.
 
-A call runs in a task of its own. Who asked and is cancelled takes nobody down: what it asked for is done all the
-same, as if its answer had been lost. A crash ends all who wait, each with its own event to come again.
+A call runs in a task of its own. A cancelled caller does not disturb the others. What it asked for is done all the
+same, as if its answer had been lost. A crash ends all waiting callers; each has its own event, which comes again.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Group = Mapping[Asked, asyncio.Future[Reply]]
 
 
 class GroupedCalls(Generic[Asked, Reply]):
-    """What is asked of one place at once. Nothing is kept of a place at which nobody is."""
+    """Groups the calls to one place. A place without callers takes no memory."""
 
     def __init__(self, call: Callable[[Group[Asked, Reply]], Awaitable[None]], *, most: int) -> None:
         """Args: `call` answers each it is given, or raises for all it did not answer; `most` are given at once."""
@@ -45,7 +45,7 @@ class GroupedCalls(Generic[Asked, Reply]):
                 except Exception as trouble:  # noqa: BLE001 - raised where it was asked
                     _fail(gathered, trouble)
                 except BaseException as end:
-                    # This task is not taken up again: nobody may be left waiting for it.
+                    # This task is not taken up again: no caller may be left waiting for it.
                     _fail(gathered | waiting, end)
                     raise
         finally:

@@ -65,8 +65,8 @@ class LeaseHolder:
             The update time of all that the commit changed.
 
         Raises:
-            LeaseHeld: somebody else was faster to put a lease on record; nothing was written.
-            LeaseLost: somebody else holds it now; nothing was written.
+            LeaseHeld: another process put a lease on record first; nothing was written.
+            LeaseLost: another process holds the lease now; nothing was written.
             Undecided: a precondition that `also` brought failed; nothing was written.
         """
         async with self._one_write_at_a_time:
@@ -149,7 +149,7 @@ class LeaseHolder:
             commit.update(self.ref, changes, self._update_time)
 
     async def _read_own(self) -> "DocumentSnapshot[Any]":
-        """Read the document again after a doubt. Raises LeaseHeld or LeaseLost if it is somebody else's."""
+        """Read the document again after a doubt. Raises LeaseHeld or LeaseLost if another process took it."""
         snapshot = await self.ref.get(**READ)
         stored = _lease_of(snapshot)
         if stored and stored.owner == self._lease.owner:

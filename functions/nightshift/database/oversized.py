@@ -1,8 +1,8 @@
 """Documents that are too large to be read whole: what is large in them is left unread, and says so.
 
 Firestore takes a megabyte from a client, and 100,000 values in it keep Python busy for more than a second. In that time
-an instance answers nobody. So the size of a field is asked of the message before the field is turned into values. No
-document that was admitted has a field of this size, and any input that a job type allows is smaller.
+an instance answers no other call. So the size of a field is read from the message, before the field is turned into
+values. No admitted document has a field of this size. Any input that a job type allows is smaller.
 """
 
 from enum import Enum

@@ -36,7 +36,7 @@ def media_type(first_bytes: bytes) -> str:
         first_bytes: FIRST_BYTES of it, or all if it has fewer.
 
     Raises:
-        JobRefused: invalid_input for anything else; a phone's HEIC is told apart.
+        JobRefused: invalid_input for anything else; a phone's HEIC gets a message of its own.
     """
     return _MEDIA_TYPES[_format_of(first_bytes)]
 

@@ -31,7 +31,7 @@ from nightshift.runtime import Runtime
 log = structlog.get_logger()
 
 # The window is 24 h and begins when the batch is submitted, which may be later than the signing. A batch that takes
-# longer than 48 h is told to stop (poll.py). An address that ended too early costs no attempt: the next one is new.
+# longer than 48 h is cancelled (poll.py). An address that ended too early costs no attempt: the next one is new.
 ADDRESS_LIFETIME: Final = timedelta(hours=48)
 _DELETED_AT_ONCE: Final = 16
 
@@ -79,7 +79,7 @@ async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
     """Delete all that lies in a user's folder; yields each name once it is deleted. Raises TryLater."""
 
     def delete(blob: Any) -> None:
-        # Somebody else may have been faster.
+        # Another process may have deleted it first.
         with suppress(NotFound):
             blob.delete()
 

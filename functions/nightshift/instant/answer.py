@@ -2,17 +2,17 @@
 
 | the process dies | what is left | who goes on |
 |---|---|---|
-| before the provider is asked | a job in nobody's hands | its event's next delivery or a sweep, after its lease |
+| before the provider is asked | a job that no instance has | its event's next delivery or a sweep, after its lease |
 | after that, before the end is written | the same; the answer is lost | the same; it is paid twice, which is logged |
 | after the end is written | nothing | |
 | while the job waits in the function | the same as before it | the same |
 | after it was put off | a job that waits | a sweep, when its wait is over |
 
 Short waits are spent here, in the job's lease; for longer ones the job is put off by one write, and the instance is
-free. Who sleeps past the lease finds the job's update time moved as soon as somebody else has taken it: it neither asks
-nor writes any more. Where nobody has, it renews its lease before it asks.
+free. An instance may sleep past its lease. If another instance has taken the job, its update time has moved, and the
+first neither asks nor writes any more. Otherwise it renews its lease before it asks.
 
-What passes is tried until six hours are over. An answer that is none is asked for again as often as a batch would be
+What passes is tried until six hours are over. An invalid answer is asked for again as often as a batch would be
 sent again. What can't pass fails at once. Either way the user gets the tokens back, and pays for no second answer.
 """
 
@@ -46,7 +46,7 @@ from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
-# An answer takes seconds. Whoever waits longer had better ask again.
+# An answer takes seconds. After a longer wait it is better to ask again.
 _ANSWER_SECONDS: Final = 60.0
 # What of a lease an answer may take, and what is kept for writing it down.
 _ANSWER_SHARE: Final = 0.5
@@ -69,7 +69,7 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
     """Answer a job, fail it, or put it off; returns whether it has ended.
 
     Raises:
-        LeaseHeld: somebody else has taken it.
+        LeaseHeld: another instance has taken it.
         TryLater: the database did not answer; the job is taken up when its lease is over.
     """
     job, is_repeated = taken.job, taken.is_repeated

@@ -1,10 +1,10 @@
 """How many calls one instance may have under way at one model, learned from what becomes of them.
 
-A provider tells nobody how much it can take: it answers, or refuses (429), and some say in headers what they still
+A provider does not say how much it can take. It answers, or refuses (429), and some say in headers what they still
 allow. From that, three rules, each of which may hold a call back:
 
 - **A limit** of calls in flight. It begins modestly and doubles each round (a limit's worth of answers), as long as
-  somebody had to wait for it. A refusal halves it, once a round: the calls that were under way when it was halved were
+  a call had to wait for it. A refusal halves it, once a round: the calls that were under way when it was halved were
   sent under the old limit, so neither their refusals shrink it further nor their answers let it grow. It then doubles
   up to just below where it was refused, creeps past that point, and speeds up again beyond: what was refused a while
   ago may be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out)
@@ -25,7 +25,7 @@ other, and the more they are, the less is left. Where all is renewed at once, or
 report whose reset has passed in the meantime says nothing. Less than is counted down here is believed at once, more
 only once a round.
 
-The state knows no clock and wakes nobody. Times are seconds of any steady clock.
+The state knows no clock and wakes no task. Times are seconds of any steady clock.
 """
 
 import math
@@ -78,7 +78,7 @@ class Report:
     retry_after_seconds: float | None = None
     requests: Allowance | None = None
     tokens: Allowance | None = None
-    # What the call took of `tokens`; 0 if nobody knows.
+    # What the call took of `tokens`; 0 if it is not known.
     tokens_used: int = 0
 
 
@@ -199,7 +199,7 @@ class Concurrency:
         # Calls up to this one were under way, or over, when the limit was halved.
         self._halved_by = 0
         self._answered_since_halved = False
-        # When somebody last had to wait for the limit.
+        # When a call last had to wait for the limit.
         self._short_at = -math.inf
         self._closed_until = -math.inf
         # Whether it was ever held back; until then a call waits for nothing but the limit.

@@ -1,6 +1,6 @@
 """How many answers an instance asks the provider for at once, of one model, and how fast one after the other.
 
-Every call for an answer in real time goes through the pace of its lane, which is told what came of it:
+Every call for an answer in real time goes through the pace of its lane, which learns what came of it:
 
     async with pace_of(runtime, lane).slot() as slot:
         try:
@@ -13,7 +13,7 @@ Every call for an answer in real time goes through the pace of its lane, which i
             raise
         slot.answered(answer.limits, tokens)
 
-From a call that it is told nothing of, it learns nothing. What is learned, and when the next call may start, is
+From a call that does not report, it learns nothing. What is learned, and when the next call may start, is
 decided in `instant/concurrency.py`; here are the waiting and its one timer. Callers are let in in the
 order of asking. A cancelled one leaves the queue, and a turn that came too late for it goes to the next. Behind a gate
 that stays closed for long no caller waits: each gets `GateClosed`.
@@ -99,7 +99,7 @@ class Pace:
         turn: asyncio.Future[Call] = loop.create_future()
         self._waiting[turn] = None
         if len(self._waiting) == 1:
-            # Nobody else has set the alarm.
+            # No other call has set the alarm.
             self._let_in(loop)
         try:
             return await turn

@@ -4,8 +4,8 @@ Such a job is `processing` and in no batch. Its field `nextAttemptAt` is both it
 
 | `waitsFor` | until `nextAttemptAt` | from then on |
 |---|---|---|
-| missing | an instance has it, and asks the provider | the instance is taken for dead, and whoever comes takes it |
-| present | it waits, and nobody has it | it is due, and whoever comes takes it |
+| missing | an instance has it, and asks the provider | it counts as dead; the next sweep or delivery takes it |
+| present | it waits, and no instance has it | it is due; the next sweep or delivery takes it |
 
 It is taken by a write under its update time that pushes `nextAttemptAt` on. So of many that come one has it, and one
 that slept past its lease finds the update time moved, and changes nothing.
@@ -34,10 +34,10 @@ _JITTER: Final = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A job in the hands of who is to answer it now."""
+    """A job that this instance has taken, and is to answer now."""
 
     job: Job
-    # It was in somebody else's hands, who left no word of what became of it: the provider may have answered already.
+    # Another instance had it and died without a record: the provider may have answered already.
     is_repeated: bool = False
 
 
@@ -68,5 +68,5 @@ def is_under_way(job: Job, now: datetime) -> bool:
 
 
 def is_due(job: Job, now: datetime) -> bool:
-    """Whether the job is anybody's who comes."""
+    """Whether any instance may take the job now."""
     return job.is_realtime and job.next_attempt_at is not None and job.next_attempt_at <= now

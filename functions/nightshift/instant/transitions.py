@@ -1,8 +1,8 @@
 """Jobs that are answered in real time: into one instance's hands, and out of them again to wait.
 
-Each of these is one write of one job, under its update time, and writes a `nextAttemptAt` that nobody else writes: the
-time in microseconds at which this was asked for, and some seconds. So after a lost answer the job itself says whether
-it was this write that landed. See `instant/realtime.py` for what the fields mean.
+Each of these is one write of one job, under its update time, and writes a `nextAttemptAt` that no other process writes:
+the time in microseconds at which this was asked for, and some seconds. So after a lost answer the job itself says
+whether it was this write that landed. See `instant/realtime.py` for what the fields mean.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,7 @@ def lease_end(runtime: Runtime) -> datetime:
 
 
 async def due(runtime: Runtime) -> AsyncIterator[Job]:
-    """The jobs that anybody may take now: their wait is over, or whoever had them is dead; the longest due first."""
+    """The jobs that any instance may take: their wait is over, or their instance died; the longest due first."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("nextAttemptAt", "<=", runtime.now()))
     async for job in _paged(query.order_by("nextAttemptAt")):
         if job.is_realtime:
@@ -66,7 +66,7 @@ async def _paged(query: Any) -> AsyncIterator[Job]:
 
 
 async def take_up(runtime: Runtime, job: Job) -> Taken | None:
-    """Take a due job; None if somebody was faster."""
+    """Take a due job; None if another instance took it first."""
     taken = await _move(runtime, job, lease_end(runtime), {"attempts": job.attempts + 1, "waitsFor": DELETE_FIELD})
     if taken is None:
         return None
@@ -96,12 +96,12 @@ async def take_out(runtime: Runtime, job: Job) -> Taken | None:
 
 
 async def renew(runtime: Runtime, job: Job) -> Job | None:
-    """Keep a job for the length of another lease; None if somebody else has taken it."""
+    """Keep a job for the length of another lease; None if another instance has taken it."""
     return await _move(runtime, job, lease_end(runtime), {})
 
 
 async def put_off(runtime: Runtime, job: Job, until: datetime, waits_for: WaitsFor) -> None:
-    """Let a job wait; nothing happens if somebody else has taken it."""
+    """Let a job wait; nothing happens if another instance has taken it."""
     changes: dict[str, Any] = {"waitsFor": waits_for, "attempts": job.attempts}
     if job.invalid_answers:
         changes["invalidAnswers"] = job.invalid_answers

@@ -1,4 +1,4 @@
-"""What a result line is worth: a validated answer to its job, or the reason why there is none."""
+"""What a result line is worth: a validated answer to its job, or the reason why it has no answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _TOLD: Final[Mapping[Trouble, tuple[str, str]]] = {
 
 
 def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
-    """Judge one line: a validated answer, or why there is none."""
+    """Judge one line: a validated answer, or why it has no answer."""
     if line.trouble:
         return no_answer(line.trouble, line.usage)
     if line.stop == "refusal":
@@ -66,13 +66,13 @@ def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
 
 
 def no_answer(trouble: Trouble, usage: Usage = NOTHING_USED) -> NoAnswer:
-    """What a person is told of a trouble that one request met."""
+    """What a user reads of a trouble that one request met."""
     error_code, message = _TOLD.get(trouble, _UNREACHED)
     return NoAnswer(error_code=error_code, message=message, trouble=trouble, usage=usage)
 
 
 def not_run(trouble: Trouble) -> NoAnswer:
-    """What a person is told of a trouble that a whole batch met, before any of its requests was answered."""
+    """What a user reads of a trouble that a whole batch met, before any of its requests was answered."""
     error_code, message = _NOT_RUN
     return NoAnswer(error_code=error_code, message=message, trouble=trouble)
 

@@ -37,7 +37,7 @@ async def cancel(runtime: Runtime, job_id: str) -> str | None:
 
 
 async def cancel_all(runtime: Runtime, jobs: Sequence[JobDocument]) -> None:
-    """Cancel those of these jobs that nobody moves meanwhile. Raises TryLater."""
+    """Cancel those of these jobs that no other process moves meanwhile. Raises TryLater."""
     at_once = asyncio.Semaphore(_UNPAID_AT_ONCE)
 
     async def cancel_unpaid(job: JobDocument) -> None:

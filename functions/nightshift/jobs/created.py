@@ -39,7 +39,7 @@ _MOST_IN_A_LIST: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class JobDocument:
-    """A job document as it was read, whoever wrote it: nothing in `fields` is validated."""
+    """A job document as it was read. A hostile client may have written it: nothing in `fields` is validated."""
 
     job_id: str
     fields: Mapping[str, Any]

@@ -44,7 +44,7 @@ def jobs_where(runtime: Runtime, **fields: str) -> Any:
 
 
 def job_of(snapshot: "DocumentSnapshot[Any]") -> Job:
-    """The admitted job of a document. Whatever somebody made of it since, it can be read, and then refused."""
+    """The admitted job of a document. A document that was damaged since can still be read, and then refused."""
     return job_from(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time)
 
 

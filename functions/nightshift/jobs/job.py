@@ -62,11 +62,11 @@ class Job:
     submitted_at: datetime | None = None
     # The deadline of a job of the batch lane.
     batch_until: datetime | None = None
-    # Only while it is answered in real time: until then it is somebody's, or waits (see instant/realtime.py).
+    # Only of a job in real time: until then an instance has it, or it waits (see instant/realtime.py).
     next_attempt_at: datetime | None = None
     # Which generation of its image was checked; None = it has none, or names an https address.
     image_generation: int | None = None
-    # Why it waits; None = somebody is at it, or was.
+    # Why it waits; None = an instance is answering it, or was when it died.
     waits_for: str | None = None
     # How many of the provider's answers were none.
     invalid_answers: int = 0

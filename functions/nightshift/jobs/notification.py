@@ -1,4 +1,4 @@
-"""What the person is told of a finished job."""
+"""What the app shows to a user about an ended job."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -9,7 +9,7 @@ from nightshift.values.text import JOINERS, cleaned
 _MOST_CHARACTERS: Final = 300
 
 Kind = Literal["job_completed", "job_failed", "job_cancelled"]
-# How a job ended → what its user is told.
+# How a job ended → what its user reads.
 KINDS: Final[Mapping[str, Kind]] = {
     "completed": "job_completed",
     "failed": "job_failed",

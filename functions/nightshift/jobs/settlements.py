@@ -4,8 +4,8 @@ Successes and retries of many jobs share a commit. Failures share one per user: 
 a busy wallet must not hold other people's answers up.
 
 After an undecided commit the jobs are read again. Those that moved on were settled, by a commit whose answer
-was lost or by somebody else. The rest is settled anew, in two halves if nothing moved, so that one bad document
-cannot hold the others up. A job's document that has no room for its end keeps its essentials only.
+was lost or by another process. The rest is settled anew. If nothing moved, it is settled in two halves, so that one
+bad document cannot hold the others up. A job's document that has no room for its end keeps its essentials only.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,8 +71,8 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
     """Settle jobs, each at most once however often this is called.
 
     Returns:
-        Those that this call is known to have settled. The others were settled or cancelled by somebody else, or by a
-        commit of ours whose answer was lost.
+        Those that this call is known to have settled. Another process settled or cancelled the others, or a commit of
+        ours did whose answer was lost.
     """
 
     async def write_shared(writes: Commit, shared: Sequence[Completed | Requeued], known: _Known) -> None:
@@ -89,7 +89,7 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
         *(_commit_all(runtime, chunk, write_shared) for chunk in unfailed),
         *(_settle_failures(runtime, failures) for failures in of_users),
     ]
-    # One that cannot be committed does not keep the others from it; what went wrong is told in the end.
+    # One that cannot be committed does not keep the others from it; what went wrong is raised in the end.
     troubles = []
     settled: list[Settlement] = []
     for settling in commits:

@@ -51,7 +51,7 @@ class ProviderTrouble(TryLater):
 
     # What kind of trouble it is.
     trouble = Trouble.PROVIDER
-    # Whether the call may still take effect: nobody knows where it is.
+    # Whether the call may still take effect, since its answer is missing.
     may_still_act = True
     # When it wants to be asked again, if it said so.
     retry_after_seconds: float | None = None

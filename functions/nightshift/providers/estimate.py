@@ -63,7 +63,7 @@ _IMAGE_TOKENS: Final = (
     # https://docs.x.ai/docs/guides/image-understanding: 256 a tile, at most six and one more.
     ("grok", 1_792),
 )
-# A model that is not known, or is somebody's own: not too few, since a lane that is overfilled is refused.
+# An unknown model, or one of a private server: not too few, since the provider refuses an overfilled lane.
 _IMAGE_TOKENS_ELSE: Final = 2_500
 # The words in which a provider puts an answer's schema.
 _FRAME_TOKENS: Final = 20

@@ -25,7 +25,7 @@ _OF_NO_JOB: Final = b"{}\n"
 
 @dataclass(frozen=True, kw_only=True)
 class ResultLine:
-    """A line that names one of our jobs: the model's text, or why there is none."""
+    """A line that names one of our jobs: the model's text, or why it has no text."""
 
     job_id: str
     text: str | None = None

@@ -1,1 +1,1 @@
-"""What is told about jobs, batches and their cost."""
+"""Reports about jobs, batches and their cost."""

@@ -24,7 +24,7 @@ class LaneState:
     # The provider's queue was full.
     backs_off_until: datetime | None
     last_submitted_at: datetime | None
-    # Somebody is submitting it, or died while doing so.
+    # Until when a lease on it lasts: its holder is submitting it, or died while doing so.
     held_until: datetime | None
 
 

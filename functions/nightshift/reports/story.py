@@ -1,4 +1,4 @@
-"""All that the database holds of one job, for whoever wants to know what became of it."""
+"""All that the database holds of one job, for an operator who asks what became of it."""
 
 import asyncio
 from collections.abc import Mapping

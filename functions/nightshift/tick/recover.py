@@ -1,7 +1,7 @@
-"""Recover: jobs that are `processing` in a batch that is none any more, or in none and given up by nobody.
+"""Recover: jobs that are `processing` in a batch that does not exist any more, or in no batch without a reason.
 
 Nothing of ours leaves such a job: a batch is closed after its last job. But a batch's document can be deleted or
-changed by hand, and then no step of the journey would ever come by. After days in which every batch would have been
+changed by hand, and then no step would ever take the job up. After days in which every batch would have been
 closed, the job is sent again, or fails and is refunded when its attempts are spent.
 """
 
@@ -36,7 +36,7 @@ async def recover(runtime: Runtime) -> None:
 
 
 async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
-    """Queue a job whose batch is none any more, or fail and refund it; one that was asked for in real time fails."""
+    """Queue a job whose batch is gone, or fail and refund it; one that was asked for in real time fails."""
     if job.is_realtime:
         settlement: Settlement = failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
     else:
@@ -48,6 +48,6 @@ async def _is_in_open_batch(runtime: Runtime, job: Job) -> bool:
     try:
         batch = await batches.read(runtime, job.batch_id) if job.batch_id else None
     except TryLater:
-        # A document that nobody can read is one that nobody advances.
+        # No step can advance a document that cannot be read.
         return False
     return batch is not None and batch.is_open

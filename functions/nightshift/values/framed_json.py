@@ -31,7 +31,7 @@ def framed_object(content: str) -> str | None:
         try:
             another, end = _DECODER.raw_decode(content, start)
         except (ValueError, RecursionError):
-            # Before the answer it may be the answer itself, broken, and what stands in it is none.
+            # Before the answer it may be the answer itself, broken, and what stands in it is no answer.
             if found is None:
                 return None
             start += 1

@@ -9,7 +9,7 @@ _MOST_COUNTED: Final = 2**53
 
 
 def count_of(counted: Any) -> int:
-    """A count as somebody else states it; 0 for what can be none."""
+    """A count as a provider or a document states it; 0 for a value that cannot be a count."""
     is_count = isinstance(counted, int) and not isinstance(counted, bool) and 0 <= counted < _MOST_COUNTED
     return counted if is_count else 0
 

@@ -1,6 +1,6 @@
 """JPEG, and what phones make of it: ITU-T T.81, and CIPA DC-007 for several pictures in one file (MPO).
 
-OpenAI takes "jpeg", and refuses an MPO as an unsupported format. Two kinds of file look like one and are none: an
+OpenAI takes "jpeg", and refuses an MPO as an unsupported format. Two kinds of file only look like one: an
 index of one picture, and Ultra HDR (https://developer.android.com/media/platform/hdr-image-format), where the second
 picture only brightens the first and every reader is meant to show the first. Pillow draws the same line.
 

@@ -11,7 +11,7 @@ import httpx2
 
 from nightshift.providers.base import ProviderTrouble, RateLimits
 
-# `1s`, `6m0s`, `20ms`: how a reset is told.
+# `1s`, `6m0s`, `20ms`: the forms of a reset.
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _SECONDS_OF: Final = (3600.0, 60.0, 1.0, 0.001)
 

@@ -43,7 +43,7 @@ def read_line(line: bytes) -> ResultLine | None:
 
 
 def read_completion(job_id: str, body: Any) -> ResultLine:
-    """A chat completion, in a line or in real time; a body that is none is the provider's trouble."""
+    """A chat completion, in a line or in real time; any other body is the provider's trouble."""
     choices = _object(body).get("choices")
     if not isinstance(choices, list):
         return ResultLine(job_id=job_id, trouble=Trouble.PROVIDER, code="no_completion", usage=_usage(body))
