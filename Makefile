@@ -42,12 +42,14 @@ up: setup ## keep the local stack running, and print how an app connects (LAN=1:
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
 
-deploy: $(BIN)/.ready $(CLI)/node_modules/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
-	@test -n "$(PROJECT)" || { echo "Say which project: make deploy PROJECT=my-project"; exit 1; }
+# Asked first: without an answer nothing is installed.
+project-of-%:
+	@test -n "$(PROJECT)" || { echo "Say which project: make $* PROJECT=my-project"; exit 1; }
+
+deploy: project-of-deploy $(BIN)/.ready $(CLI)/node_modules/.ready ## bring a Google Cloud project to what this checkout declares (PROJECT=...; REGION=asia-south1 EMAIL=...; PLAN=1: change nothing)
 	@$(BIN)/python -m deploy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(EMAIL),--email "$(EMAIL)") $(if $(PLAN),--plan)
 
-destroy: $(BIN)/.ready $(CLI)/node_modules/.ready ## take away what make deploy made (PROJECT=...; REGION=...; ALSO=database,bucket: these too, for ever)
-	@test -n "$(PROJECT)" || { echo "Say which project: make destroy PROJECT=my-project"; exit 1; }
+destroy: project-of-destroy $(BIN)/.ready $(CLI)/node_modules/.ready ## take away what make deploy made (PROJECT=...; REGION=...; ALSO=database,bucket: these too, for ever)
 	@$(BIN)/python -m deploy.destroy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(ALSO),--also "$(ALSO)")
 
 test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, side by side, against the real emulators

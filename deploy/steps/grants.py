@@ -12,8 +12,8 @@
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
-| the statistics' | read Firestore | counts jobs |
-| | read Firebase Auth's users | asks whether an admin's token was revoked |
+| the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
+| | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
 | the events' | receive events | Eventarc delivers by it |
 | the builder's | write logs and images, read its sources' bucket | Cloud Build works by it |
 
@@ -28,6 +28,7 @@ from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS,
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
+from deploy.steps.roles import STATS_ROLE
 from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
@@ -72,8 +73,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
                 *to("roles/datastore.user", *_ASK),
-                *to("roles/datastore.viewer", STATS),
-                *to("roles/firebaseauth.viewer", STATS),
+                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS),
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),

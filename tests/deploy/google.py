@@ -52,6 +52,7 @@ class Google:
             # Constraint → the effective policy.
             "organisation": {},
             "accounts": [],
+            "roles": {},
             "agents": [],
             "databases": [],
             "backups": [],
@@ -166,6 +167,9 @@ class Google:
                 raise Refused(SHARING.seen)
             if who not in {*self.state["accounts"], *self.state["agents"], "allUsers"}:
                 raise Refused(f"Service account {who} does not exist.")
+            ours = flags["role"].removeprefix(f"projects/{PROJECT}/roles/")
+            if ours != flags["role"] and words[verb].startswith("add") and ours not in self.state["roles"]:
+                raise Refused(f"Role {ours} does not exist.")
             where = flags.get("condition", "None").partition("expression=")[2]
             grant = [flags["role"], flags["member"], *([where] if where else [])]
             added = [grant] if words[verb].startswith("add") else []
@@ -202,6 +206,27 @@ class Google:
     def _services_identity_create(self, _: str, flags: dict[str, str], __: str) -> None:
         agent = f"service-{_NUMBER}@gcp-sa-{flags['service'].partition('.')[0]}.iam.gserviceaccount.com"
         self.state["agents"] = sorted({*self.state["agents"], agent})
+
+    def _iam_roles_list(self, *_: Any) -> Any:
+        return [
+            {one: role[one] for one in role if one != "includedPermissions"} for role in self.state["roles"].values()
+        ]
+
+    def _iam_roles_describe(self, name: str, *_: Any) -> Any:
+        return self._there("roles", name)
+
+    def _iam_roles_create(self, name: str, flags: dict[str, str], _: str) -> None:
+        self._new("roles", name, {"name": f"projects/{PROJECT}/roles/{name}"})
+        self._iam_roles_update(name, flags, "")
+
+    def _iam_roles_undelete(self, name: str, *_: Any) -> None:
+        del self._there("roles", name)["deleted"]
+
+    def _iam_roles_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        role = self._there("roles", name)
+        if role.get("deleted"):
+            raise Refused("FAILED_PRECONDITION: the role is deleted")
+        role.update(title=flags["title"], includedPermissions=flags["permissions"].split(","))
 
     def _iam_service_accounts_list(self, *_: Any) -> Any:
         return [{"email": account} for account in self.state["accounts"]]
@@ -570,7 +595,7 @@ def _secrets_of(flag: str) -> list[dict[str, str]]:
 
 
 def _verb(words: list[str]) -> list[str]:
-    verbs = {"create", "update", "deploy", "enable", "add", "delete", "cp", "rm"} | _LOOKS
+    verbs = {"create", "update", "deploy", "enable", "add", "delete", "undelete", "cp", "rm"} | _LOOKS
     end = next(number for number, word in enumerate(words) if word in verbs)
     return words[: end + 1]
 

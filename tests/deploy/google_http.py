@@ -147,6 +147,7 @@ class GoogleApis:
             return {**policy, "etag": "BwX="}
         given = asked.body["policy"] if verb == "set" else asked.body
         for binding in given.get("bindings", []):
+            self._check_role(binding["role"])
             for member in binding["members"]:
                 self._check_member(member)
         bindings = sorted(given.get("bindings", []), key=lambda one: json.dumps(one, sort_keys=True))
@@ -157,6 +158,11 @@ class GoogleApis:
         path = re.sub(r"/(storage/)?v\d\w*/", "/", name)
         path = path.replace(f"run/projects/P/locations/{REGION}", f"run/namespaces/{PROJECT}")
         return path if path in self.state else None
+
+    def _check_role(self, role: str) -> None:
+        of, _, name = role.rpartition("/roles/")
+        if of and self.state.get(f"iam/projects/P/roles/{name}", {"deleted": True}).get("deleted"):
+            raise Refusal(400, "INVALID_ARGUMENT", f"Role {role} does not exist in the resource's hierarchy.")
 
     def _check_member(self, member: str) -> None:
         kind, _, address = member.partition(":")
@@ -249,6 +255,46 @@ def _new_account(google: GoogleApis, asked: Asked, _: Any) -> Any:
         **asked.body["serviceAccount"],
     }
     return google.create(f"iam/projects/P/serviceAccounts/{address}", account)
+
+
+# The project's own roles: https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles
+
+
+@_answers("iam", "GET", "v1/PROJECT/roles")
+def _roles(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    """In the basic view, which leaves out the permissions."""
+    shows_deleted = asked.query.get("showDeleted", "").lower() == "true"
+    roles = [role for role in google.listed("iam/projects/P/roles") if shows_deleted or not role.get("deleted")]
+    return {"roles": [{name: role[name] for name in role if name != "includedPermissions"} for role in roles]}
+
+
+@_answers("iam", "GET", "v1/PROJECT/roles/(?P<name>[^/:]+)")
+def _role(google: GoogleApis, _: Asked, found: Any) -> Any:
+    return google.there(f"iam/projects/P/roles/{found['name']}")
+
+
+@_answers("iam", "POST", "v1/PROJECT/roles")
+def _new_role(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    name = asked.body["roleId"]
+    role = {**asked.body["role"], "name": f"projects/{PROJECT}/roles/{name}", "etag": "BwX="}
+    return google.create(f"iam/projects/P/roles/{name}", role)
+
+
+@_answers("iam", "PATCH", "v1/PROJECT/roles/(?P<name>[^/:]+)")
+def _change_role(google: GoogleApis, asked: Asked, found: Any) -> Any:
+    role = google.there(f"iam/projects/P/roles/{found['name']}")
+    if role.get("deleted"):
+        raise Refusal(400, "FAILED_PRECONDITION", f"The role {role['name']} is deleted.")
+    role.update({name: asked.body[name] for name in asked.query["updateMask"].split(",")})
+    return role
+
+
+@_answers("iam", "POST", "v1/PROJECT/roles/(?P<name>[^/:]+):undelete")
+def _undelete_role(google: GoogleApis, _: Asked, found: Any) -> Any:
+    role = google.there(f"iam/projects/P/roles/{found['name']}")
+    if not role.pop("deleted", False):
+        raise Refusal(400, "FAILED_PRECONDITION", f"The role {role['name']} is not deleted.")
+    return role
 
 
 # Firestore.

@@ -306,6 +306,25 @@ async def test_the_webhooks_account_may_publish_and_read_its_secret_and_nothing_
     }
 
 
+async def test_the_statistics_may_count_and_look_at_a_user_and_nothing_else(site: Site) -> None:
+    """By a role of our own, which comes back after it was deleted or widened by hand; an older version's go."""
+    await site.deploy()
+    stats = f"serviceAccount:nightshift-stats@{PROJECT}.iam.gserviceaccount.com"
+    policy = site.state["policies"][f"projects {PROJECT}"]
+    policy += [["roles/datastore.viewer", stats], ["roles/firebaseauth.viewer", stats]]
+    role = site.state["roles"]["nightshiftStats"]
+    role["includedPermissions"].append("datastore.entities.delete")
+    await site.deploy()
+    role["deleted"] = True
+    await site.deploy()
+    await site.deploy(plan_only=True)
+    assert site.actions() <= {"same", "check"}
+    held = {(kind, one[0]) for kind, grants in site.state["policies"].items() for one in grants if one[1] == stats}
+    assert held == {(f"projects {PROJECT}", f"projects/{PROJECT}/roles/nightshiftStats")}
+    counts_and_looks = ["datastore.entities.get", "datastore.entities.list", "firebaseauth.users.get"]
+    assert site.state["roles"]["nightshiftStats"]["includedPermissions"] == counts_and_looks
+
+
 async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Site) -> None:
     """Not to the project's default one."""
     bucket = f"{PROJECT}-photos"

@@ -135,10 +135,12 @@ def test_a_setting_in_the_callers_environment_is_refused(programs: Path) -> None
     assert f"deploy/settings/{PROJECT}.env" in deployed.stderr
 
 
-def test_make_deploy_asks_for_the_project() -> None:
+@pytest.mark.parametrize("target", ["deploy", "destroy"])
+def test_make_asks_for_the_project_before_it_installs_anything(tmp_path: Path, target: str) -> None:
     """In a sentence, and does nothing."""
     make = shutil.which("make")
     assert make
-    said = subprocess.run([make, "deploy"], cwd=ROOT, env=_PLAIN, capture_output=True, text=True, check=False)  # noqa: S603
+    command = [make, target, "PROJECT=", f"VENV={tmp_path / 'none'}", "PYTHON=false"]
+    said = subprocess.run(command, cwd=ROOT, env=_PLAIN, capture_output=True, text=True, check=False)  # noqa: S603
     assert said.returncode != 0
-    assert "make deploy PROJECT=my-project" in said.stdout
+    assert said.stdout == f"Say which project: make {target} PROJECT=my-project\n"

@@ -20,7 +20,7 @@ from deploy.command import Command
 from deploy.deployment import Deployment
 from deploy.errors import CommandFailed, DeployError
 from deploy.shell import FIREBASE_CLI, Processes
-from deploy.steps import invokers
+from deploy.steps import invokers, roles
 from deploy.troubles import INSTANCES, PASSING
 from nightshift.functions import FUNCTIONS
 from tests.deploy.google_http import PROJECT, REGION, Fault, GoogleApis, Refusal, serving
@@ -157,12 +157,27 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
         assert "onAiJobCreated: changed by hand: CPU, secrets, trigger, traffic" in what
         assert "nightshift-tick" in what
 
+        await _have_back(site, "iam/projects/P/roles/nightshiftStats")
+
         google.shares_in_domain_only = True
         policy = google.policies[f"run/namespaces/{PROJECT}/services/getbatchstats"]
         policy["bindings"] = []
         await _take(site, "getbatchstats")
         annotations = google.state[f"run/namespaces/{PROJECT}/services/getbatchstats"]["metadata"]["annotations"]
         assert annotations["run.googleapis.com/invoker-iam-disabled"] == "True"
+
+
+async def _have_back(site: Site, name: str) -> None:
+    """Widen a role by hand and delete it; what is planned for it then makes it as it was."""
+    role = site.google.state[name]
+    wanted = dict(role)
+    role |= {"includedPermissions": [*role["includedPermissions"], "datastore.entities.delete"], "deleted": True}
+    deployment = await site.deployment()
+    (change,) = [one async for one in roles.changes(deployment)]
+    for command in change.commands:
+        await deployment.cloud.do(command)
+    assert site.google.state[name] == wanted
+    assert [one.action async for one in roles.changes(deployment)] == ["same"]
 
 
 async def _take(site: Site, service: str) -> None:
