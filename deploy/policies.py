@@ -9,7 +9,7 @@ from deploy.change import Change, Instead, same
 from deploy.cloud import Cloud
 from deploy.command import Command
 
-# Whom a deployment may shut out: its own accounts, and everybody.
+# Which members a deployment may shut out: its own accounts, and the public.
 _ANYBODY: Final = ("allUsers", "allAuthenticatedUsers")
 # By which a condition of ours is known.
 _TITLE: Final = "nightshift"

@@ -89,7 +89,7 @@ def digest_of_sources(folder: Path) -> str:
 
 def _trigger(deployment: Deployment, function: Function, location: str) -> tuple[str, ...]:
     if not function.takes_events:
-        # Who may call it is a step of its own: where all users may not be granted anything, this would fail.
+        # The right to call it is a step of its own: where all users may not be granted anything, this would fail.
         return ("--trigger-http", "--no-allow-unauthenticated", "--ingress-settings=all")
     if function.topic:
         source: tuple[str, ...] = (f"--trigger-topic={function.topic}",)

@@ -1,12 +1,11 @@
 """Admit: `created` → `queued`, `processing` in real time, or `failed`.
 
-Everything is checked before the one commit that charges and starts; jobs of one user that come at once share it. A
-crash before it leaves them `created`, and their events are delivered again, or the tick finds them; a crash after it
-leaves them `queued`, and any later trigger or tick submits them. A second delivery finds a status that is no longer
-`created`.
+Everything is checked before the one commit that charges and starts. Jobs of one user that come at once share it. A
+crash before it leaves them `created`: their events are delivered again, or the tick finds them. A crash after it leaves
+them `queued`: any later trigger or tick submits them. A second delivery finds a status that is no longer `created`.
 
-The instance that admits an instant job has it for the length of a lease. A second delivery is asked to come
-again as long as that lasts; should it outlast the lease, it takes the job up.
+The instance that admits an instant job has it for the length of a lease. A second delivery fails while the lease lasts,
+so it comes again. After the lease, it takes the job up.
 """
 
 import asyncio

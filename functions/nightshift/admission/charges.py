@@ -229,7 +229,7 @@ async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: Us
     read = await reads.read(runtime, wallet_ref(runtime, user_id).path)
     fields = read.to_dict()
     wallet, admissions = Wallet.read(fields), Admissions.read(fields, runtime.today)
-    # Who can pay for nothing, or has had the day's jobs, is not worth a count.
+    # No count is needed for a user who can pay for no job, or has had the day's jobs.
     is_open = any(wallet.covers(charge.tokens) for charge in charges) and not admissions.is_day_over(limits)
     if is_open and admissions.needs_count(limits, len(charges)):
         # By one query: a retry meanwhile moves a job from the one status to the other.

@@ -1,7 +1,7 @@
 """Retry: `failed` or `cancelled` → `queued`, `processing` in real time, or `created` and admitted anew.
 
 It is an operator's wish. A job that was charged got its tokens back, and starts again at once. One that was refused
-before it was charged goes the whole way again, and is charged if it is admitted now; who dies before that leaves it
+before it was charged goes the whole way again, and is charged if it is admitted now. A crash before that leaves it
 `created`, for the tick.
 
 What starts in real time is due at once, and the next sweep or tick answers it: an instant job, and a batch job that its

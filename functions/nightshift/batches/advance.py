@@ -1,7 +1,7 @@
 """The one idea: look at a batch, do its next step, record it, and go on until it waits for the provider.
 
-A trigger, a tick or a worker advances it. Each step can be repeated without harm, so a crash needs no repair code: the
-lease expires, and the next one to come by takes the same step again. Nothing else moves a batch.
+A trigger, a tick or a worker advances it. Each step can be repeated without harm, so a crash needs no repair code. The
+lease expires, and the next trigger, tick or worker takes the same step again. Nothing else moves a batch.
 """
 
 from structlog.contextvars import bind_contextvars

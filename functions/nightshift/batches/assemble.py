@@ -254,7 +254,7 @@ class _Assembly:
 
 
 async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
-    """What is spent of the day's budget. Who submits the lane reads it after the lane, and so sees its last batch."""
+    """What is spent of the day's budget. A submission reads it after the lane, and so sees the lane's last batch."""
     told = runtime.instance.unpriced_lanes
     if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
         told.add(lane)

@@ -45,7 +45,7 @@ def is_batch_id(name: str) -> bool:
 
 
 async def read(runtime: Runtime, batch_id: str) -> Batch | None:
-    """The batch, or None if there is none of this id. Raises TryLater for a document that cannot be read."""
+    """The batch, or None if no batch has this id. Raises TryLater for a document that cannot be read."""
     snapshot = await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
     return _existing(snapshot) if snapshot.exists else None
 

@@ -1,11 +1,11 @@
 """What one instance remembers of the lanes, so that a burst of triggers does not read a lane's document each.
 
-Who relies on it leaves its job queued, for the next leader or the tick, like one that read the document a moment ago.
-It can be wrong in one way: the lane was opened earlier than it said when it was read. Then a job waits for the next
-trigger after that time, or for the tick, which relies on nothing remembered.
+A trigger that relies on it leaves its job queued, for the next leader or the tick. A trigger that reads a closed
+lane's document does the same. The cached closing time may be too late, if the lane was opened earlier. The job then
+waits for the next trigger after that time, or for the tick, which ignores the cache.
 
-One trigger of an instance at a time is about to take a lane. Those that come meanwhile leave their jobs queued: who
-takes it reads the queue after they were queued, and if taking it fails, its event comes again.
+One trigger of an instance at a time takes a lane. Triggers that come meanwhile leave their jobs queued. The one that
+takes the lane reads the queue after that. If it cannot take the lane, its event comes again.
 """
 
 from collections.abc import Iterator

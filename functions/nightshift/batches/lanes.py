@@ -1,4 +1,4 @@
-"""Who may submit a lane now. `lanes/{lane}` holds the lease, and what makes a burst become a handful of batches."""
+"""When a lane may be submitted. `lanes/{lane}` holds its lease, and what turns a burst into a handful of batches."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -17,7 +17,7 @@ class ProviderListing:
 
     @classmethod
     def only(cls, remotes: Iterable[RemoteBatch]) -> "ProviderListing":
-        """These, and who knows what else there is."""
+        """A listing of these batches, which does not claim to be complete."""
         return cls(remotes={remote.remote_id: remote for remote in remotes})
 
     def of_batch(self, batch_id: str) -> list[RemoteBatch]:

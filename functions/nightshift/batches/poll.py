@@ -88,7 +88,7 @@ async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:
 
 
 async def note_outcome(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> bool:
-    """Record the outcome of a submitted batch. Returns False, and writes nothing, while there is none yet.
+    """Record the outcome of a submitted batch. Returns False, and writes nothing, while it has no outcome.
 
     Args:
         listing: what `look` saw a moment ago; a batch that it did not see is asked for again.

@@ -6,7 +6,7 @@ waited longer. Nothing is stored for that: the jobs of each priority are read in
 as one stream, and the streams are merged. A job that is queued again keeps its `queuedAt`, and so its place.
 
 By turns. Where not everything can be sent, as under a day's budget, one user with 20,000 jobs would stand before
-everybody who comes later. There every second place goes to the users in turn, the first job of each, in the order of
+all users who come later. There every second place goes to the users in turn, the first job of each, in the order of
 their ids. The lane's document keeps whose turn was the last, written with the batch that it is about. Of two batches
 one begins by age and one by turns, so both go on, however small a batch is. So with n users waiting, each has a job
 sent in every 2n places, and the job that is the first by age goes with every second place at the latest.

@@ -8,12 +8,12 @@ allow. From that, three rules, each of which may hold a call back:
   sent under the old limit, so neither their refusals shrink it further nor their answers let it grow. It then doubles
   up to just below where it was refused, creeps past that point, and speeds up again beyond: what was refused a while
   ago may be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out)
-  takes half of what an answer gives: a few among many answers cost nothing that lasts, nothing but failures halves the
-  limit each round, so a provider that falls over is left alone, and it is trusted again as soon as it answers.
-- **A gate.** `Retry-After`, or an allowance of nothing until a reset, closes it for everybody.
+  takes half of what an answer gives. A few among many answers cost nothing that lasts. Nothing but failures halves the
+  limit each round, so a provider that falls over is left alone. It is trusted again as soon as it answers.
+- **A gate.** `Retry-After`, or an allowance of nothing until a reset, closes it for all calls.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
   more, and so runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
-  the time that a call takes: who waited behind a gate does not rush through it, and a limit may be a fraction. A
+  the time that a call takes. Calls that waited behind a gate do not rush through it, and a limit may be a fraction. A
   provider of one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and
   nineteen parts of twenty waited.
 
@@ -244,7 +244,7 @@ class Concurrency:
         return max(self._closed_until, allowed, due + self._limit_spacing())
 
     def closed_seconds(self, now: float) -> float:
-        """For how long the gate is closed for everybody; 0 if it is open, whatever the pace."""
+        """For how long the gate is closed for all calls; 0 if it is open, whatever the pace."""
         return max(0.0, max(self._closed_until, self._requests.closed_until, self._tokens.closed_until) - now)
 
     def give_back(self, call: Call) -> None:

@@ -7,8 +7,8 @@ Such a job is `processing` and in no batch. Its field `nextAttemptAt` is both it
 | missing | an instance has it, and asks the provider | it counts as dead; the next sweep or delivery takes it |
 | present | it waits, and no instance has it | it is due; the next sweep or delivery takes it |
 
-It is taken by a write under its update time that pushes `nextAttemptAt` on. So of many that come one has it, and one
-that slept past its lease finds the update time moved, and changes nothing.
+It is taken by a write under its update time that pushes `nextAttemptAt` on. So of many instances one gets it. An
+instance that slept past its lease finds the update time moved, and changes nothing.
 
 Waits grow with the attempts: 1, 2, 4, 8, 16, 32, then 60 s where the provider was asked too often, and twice that for
 any other trouble. Each varies by a quarter, so that what failed together does not come again together. What the

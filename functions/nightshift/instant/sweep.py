@@ -88,7 +88,7 @@ class _Sweep:
 
     async def _near_their_deadline(self) -> AsyncGenerator[Job, None]:
         runtime, now = self._runtime, self._runtime.now()
-        # Most of the time there are none, and nothing more is read.
+        # Most of the time no deadline is near, and nothing more is read.
         if not await realtime.is_any_batch_until(runtime, now + LONGEST):
             return
         margins = {lane: margin(seconds) for lane, seconds in (await latencies.read_all(runtime)).items()}

@@ -26,7 +26,7 @@ _PAGE: Final = 300
 
 
 def lease_end(runtime: Runtime) -> datetime:
-    """Until when a job is in the hands of who takes it now."""
+    """When the lease of an instance that takes a job now ends."""
     return runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
 
 

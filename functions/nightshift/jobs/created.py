@@ -75,7 +75,7 @@ def _is_small(content: Any) -> bool:
 
 
 async def read(runtime: Runtime, job_id: str) -> JobDocument | None:
-    """The job document, or None if there is none. What is too large in it is `UNREAD`."""
+    """The job document, or None if it does not exist. What is too large in it is `UNREAD`."""
     snapshot = await reads.read(runtime, f"{JOBS}/{job_id}")
     return written(snapshot) if snapshot.exists else None
 

@@ -190,7 +190,7 @@ async def _still_to_settle(runtime: Runtime, settlements: Sequence["Kept"]) -> l
 
 
 def _whose(job: Job) -> tuple[object, ...]:
-    """In whose hands a job is: a batch's, or those of who took it last to answer it in real time; or who counted it."""
+    """What has the job: a batch, or the instance that took it last for real time; and which batch counted it."""
     return job.status, job.batch_id, job.next_attempt_at, job.counted_batch_id
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Grant:
     """What a user has, and what was granted under one id."""
 
-    # None if there is none yet.
+    # None if it does not exist yet.
     wallet: Wallet | None
     # None if nothing was granted under this id yet.
     tokens: int | None

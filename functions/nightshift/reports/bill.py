@@ -51,7 +51,7 @@ class Bill:
 
     @property
     def usd_per_completed_job(self) -> float | None:
-        """What one answer cost; None if there is none with a price."""
+        """What one answer cost; None if no answer has a price."""
         return self.cost_usd / self.priced if self.priced else None
 
     def with_batch(self, batch: BatchCost) -> Self:

@@ -33,7 +33,7 @@ async def of_days(runtime: Runtime, first: str, last: str) -> AsyncGenerator[Bat
 async def of_answers(runtime: Runtime, days: Sequence[str]) -> list[InstantCost]:
     """The answers in real time of each of these days, counted and summed by the database.
 
-    Billed by the day as one read per 1,000 jobs, and as one where there is none.
+    Billed by the day as one read per 1,000 jobs, and as one if there are no jobs.
     """
 
     async def of_day(day: str) -> InstantCost:

@@ -1,4 +1,4 @@
-"""Recover: jobs that are `processing` in a batch that does not exist any more, or in no batch without a reason.
+"""Recover: jobs that are `processing` in a batch that is gone, or in real time long after they should have ended.
 
 Nothing of ours leaves such a job: a batch is closed after its last job. But a batch's document can be deleted or
 changed by hand, and then no step would ever take the job up. After days in which every batch would have been

@@ -18,7 +18,7 @@ _DECODER: Final = json.JSONDecoder()
 
 
 def framed_object(content: str) -> str | None:
-    """The text of the one JSON object in a content that is no JSON itself; None if there is none, or no single one."""
+    """The text of the one JSON object in a content that is no JSON itself; None unless there is exactly one."""
     if len(content) > _MOST_CHARACTERS:
         return None
     found = value = None

@@ -1,7 +1,7 @@
 """Whole numbers of clients.
 
 Android's and React Native's SDKs write every number as a double, so 5 arrives as 5.0. That is the same number; 5.5, a
-text and a boolean are none.
+text and a boolean are not.
 """
 
 from typing import Annotated, Any

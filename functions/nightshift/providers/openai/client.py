@@ -9,11 +9,11 @@ made.
 A download is streamed. A broken stream is resumed by a Range request; a stream that ends early without an error
 is noticed by the size that the provider states for the file.
 
-An answer in real time is asked for once, too: when it is asked for again is decided by its caller, who knows for how
-long the job is its own.
+An answer in real time is asked for once, too. Its caller decides when to ask again, since the caller knows how long
+its lease on the job lasts.
 
-The SDK validates no answer. A 200 that is not what was asked for, such as a proxy's page or half a JSON, surfaces
-as a ValueError, TypeError or AttributeError where it is read, and is `ProviderTrouble` like any other failure.
+The SDK validates no answer. A 200 may hold something else, such as a proxy's page or half a JSON. That surfaces as
+a ValueError, TypeError or AttributeError where it is read, and is `ProviderTrouble` like any other failure.
 """
 
 import asyncio
