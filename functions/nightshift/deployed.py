@@ -55,4 +55,4 @@ def faults(environment: Mapping[str, str]) -> Iterator[str]:
         elif _BASE_URL.fullmatch(capitals) and not _ENCRYPTED.fullmatch(value.strip()):
             yield f"{name}: must be an https address without a user name; the key and all inputs go there"
         elif capitals == "NIGHTSHIFT_DASHBOARD_ORIGIN" and value.strip().startswith(_PLAIN_ORIGIN):
-            yield f"{name}: must be https; anybody on the way could put a program into an http page"
+            yield f"{name}: must be https; a proxy on the way could put a program into an http page"

@@ -12,6 +12,7 @@ import secrets
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,9 +246,11 @@ async def test_headers_that_are_too_large_are_refused(deployed: Deployed) -> Non
 
     for padding in ({"Authorization": f"Bearer {'x' * 17_000}"}, true | {"X-Padding": "x" * 17_000}):
         assert outcome(await deployed.client.get("/", headers=padding)) == (431, "too_large")
-    huge = await deployed.client.get("/", headers=true | {"X-Padding": "x" * 300_000})
-    assert huge.status_code == 400
-    assert "Traceback" not in huge.text
+    with suppress(httpx.ReadError):
+        # The server may close the connection before the client has sent all of it, and then no answer arrives.
+        huge = await deployed.client.get("/", headers=true | {"X-Padding": "x" * 300_000})
+        assert huge.status_code == 400
+        assert "Traceback" not in huge.text
     assert outcome(await deployed.client.get("/", headers=true | {"X-Padding": "x" * 12_000})) == (200, "")
 
 

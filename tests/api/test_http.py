@@ -199,6 +199,7 @@ async def test_an_empty_body_is_accepted(world: World) -> None:
 )
 async def test_an_event_is_json_by_any_of_its_names(world: World, content_type: str | None) -> None:
     """Or has none: the signature covers the bytes."""
+    await world.open_pubsub()
     headers, body = world.provider.webhook("batch_unknown")
     del headers["content-type"]
 

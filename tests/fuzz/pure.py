@@ -73,10 +73,12 @@ def _judge_line(line: bytes) -> None:
             assert len(settlement.result.model_dump_json().encode()) <= MAX_RESULT_BYTES
             # Whatever is stored can be encoded.
             settlement.message.encode()
-        else:
-            assert isinstance(settlement, Failed), "no attempt is left"
+        elif isinstance(settlement, Failed):
             assert settlement.error_code in ERROR_CODES
             settlement.error_message.encode()
+        else:
+            # No attempt is left, so only what is not the job's own trouble brings it back.
+            assert settlement.trouble and not settlement.trouble.spends_attempt, "no attempt is left"
 
 
 def _read_request(document: dict[str, Any]) -> None:

@@ -119,6 +119,7 @@ async def _send_webhook(world: World, request: Request) -> int:
     proof = [(name, text.encode()) for name, text in signed.items()] if is_signed else []
     overridden = {name for name, _ in request.headers}
     headers = [*request.headers, *((name, text) for name, text in proof if name not in overridden)]
+    await world.open_pubsub()
     answer = await world.call("openai_webhook", request.method, headers=headers, content=request.body)
     _assert_legal(answer, request.method, {200, 400, 401, 405, 413, 415, 431})
     if answer.status_code == 200:

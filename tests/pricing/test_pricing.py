@@ -13,6 +13,12 @@ from nightshift.values.usage import Usage
 MODELS = [("openai", "gpt-5-mini"), ("openai", "gpt-4o-mini"), ("google", "gemini-2.5-pro")]
 
 
+def assert_batch_price(provider: str, model: str, usage: Usage, listed: Decimal) -> None:
+    """Half of the list's price; of a provider without an adapter the discount is not known."""
+    half = pytest.approx(float(listed / Decimal(2)), rel=1e-12) if provider == "openai" else None
+    assert batch_cost_usd(provider, model, usage) == half
+
+
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 @pytest.mark.parametrize("tokens", [(0, 0), (1, 1), (312, 45), (150_000, 1), (250_000, 9_000), (3_000_000_000, 7_000)])
 def test_the_price_is_the_listed_one(provider: str, model: str, tokens: tuple[int, int]) -> None:
@@ -21,7 +27,7 @@ def test_the_price_is_the_listed_one(provider: str, model: str, tokens: tuple[in
     billed = BilledUsage(input_tokens=tokens[0], output_tokens=tokens[1])
     listed = calc_price(billed, model_ref=model, provider_id=provider).total_price
     assert realtime_cost_usd(provider, model, usage) == pytest.approx(float(listed), rel=1e-12)
-    assert batch_cost_usd(provider, model, usage) == pytest.approx(float(listed / Decimal(2)), rel=1e-12)
+    assert_batch_price(provider, model, usage, listed)
 
 
 @pytest.mark.parametrize(("provider", "model"), [*MODELS, ("openai", "gpt-3.5-turbo"), ("openai", "gpt-5.4")])
@@ -34,7 +40,7 @@ def test_cached_input_tokens_have_the_listed_price_of_their_own(
     billed = BilledUsage(input_tokens=tokens[0], cache_read_tokens=tokens[1], output_tokens=tokens[2])
     listed = calc_price(billed, model_ref=model, provider_id=provider).total_price
     assert realtime_cost_usd(provider, model, usage) == pytest.approx(float(listed), rel=1e-12)
-    assert batch_cost_usd(provider, model, usage) == pytest.approx(float(listed / Decimal(2)), rel=1e-12)
+    assert_batch_price(provider, model, usage, listed)
 
 
 def test_a_cached_token_of_gpt_5_mini_costs_a_tenth() -> None:

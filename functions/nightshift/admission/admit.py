@@ -142,7 +142,7 @@ async def _taken_over(runtime: Runtime, written: JobDocument) -> Taken | None:
     """A job that is answered in real time, if it is due; one in a batch, or that waits, needs no work now."""
     job = job_from(written.job_id, written.fields, written.update_time)
     if is_under_way(job, runtime.now()):
-        raise LeaseHeld("somebody answers the job")
+        raise LeaseHeld("another process answers the job")
     return await realtime.take_up(runtime, job) if is_due(job, runtime.now()) else None
 
 

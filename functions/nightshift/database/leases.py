@@ -157,7 +157,7 @@ class LeaseHolder:
         elif self.is_on_record:
             raise LeaseLost(self.ref.path)
         elif snapshot.update_time != self._update_time:
-            raise LeaseHeld(f"somebody was faster at {self.ref.path}")
+            raise LeaseHeld(f"another process was faster at {self.ref.path}")
         return snapshot
 
 

@@ -159,7 +159,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
 async def _renewed(runtime: Runtime, job: Job) -> Job:
     renewed = await realtime.renew(runtime, job)
     if renewed is None:
-        raise LeaseHeld("somebody else has taken the job")
+        raise LeaseHeld("another process has taken the job")
     return renewed
 
 
