@@ -53,7 +53,7 @@ destroy: project-of-destroy $(BIN)/.ready $(CLI)/node_modules/.ready ## take awa
 	@$(BIN)/python -m deploy.destroy --project "$(PROJECT)" $(if $(REGION),--region "$(REGION)") $(if $(ALSO),--also "$(ALSO)")
 
 test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, side by side, against the real emulators
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 cloud: setup $(CLI)/node_modules/.ready ## a deployment by the real gcloud and Firebase CLI, against Google's APIs served on this computer
 	@$(BIN)/python -m pytest -m cloud tests/deploy
