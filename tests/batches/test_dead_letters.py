@@ -17,7 +17,7 @@ from starlette.routing import Route
 from local.pubsub import DELIVERY_ATTEMPTS, Topics
 from local.relay import Relay, running_relay
 from local.serve import serving
-from nightshift.functions import DEAD_LETTERS, function
+from nightshift.functions import DEAD_LETTERS
 from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.promises import assert_promises_kept
 from tests.support.world import INGEST_TOPIC, World
@@ -26,17 +26,16 @@ from tests.support.world import INGEST_TOPIC, World
 class Workers:
     """`ingest_batch_results` behind Pub/Sub, as the stack joins them. It is not there before `are_there` is set."""
 
-    def __init__(self, world: World, instances: int = 100) -> None:
+    def __init__(self, world: World) -> None:
         self.are_there = asyncio.Event()
         # Message id → how often it was delivered, and the last answer to it.
         self.deliveries: Counter[str] = Counter()
         self.answers: dict[str, int] = {}
         self.topics: Topics
         self._world = world
-        self._free = instances
 
     @asynccontextmanager
-    async def subscribed(self, attempts: int = DELIVERY_ATTEMPTS) -> AsyncIterator["Workers"]:
+    async def subscribed(self) -> AsyncIterator["Workers"]:
         """Let Pub/Sub push to them, through the relay."""
         app = Starlette(routes=[Route("/", self._work, methods=["POST"])])
         async with (
@@ -48,7 +47,9 @@ class Workers:
             await self.topics.create(INGEST_TOPIC)
             await self.topics.create(DEAD_LETTERS)
             await self.topics.keep(DEAD_LETTERS)
-            await self.topics.push(INGEST_TOPIC, f"http://{relay}/pubsub/{INGEST_TOPIC}", DEAD_LETTERS, attempts)
+            await self.topics.push(
+                INGEST_TOPIC, f"http://{relay}/pubsub/{INGEST_TOPIC}", DEAD_LETTERS, DELIVERY_ATTEMPTS
+            )
             yield self
 
     async def dead_letter(self) -> dict[str, str]:
@@ -63,17 +64,10 @@ class Workers:
     async def _work(self, request: Request) -> Response:
         message_id = request.headers["ce-id"]
         self.deliveries[message_id] += 1
-        if not self._free:
-            # As Cloud Run answers where all instances are busy, and no more are allowed.
-            return Response(status_code=429)
-        self._free -= 1
-        try:
-            await self.are_there.wait()
-            answer = await self._world.call(
-                "ingest_batch_results", headers=dict(request.headers), content=await request.body()
-            )
-        finally:
-            self._free += 1
+        await self.are_there.wait()
+        answer = await self._world.call(
+            "ingest_batch_results", headers=dict(request.headers), content=await request.body()
+        )
         self.answers[message_id] = answer.status_code
         return Response(status_code=answer.status_code)
 
@@ -110,32 +104,4 @@ async def test_a_call_that_fails_five_times_is_put_aside_and_the_tick_does_its_w
     assert (batch["status"], batch["counts"]["completed"]) == ("completed", 5)
     used = [job["usage"]["inputTokens"] for job in (await world.jobs()).values()]
     assert batch["usage"]["inputTokens"] == sum(used) > 0
-    await assert_promises_kept(world)
-
-
-async def test_more_shards_than_instances_leave_no_dead_letter(world: World) -> None:
-    """One instance, three shards: Pub/Sub counts each 429 as a delivery, and there are enough of them, as deployed."""
-    await world.give("alice", 5)
-    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_SHARD_LINES="2")
-    for _ in range(5):
-        await world.write()
-    world.pass_time(hours=1)
-    assert await world.tick() == 200
-    await world.provider.settled()
-    workers = Workers(world, instances=1)
-
-    async with workers.subscribed(function("ingest_batch_results").most_deliveries):
-        assert await world.tick() == 200
-        async with patience():
-            # Longer than as many deliveries as would be put aside after five.
-            while max(workers.deliveries.values(), default=0) <= DELIVERY_ATTEMPTS:  # noqa: ASYNC110 - Pub/Sub's own pace
-                await asyncio.sleep(0.1)
-        workers.are_there.set()
-        async with patience():
-            while await world.jobs("processing"):  # noqa: ASYNC110 - other processes do the work
-                await asyncio.sleep(0.1)
-        assert set(workers.answers.values()) == {200}
-        assert await workers.topics.pull(DEAD_LETTERS) == []
-
-    assert len(await world.jobs("completed")) == 5
     await assert_promises_kept(world)
