@@ -23,8 +23,6 @@ class Traits:
     is_stamped: bool
     # Whether its listing of batches begins with the newest.
     lists_newest_first: bool
-    # Whether it reports the end of a batch by itself.
-    has_webhooks: bool
     # Whether a batch's requests are uploaded before it is created, or go in with its creation.
     takes: Literal["file", "inline"]
     # The price of a request in a batch, as a share of the same request's price in real time.

@@ -16,7 +16,6 @@ TRAITS: Final = Traits(
     image_types=frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}),
     is_stamped=True,
     lists_newest_first=True,
-    has_webhooks=True,
     takes="file",
     batch_price=Decimal("0.5"),
 )
