@@ -25,7 +25,6 @@ from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.promises import assert_promises_kept
 from tests.support.world import INGEST_TOPIC, World
 
-
 # More than would put a call aside on the local stack.
 REFUSALS = DELIVERY_ATTEMPTS + 1
 
