@@ -10,7 +10,7 @@ instances and not others. A new version is a new deployment, and rolling back br
 from collections.abc import AsyncIterator
 
 from deploy.change import Change, same
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from nightshift.functions import KEYS, SECRETS, key_secret
 from nightshift.values.model_name import ModelName
@@ -25,7 +25,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         value = deployment.secrets.get(secret)
         version, is_there = await deployment.version(secret)
         create = cloud.gcloud("secrets", "create", secret, "--replication-policy=automatic")
-        commands: tuple[Command, ...] = () if secret in existing else (create,)
+        commands: tuple[ShellCommand, ...] = () if secret in existing else (create,)
         is_of_provider_without_key = secret in KEYS and secret != needed and not version
         if is_of_provider_without_key:
             yield Change(action="note", what=f"{secret}: without {variable} this provider is not used")
@@ -33,7 +33,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             yield same(f"{secret}, version {version}")
         elif value:
             add = cloud.gcloud("secrets", "versions", "add", secret, "--data-file=-")
-            commands += (Command(arguments=add.arguments, stdin=value),)
+            commands += (ShellCommand(arguments=add.arguments, stdin=value),)
             yield Change(
                 action="create" if version == 1 else "change", what=f"{secret}, version {version}", commands=commands
             )

@@ -25,5 +25,5 @@ def test_a_model_is_named_with_its_provider_or_is_openais(name: str, provider: s
 @pytest.mark.parametrize("name", ["nobody:gpt-5", "llama3.2:3b", "openai:", "", "openai: gpt-5", ":gpt-5"])
 def test_an_unknown_provider_is_no_model(name: str) -> None:
     """It is an error, and no model of OpenAI's with a strange name."""
-    with pytest.raises(ValueError, match="provider|no model"):
+    with pytest.raises(ValueError, match=r"provider|no model"):
         ModelName.parse(name)
