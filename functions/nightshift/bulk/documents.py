@@ -8,7 +8,7 @@ from google.cloud.firestore import FieldFilter, Query
 
 from nightshift.bulk.bulk_job import ADMITTED, OPEN, WISHES, BulkJob, BulkStatus
 from nightshift.bulk.counts import BulkCounts
-from nightshift.bulk.part import Part, PartStatus, Tries
+from nightshift.bulk.part import BulkPart, PartStatus, Tries
 from nightshift.bulk.states import States
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
 # What a client may write, but for its rows, which may be a megabyte.
-_REQUEST: Final = ("userId", "type", "mode", "source", "template", "keyColumn", "dedupe", "skip", "maxTokens", "createdAt")
+_REQUEST: Final = (
+    "userId",
+    "type",
+    "mode",
+    "source",
+    "template",
+    "keyColumn",
+    "dedupe",
+    "skip",
+    "maxTokens",
+    "createdAt",
+)
 _OWN: Final = (
     *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
     *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
@@ -29,8 +40,18 @@ _OWN: Final = (
 )
 WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
 # What moving the parts on needs to know of each.
-_OVERVIEW: Final = ("userId", "part", "status", "counts", "round", "batchId", "nextAttemptAt", "lease", "firstErrors", "rows")
-_PAGE: Final = 300
+_OVERVIEW: Final = (
+    "userId",
+    "part",
+    "status",
+    "counts",
+    "round",
+    "batchId",
+    "nextAttemptAt",
+    "lease",
+    "firstErrors",
+    "rows",
+)
 
 
 def bulk_ref(runtime: Runtime, bulk_id: str) -> "AsyncDocumentReference":
@@ -78,7 +99,7 @@ async def count_admitted(runtime: Runtime, user_id: str) -> int:
     return int((await query.count().get(**READ))[0][0].value)
 
 
-async def read_part(runtime: Runtime, bulk_id: str, part: int) -> Part | None:
+async def read_part(runtime: Runtime, bulk_id: str, part: int) -> BulkPart | None:
     """A part, or None if there is none."""
     snapshot = await part_ref(runtime, bulk_id, part).get(**READ)
     return part_of(snapshot) if snapshot.exists else None
@@ -90,20 +111,20 @@ async def part_snapshot(runtime: Runtime, bulk_id: str, part: int) -> "DocumentS
     return snapshot if snapshot.exists else None
 
 
-async def last_part(runtime: Runtime, bulk_id: str) -> Part | None:
+async def last_part(runtime: Runtime, bulk_id: str) -> BulkPart | None:
     """The part that was read last, or None before the first."""
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part", direction=Query.DESCENDING).limit(1)
     found = await query.get(**READ)
     return part_of(found[0]) if found else None
 
 
-async def parts_of(runtime: Runtime, bulk_id: str) -> list[Part]:
+async def parts_of(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
     """All parts in their order, without what their items are."""
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part").select(_OVERVIEW)
     return [part_of(snapshot) for snapshot in await query.get(**READ)]
 
 
-async def whole_parts(runtime: Runtime, bulk_id: str) -> list[Part]:
+async def whole_parts(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
     """All parts in their order, with the states of their items."""
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part")
     return [part_of(snapshot) for snapshot in await query.get(**READ)]
@@ -144,12 +165,12 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
     )
 
 
-def part_of(snapshot: "DocumentSnapshot[Any]") -> Part:
+def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
     """The part of a document; what was not read of it is empty."""
     fields = snapshot.to_dict() or {}
     rows, number = count_of(fields.get("rows")), count_of(fields.get("part"))
     status, batch_id, through = fields.get("status"), fields.get("batchId"), fields.get("through")
-    return Part(
+    return BulkPart(
         bulk_id=snapshot.reference.parent.parent.id,
         user_id=str(fields.get("userId", "")),
         part=number,

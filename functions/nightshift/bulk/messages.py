@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from nightshift.database.publishing import publish
 from nightshift.errors import EventUnreadable
 from nightshift.functions import BULK_TOPIC
+from nightshift.publishing import publish
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_job_id
 

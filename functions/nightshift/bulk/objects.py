@@ -3,7 +3,7 @@
 | object | what it holds |
 |---|---|
 | `rows/{part}.jsonl` | a part's rows as they were read, one line each, in the order of the source |
-| `rounds/{part}.{round}.jsonl` | what became of the items that ended in a round of a part, in the order of their index |
+| `rounds/{part}.{round}.jsonl` | the items that ended in a round of a part, by their index |
 | `pieces/...` | a part's share of each result file |
 | `results.jsonl`, `results.csv`, `errors.csv`, `results.zip` | the result files |
 

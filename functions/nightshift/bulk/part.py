@@ -57,7 +57,7 @@ class Tries:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class BulkPart:
     """A part as read from `bulk_jobs/{bulkId}/parts/{n}`."""
 
     bulk_id: str

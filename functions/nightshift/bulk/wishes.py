@@ -87,9 +87,7 @@ async def retry(runtime: Runtime, bulk_id: str, *, user_id: str | None = None, t
     return await _wish(runtime, bulk_id, "retry", user_id, tokens)
 
 
-async def _wish(
-    runtime: Runtime, bulk_id: str, wish: Wish, user_id: str | None, tokens: int | None = None
-) -> BulkJob:
+async def _wish(runtime: Runtime, bulk_id: str, wish: Wish, user_id: str | None, tokens: int | None = None) -> BulkJob:
     async for _ in attempts():
         bulk = await documents.read(runtime, bulk_id)
         if bulk is None or (user_id is not None and bulk.user_id != user_id):
