@@ -6,6 +6,7 @@ is refused, not taken.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from nightshift.errors import InvalidSettings
 from nightshift.functions import EVENT_SECONDS, FUNCTIONS, SECRETS
 from nightshift.settings import Settings
 
-_ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL", PREFIX)
+_ALLOWED: Final = re.compile(rf"(NIGHTSHIFT_|[A-Z]+_BASE_URL$|{PREFIX})")
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
 _KEPT_ELSEWHERE: Final = "whsec_a2VwdC1pbi1zZWNyZXQtbWFuYWdlci1oZXJl"
 
@@ -41,8 +42,8 @@ def read_settings(path: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
-        if not equals or not name.strip().startswith(_ALLOWED):
-            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_…, OPENAI_BASE_URL and DEPLOY_… are set there.")
+        if not equals or not _ALLOWED.match(name.strip()):
+            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_…, a provider's …_BASE_URL and DEPLOY_… are set there.")
         variables[name.strip()] = value.strip()
     return variables
 

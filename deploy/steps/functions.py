@@ -149,8 +149,10 @@ def _difference(
 
 def _secrets(function: Function, versions: Mapping[str, int]) -> set[tuple[str, str, str]]:
     """Variable, name and version of each secret that it gets."""
-    secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in function.secrets}
-    if function.signs_images and versions[IMAGE_KEY]:
+    # Where none is there yet, the first is about to be made.
+    there = [secret for secret in function.secrets if versions[secret]] or function.secrets[:1]
+    secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in there}
+    if function.asks_providers and versions[IMAGE_KEY]:
         secrets.add((IMAGE_KEY_VARIABLE, IMAGE_KEY, str(versions[IMAGE_KEY])))
     return secrets
 

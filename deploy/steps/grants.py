@@ -7,7 +7,7 @@
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
 | | read `image-signing-key` | signs images' addresses |
-| | read `openai-api-key` | asks the provider |
+| | read the providers' keys, as `openai-api-key` | asks the providers |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
@@ -21,7 +21,7 @@ A reader of objects must be one who may list them, too: to others, Cloud Storage
 exist, and the functions could not tell the user so.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any, Final
 
 from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
@@ -29,7 +29,7 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
+from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, PROVIDER_KEYS, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
@@ -108,9 +108,12 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
             )
             for signer in _ASK
         ),
-        (
-            secret(API_KEY),
-            to("roles/secretmanager.secretAccessor", *_ASK),
+        *(
+            (
+                secret(key),
+                to("roles/secretmanager.secretAccessor", *_ASK),
+            )
+            for key in _keys(deployment, secrets_there)
         ),
         (
             secret(IMAGE_KEY),
@@ -121,6 +124,12 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
             to("roles/secretmanager.secretAccessor", WEBHOOK),
         ),
     ]
+
+
+def _keys(deployment: Deployment, secrets_there: Set[str]) -> list[str]:
+    """The providers' keys that are there, or will be: where none is known of, OpenAI's."""
+    known = [key for key in PROVIDER_KEYS if key in secrets_there or key in deployment.secrets]
+    return known or [API_KEY]
 
 
 def _sources(deployment: Deployment) -> str:

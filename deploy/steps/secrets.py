@@ -1,4 +1,4 @@
-"""The provider's key and the webhook's secret, in Secret Manager.
+"""The providers' keys and the webhook's secret, in Secret Manager. Of the keys, one is enough.
 
 A value comes from the caller's environment, goes to gcloud's standard input, and is shown nowhere. The functions are
 given a version by its number, not `latest`: they read it when an instance starts, so a new value would reach some
@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from deploy.change import Change, same
 from deploy.command import Command
 from deploy.deployment import Deployment
-from nightshift.functions import API_KEY, SECRETS
+from nightshift.functions import API_KEY, PROVIDER_KEYS, SECRETS, WEBHOOK_SECRET
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create the secrets, and add the values that are new."""
     cloud = deployment.cloud
     existing = await deployment.secret_names()
+    has_key = any([sum(await deployment.version(secret)) for secret in PROVIDER_KEYS])
     for secret, variable in SECRETS.items():
         value = deployment.secrets.get(secret)
         version, is_there = await deployment.version(secret)
@@ -30,10 +31,15 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             yield Change(
                 action="create" if version == 1 else "change", what=f"{secret}, version {version}", commands=commands
             )
+        elif secret in PROVIDER_KEYS and (has_key or secret != API_KEY):
+            # Another provider answers.
+            continue
         elif cloud.blind_because:
             yield Change(action="create", what=secret, commands=commands)
         elif secret == API_KEY:
-            yield Change(action="missing", what=f"{secret}: give the key in the variable {variable}")
-        else:
+            others = ", ".join(other for other in PROVIDER_KEYS.values() if other != variable)
+            what = f"{secret}: give the key in the variable {variable}, or another provider's in {others}"
+            yield Change(action="missing", what=what)
+        elif secret == WEBHOOK_SECRET:
             what = f"openaiWebhook, which needs {secret}: give it in the variable {variable}, and deploy again"
             yield Change(action="left out", what=what, commands=commands)

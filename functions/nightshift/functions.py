@@ -21,8 +21,15 @@ from typing import Final, Literal
 
 API_KEY: Final = "openai-api-key"
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
-# Secret Manager's name of a secret that a person brings → the variable in which a function finds it.
-SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+# Secret Manager's name of a provider's key → the variable in which a function finds it. Of these, one is enough.
+PROVIDER_KEYS: Final = {
+    API_KEY: "OPENAI_API_KEY",
+    "anthropic-api-key": "ANTHROPIC_API_KEY",
+    "gemini-api-key": "GEMINI_API_KEY",
+}
+# The same of every secret that a person brings.
+SECRETS: Final = {**PROVIDER_KEYS, WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+_ASKS_PROVIDERS: Final = tuple(PROVIDER_KEYS)
 # The key that signs images' addresses. The deployment makes it; without it, a function signs them through IAM.
 IMAGE_KEY: Final = "image-signing-key"
 IMAGE_KEY_VARIABLE: Final = "IMAGE_SIGNING_KEY"
@@ -60,7 +67,7 @@ class Function:
     schedule: str | None = None
     # After so many deliveries that fail, an event goes to DEAD_LETTERS; 0 = it comes again for a day, and is lost.
     most_deliveries: int = 0
-    # Names of SECRETS. It does not start without them.
+    # Names of SECRETS that it is given. It does not start without them; of the providers' keys it needs one.
     secrets: tuple[str, ...] = ()
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
     reads_id_tokens: bool = False
@@ -86,9 +93,9 @@ class Function:
         return self.name.lower()
 
     @property
-    def signs_images(self) -> bool:
-        """Whether it is given IMAGE_KEY, if there is one: the provider that it asks fetches the images."""
-        return API_KEY in self.secrets
+    def asks_providers(self) -> bool:
+        """Whether it is given the providers' keys, and IMAGE_KEY, if there is one: a provider fetches the images."""
+        return bool(PROVIDER_KEYS.keys() & set(self.secrets))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -109,7 +116,7 @@ FUNCTIONS: Final = (
         # shards than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half
         # hours: longer than all shards of a batch, and far longer than a dead worker's lease.
         most_deliveries=20,
-        secrets=(API_KEY,),
+        secrets=_ASKS_PROVIDERS,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         max_instances=5,
@@ -121,7 +128,7 @@ FUNCTIONS: Final = (
         account="nightshift-answer",
         topic="nightshift-instant",
         schedule="* * * * *",
-        secrets=(API_KEY,),
+        secrets=_ASKS_PROVIDERS,
         # A sweep takes jobs for 50 s, and answers each within its lease.
         timeout_seconds=300,
         concurrency=1,
@@ -134,7 +141,7 @@ FUNCTIONS: Final = (
         account="nightshift-tick",
         topic="nightshift-tick",
         schedule="*/10 * * * *",
-        secrets=(API_KEY,),
+        secrets=_ASKS_PROVIDERS,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
@@ -169,7 +176,7 @@ FUNCTIONS: Final = (
         created_document="ai_jobs/{jobId}",
         # As above; by then a short outage is over, and a tick has rescued the job anyway.
         most_deliveries=20,
-        secrets=(API_KEY,),
+        secrets=_ASKS_PROVIDERS,
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
         max_instances=5,
@@ -182,10 +189,17 @@ def function(target: str) -> Function:
     return _BY_TARGET[target]
 
 
-def needed_by(target: str | None) -> tuple[str, ...]:
-    """The variables of secrets without which a target must not start; none for what is no target, as a command."""
+def needed_by(target: str | None) -> tuple[tuple[str, ...], ...]:
+    """The variables of secrets without which a target must not start: of each group one is needed.
+
+    None for what is no target, as a command.
+    """
     found = _BY_TARGET.get(target or "")
-    return found.variables if found else ()
+    if found is None:
+        return ()
+    keys = tuple(PROVIDER_KEYS[secret] for secret in found.secrets if secret in PROVIDER_KEYS)
+    others = tuple((SECRETS[secret],) for secret in found.secrets if secret not in PROVIDER_KEYS)
+    return (keys, *others) if keys else others
 
 
 _BY_TARGET: Final = {function.target: function for function in FUNCTIONS}

@@ -21,6 +21,7 @@ from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, ne
 from nightshift.values.hosts import parse_hosts
 
 _PREFIX = "NIGHTSHIFT_"
+_ADDRESS = r"^https?://[^\s]+$"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
 _BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
 # As browsers send it: https://fetch.spec.whatwg.org/#origin-header. Neither `*` nor `null` is one.
@@ -29,8 +30,12 @@ _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 _LEAST_SECRET_BYTES = 24
-# OpenAI's own server, which reaches no private network of ours.
-_OPENAI = "https://api.openai.com/"
+# The providers' own servers, which reach no private network of ours.
+_OWN_SERVERS = {
+    "openai_base_url": "https://api.openai.com/",
+    "anthropic_base_url": "https://api.anthropic.com/",
+    "gemini_base_url": "https://generativelanguage.googleapis.com/",
+}
 _QUOTES = frozenset("\"'`<>")
 # https://cloud.google.com/storage/docs/authentication/hmackeys: the access id, a colon, and the secret in base64.
 _HMAC_KEY = re.compile(r"GOOG[0-9A-Z]{16,96}:[0-9A-Za-z+/]{39,}={0,2}")
@@ -76,7 +81,11 @@ class Settings(BaseSettings):
 
     project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=_ADDRESS)
+    anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL", pattern=_ADDRESS)
+    gemini_api_key: Key | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str | None = Field(None, validation_alias="GEMINI_BASE_URL", pattern=_ADDRESS)
     openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     # Signs images' addresses; None to sign them through IAM.
     image_signing_key: HmacKey | None = Field(None, validation_alias=IMAGE_KEY_VARIABLE)
@@ -129,11 +138,12 @@ class Settings(BaseSettings):
         object.__setattr__(self, "bucket", self.bucket or f"{self.project}-nightshift")
         object.__setattr__(self, "uploads_bucket", self.uploads_bucket or f"{self.project}.firebasestorage.app")
         # A server of one's own may reach names that only its network answers: there only listed hosts are accepted.
-        if self.image_hosts is None and self.deployed_service and not self._asks_openai():
+        if self.image_hosts is None and self.deployed_service and not self._asks_providers_themselves():
             object.__setattr__(self, "image_hosts", ())
 
-    def _asks_openai(self) -> bool:
-        return self.openai_base_url is None or f"{self.openai_base_url}/".startswith(_OPENAI)
+    def _asks_providers_themselves(self) -> bool:
+        addresses = {name: getattr(self, name) for name in _OWN_SERVERS}
+        return all(url is None or f"{url}/".startswith(_OWN_SERVERS[name]) for name, url in addresses.items())
 
 
 def load() -> Settings:
@@ -166,9 +176,10 @@ def load() -> Settings:
 def _faults_of_secrets(settings: Settings) -> list[str]:
     """What is wrong with the secrets that the table of functions gives this one."""
     given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
-    faults = [f"{name}: this function needs it" for name in needed_by(settings.target) if given[name] is None]
+    needed = needed_by(settings.target)
+    faults = [f"{' or '.join(one)}: this function needs it" for one in needed if all(given[name] is None for name in one)]
     signs = SECRETS[WEBHOOK_SECRET]
-    if signs in needed_by(settings.target) and given[signs]:
+    if (signs,) in needed and given[signs]:
         bytes_of_key = _signing_key(given[signs].get_secret_value())
         # With an empty key, every caller could sign.
         if not bytes_of_key:

@@ -1,11 +1,14 @@
 """The providers that there are: their names, their facts, and how the adapter of each is opened.
 
-A provider without a key is absent: it opens no lane, and nothing is listed there. Adapters are imported when they are
+A provider without a key is absent: it opens no lane, and nothing is listed there. Where a job, or a batch on record,
+needs it all the same, that is said once in an instance's life. Adapters are imported when they are
 first asked for, since their SDKs cost a cold start; the facts about them cost nothing.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from nightshift.providers.base import ProviderMissing
 from nightshift.providers.openai.traits import TRAITS as OPENAI
@@ -13,8 +16,12 @@ from nightshift.providers.traits import Traits
 from nightshift.values.lane import Lane
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from nightshift.providers.base import Provider
     from nightshift.settings import Settings
+
+log = structlog.get_logger()
 
 TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI}
 _OF_A_BARE_MODEL: Final = "openai"
@@ -32,38 +39,49 @@ class Providers:
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
         self.opened: dict[str, Provider] = {}
+        self._said_absent: set[str] = set()
+
+    def has(self, name: str) -> bool:
+        """Whether the provider of this name has a key here; if not, it is said once. No adapter is opened."""
+        reason = self._missing(name)
+        if reason and name not in self._said_absent:
+            self._said_absent.add(name)
+            log.error("provider_absent", provider=name[:40], reason=reason)
+        return reason is None
 
     def named(self, name: str) -> "Provider":
         """The adapter of this name. Raises ProviderMissing if it has no key here, or is not known."""
         if name not in self.opened:
-            if name not in _OPENERS:
-                raise ProviderMissing(f"this version knows no provider of the name of {name[:40]!r}")
+            if reason := self._missing(name):
+                raise ProviderMissing(reason)
             self.opened[name] = _OPENERS[name](self._settings)
         return self.opened[name]
 
+    def _missing(self, name: str) -> str | None:
+        """Why the provider of this name is absent; None if it is here."""
+        if name not in _OPENERS:
+            return f"this version knows no provider of the name of {name[:40]!r}"
+        return None if _key_of(self._settings, name) else f"{name.upper()}_API_KEY is not set"
+
     def configured(self) -> "list[Provider]":
         """Every provider that has a key here. Raises ProviderMissing if none has one."""
-        found: list[Provider] = []
-        missing: list[ProviderMissing] = []
-        for name in _OPENERS:
-            try:
-                found.append(self.named(name))
-            except ProviderMissing as without_key:
-                missing.append(without_key)
-        if missing and not found:
-            raise missing[0]
+        found = [self.named(name) for name in _OPENERS if self._missing(name) is None]
+        if not found:
+            raise ProviderMissing(f"none of {', '.join(f'{name.upper()}_API_KEY' for name in _OPENERS)} is set")
         return found
 
 
+def _key_of(settings: "Settings", name: str) -> str:
+    """The provider's key; empty if there is none."""
+    key: SecretStr | None = getattr(settings, f"{name}_api_key")
+    return key.get_secret_value() if key else ""
+
+
 def _openai(settings: "Settings") -> "Provider":
-    if settings.openai_api_key is None:
-        raise ProviderMissing("OPENAI_API_KEY is not set")
     from nightshift.providers.openai.client import OpenAIProvider
 
     return OpenAIProvider(
-        api_key=settings.openai_api_key.get_secret_value(),
-        base_url=settings.openai_base_url,
-        project=settings.project,
+        api_key=_key_of(settings, "openai"), base_url=settings.openai_base_url, project=settings.project
     )
 
 
