@@ -43,7 +43,9 @@ def read_settings(path: Path) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not _ALLOWED.match(name.strip()):
-            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_…, a provider's …_BASE_URL and DEPLOY_… are set there.")
+            raise DeployError(
+                f"{path}, line {number}: only NIGHTSHIFT_…, a provider's …_BASE_URL and DEPLOY_… are set there."
+            )
         variables[name.strip()] = value.strip()
     return variables
 

@@ -177,7 +177,9 @@ def _faults_of_secrets(settings: Settings) -> list[str]:
     """What is wrong with the secrets that the table of functions gives this one."""
     given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
     needed = needed_by(settings.target)
-    faults = [f"{' or '.join(one)}: this function needs it" for one in needed if all(given[name] is None for name in one)]
+    faults = [
+        f"{' or '.join(one)}: this function needs it" for one in needed if all(given[name] is None for name in one)
+    ]
     signs = SECRETS[WEBHOOK_SECRET]
     if (signs,) in needed and given[signs]:
         bytes_of_key = _signing_key(given[signs].get_secret_value())

@@ -138,6 +138,10 @@ def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
     """The lane of a job type's model. Raises JobRefused where its provider has no key here."""
     lane = lane_of(job_type.model or runtime.settings.model)
     if not runtime.providers.has(lane.provider):
+        told = runtime.instance.absent_providers
+        if lane.provider not in told:
+            told.add(lane.provider)
+            log.error("provider_absent", provider=lane.provider, model=lane.model)
         raise JobRefused("unknown_job_type", "Requests of this type are not answered here.")
     return lane
 

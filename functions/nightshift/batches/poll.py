@@ -102,7 +102,7 @@ async def _stop_double(provider: Provider, remote: RemoteBatch, submitted: Seque
         log.warning("stray_batch_cancelled", batch_id=doubled.batch_id)
         await provider.cancel(remote.remote_id)
     elif remote.outcome is None and not remote.is_cancelling:
-        log.warning("batch_unknown")
+        log.warning("batch_unknown", requests=remote.requests)
 
 
 async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:

@@ -1,14 +1,11 @@
 """The providers that there are: their names, their facts, and how the adapter of each is opened.
 
-A provider without a key is absent: it opens no lane, and nothing is listed there. Where a job, or a batch on record,
-needs it all the same, that is said once in an instance's life. Adapters are imported when they are
+A provider without a key is absent: it opens no lane, and nothing is listed there. Adapters are imported when they are
 first asked for, since their SDKs cost a cold start; the facts about them cost nothing.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
-
-import structlog
 
 from nightshift.providers.base import ProviderMissing
 from nightshift.providers.openai.traits import TRAITS as OPENAI
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
 
     from nightshift.providers.base import Provider
     from nightshift.settings import Settings
-
-log = structlog.get_logger()
 
 TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI}
 _OF_A_BARE_MODEL: Final = "openai"
@@ -39,15 +34,10 @@ class Providers:
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
         self.opened: dict[str, Provider] = {}
-        self._said_absent: set[str] = set()
 
     def has(self, name: str) -> bool:
-        """Whether the provider of this name has a key here; if not, it is said once. No adapter is opened."""
-        reason = self._missing(name)
-        if reason and name not in self._said_absent:
-            self._said_absent.add(name)
-            log.error("provider_absent", provider=name[:40], reason=reason)
-        return reason is None
+        """Whether the provider of this name has a key here. No adapter is opened."""
+        return self._missing(name) is None
 
     def named(self, name: str) -> "Provider":
         """The adapter of this name. Raises ProviderMissing if it has no key here, or is not known."""
