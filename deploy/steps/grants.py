@@ -7,7 +7,7 @@
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
 | | read `image-signing-key` | signs images' addresses |
-| | read the providers' keys, as `openai-api-key` | asks the providers |
+| | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
@@ -21,7 +21,7 @@ A reader of objects must be one who may list them, too: to others, Cloud Storage
 exist, and the functions could not tell the user so.
 """
 
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
@@ -29,7 +29,7 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, PROVIDER_KEYS, WEBHOOK_SECRET
+from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
@@ -50,6 +50,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
     cloud, settings = deployment.cloud, deployment.settings
     accounts_there, secrets_there = await deployment.accounts(), await deployment.secret_names()
     buckets_there = await deployment.buckets()
+    keys = [key for key in KEYS if cloud.blind_because or (await deployment.version(key))[0]]
 
     def to(role: str, *accounts: str, where: str | None = None) -> list[RoleGrant]:
         return [RoleGrant(role=role, member=member(cloud, account), where=where) for account in accounts]
@@ -113,7 +114,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
                 secret(key),
                 to("roles/secretmanager.secretAccessor", *_ASK),
             )
-            for key in _keys(deployment, secrets_there)
+            for key in keys
         ),
         (
             secret(IMAGE_KEY),
@@ -124,12 +125,6 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             to("roles/secretmanager.secretAccessor", WEBHOOK),
         ),
     ]
-
-
-def _keys(deployment: Deployment, secrets_there: Set[str]) -> list[str]:
-    """The providers' keys that are there, or will be: where none is known of, OpenAI's."""
-    known = [key for key in PROVIDER_KEYS if key in secrets_there or key in deployment.secrets]
-    return known or [API_KEY]
 
 
 def _sources(deployment: Deployment) -> str:

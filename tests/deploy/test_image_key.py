@@ -41,7 +41,7 @@ def new_key(site: Site) -> str:
 
 async def test_the_key_reaches_those_who_ask_the_provider_and_opens_uploads_alone(site: Site) -> None:
     """One key; its account reads objects of the app's bucket, and has no other right."""
-    assert signing(site) == {row.name: "1" for row in FUNCTIONS if row.asks_providers}
+    assert signing(site) == {row.name: "1" for row in FUNCTIONS if row.signs_images}
     assert list(site.state["hmac_keys"].values()) == ["ACTIVE"]
     (value,) = site.state["secrets"][SECRET]
     assert value.partition(":")[0] in site.state["hmac_keys"]

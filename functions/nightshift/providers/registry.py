@@ -7,25 +7,24 @@ first asked for, since their SDKs cost a cold start; the facts about them cost n
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from nightshift.functions import key_variable
 from nightshift.providers.base import ProviderMissing
 from nightshift.providers.openai.traits import TRAITS as OPENAI
 from nightshift.providers.traits import Traits
 from nightshift.values.lane import Lane
+from nightshift.values.model_name import ModelName
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from nightshift.providers.base import Provider
-    from nightshift.settings import Settings
+    from nightshift.settings import Access, Settings
 
 TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI}
-_OF_A_BARE_MODEL: Final = "openai"
 
 
 def lane_of(model: str) -> Lane:
-    """The lane of a model, by the name that a setting or a job type gives it."""
-    provider = _OF_A_BARE_MODEL
-    return Lane(provider=provider, endpoint=TRAITS[provider].endpoint, model=model)
+    """The lane of a model, by the name that a setting or a job type gives it. Raises ValueError."""
+    name = ModelName.parse(model)
+    return Lane(provider=name.provider, endpoint=TRAITS[name.provider].endpoint, model=name.model)
 
 
 class Providers:
@@ -36,43 +35,38 @@ class Providers:
         self.opened: dict[str, Provider] = {}
 
     def has(self, name: str) -> bool:
-        """Whether the provider of this name has a key here. No adapter is opened."""
-        return self._missing(name) is None
+        """Whether there is a key for this provider here."""
+        return name in _OPENERS and self._settings.access_to(name) is not None
 
     def named(self, name: str) -> "Provider":
         """The adapter of this name. Raises ProviderMissing if it has no key here, or is not known."""
         if name not in self.opened:
-            if reason := self._missing(name):
-                raise ProviderMissing(reason)
-            self.opened[name] = _OPENERS[name](self._settings)
+            if name not in _OPENERS:
+                raise ProviderMissing(f"this version knows no provider of the name of {name[:40]!r}")
+            access = self._settings.access_to(name)
+            if access is None:
+                raise ProviderMissing(f"{key_variable(name)} is not set")
+            self.opened[name] = _OPENERS[name](access)
         return self.opened[name]
-
-    def _missing(self, name: str) -> str | None:
-        """Why the provider of this name is absent; None if it is here."""
-        if name not in _OPENERS:
-            return f"this version knows no provider of the name of {name[:40]!r}"
-        return None if _key_of(self._settings, name) else f"{name.upper()}_API_KEY is not set"
 
     def configured(self) -> "list[Provider]":
         """Every provider that has a key here. Raises ProviderMissing if none has one."""
-        found = [self.named(name) for name in _OPENERS if self._missing(name) is None]
-        if not found:
-            raise ProviderMissing(f"none of {', '.join(f'{name.upper()}_API_KEY' for name in _OPENERS)} is set")
+        found: list[Provider] = []
+        missing: list[ProviderMissing] = []
+        for name in _OPENERS:
+            try:
+                found.append(self.named(name))
+            except ProviderMissing as without_key:
+                missing.append(without_key)
+        if missing and not found:
+            raise missing[0]
         return found
 
 
-def _key_of(settings: "Settings", name: str) -> str:
-    """The provider's key; empty if there is none."""
-    key: SecretStr | None = getattr(settings, f"{name}_api_key")
-    return key.get_secret_value() if key else ""
-
-
-def _openai(settings: "Settings") -> "Provider":
+def _openai(access: "Access") -> "Provider":
     from nightshift.providers.openai.client import OpenAIProvider
 
-    return OpenAIProvider(
-        api_key=_key_of(settings, "openai"), base_url=settings.openai_base_url, project=settings.project
-    )
+    return OpenAIProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
 
 
-_OPENERS: "Final[Mapping[str, Callable[[Settings], Provider]]]" = {"openai": _openai}
+_OPENERS: "Final[Mapping[str, Callable[[Access], Provider]]]" = {"openai": _openai}
