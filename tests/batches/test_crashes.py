@@ -103,7 +103,8 @@ async def test_a_create_that_the_provider_refuses_fails_the_batch_and_in_the_end
     job_id = await world.submit("alice")
     for _ in range(MOST_SPARED + 4):
         await world.tick()
-        world.pass_time(minutes=10)
+        # Its lane backs off for half an hour.
+        world.pass_time(minutes=31)
 
     assert (await world.job(job_id))["errorCode"] == "batch_failed"
     assert (await world.job(job_id))["attempts"] == 3
