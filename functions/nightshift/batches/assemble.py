@@ -36,9 +36,9 @@ from nightshift.jobs.settlement import Failed, failure
 from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
+from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.usage import NOTHING_USED
 
 log = structlog.get_logger()
 
@@ -64,8 +64,10 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
     lane = held_lane.lane
+    tell_if_unpriced(runtime, lane)
     budget_usd = runtime.settings.daily_budget_usd or inf
-    spent_usd = await _spent_usd(runtime, lane) if isfinite(budget_usd) else 0.0
+    # Read after the lane, it counts the lane's last batch, too.
+    spent_usd = await spending.spent_usd(runtime) if isfinite(budget_usd) else 0.0
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
     limits = await _limits(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
@@ -251,15 +253,6 @@ class _Assembly:
             )
         self.fill = fill
         self._shares.add(filled.of_users)
-
-
-async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
-    """What is spent of the day's budget. A submission reads it after the lane, and so sees the lane's last batch."""
-    told = runtime.instance.unpriced_lanes
-    if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
-        told.add(lane)
-        log.error("price_unknown")
-    return await spending.spent_usd(runtime)
 
 
 async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
