@@ -1,6 +1,6 @@
 """A batch: one provider batch, and how far it has come.
 
-    assembling → sealed → submitted → ingesting → settling → completed | failed | expired | cancelled
+    assembling → sealed → submitted → ingesting → closing → completed | failed | expired | cancelled
 
 | status | what is on record | what comes next |
 |---|---|---|
@@ -8,10 +8,10 @@
 | sealed | the input file is whole | upload it, create the provider's batch |
 | submitted | `remoteId` | wait for the provider |
 | ingesting | the provider's last word: `outcome` and the files' ids | copy the files, settle every line |
-| settling | every line is dealt with | what the files left out, price, delete the provider's files |
+| closing | every line is dealt with | what the files left out, price, delete the provider's files |
 
 The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
-A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
+A holder that goes through `sealed` or `closing` without a stop records it together with its next step.
 
 An operator's wish to stop a batch is recorded on it first. The process that advances the batch next carries it out. A
 batch that the provider never had is settled as it is. One that the provider has is cancelled there; what it answered
@@ -20,7 +20,7 @@ by then is answered.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from nightshift.batches.counts import Counts
 from nightshift.values.lane import Lane
@@ -33,13 +33,19 @@ BatchStatus = Literal[
     "sealed",
     "submitted",
     "ingesting",
-    "settling",
+    "closing",
     "completed",
     "failed",
     "expired",
     "cancelled",
 ]
-OPEN: Final[tuple[BatchStatus, ...]] = ("assembling", "sealed", "submitted", "ingesting", "settling")
+# `settling` is `closing` as versions before wrote it.
+OPEN: Final[tuple[str, ...]] = ("assembling", "sealed", "submitted", "ingesting", "closing", "settling")
+
+
+def status_of(stored: str) -> BatchStatus:
+    """A batch's status by what its document says, also as versions before wrote it."""
+    return cast("BatchStatus", "closing" if stored == "settling" else stored)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +59,19 @@ class Batch:
     estimated_tokens: int
     # What it counts against the budget of the day on which it was created.
     budget_usd: float
+    # How many requests its input file holds: jobs that ended before it was written anew are not among them.
+    request_count: int
     input_file_id: str | None
+    # How many creates were sent for it, and when the first was; None = none was ever sent.
+    creates: int
+    create_sent_at: datetime | None
     # Until when a create that was sent may still take effect at the provider; None = none was ever sent.
     create_lands_by: datetime | None
     remote_id: str | None
+    # It was adopted by evidence, and its results have not proven yet that it is ours.
+    is_unproven: bool
+    # Batches of the provider's that were taken for ours, and whose results proved that they are not.
+    disowned: frozenset[str]
     outcome: Outcome | None
     output_file_id: str | None
     error_file_id: str | None

@@ -1,1 +1,1 @@
-"""A bulk job: thousands of rows as one thing, with one price, one progress and one result."""
+"""Bulk jobs: thousands of rows as one thing, with one price, one progress and one result."""

@@ -26,16 +26,16 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from nightshift.errors import NightshiftError
-from nightshift.instant.concurrency import Allowance, Call, Concurrency, Report
+from nightshift.instant.concurrency import Call, CallReport, Concurrency, ProviderQuota
 from nightshift.providers.base import RateLimits
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 
 # More than this is as good as no limit, and a number of any length may stand in a header.
 _ENOUGH: Final = 10**9
-# A longer wait is not worth an instance.
-LONGEST_PAUSE_SECONDS: Final = 10.0
-_NOTHING_KNOWN: Final = Report(verdict="unknown")
+# A gate that stays closed for longer puts off those who wait: it is not worth an instance.
+_LONGEST_CLOSED_SECONDS: Final = 10.0
+_NOTHING_KNOWN: Final = CallReport(verdict="unknown")
 
 
 class GateClosed(NightshiftError):
@@ -54,11 +54,13 @@ class Slot:
 
     def answered(self, limits: RateLimits, tokens: int) -> None:
         """The provider answered, said this of its limits, and took so many tokens."""
-        self.report = Report(verdict="answered", requests=_requests(limits), tokens=_tokens(limits), tokens_used=tokens)
+        self.report = CallReport(
+            verdict="answered", requests=_requests(limits), tokens=_tokens(limits), tokens_used=tokens
+        )
 
     def limited(self, retry_after_seconds: float | None, limits: RateLimits) -> None:
         """The provider was asked too often; perhaps it said when to come again."""
-        self.report = Report(
+        self.report = CallReport(
             verdict="busy",
             retry_after_seconds=retry_after_seconds,
             requests=_requests(limits),
@@ -67,7 +69,7 @@ class Slot:
 
     def failed(self, retry_after_seconds: float | None) -> None:
         """The provider has troubles of its own, or said nothing at all."""
-        self.report = Report(verdict="broken", retry_after_seconds=retry_after_seconds)
+        self.report = CallReport(verdict="broken", retry_after_seconds=retry_after_seconds)
 
 
 class Pace:
@@ -83,7 +85,7 @@ class Pace:
     async def slot(self) -> AsyncIterator[Slot]:
         """Wait for the right to make a call, in the order of asking. Raises GateClosed."""
         loop = asyncio.get_running_loop()
-        if (closed_seconds := self.state.closed_seconds(loop.time())) > LONGEST_PAUSE_SECONDS:
+        if (closed_seconds := self.state.closed_seconds(loop.time())) > _LONGEST_CLOSED_SECONDS:
             raise GateClosed(closed_seconds)
         call = None if self._waiting else self.state.start(loop.time())
         if call is None:
@@ -118,7 +120,7 @@ class Pace:
             if turn.cancelled():
                 # Its waiter has not noticed yet.
                 pass
-            elif closed_seconds > LONGEST_PAUSE_SECONDS:
+            elif closed_seconds > _LONGEST_CLOSED_SECONDS:
                 turn.set_exception(GateClosed(closed_seconds))
             elif call := self.state.start(now):
                 turn.set_result(call)
@@ -151,15 +153,15 @@ def pace_of(runtime: Runtime, lane: Lane) -> Pace:
     return paces[lane]
 
 
-def _requests(limits: RateLimits) -> Allowance | None:
-    return _allowance(limits.remaining_requests, limits.requests_reset_seconds)
+def _requests(limits: RateLimits) -> ProviderQuota | None:
+    return _quota(limits.remaining_requests, limits.requests_reset_seconds)
 
 
-def _tokens(limits: RateLimits) -> Allowance | None:
-    return _allowance(limits.remaining_tokens, limits.tokens_reset_seconds)
+def _tokens(limits: RateLimits) -> ProviderQuota | None:
+    return _quota(limits.remaining_tokens, limits.tokens_reset_seconds)
 
 
-def _allowance(remaining: int | None, reset_seconds: float | None) -> Allowance | None:
+def _quota(remaining: int | None, reset_seconds: float | None) -> ProviderQuota | None:
     if remaining is None or reset_seconds is None:
         return None
-    return Allowance(remaining=min(remaining, _ENOUGH), reset_seconds=reset_seconds)
+    return ProviderQuota(remaining=min(remaining, _ENOUGH), reset_seconds=reset_seconds)
