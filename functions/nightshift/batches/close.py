@@ -18,7 +18,7 @@ from nightshift.batches.batch import Batch
 from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
-from nightshift.jobs.settlement import Requeued, retry_or_failure
+from nightshift.jobs.settlement import Requeued, needs_health, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
 from nightshift.runtime import Runtime
@@ -52,7 +52,10 @@ async def close(runtime: Runtime, held: HeldBatch) -> None:
     trouble, spared = batch.trouble, batch.spared
     if not is_accounted_for:
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            judged = [retry_or_failure(job, left_out, runtime.settings.max_attempts, batch.stop) for job in jobs]
+            at_end = any(needs_health(job, left_out.trouble) for job in jobs)
+            health = await batches.health(runtime, batch.lane) if at_end else None
+            most = runtime.settings.max_attempts
+            judged = [retry_or_failure(job, left_out, most, batch.stop, health) for job in jobs]
             await settlements.settle(runtime, judged)
             spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
     await _delete_files(runtime, batch)

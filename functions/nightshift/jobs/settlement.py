@@ -1,7 +1,7 @@
 """What becomes of a job once its line, or the lack of one, is known."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Self
 
 from nightshift.errors import JobRefused
@@ -20,8 +20,10 @@ from nightshift.values.usage import Usage
 
 WAS_CANCELLED: Final = "The request was cancelled."
 # How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
-# some day; with the lane's pauses in between, a trouble of some hours is waited out.
+# some day; with the lane's pauses in between, a trouble of some hours is waited out. An outage of the lane is waited
+# out however often, but not for ever: of a lone request in a lane nothing tells the one from the other.
 MOST_SPARED: Final = 12
+_LONGEST_OUTAGE: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +88,37 @@ class Late(_OfJob):
 Settlement = Completed | Requeued | Failed
 
 
-def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
-    """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
+@dataclass(frozen=True, kw_only=True)
+class LaneHealth:
+    """What tells an outage of a lane from a request that troubles the provider each time: the lane's last answer."""
+
+    now: datetime
+    # When the last batch with an answer ended; None = of late there was none.
+    answered_at: datetime | None
+
+    def is_out_for(self, job: Job) -> bool:
+        """Whether no job of the lane has been answered since this one came back for the first time."""
+        since = job.spared_since
+        if since is None or self.now >= since + _LONGEST_OUTAGE:
+            return False
+        return self.answered_at is None or self.answered_at <= since
+
+
+def needs_health(job: Job, trouble: Trouble | None) -> bool:
+    """Whether only the health of its lane can say if the job is spared once more."""
+    # An image that is not fetched, or an unknown code, is no sign of an outage.
+    return trouble is Trouble.PROVIDER and job.spared >= MOST_SPARED
+
+
+def settlement_of(
+    job: Job,
+    lane: Lane,
+    line: ResultLine,
+    max_attempts: int,
+    stop: Stop | None = None,
+    health: LaneHealth | None = None,
+) -> Settlement:
+    """Judge a job by its result line; `stop` and `health` are as in `retry_or_failure`."""
     cost_usd = batch_cost_usd(lane.provider, lane.model, line.usage)
     try:
         job_type = find(job.type)
@@ -96,7 +127,7 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, sto
     answer = answer_of(line, job_type)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
-    return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)
+    return replace(retry_or_failure(job, answer, max_attempts, stop, health), line_usd=cost_usd or 0.0)
 
 
 def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
@@ -119,7 +150,9 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
     )
 
 
-def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
+def retry_or_failure(
+    job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None, health: LaneHealth | None = None
+) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
     Only the job's own trouble spends an attempt.
@@ -127,6 +160,7 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Sto
     Args:
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
+        health: of the job's lane; needed where `needs_health` says so.
     """
     trouble = no_answer.trouble
     if trouble.is_final:
@@ -135,9 +169,11 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Sto
         return cancellation(job)
     if stop == "retry":
         return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared)
-    if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
+    is_outage = health is not None and needs_health(job, trouble) and health.is_out_for(job)
+    if not trouble.spends_attempt and (trouble.is_waited_for or is_outage or job.spared < MOST_SPARED):
         # What is waited for without end counts so far only that its repetition is known for one.
-        spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
+        most = 3 if trouble.is_waited_for else MOST_SPARED
+        spared = max(job.spared, min(job.spared + 1, most))
         return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble)
     if job.attempts < max_attempts:
         return Requeued(job=job, attempts=job.attempts, spared=job.spared)
