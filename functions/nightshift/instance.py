@@ -51,6 +51,8 @@ class Instance:
         self.paces: dict[Lane, Pace] = {}
         # The lanes whose model has no listed price, each logged once.
         self.unpriced_lanes: set[Lane] = set()
+        # The providers that a job needs and that have no key here, each logged once.
+        self.absent_providers: set[str] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
 

@@ -111,7 +111,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
     # A job that ended meanwhile is its job, too: it can never be sent, or its user or an operator cancelled it.
     claimed = await batches.count_claimed(runtime, batch.batch_id)
     if written:
-        await held.seal_again(claimed)
+        await held.seal_again(claimed, written)
         log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)
