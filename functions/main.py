@@ -38,7 +38,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     from nightshift.instant.realtime import Taken
 
     try:
-        job_id = _job_id(event)
+        job_id = _document_id(event, "ai_jobs")
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
@@ -112,10 +112,25 @@ async def get_batch_stats(request: Request) -> Response:
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 
 
-def _job_id(event: CloudEvent) -> str:
-    """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
+@functions.http
+@guarded
+@takes_event
+async def deliver_notification(event: CloudEvent) -> None:
+    """A job or bulk job has ended whose user wants to hear of it: deliver what waits for the user."""
+    from nightshift.notify.deliver import deliver_message
+
+    try:
+        message_id = _document_id(event, "outbox")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await deliver_message(runtime, message_id)
+
+
+def _document_id(event: CloudEvent, of: str) -> str:
+    """The document of a collection that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
-    collection, _, job_id = str(document).partition("/")
-    if collection != "ai_jobs" or not names_a_document(job_id):
-        raise EventUnreadable("the event names no document of ai_jobs")
-    return job_id
+    collection, _, document_id = str(document).partition("/")
+    if collection != of or not names_a_document(document_id):
+        raise EventUnreadable(f"the event names no document of {of}")
+    return document_id

@@ -151,6 +151,19 @@ FUNCTIONS: Final = (
         max_instances=2,
     ),
     Function(
+        target="deliver_notification",
+        name="deliverNotification",
+        does="Tells a user of an end, by e-mail and push.",
+        account="nightshift-notify",
+        created_document="outbox/{messageId}",
+        # A tick delivers what is left anyway.
+        most_deliveries=5,
+        timeout_seconds=120,
+        concurrency=20,
+        max_instances=1,
+        memory="512Mi",
+    ),
+    Function(
         target="get_batch_stats",
         name="getBatchStats",
         does="Counts the jobs by their status, for admins.",

@@ -18,6 +18,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.earning import points
 from nightshift.errors import NeverLands
 from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
@@ -28,6 +29,9 @@ from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
+from nightshift.notify import preferences
+from nightshift.notify.outbox import Outbox
+from nightshift.notify.preferences import Preferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import COMPLETED, QUEUED
@@ -51,12 +55,25 @@ _SETTLED_BY: Final = (
 
 
 class _Known:
-    """What was learned of jobs and their documents while they are settled."""
+    """What was learned of jobs, their documents and their users while they are settled."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, wanted: Mapping[str, Preferences]) -> None:
         self.ends = Ends(runtime)
+        self._runtime = runtime
+        self._wanted = wanted
         # What stays of the jobs whose documents have no room for their end, by id.
         self.essentials: dict[str, Mapping[str, Any]] = {}
+        self.outbox = Outbox(runtime, wanted)
+
+    def begin_commit(self) -> None:
+        """What is said once a commit is to be said again."""
+        self.outbox = Outbox(self._runtime, self._wanted)
+
+    @classmethod
+    async def of(cls, runtime: Runtime, settlements: Iterable[Settlement | Late]) -> "_Known":
+        """What is known before the first commit: how the users want to hear of an end."""
+        users = (each.job.user_id for each in settlements if isinstance(each, Completed | Failed))
+        return cls(runtime, await preferences.read(runtime, users))
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -81,6 +98,7 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
                 _write_completed(runtime, writes, known, settlement)
             else:
                 _write_requeued(runtime, writes, known, settlement)
+        _write_points(runtime, writes, [each.job for each in shared if isinstance(each, Completed)])
 
     unfailed = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
@@ -138,10 +156,11 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
 async def _commit_all(
     runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]", known: _Known | None = None
 ) -> list["Kept"]:
-    known = known or _Known(runtime)
+    known = known or await _Known.of(runtime, settlements)
     rest = list(settlements)
     async for _ in attempts():
         writes = Commit(runtime)
+        known.begin_commit()
         await write(writes, rest, known)
         try:
             await writes.send()
@@ -310,6 +329,23 @@ def _write_notification(
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
     told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
     known.ends.write(writes, NOTIFICATIONS, job.job_id, job.user_id, told)
+    known.outbox.write(
+        writes,
+        user_id=job.user_id,
+        topic="jobs",
+        subject_id=job.job_id,
+        event=kind,
+        title=note["title"],
+        message=note["message"],
+    )
+
+
+def _write_points(runtime: Runtime, writes: Commit, jobs: Sequence[Job]) -> None:
+    """Add the points that completed jobs bring their users."""
+    if not runtime.settings.economy:
+        return
+    for user_id, of_user in groupby(sorted(jobs, key=lambda job: job.user_id), key=lambda job: job.user_id):
+        points.add_for_answers(runtime, writes, user_id, [(job.job_id, job.type) for job in of_user])
 
 
 def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed | Requeued]]:

@@ -21,6 +21,7 @@ from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
+from nightshift.notify import preferences
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog
 from nightshift.runtime import Runtime, TimeLimit
@@ -61,6 +62,7 @@ class _Tick:
             (self._rescue, 2),
             (self._submit_lanes, 5),
             (self._sweep, 1),
+            (self._deliver, 1),
             (self._delete_stray_files, 1),
         )
         shares_left = sum(share for _, share in duties)
@@ -138,6 +140,12 @@ class _Tick:
     async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
         await sweep(self._runtime)
+
+    async def _deliver(self, time_limit: TimeLimit) -> None:
+        if preferences.are_asked_for(self._runtime):
+            from nightshift.notify.deliver import deliver_due
+
+            await deliver_due(self._runtime, time_limit)
 
     async def _delete_stray_files(self, time_limit: TimeLimit) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
