@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided, attempts
+from nightshift.earning import points as points_of_entries
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
 from nightshift.jobs import created
@@ -87,6 +88,15 @@ async def rewrite_wallet(runtime: Runtime, wallet: "DocumentSnapshot[Any]", summ
     """
     writes = Commit(runtime)
     posting.rewrite(writes, wallet, summed_up)
+    await writes.send()
+
+
+async def rewrite_points(
+    runtime: Runtime, economy: "DocumentSnapshot[Any]", points: int, answered: int, answered_of: Mapping[str, int]
+) -> None:
+    """Write a user's points as their entries have it. Raises Undecided if they changed since they were read."""
+    writes = Commit(runtime)
+    points_of_entries.rewrite(writes, economy, points, answered, answered_of)
     await writes.send()
 
 

@@ -9,7 +9,20 @@ from typing import Any, Final
 
 from google.cloud.firestore import DELETE_FIELD, FieldFilter
 
-from nightshift.database.collections import CLASSIFICATIONS, JOBS, LANES, LEDGER, NOTIFICATIONS, WALLETS
+from nightshift.database.collections import (
+    CLASSIFICATIONS,
+    DEVICE_TOKENS,
+    DEVICES,
+    DIGESTS,
+    ECONOMY,
+    JOBS,
+    LANES,
+    LEDGER,
+    NOTIFICATIONS,
+    POINTS,
+    PREFERENCES,
+    WALLETS,
+)
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.pages import pages
 from nightshift.jobs.created import JobDocument, written
@@ -50,7 +63,7 @@ async def delete_jobs(runtime: Runtime, uid: str, job_ids: Sequence[str]) -> dic
 
 
 async def delete_orphans(runtime: Runtime, uid: str, collection: str) -> AsyncIterator[int]:
-    """Delete the user's documents in `classifications` or `notifications` whose jobs are gone; yields how many."""
+    """Delete the user's documents in a collection, by their `userId`; yields how many."""
     query = runtime.firestore.collection(collection).where(filter=FieldFilter("userId", "==", uid))
     async for page in pages(query.select(["userId"])):
         await _delete(runtime, [snapshot.reference for snapshot in page])
@@ -74,6 +87,23 @@ async def delete_wallet(runtime: Runtime, uid: str) -> AsyncIterator[tuple[int, 
     if before or exists:
         await _delete(runtime, [*before, wallet])
         yield len(before), exists
+
+
+# The documents that are named after a user, and what lies below each.
+_OF_A_USER: Final = {ECONOMY: POINTS, DEVICES: DEVICE_TOKENS, PREFERENCES: None, DIGESTS: None}
+
+
+async def delete_own(runtime: Runtime, uid: str) -> AsyncIterator[tuple[str, int]]:
+    """Delete what is named after the user besides the wallet; yields the kind, and how many."""
+    for collection, below in _OF_A_USER.items():
+        ref = runtime.firestore.collection(collection).document(uid)
+        if below:
+            async for page in pages(ref.collection(below).select(["kind"])):
+                await _delete(runtime, [snapshot.reference for snapshot in page])
+                yield f"{collection}/{below}", len(page)
+        if (await ref.get(["updatedAt"], **READ)).exists:
+            await _delete(runtime, [ref])
+            yield collection, 1
 
 
 async def forget_turns(runtime: Runtime, uid: str) -> None:

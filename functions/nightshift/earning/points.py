@@ -6,7 +6,7 @@ answer brings its points twice. It reads nothing for them: the sums are added up
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import SERVER_TIMESTAMP
@@ -67,3 +67,14 @@ def write(writes: Commit, read: "DocumentSnapshot[Any]", economy: Economy) -> No
         writes.update(read.reference, fields, read_as_of=read.update_time)
     else:
         writes.create(read.reference, {**fields, "answered": 0})
+
+
+def rewrite(
+    writes: Commit, read: "DocumentSnapshot[Any]", points: int, answered: int, answered_of: Mapping[str, int]
+) -> None:
+    """Write the sums as the entries have them, under the reading at which they were summed up."""
+    fields = {"points": points, "answered": answered, "answeredOf": dict(answered_of), "updatedAt": SERVER_TIMESTAMP}
+    if read.exists:
+        writes.update(read.reference, fields, read_as_of=read.update_time)
+    else:
+        writes.create(read.reference, fields)
