@@ -81,7 +81,7 @@ class Mailbox:
 def _end(server: SMTP) -> str:
     """Break the connection off."""
     transport = server.transport
-    if transport:
+    if isinstance(transport, asyncio.Transport):
         transport.abort()
     return "421 gone"
 

@@ -5,87 +5,20 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
-from local.firebase.auth_routes import AuthRoutes
-from local.messages.mailbox import Mailbox, SmtpFault, serving_mail
-from local.messages.push_server import PushServer
+from local.messages.mailbox import SmtpFault
 from local.openai_server import Reply, ReplyRule
-from local.serve import serving
+from tests.support.messages import Messages, telling
 from tests.support.world import World
-
-ALICE = {"localId": "alice", "email": "alice@example.com", "emailVerified": True, "password": "secret1"}
-
-
-class Messages:
-    """A world that tells its users."""
-
-    def __init__(self, world: World, mailbox: Mailbox, pushes: PushServer, auth: str) -> None:
-        self.world = world
-        self.mailbox = mailbox
-        self.push_server = pushes
-        self._auth = auth
-
-    async def user(self, **changes: Any) -> None:
-        """Alice, with an account, tokens, and the wish to hear by e-mail."""
-        async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.post(
-                f"http://{self._auth}/identitytoolkit.googleapis.com/v1/projects/{self.world.project}/accounts",
-                headers={"Authorization": "Bearer owner"},
-                json=ALICE | changes,
-            )
-            answer.raise_for_status()
-        await self.world.give("alice", 100)
-        await self.wants(email=True)
-
-    async def wants(self, **preferences: Any) -> None:
-        """What Alice writes into her preferences."""
-        await self.world.firestore.document("preferences/alice").set(preferences)
-
-    async def device(self, token: str) -> None:
-        """A phone of Alice's."""
-        fields = {"token": token, "updatedAt": self.world.now()}
-        await self.world.firestore.document(f"devices/alice/tokens/{token}").set(fields)
-
-    async def ended(self, **fields: Any) -> str:
-        """A job of Alice's that was answered at once; its message waits."""
-        job_id = await self.world.submit("alice", **{"speed": "instant", **fields})
-        message_id = f"{job_id}.job_{(await self.world.job(job_id))['status']}"
-        assert (await self.world.read(f"outbox/{message_id}"))["status"] == "waiting"
-        return message_id
-
-    async def deliver(self, message_id: str) -> int:
-        """Deliver the event of a message's creation; returns the function's status code."""
-        created = "google.cloud.firestore.document.v1.created"
-        return await self.world.event("deliver_notification", created, {"ce-document": f"outbox/{message_id}"})
-
-    async def statuses(self) -> list[str]:
-        """What became of all messages."""
-        return sorted(message["status"] for message in (await self.world.documents("outbox")).values())
 
 
 @pytest_asyncio.fixture
 async def messages(world: World) -> AsyncIterator[Messages]:
     """A mail server, a push server, and Firebase Auth."""
-    mailbox, pushes = Mailbox(), PushServer()
-    async with (
-        serving_mail(mailbox) as port,
-        serving(pushes.app) as fcm,
-        serving(AuthRoutes(world.project).app) as auth,
-    ):
-        world.set_env(
-            FIREBASE_AUTH_EMULATOR_HOST=auth,
-            FCM_EMULATOR_HOST=fcm,
-            NIGHTSHIFT_MAIL="smtp",
-            NIGHTSHIFT_PUSH="true",
-            SMTP_HOST="127.0.0.1",
-            SMTP_PORT=str(port),
-            SMTP_FROM="Nightshift <answers@example.com>",
-            NIGHTSHIFT_DASHBOARD_ORIGIN="https://app.example.com",
-        )
-        yield Messages(world, mailbox, pushes, auth)
+    async with telling(world) as told:
+        yield told
 
 
 async def test_a_user_who_wants_it_gets_one_mail_for_an_answer(messages: Messages) -> None:

@@ -467,9 +467,9 @@ def preferences() -> Iterator[Case]:
     quiet = {"from": "22:00", "to": "07:00", "timeZone": "Europe/Berlin"}
     fitting: dict[str, dict[str, Any]] = {
         "nothing": {},
-        "all": {"email": True, "push": False, "language": "en-GB", "about": ["jobs", "bulk"], "quietHours": quiet},
+        "all": {"email": True, "push": True, "language": "en-GB", "about": ["jobs", "bulk"], "quietHours": quiet},
         "a language": {"language": "de"},
-        "bulk jobs only": {"about": ["bulk"]},
+        "bulk jobs only, and no push": {"about": ["bulk"], "push": False},
     }
     wrong: dict[str, dict[str, Any]] = {
         "an e-mail address": {"email": "eve@example.com"},
@@ -541,6 +541,7 @@ def devices() -> Iterator[Case]:
         ask = Write(path=path, fields={"token": "abc"}, server_time="updatedAt")
         yield Case(f"{caller.name} adds a device to Alice's", caller, ask)
     yield Case("Alice lists her devices without a limit", ALICE, replace(listed, limit=None))
+    yield Case("Alice lists too many devices", ALICE, replace(listed, limit=MOST_LISTED + 1))
     yield Case("Alice lists all devices", ALICE, List(collection="tokens", every=True))
     points = List(collection="points", below="economy/alice", limit=MOST_LISTED + 1)
     yield Case("Alice lists her points beyond the limit", ALICE, points)

@@ -66,13 +66,14 @@ class _Read:
 
     def __init__(self, found: Mapping[str, "DocumentSnapshot[Any]"], user_id: str, runtime: Runtime) -> None:
         self._found = found
+        self._user_id = user_id
+        self._runtime = runtime
         self.wallet = found[wallet_ref(runtime, user_id).path]
         self.document = found[points.economy_ref(runtime, user_id).path]
-        self._entry_path = lambda entry_id: entry_ref(runtime, user_id, entry_id).path
 
     def entry(self, entry_id: str) -> Mapping[str, Any] | None:
         """An entry's fields; None if it is not there."""
-        snapshot = self._found[self._entry_path(entry_id)]
+        snapshot = self._found[entry_ref(self._runtime, self._user_id, entry_id).path]
         return snapshot.to_dict() or {} if snapshot.exists else None
 
 
@@ -223,5 +224,5 @@ async def _read(
     return _Read(found, user_id, runtime), economy, ids
 
 
-async def _get(runtime: Runtime, refs: Sequence[Any]) -> dict[str, "DocumentSnapshot[Any]"]:
+async def _get(runtime: Runtime, refs: list[Any]) -> dict[str, "DocumentSnapshot[Any]"]:
     return {snapshot.reference.path: snapshot async for snapshot in runtime.firestore.get_all(refs, **READ)}
