@@ -147,7 +147,7 @@ class Stack:
 
     def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees: of the secrets, those that it is deployed with."""
-        auth = self.auth_environment if function.reads_id_tokens else {}
+        auth = self.auth_environment if function.reads_id_tokens or function.sends_messages else {}
         others = set(SECRETS.values()) - set(function.variables)
         settings = {name: text for name, text in self.environment.items() if name not in others}
         return basic_environment(self.options.caller) | settings | auth

@@ -13,6 +13,7 @@ APIS: Final = {
     "cloudresourcemanager": "the project's grants",
     "cloudscheduler": "the tick",
     "eventarc": "brings events to the functions",
+    "fcm": "pushes",
     "firebase": "the app's side of the project",
     "firebaseappcheck": "which requests are the app's own",
     "firebaserules": "the rules",

@@ -149,7 +149,7 @@ def _difference(
 
 def _secrets(function: Function, versions: Mapping[str, int]) -> set[tuple[str, str, str]]:
     """Variable, name and version of each secret that it gets."""
-    keys = {secret for secret in KEYS if versions[secret]} if function.asks_providers else set()
+    keys = {secret for secret in function.optional_secrets if versions[secret]}
     secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in {*function.secrets, *keys}}
     if function.signs_images and versions[IMAGE_KEY]:
         secrets.add((IMAGE_KEY_VARIABLE, IMAGE_KEY, str(versions[IMAGE_KEY])))

@@ -14,6 +14,10 @@
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
+| the messenger's, and the tick's | read Firebase Auth's users, by the same; with NIGHTSHIFT_MAIL | finds a verified address |
+| | send messages of Firebase Cloud Messaging; with NIGHTSHIFT_PUSH | pushes |
+| | read `smtp-password` | signs in at the mail server |
+| the messenger's | read and write Firestore | takes messages, and records what came of them |
 | the events' | receive events | Eventarc delivers by it |
 | the builder's | write logs and images, read its sources' bucket | Cloud Build works by it |
 
@@ -24,17 +28,19 @@ exist, and the functions could not tell the user so.
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
+from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, NOTIFY, STATS, TICK, WEBHOOK, agent, email, member
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, WEBHOOK_SECRET
+from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, MAIL_SECRET, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
 # A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
+# A tick sends what no delivery has sent.
+_TELL: Final = (NOTIFY, TICK)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
 
 
@@ -69,12 +75,14 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             kind=("iam", "service-accounts"), name=address, has_conditions=True, exists=address in accounts_there
         )
 
+    tells = _TELL if settings.mail != "off" else ()
     return [
         (
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
-                *to("roles/datastore.user", *_ASK),
-                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS),
+                *to("roles/datastore.user", *_ASK, NOTIFY),
+                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS, *tells),
+                *to("roles/firebasecloudmessaging.admin", *(_TELL if settings.push else ())),
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),
@@ -119,6 +127,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         (
             secret(IMAGE_KEY),
             to("roles/secretmanager.secretAccessor", *_ASK),
+        ),
+        (
+            secret(MAIL_SECRET),
+            to("roles/secretmanager.secretAccessor", *(_TELL if MAIL_SECRET in secrets_there else ())),
         ),
         (
             secret(WEBHOOK_SECRET),
