@@ -7,8 +7,9 @@ no precondition: deleting a document twice is harmless, and only jobs that have 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from google.cloud.firestore import DELETE_FIELD, FieldFilter
+from google.cloud.firestore import FieldFilter
 
+from nightshift.batches import lanes
 from nightshift.database.collections import (
     CLASSIFICATIONS,
     DEVICE_TOKENS,
@@ -115,7 +116,7 @@ async def forget_turns(runtime: Runtime, uid: str) -> None:
             return
         commit = Commit(runtime)
         for lane in found:
-            commit.update(lane.reference, {"turns": DELETE_FIELD}, read_as_of=lane.update_time)
+            lanes.forget_turns(commit, lane)
         try:
             await commit.send()
         except Undecided:

@@ -14,7 +14,7 @@ from deploy.accounts import BUILD, EVENTS, email
 from deploy.change import Change, same
 from deploy.deployment import Deployment, Service
 from deploy.steps import database, image_key
-from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, KEYS, SECRETS, Function
+from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, SECRETS, Function
 
 _SOURCES: Final = "functions"
 _RUNTIME: Final = "python312"

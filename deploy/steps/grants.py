@@ -14,7 +14,7 @@
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
-| the messenger's, and the tick's | read Firebase Auth's users, by the same; with NIGHTSHIFT_MAIL | finds a verified address |
+| the messenger's, the tick's | read Firebase Auth's users, by the same, with NIGHTSHIFT_MAIL | finds an address |
 | | send messages of Firebase Cloud Messaging; with NIGHTSHIFT_PUSH | pushes |
 | | read `smtp-password` | signs in at the mail server |
 | the messenger's | read and write Firestore | takes messages, and records what came of them |
@@ -28,7 +28,21 @@ exist, and the functions could not tell the user so.
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, NOTIFY, STATS, TICK, WEBHOOK, agent, email, member
+from deploy.accounts import (
+    ADMIT,
+    ANSWER,
+    BUILD,
+    EVENTS,
+    IMAGES,
+    INGEST,
+    NOTIFY,
+    STATS,
+    TICK,
+    WEBHOOK,
+    agent,
+    email,
+    member,
+)
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
