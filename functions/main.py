@@ -112,6 +112,15 @@ async def get_batch_stats(request: Request) -> Response:
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 
 
+@functions.http
+@guarded
+async def api(request: Request) -> Response:
+    """The REST API, for users and admins."""
+    from nightshift.api.serve import serve
+
+    return await serve(runtime, request)
+
+
 def _job_id(event: CloudEvent) -> str:
     """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")

@@ -12,6 +12,9 @@
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
+| the API's | read and write Firestore | shows and changes what belongs to its callers |
+| | publish on `nightshift-ingest` | calls a worker for what needs a provider; it has no key itself |
+| | read Firebase Auth's users, by the statistics' role | asks whether an admin's token was revoked |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
 | the events' | receive events | Eventarc delivers by it |
@@ -24,7 +27,21 @@ exist, and the functions could not tell the user so.
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
+from deploy.accounts import (
+    ADMIT,
+    ANSWER,
+    API,
+    BUILD,
+    EVENTS,
+    IMAGES,
+    INGEST,
+    STATS,
+    TICK,
+    WEBHOOK,
+    agent,
+    email,
+    member,
+)
 from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Grant, Resource, differences
@@ -35,7 +52,7 @@ from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRE
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
 # A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
-_CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
+_CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
@@ -72,8 +89,8 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]
         (
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
-                *to("roles/datastore.user", *_ASK),
-                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS),
+                *to("roles/datastore.user", *_ASK, API),
+                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS, API),
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),

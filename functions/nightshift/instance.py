@@ -8,6 +8,7 @@ Each part is built when it is first used. This is the one module that knows ever
 """
 
 import asyncio
+from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ class Instance:
         self.unpriced_lanes: set[Lane] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
+        # By uid, the user who was idle the longest first: the requests to the API that are left, and since when.
+        self.requests_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     @cached_property
     def reads(self) -> "GroupedCalls[str, DocumentSnapshot[Any]]":

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     keep_batches_days: int = Field(365, ge=0, le=36_500)
     keep_notifications_days: int = Field(90, ge=0, le=36_500)
     stats_public: bool = False
+    # Per user, at one instance of the API.
+    api_requests_per_minute: int = Field(120, ge=0, le=100_000)
+    app_check: bool = False
     dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
 
     @field_validator("*", mode="before")

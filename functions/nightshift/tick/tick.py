@@ -22,7 +22,7 @@ from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog
+from nightshift.reports import backlog, last_tick
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -72,6 +72,7 @@ class _Tick:
             await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        await self._do("record_tick", self._record())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
@@ -150,6 +151,11 @@ class _Tick:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
+    async def _record(self) -> None:
+        """For those who ask how the night goes (reports/last_tick.py)."""
+        fields = {_camel_case(name): number for name, number in self._health.items()}
+        await last_tick.record(self._runtime, {**fields, "dutiesFailed": self._duties_failed})
+
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""
         if self._lanes is None:
@@ -158,6 +164,11 @@ class _Tick:
         oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
         now = self._runtime.now()
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _seconds(until: datetime, since: datetime) -> float:
