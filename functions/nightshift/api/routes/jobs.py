@@ -21,14 +21,14 @@ from nightshift.api.route import ONE_JOB_BYTES, ApiCall, ApiRoute
 from nightshift.api.shapes.jobs import (
     CreatedJob,
     CreatedJobs,
+    JobNow,
     JobOfType,
     JobPage,
     JobsAsked,
-    JobNow,
     JobSummary,
-    OwnJob,
     NewJob,
     NewJobs,
+    OwnJob,
 )
 from nightshift.database import reads
 from nightshift.database.collections import JOBS, WALLETS
