@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cli import failed_jobs
 from cli.commands import retrying
 from local.openai_server import Reply, ReplyRule
+from nightshift.admission import failed_jobs
 from nightshift.admission.retry import retry
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime

@@ -48,6 +48,23 @@ class EndedCall:
     event_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class OrderCall:
+    """A worker is called to carry out an order (orders/)."""
+
+    order_id: str
+
+
+async def call_to_advance(runtime: Runtime, batch_id: str) -> bool:
+    """Call a worker to advance a batch. Returns False if the message could not be published; then the tick does."""
+    return await _publish(runtime, [{"batchId": batch_id}])
+
+
+async def call_for_order(runtime: Runtime, order_id: str) -> bool:
+    """Call a worker to carry out an order. Returns False if the message could not be published; then the tick does."""
+    return await _publish(runtime, [{"orderId": order_id}])
+
+
 async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]) -> bool:
     """Call a worker for each shard.
 
@@ -78,7 +95,7 @@ async def _publish(runtime: Runtime, calls: Sequence[Mapping[str, str]]) -> bool
     return True
 
 
-def read_call(event: Any) -> BatchCall | EndedCall:
+def read_call(event: Any) -> BatchCall | EndedCall | OrderCall:
     """What a worker was called for. Each id in it can name a document, and a part of an address.
 
     Args:
@@ -93,6 +110,8 @@ def read_call(event: Any) -> BatchCall | EndedCall:
             return EndedCall(
                 provider=_id(call["provider"]), remote_id=_id(call["remoteId"]), event_id=_id(call["eventId"])
             )
+        if "orderId" in call:
+            return OrderCall(order_id=_id(call["orderId"]))
         shard_id = call.get("shardId")
         return BatchCall(batch_id=_id(call["batchId"]), shard_id=None if shard_id is None else _id(shard_id))
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError):

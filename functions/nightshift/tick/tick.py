@@ -21,6 +21,8 @@ from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
+from nightshift.orders.carry_out import carry_out
+from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog, last_tick
 from nightshift.runtime import Runtime, TimeLimit
@@ -59,6 +61,7 @@ class _Tick:
             (self._advance_open_batches, 5),
             (self._recover, 1),
             (self._rescue, 2),
+            (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
             (self._sweep, 1),
             (self._delete_stray_files, 1),
@@ -119,6 +122,13 @@ class _Tick:
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
 
+    async def _carry_out_orders(self, time_limit: TimeLimit) -> None:
+        """For which no worker came, or which one left half done."""
+        for order in await open_orders(self._runtime):
+            if not time_limit.is_over:
+                carrying_out = carry_out(self._runtime, order.order_id, time_limit)
+                await self._do("carry_out_order", carrying_out, order_id=order.order_id)
+
     async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
 
@@ -163,6 +173,10 @@ class _Tick:
         queued = await backlog.count(self._runtime) if self._lanes else 0
         oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
         now = self._runtime.now()
+        window = self._runtime.settings.submit_at
+        if window and oldest:
+            # Until the window opens a job waits as it should; an alert is about what waits longer.
+            oldest = max(oldest, window.last_opening(now)) if window.is_open(now) else now
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
 
 

@@ -3,7 +3,13 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import health, jobs, me
+from nightshift.api.routes import batches, health, jobs, me, queue
 
 # In this order they are matched: a path of words stands before one with a name in braces.
-ROUTES: Final[tuple[ApiRoute, ...]] = (*health.ROUTES, *me.ROUTES, *jobs.ROUTES)
+ROUTES: Final[tuple[ApiRoute, ...]] = (
+    *health.ROUTES,
+    *me.ROUTES,
+    *jobs.ROUTES,
+    *queue.ROUTES,
+    *batches.ROUTES,
+)
