@@ -25,10 +25,10 @@ async def ask(world: World, row: ApiRoute, uid: str | None, *, admin: bool = Fal
 
 
 async def test_each_route_asks_for_a_token_and_the_admins_ones_for_the_claim(world: World) -> None:
-    """401 without one, 403 without the claim; the routes that are open to anybody are named here."""
+    """401 without one, 403 without the claim; the public routes are named here."""
     for row in ROUTES:
         stranger, user = await ask(world, row, None), await ask(world, row, "alice")
-        if row.who == "anybody":
+        if row.who == "public":
             assert row.path == "/health"
             continue
         assert error_of(stranger) == (401, "unauthenticated"), row.name
@@ -126,7 +126,7 @@ async def test_a_database_that_does_not_answer_is_503_and_a_bug_500(
     assert "sk-of-the-provider" not in capsys.readouterr().out + bug.text + unavailable.text
 
 
-async def test_health_is_for_anybody_and_an_admin_sees_the_last_tick(world: World) -> None:
+async def test_health_is_public_and_an_admin_sees_the_last_tick(world: World) -> None:
     """A user sees no more than a stranger; a wrong token is told so."""
     before = await world.api("GET", "/health", admin=True)
     await world.give("alice", 1)

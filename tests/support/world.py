@@ -206,10 +206,12 @@ class World:
     async def api(
         self, method: str, path: str, uid: str | None = "alice", *, admin: bool = False, **request: Any
     ) -> httpx.Response:
-        """Call the API below /v1 with an ID token of this user; without one, as anybody."""
+        """Call the API below /v1 with an ID token of this user; without one, as a stranger."""
         headers = dict(request.pop("headers", {}))
         if uid is not None:
-            claims = {"admin": True} if admin else {}
+            claims: dict[str, Any] = {"admin": True} if admin else {}
+            # By the functions' clock, which a test may have moved.
+            claims["exp"] = int(self.now().timestamp()) + 3600
             headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **claims)}")
         return await self.call("api", method, f"/v1{path}", headers=headers, **request)
 

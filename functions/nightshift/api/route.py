@@ -25,7 +25,7 @@ BASE: Final = "/v1"
 ONE_JOB_BYTES: Final = 128 * 1024
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
-Who = Literal["anybody", "user", "admin"]
+Who = Literal["public", "user", "admin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class ApiCall:
     """One request, once it was checked. `query` and `body` are of the models that the route names."""
 
     runtime: Runtime
-    # None where the route is open to anybody and the request has no token.
+    # None where the route is public and the request has no token.
     caller: Caller | None
     path: Mapping[str, str]
     query: Any

@@ -134,11 +134,11 @@ class _Matched:
 
 
 async def _caller(runtime: Runtime, request: Request, row: ApiRoute) -> Caller | None:
-    if row.who == "anybody" and "authorization" not in request.headers:
+    if row.who == "public" and "authorization" not in request.headers:
         return None
     caller = await require_user(runtime, request.headers)
-    # Where anybody may ask, an admin is told more.
-    is_asked = row.who == "admin" or (row.who == "anybody" and caller.claims_admin)
+    # Of a public route, an admin is told more.
+    is_asked = row.who == "admin" or (row.who == "public" and caller.claims_admin)
     return await still_admin(runtime, caller) if is_asked else caller
 
 

@@ -38,7 +38,7 @@ async def carry_out(runtime: Runtime, order_id: str, time_limit: TimeLimit) -> N
     """
     bind_contextvars(order_id=order_id)
     snapshot = await runtime.firestore.collection(ORDERS).document(order_id).get(**READ)
-    order = Order.read(order_id, snapshot.to_dict() or {})
+    order = Order.read(order_id, snapshot.to_dict() or {}, snapshot.create_time)
     if order is None or order.status != OPEN:
         return
     lease = leases.take(runtime, snapshot)

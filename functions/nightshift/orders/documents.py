@@ -31,7 +31,7 @@ async def record(runtime: Runtime, order_id: str, kind: OrderKind, wish: Mapping
             at = await commit.send()
         except Undecided:
             continue
-        order = Order.read(order_id, {**fields, "createdAt": at})
+        order = Order.read(order_id, fields, at)
         if order:
             return order
     raise AssertionError("attempts() ends by raising")
@@ -40,11 +40,11 @@ async def record(runtime: Runtime, order_id: str, kind: OrderKind, wish: Mapping
 async def read(runtime: Runtime, order_id: str) -> Order | None:
     """The order of this id, or None."""
     snapshot = await runtime.firestore.collection(ORDERS).document(order_id).get(**READ)
-    return Order.read(order_id, snapshot.to_dict() or {})
+    return Order.read(order_id, snapshot.to_dict() or {}, snapshot.create_time)
 
 
 async def open_orders(runtime: Runtime) -> list[Order]:
     """The orders that are not carried out yet. One read, and one more for each of them."""
     query = runtime.firestore.collection(ORDERS).where(filter=FieldFilter("status", "==", OPEN)).limit(_MOST_OPEN)
-    found = [Order.read(snapshot.id, snapshot.to_dict() or {}) for snapshot in await query.get(**READ)]
+    found = [Order.read(one.id, one.to_dict() or {}, one.create_time) for one in await query.get(**READ)]
     return sorted((order for order in found if order), key=lambda order: order.created_at)

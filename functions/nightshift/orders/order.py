@@ -39,11 +39,11 @@ class Order:
     counts: Mapping[str, int]
 
     @classmethod
-    def read(cls, order_id: str, fields: Mapping[str, Any]) -> "Order | None":
-        """The order in a document's fields; None if they hold none."""
+    def read(cls, order_id: str, fields: Mapping[str, Any], created_at: datetime | None) -> "Order | None":
+        """The order in a document's fields; None if they hold none. `created_at` is the document's."""
         kind = next((kind for kind in _KINDS if kind == fields.get("kind")), None)
-        wish, created_at, counts = fields.get("wish"), fields.get("createdAt"), fields.get("counts")
-        if kind is None or not isinstance(wish, Mapping) or not isinstance(created_at, datetime):
+        wish, counts = fields.get("wish"), fields.get("counts")
+        if kind is None or not isinstance(wish, Mapping) or created_at is None:
             return None
         after = fields.get("after")
         return cls(

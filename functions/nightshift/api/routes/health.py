@@ -22,5 +22,5 @@ async def look(call: ApiCall) -> Health:
 
 
 ROUTES: Final = (
-    ApiRoute(method="GET", path="/health", who="anybody", handler=look, answer=Health, aliases=("/batch/health",)),
+    ApiRoute(method="GET", path="/health", who="public", handler=look, answer=Health, aliases=("/batch/health",)),
 )

@@ -8,7 +8,7 @@ from nightshift.api.shapes.common import ApiModel, Time, example
 
 
 class Health(ApiModel):
-    """`status` is for anybody; what follows it, for admins."""
+    """`status` is public; what follows it is for admins."""
 
     status: Literal["ok"] = "ok"
     lastTickAt: Time | None = Field(None, description="When a tick last came to its end; none yet: left out.")
