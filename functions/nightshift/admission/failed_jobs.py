@@ -15,7 +15,6 @@ from nightshift.jobs.documents import jobs_where
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED
 
-_PAGE: Final = 100
 _CANCELLED_CODE: Final = "cancelled"
 
 
@@ -70,11 +69,12 @@ async def pages_of_failed_jobs(
 ) -> AsyncIterator[list[JobDocument]]:
     """Pages of failed jobs, among which are those that match. Begins after the job of this id, if one is given."""
     status = CANCELLED if asked.code == _CANCELLED_CODE else FAILED
+    page_jobs = runtime.instance.bounds.page_jobs
     while True:
-        query = jobs_where(runtime, status=status).order_by("__name__").limit(_PAGE)
+        query = jobs_where(runtime, status=status).order_by("__name__").limit(page_jobs)
         page = await (query.start_after({"__name__": after}) if after else query).get(**READ)
         if page:
             yield [written(snapshot) for snapshot in page]
-        if len(page) < _PAGE:
+        if len(page) < page_jobs:
             return
         after = page[-1].id
