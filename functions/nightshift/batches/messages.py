@@ -45,12 +45,12 @@ class OrderCall:
 
 async def call_to_advance(runtime: Runtime, batch_id: str) -> bool:
     """Call a worker to advance a batch. Returns False if the message could not be published; then the tick does."""
-    return await _publish(runtime, [{"batchId": batch_id}])
+    return await publish(runtime, INGEST_TOPIC, [{"batchId": batch_id}])
 
 
 async def call_for_order(runtime: Runtime, order_id: str) -> bool:
     """Call a worker to carry out an order. Returns False if the message could not be published; then the tick does."""
-    return await _publish(runtime, [{"orderId": order_id}])
+    return await publish(runtime, INGEST_TOPIC, [{"orderId": order_id}])
 
 
 async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]) -> bool:
