@@ -14,6 +14,9 @@
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the API's | read and write Firestore | shows and changes what belongs to its callers |
 | | publish on `nightshift-ingest` | calls a worker for what needs a provider; it has no key itself |
+| | create objects in the app's bucket, below `users/` | its links let a client upload a file, and replace none |
+| | read objects of the private bucket, below `bulk/` | its links let a client download results |
+| | sign as itself | signs those links |
 | | read Firebase Auth's users, by the statistics' role | asks whether an admin's token was revoked |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
@@ -106,13 +109,17 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         ),
         (
             bucket(settings.bucket),
-            to("roles/storage.objectUser", *_ADVANCE),
+            [
+                *to("roles/storage.objectUser", *_ADVANCE),
+                *to("roles/storage.objectViewer", API, where=_below(settings.bucket, "bulk/")),
+            ],
         ),
         (
             bucket(settings.uploads_bucket),
             [
                 *to("roles/storage.objectViewer", *_ASK),
                 _reader(deployment, buckets_there.get(settings.uploads_bucket, {})),
+                _creator(deployment, buckets_there.get(settings.uploads_bucket, {})),
             ],
         ),
         (
@@ -124,7 +131,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
                 account(signer),
                 to("roles/iam.serviceAccountTokenCreator", signer),
             )
-            for signer in _ASK
+            for signer in (*_ASK, API)
         ),
         *(
             (
@@ -152,16 +159,31 @@ def _sources(deployment: Deployment) -> str:
 
 
 def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> RoleGrant:
-    """What the key of images' addresses opens.
-
-    Google takes a condition on objects only where a bucket has uniform access. Elsewhere the role ends at the bucket.
-    https://cloud.google.com/storage/docs/access-control/iam#conditions
-    """
+    """What the key of images' addresses opens."""
     reader = member(deployment.cloud, IMAGES)
-    if bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"):
-        where = f"resource.name.startsWith('projects/_/buckets/{bucket['name']}/objects/users/')"
+    if _has_uniform_access(bucket):
+        where = _below(bucket["name"], "users/")
         return RoleGrant(role="roles/storage.objectViewer", member=reader, where=where)
     return RoleGrant(role="roles/storage.legacyObjectReader", member=reader)
+
+
+def _creator(deployment: Deployment, bucket: Mapping[str, Any]) -> RoleGrant:
+    """What the API's links to upload open: new objects, and no other."""
+    where = _below(bucket["name"], "users/") if _has_uniform_access(bucket) else None
+    return RoleGrant(role="roles/storage.objectCreator", member=member(deployment.cloud, API), where=where)
+
+
+def _has_uniform_access(bucket: Mapping[str, Any]) -> bool:
+    """Whether Google takes a condition on a bucket's objects. Elsewhere a role ends at the bucket.
+
+    https://cloud.google.com/storage/docs/access-control/iam#conditions
+    """
+    return bool(bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"))
+
+
+def _below(bucket: str, folder: str) -> str:
+    """The condition that an object lies in a folder."""
+    return f"resource.name.startsWith('projects/_/buckets/{bucket}/objects/{folder}')"
 
 
 def _agents_grant(deployment: Deployment, service: str) -> RoleGrant:

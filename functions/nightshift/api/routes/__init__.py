@@ -3,13 +3,15 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import batches, health, jobs, me, queue
+from nightshift.api.routes import batches, bulk, health, jobs, me, queue, uploads
 
 # In this order they are matched: a path of words stands before one with a name in braces.
 ROUTES: Final[tuple[ApiRoute, ...]] = (
     *health.ROUTES,
     *me.ROUTES,
     *jobs.ROUTES,
+    *uploads.ROUTES,
+    *bulk.ROUTES,
     *queue.ROUTES,
     *batches.ROUTES,
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 MOST_ON_A_PAGE: Final = 100
 _USUAL_PAGE: Final = 20
@@ -19,6 +19,35 @@ Time = Annotated[
     PlainSerializer(_utc, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
+
+
+# Firestore's: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+_LARGEST_INTEGER: Final = 2**63
+_DEEPEST: Final = 15
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """A JSON value that a document can hold. Raises ValueError for any other."""
+    match value:
+        case bool() | None | str() | float():
+            pass
+        case int() if not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
+            raise ValueError("a number is too large")
+        case dict():
+            if depth == _DEEPEST:
+                raise ValueError("it is nested too deeply")
+            for each in value.values():
+                _storable(each, depth + 1)
+        case list():
+            if depth == _DEEPEST or any(isinstance(each, list) for each in value):
+                raise ValueError("it is nested too deeply, or a list is directly in a list")
+            for each in value:
+                _storable(each, depth + 1)
+    return value
+
+
+# A JSON object of a client's that goes into a document.
+Storable = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
 class ApiModel(BaseModel):

@@ -1,10 +1,10 @@
 """Jobs, as the API takes and shows them."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
-from nightshift.api.shapes.common import ApiModel, PageAsked, Time, example
+from nightshift.api.shapes.common import ApiModel, PageAsked, Storable, Time, example
 from nightshift.jobs.job import DEFAULT_PRIORITY
 from nightshift.values.numbers import WholeNumber
 from nightshift.values.speed import Speed
@@ -27,7 +27,7 @@ class JobOfType(ApiModel):
     """A job whose type the path names."""
 
     speed: Speed = Field("batch", description="`batch` costs 1 token, `instant` 5, unless the job type says otherwise.")
-    input: dict[str, Any] = Field(description="What the job type takes: `text`, `imageUri`, or more.")
+    input: Storable = Field(description="What the job type takes: `text`, `imageUri`, or more.")
     priority: WholeNumber = Field(DEFAULT_PRIORITY, ge=1, le=10, description="A higher one is submitted first.")
     deadline: AwareDatetime | None = Field(
         None, description="`batch` only: by then it is answered in real time, at the batch price, if its batch is late."
