@@ -1,7 +1,8 @@
 """App Check: whether a request comes from an installation of the app (https://firebase.google.com/docs/app-check).
 
-Only with NIGHTSHIFT_APP_CHECK, since a server or a script has no such token. The token is verified like an ID token: by
-Google's public keys, which are kept; no call is made for a request.
+Only with NIGHTSHIFT_APP_CHECK, since a server or a script has no such token. The token is verified like an ID token, by
+Google's public keys, which are kept. For a key that it does not know, the library asks Google once more; so only users
+who are signed in, and not too often, get as far as here.
 """
 
 import asyncio

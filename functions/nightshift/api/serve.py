@@ -1,7 +1,7 @@
 """Serving the REST API: which route, who calls, how much; then the handler, and the answer in the one form.
 
-What a request is checked for, in this order, cheapest first: its headers' size, its route and method, App Check, its
-token, its user's rate, its query, its body. Each error has the one form, with `details` where there are any, and with
+What a request is checked for, in this order, cheapest first: its headers' size, its route and method, its token, its
+user's rate, App Check, its query, its body. Each error has the one form, with `details` where there are any, and with
 the request's id. That is a new one for each request, on all its events, and in the header X-Request-Id.
 """
 
@@ -96,10 +96,10 @@ async def _answer(runtime: Runtime, request: Request, matched: "_Matched") -> Re
             raise HttpError(404, "not_found", "There is no such route.")
         allow = ", ".join(matched.methods)
         raise HttpError(405, "method_not_allowed", f"Only {allow} is answered here.", {"Allow": allow})
-    await require_app(runtime, request.headers)
     caller = await _caller(runtime, request, row)
     if caller:
         take_request(runtime, caller.user_id)
+        await require_app(runtime, request.headers)
     call = ApiCall(
         runtime=runtime,
         caller=caller,
