@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from nightshift.api.route import BASE, ApiRoute
 from nightshift.api.routes import ROUTES
-from nightshift.api.shapes.common import ApiModel, ErrorAnswer
+from nightshift.api.shapes.common import ErrorAnswer
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "openapi.yaml"
 _REF: Final = "#/components/schemas/{model}"
@@ -86,11 +87,11 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-Names = Mapping[tuple[type[ApiModel], JsonSchemaMode], str]
+Names = Mapping[tuple[type[BaseModel], JsonSchemaMode], str]
 
 
 def _schemas() -> tuple[Names, dict[str, Any]]:
-    models: dict[tuple[type[ApiModel], JsonSchemaMode], None] = {(ErrorAnswer, "serialization"): None}
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ErrorAnswer, "serialization"): None}
     for row in ROUTES:
         models |= {(row.body, "validation"): None} if row.body else {}
         models |= {(row.answer, "serialization"): None} if row.answer else {}
@@ -180,7 +181,7 @@ def _responses(row: ApiRoute, names: Names) -> dict[str, Any]:
     return dict(sorted(responses.items()))
 
 
-def _content(model: type[ApiModel], mode: JsonSchemaMode, names: Names) -> dict[str, Any]:
+def _content(model: type[BaseModel], mode: JsonSchemaMode, names: Names) -> dict[str, Any]:
     examples = model.model_json_schema(mode=mode).get("examples", [])
     example = {"example": examples[0]} if examples else {}
     return {"schema": {"$ref": _REF.format(model=names[(model, mode)])}, **example}

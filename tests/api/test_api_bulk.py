@@ -27,6 +27,11 @@ async def test_a_bulk_job_of_the_api_is_a_clients_document(world: World) -> None
     assert seen.items() >= {"id": bulk_id, "status": "created", "type": "waste_classification"}.items()
     assert listed == [seen]
     assert error_of(await world.api("GET", f"/bulk-jobs/{bulk_id}", "bob")) == (404, "not_found")
+    # Under the paths of an older service it is its owner's, too.
+    assert (await world.api("GET", f"/batch/status/{bulk_id}")).json() == seen
+    assert (await world.api("GET", f"/batches/{bulk_id}", admin=True)).json() == seen
+    assert error_of(await world.api("GET", f"/batch/results/{bulk_id}", "bob")) == (403, "permission_denied")
+    assert error_of(await world.api("GET", f"/batches/{bulk_id}", "bob", admin=True)) == (404, "not_found")
 
 
 async def test_a_key_creates_one_bulk_job(world: World) -> None:

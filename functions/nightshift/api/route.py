@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from nightshift.api.authentication import Caller
@@ -49,7 +50,7 @@ class ApiCall:
         return self.caller.user_id
 
 
-Handler = Callable[[ApiCall], Awaitable[ApiModel | Response]]
+Handler = Callable[[ApiCall], Awaitable[BaseModel | Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class ApiRoute:
     who: Who
     handler: Handler
     # What an answer of the status holds; None = it has no JSON.
-    answer: type[ApiModel] | None
+    answer: type[BaseModel] | None
     status: int = 200
     body: type[ApiModel] | None = None
     most_bytes: int = 16 * 1024
@@ -71,6 +72,8 @@ class ApiRoute:
     creates: bool = False
     # Whether its answer has an ETag, and an unchanged one is answered 304.
     is_polled: bool = False
+    # Of an admin's route: other users get as far as the handler, which answers the owner of what is asked for.
+    admits_owner: bool = False
     # Further statuses that are its own, each with what it means.
     errors: Mapping[int, str] = field(default_factory=dict)
     # The media type of an answer that is no JSON.

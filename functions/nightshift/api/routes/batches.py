@@ -10,7 +10,8 @@ from google.cloud.firestore import FieldFilter
 
 from nightshift.api.cursors import page_of
 from nightshift.api.route import ApiCall, ApiRoute
-from nightshift.api.shapes.batches import BatchesAsked, BatchPage, BatchView, EndCounts, StopAccepted
+from nightshift.api.routes import bulk
+from nightshift.api.shapes.batches import BatchesAsked, BatchOrBulkJob, BatchPage, BatchView, EndCounts, StopAccepted
 from nightshift.api.shapes.common import PageAsked
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import request_stop
@@ -20,6 +21,7 @@ from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
 from nightshift.errors import HttpError, LeaseHeld
+from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 from nightshift.values.outcome import Stop
 
@@ -47,16 +49,30 @@ async def _list(call: ApiCall, *, is_open: bool) -> BatchPage:
     return BatchPage(batches=[_view(found, batch) for found, batch in read if batch], nextPageToken=token)
 
 
-async def look(call: ApiCall) -> BatchView:
-    """Look at one batch."""
+async def look(call: ApiCall) -> BatchOrBulkJob:
+    """Look at one batch. The id of a bulk job is answered to its owner."""
     batch_id = call.path["id"]
+    if call.caller and not call.caller.claims_admin:
+        return await _own_bulk_job(call)
+    snapshot = await _snapshot(call.runtime, batch_id)
+    batch = batches.readable(batch_id, snapshot.to_dict() or {}) if snapshot and snapshot.exists else None
+    return BatchOrBulkJob(_view(snapshot, batch)) if batch else await _own_bulk_job(call)
+
+
+async def _snapshot(runtime: Runtime, batch_id: str) -> Any:
     if not names_a_document(batch_id):
-        raise _none()
-    snapshot = await call.runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
-    batch = batches.readable(batch_id, snapshot.to_dict() or {}) if snapshot.exists else None
-    if batch is None:
-        raise _none()
-    return _view(snapshot, batch)
+        return None
+    return await runtime.firestore.collection(BATCHES).document(batch_id).get(**READ)
+
+
+async def _own_bulk_job(call: ApiCall) -> BatchOrBulkJob:
+    """The caller's bulk job of the path. Of any other id a user is told no more than that it is an admin's."""
+    try:
+        return BatchOrBulkJob(await bulk.look(call))
+    except HttpError as error:
+        if call.caller and call.caller.claims_admin:
+            raise _none() from None
+        raise HttpError(403, "permission_denied", "This needs the custom claim admin.") from error
 
 
 async def cancel(call: ApiCall) -> StopAccepted:
@@ -131,8 +147,9 @@ ROUTES: Final = (
         path="/batches/{id}",
         who="admin",
         handler=look,
-        answer=BatchView,
+        answer=BatchOrBulkJob,
         is_polled=True,
+        admits_owner=True,
         errors=_NO_BATCH,
         aliases=("/batch/status/{id}", "/batch/results/{id}"),
     ),

@@ -2,8 +2,9 @@
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, RootModel
 
+from nightshift.api.shapes.bulk import BulkJobView
 from nightshift.api.shapes.common import ApiModel, PageAsked, Time, example
 
 _EXAMPLE: Final = {
@@ -52,6 +53,12 @@ class BatchView(ApiModel):
     completedAt: Time | None = None
 
     model_config = example(**_EXAMPLE)
+
+
+class BatchOrBulkJob(RootModel[BatchView | BulkJobView]):
+    """A batch, for admins; or the bulk job of this id, for its owner."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
 
 class BatchPage(ApiModel):
