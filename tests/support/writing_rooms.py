@@ -22,6 +22,11 @@ WRITING_ROOMS: Final[Mapping[str, str]] = {
     names.WEBHOOKS: "batches",
     names.LATENCIES: "instant",
     names.BULK_JOBS: "bulk",
+    names.PREFERENCES: "notify",
+    names.DEVICES: "notify",
+    names.TICKS: "reports",
+    names.SCHEDULER: "batches",
+    names.ORDERS: "orders",
 }
 # These write on behalf of the room that called them.
 _BEARERS: Final = "nightshift.database"

@@ -4,11 +4,12 @@ A bulk job is written as a client writes it, and its event starts its journey. A
 commit (bulk/wishes.py), and a worker is called for it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from google.cloud.firestore import SERVER_TIMESTAMP, FieldFilter
+from google.cloud.firestore import FieldFilter
 from pydantic import ValidationError
 
 from nightshift import job_types
@@ -25,16 +26,16 @@ from nightshift.api.shapes.bulk import (
     WishAccepted,
 )
 from nightshift.api.shapes.common import ApiModel, PageAsked
-from nightshift.bulk import documents, wishes
+from nightshift.bulk import creation, documents, wishes
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest, Wish
+from nightshift.bulk.creation import read_created
 from nightshift.bulk.wishes import WishRefused
 from nightshift.database.collections import BULK_JOBS
-from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import HttpError, JobRefused
 from nightshift.job_types.base import reasons
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_job_id
-from nightshift.values.status import CREATED
 
 # The rows are in it; a document holds 1 MiB: https://firebase.google.com/docs/firestore/quotas
 _MOST_BYTES: Final = 900_000
@@ -53,21 +54,15 @@ async def create(call: ApiCall) -> CreatedBulkJob:
     """
     runtime, bulk_id = call.runtime, id_for(call.user_id, "bulk", call.key)
     fields = _fields(call)
-    ref = documents.bulk_ref(runtime, bulk_id)
-    async for _ in attempts():
-        if call.key:
-            found = await ref.get(**READ)
-            if found.exists:
-                return _created_before(found, fields)
-        commit = Commit(runtime)
-        commit.create(ref, {**fields, "status": CREATED, "createdAt": SERVER_TIMESTAMP})
+    async for number in attempts():
+        # Another request with the key may have been faster; or our own commit landed, and its answer was lost.
+        before = await read_created(runtime, bulk_id) if call.key or number else None
+        if before:
+            return _created_before(bulk_id, *before, fields)
         try:
-            return CreatedBulkJob(id=bulk_id, createdAt=await commit.send())
+            return CreatedBulkJob(id=bulk_id, createdAt=await creation.create(runtime, bulk_id, fields))
         except Undecided:
-            # Another request with the key was faster, or our own commit landed and its answer was lost.
-            found = await ref.get(**READ)
-            if found.exists:
-                return _created_before(found, fields)
+            continue
     raise AssertionError("attempts() ends by raising")
 
 
@@ -149,13 +144,15 @@ def _check_place(runtime: Runtime, user_id: str, wanted: NewBulkJob) -> None:
         raise HttpError(400, "invalid_input", f"A source lies in {folder}; POST /uploads gives a place there.")
 
 
-def _created_before(found: Any, fields: dict[str, Any]) -> CreatedBulkJob:
-    before = {name: content for name, content in (found.to_dict() or {}).items() if name in _CHOSEN}
-    # The rows go once they are read.
-    same = before == fields or ("items" not in before and before == {k: v for k, v in fields.items() if k != "items"})
-    if not same:
+def _created_before(
+    bulk_id: str, found: Mapping[str, Any], created_at: datetime, fields: Mapping[str, Any]
+) -> CreatedBulkJob:
+    before = {name: content for name, content in found.items() if name in _CHOSEN}
+    # The rows may be gone once they are read.
+    expected = {name: content for name, content in fields.items() if name != "items" or name in before}
+    if before != expected:
         raise another_body()
-    return CreatedBulkJob(id=found.id, createdAt=found.create_time)
+    return CreatedBulkJob(id=bulk_id, createdAt=created_at)
 
 
 def _view(bulk_id: str, fields: dict[str, Any]) -> BulkJobView:

@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from google.cloud.firestore import SERVER_TIMESTAMP
 from pydantic import ValidationError
 
 from nightshift import job_types
@@ -31,13 +30,13 @@ from nightshift.api.shapes.jobs import (
     OwnJob,
 )
 from nightshift.database import reads
-from nightshift.database.collections import JOBS, WALLETS
-from nightshift.database.commits import Commit, Undecided, attempts
-from nightshift.database.pages import read_at
+from nightshift.database.collections import WALLETS
+from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import HttpError, JobRefused
 from nightshift.jobs import created
 from nightshift.jobs.cancel import LIVE, cancel
 from nightshift.jobs.created import JobDocument
+from nightshift.jobs.creation import create_together, read_all
 from nightshift.jobs.documents import jobs_where
 from nightshift.jobs.job import DEFAULT_PRIORITY
 from nightshift.ledger.wallet import Wallet
@@ -116,19 +115,15 @@ async def _create(call: ApiCall, jobs: Sequence[NewJob], first_id: str, *, sever
             _check_deadline(runtime, job, place)
         await _check_wallet(runtime, user_id, jobs)
         async for _ in attempts():
-            commit = Commit(runtime)
-            for job_id, fields in documents.items():
-                ref = runtime.firestore.collection(JOBS).document(job_id)
-                commit.create(ref, {**fields, "status": CREATED, "createdAt": SERVER_TIMESTAMP})
             try:
-                at = await commit.send()
+                at = await create_together(runtime, documents)
             except Undecided:
                 # Another request with the key was faster, or our own commit landed and its answer was lost.
                 if await _were_created(call, documents, several=several):
                     break
             else:
                 return [CreatedJob(id=job_id, createdAt=at) for job_id in ids]
-    found = await _read(runtime, ids)
+    found = await read_all(runtime, ids)
     return [CreatedJob(id=job_id, createdAt=found[job_id].created_at) for job_id in ids]
 
 
@@ -173,17 +168,12 @@ async def _check_wallet(runtime: Runtime, user_id: str, jobs: Sequence[NewJob]) 
 async def _were_created(call: ApiCall, documents: Mapping[str, Mapping[str, Any]], *, several: bool) -> bool:
     """Whether these jobs are there. Raises HttpError if others are, under the same key."""
     beyond = [f"{next(iter(documents)).removesuffix('-0')}-{len(documents)}"] if several else []
-    found = await _read(call.runtime, [*documents, *beyond])
+    found = await read_all(call.runtime, [*documents, *beyond])
     if not found:
         return False
     if found.keys() != documents.keys() or any(_chosen(found[job_id]) != documents[job_id] for job_id in found):
         raise another_body()
     return True
-
-
-async def _read(runtime: Runtime, ids: Sequence[str]) -> dict[str, JobDocument]:
-    refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in ids]
-    return {found.id: created.written(found) for found in (await read_at(runtime, refs, None)).values()}
 
 
 def _chosen(job: JobDocument) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 Daily login, conversions and achievements (`POST /me/…`) belong here, too: each is one more `ApiRoute`.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, Final
 
-from google.cloud.firestore import SERVER_TIMESTAMP
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -14,28 +13,24 @@ from nightshift.api.route import ApiCall, ApiRoute
 from nightshift.api.shapes.common import ApiModel
 from nightshift.api.shapes.me import Device, Me, NewDevice, Preferences, WalletView
 from nightshift.database import reads
-from nightshift.database.collections import DEVICE_TOKENS, DEVICES, PREFERENCES, WALLETS
-from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.collections import WALLETS
 from nightshift.errors import HttpError
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.wallet import Wallet
-from nightshift.runtime import Runtime
+from nightshift.notify import wishes
 from nightshift.values.ids import is_job_id
-
-_MOST_DEVICES: Final = 20
 
 
 async def look(call: ApiCall) -> Me:
     """Look at one's own account."""
     runtime, user_id = call.runtime, call.user_id
     wallet = (await reads.read(runtime, f"{WALLETS}/{user_id}")).to_dict()
-    preferences = (await reads.read(runtime, f"{PREFERENCES}/{user_id}")).to_dict()
     read = Wallet.read(wallet)
     view = WalletView(balance=read.balance, totalEarned=read.total_earned, totalSpent=read.total_spent)
     return Me(
         userId=user_id,
         wallet=view if wallet is not None else None,
-        preferences=_preferences(preferences or {}),
+        preferences=_preferences(await wishes.read_preferences(runtime, user_id)),
         admittedToday=Admissions.read(wallet, runtime.today).on_day,
         maxJobsPerDay=runtime.settings.max_jobs_per_day,
     )
@@ -44,28 +39,24 @@ async def look(call: ApiCall) -> Me:
 async def put_preferences(call: ApiCall) -> Preferences:
     """Say how one wants to be told that a job has ended. What is left out is as if it never was set."""
     wanted: Preferences = call.body
-    await _write(call.runtime, f"{PREFERENCES}/{call.user_id}", wanted.model_dump())
+    await wishes.write_preferences(call.runtime, call.user_id, wanted.model_dump())
     return wanted
 
 
 async def put_device(call: ApiCall) -> Device:
     """Register a device for push messages, or its new token. A user has at most 20."""
-    runtime, wanted, device_id = call.runtime, call.body, _device_id(call)
-    devices = runtime.firestore.collection(DEVICES).document(call.user_id).collection(DEVICE_TOKENS)
-    if not (await devices.document(device_id).get(**READ)).exists:
-        number = int((await devices.limit(_MOST_DEVICES).count().get(**READ))[0][0].value)
-        if number >= _MOST_DEVICES:
-            raise HttpError(409, "too_many_devices", f"A user has at most {_MOST_DEVICES} devices; delete one.")
+    wanted: NewDevice = call.body
+    device_id = _device_id(call)
+    if not await wishes.has_room(call.runtime, call.user_id, device_id):
+        raise HttpError(409, "too_many_devices", f"A user has at most {wishes.MOST_DEVICES} devices; delete one.")
     fields = wanted.model_dump(exclude_none=True)
-    path = f"{DEVICES}/{call.user_id}/{DEVICE_TOKENS}/{device_id}"
-    updated_at = await _write(runtime, path, {**fields, "updatedAt": SERVER_TIMESTAMP})
+    updated_at = await wishes.write_device(call.runtime, call.user_id, device_id, fields)
     return Device(id=device_id, platform=wanted.platform, updatedAt=updated_at)
 
 
 async def delete_device(call: ApiCall) -> ApiModel | Response:
     """Forget a device. One that is not registered is answered the same."""
-    path = f"{DEVICES}/{call.user_id}/{DEVICE_TOKENS}/{_device_id(call)}"
-    await _write(call.runtime, path, None)
+    await wishes.delete_device(call.runtime, call.user_id, _device_id(call))
     return Response(status_code=204)
 
 
@@ -76,25 +67,13 @@ def _device_id(call: ApiCall) -> str:
     return device_id
 
 
-def _preferences(fields: dict[str, Any]) -> Preferences:
+def _preferences(fields: Mapping[str, Any]) -> Preferences:
     given = {name: fields[name] for name in Preferences.model_fields if name in fields}
     try:
         return Preferences.model_validate(given)
     except ValidationError:
         # The document was changed by hand.
         return Preferences()
-
-
-async def _write(runtime: Runtime, path: str, fields: dict[str, Any] | None) -> datetime:
-    """Replace a document of the caller's own, or delete it; twice is as good as once."""
-    async for _ in attempts():
-        commit, ref = Commit(runtime), runtime.firestore.document(path)
-        commit.delete(ref) if fields is None else commit.set(ref, fields)
-        try:
-            return await commit.send()
-        except Undecided:
-            continue
-    raise AssertionError("attempts() ends by raising")
 
 
 ROUTES: Final = (
