@@ -13,7 +13,7 @@ from nightshift.api.route import BASE, ApiRoute
 from nightshift.api.routes import ROUTES
 
 API_PAGE = (ROOT / "docs" / "API.md").read_text()
-MODELS = {model for row in ROUTES for model in (row.body, row.answer) if model is not None}
+MODELS: set[type[BaseModel]] = {model for row in ROUTES for model in (row.body, row.answer) if model is not None}
 # `GET /batches?open=true`, a route in a cell.
 _NAMED = re.compile(r"`(GET|POST|PUT|DELETE) (/[^`?]*)(?:\?[^`]*)?`")
 

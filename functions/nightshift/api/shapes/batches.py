@@ -1,13 +1,13 @@
 """Batches, as the API shows them to admins."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
 from nightshift.api.shapes.bulk import BulkJobView
 from nightshift.api.shapes.common import ApiModel, PageAsked, Time, example
 
-_EXAMPLE: Final = {
+_EXAMPLE: Final[dict[str, Any]] = {
     "id": "ns-8fK2mQx0Zr8fK2mQx0Zr",
     "lane": "openai:/v1/chat/completions:gpt-5-mini",
     "status": "submitted",
