@@ -31,7 +31,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_the_page_is_that_of_the_route_table() -> None:
-    """`make openapi` writes it; whoever adds a route runs it."""
+    """`make openapi` writes it, when a route was added."""
     assert PAGE.read_text() == page(), "run make openapi"
 
 
