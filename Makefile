@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check lock clean
+.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerab
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m local.terms
 	@$(BIN)/python -m local.vulnerabilities functions/requirements.txt
+
+openapi: $(BIN)/.ready ## write docs/openapi.yaml from the API's route table
+	@$(BIN)/python -m local.openapi
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header

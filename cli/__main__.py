@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, scheduler, stats, submit
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -16,6 +16,8 @@ COMMANDS: Final[Sequence[Command]] = (
     grant.COMMAND,
     retry.COMMAND,
     cancel.COMMAND,
+    submit.COMMAND,
+    scheduler.COMMAND,
     erase.COMMAND,
 )
 

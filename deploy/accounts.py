@@ -12,6 +12,7 @@ INGEST: Final = function("ingest_batch_results").account
 WEBHOOK: Final = function("openai_webhook").account
 NOTIFY: Final = function("deliver_notification").account
 STATS: Final = function("get_batch_stats").account
+API: Final = function("api").account
 # Eventarc calls the event functions by it. No function runs by it, so no function may call another.
 EVENTS: Final = "nightshift-events"
 # Cloud Build's default differs between old and new projects, and may have no rights at all.

@@ -33,6 +33,6 @@ async def summary(deployment: Deployment) -> list[str]:
     )
     return [
         *lines,
-        "  An admin, who may read getBatchStats:",
+        "  An admin, who may read getBatchStats and call the admins' routes of api:",
         f'    GOOGLE_CLOUD_QUOTA_PROJECT={project} .venv/bin/python -c "{claim}"',
     ]

@@ -90,14 +90,19 @@ async def openai_webhook(request: Request) -> Response:
 @guarded
 @takes_event
 async def ingest_batch_results(event: CloudEvent) -> None:
-    """A worker was called: settle one shard of a large batch's output, or advance a batch that has ended."""
-    from nightshift.batches.messages import read_call
+    """A worker was called: settle one shard of a large batch's output, advance a batch, or carry out an order."""
+    from nightshift.batches.messages import OrderCall, read_call
     from nightshift.batches.work import work
 
     try:
         call = read_call(event.get_data())
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
+        return
+    if isinstance(call, OrderCall):
+        from nightshift.orders.carry_out import carry_out
+
+        await carry_out(runtime, call.order_id, runtime.time_limit(runtime.settings.tick_seconds))
         return
     await work(runtime, call)
 
@@ -125,6 +130,15 @@ async def deliver_notification(event: CloudEvent) -> None:
         events.error("event_unreadable", reason=str(unreadable))
         return
     await deliver_message(runtime, message_id)
+
+
+@functions.http
+@guarded
+async def api(request: Request) -> Response:
+    """The REST API, for users and admins."""
+    from nightshift.api.serve import serve
+
+    return await serve(runtime, request)
 
 
 def _document_id(event: CloudEvent, of: str) -> str:

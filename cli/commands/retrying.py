@@ -15,8 +15,8 @@ from typing import Final
 from cli.commands.command import ExitCode, Refused
 from cli.commands.confirmation import confirm
 from cli.commands.printing import Printer
-from cli.failed_jobs import Filter, failed_jobs
 from nightshift import job_types
+from nightshift.admission.failed_jobs import Filter, failed_jobs
 from nightshift.admission.retry import retry
 from nightshift.errors import JobRefused, TryLater
 from nightshift.jobs.created import JobDocument

@@ -9,6 +9,8 @@
 | `TryLater`, and anything else | 5xx: delivered again, or taken up by a later tick |
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class NightshiftError(Exception):
     """The base of all errors that Nightshift raises itself."""
@@ -64,11 +66,22 @@ class LeaseLost(TryLater):
 
 
 class HttpError(NightshiftError):
-    """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`."""
+    """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`.
 
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+    The REST API adds `details`, if there are any, and the request's id.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        details: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.details = details

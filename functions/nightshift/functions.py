@@ -206,6 +206,16 @@ FUNCTIONS: Final = (
         memory="512Mi",
     ),
     Function(
+        target="api",
+        name="api",
+        does="The REST API of users and admins.",
+        account="nightshift-api",
+        reads_id_tokens=True,
+        timeout_seconds=60,
+        concurrency=40,
+        max_instances=2,
+    ),
+    Function(
         target="on_ai_job_created",
         name="onAiJobCreated",
         does="Admits a job, and answers it or submits its lane.",

@@ -22,6 +22,7 @@ from nightshift.errors import InvalidSettings
 from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
 from nightshift.values.model_name import ModelName
+from nightshift.values.submit_window import SubmitWindow, parse_window
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
@@ -149,6 +150,10 @@ class Settings(BaseSettings):
     # Per user, in US dollars: what answers may cost us in a day for which the user paid nothing in the end.
     max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
     min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
+    # None = at any time.
+    submit_at: Annotated[SubmitWindow | None, NoDecode, BeforeValidator(parse_window)] = Field(
+        None, validate_default=False
+    )
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
     # Of a day's budget one user's; 1 = all of it. So few users have spent theirs that a query can leave them out.
     max_user_budget_share: float = Field(0.25, ge=0.1, le=1)
@@ -170,6 +175,9 @@ class Settings(BaseSettings):
     mail: Literal["smtp", "external", "off"] = "off"
     push: bool = False
     stats_public: bool = False
+    # Per user, at one instance of the API.
+    api_requests_per_minute: int = Field(120, ge=0, le=100_000)
+    app_check: bool = False
     dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
 
     @field_validator("*", mode="before")

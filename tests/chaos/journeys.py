@@ -25,6 +25,7 @@ from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.openai_server.batches import TERMINAL, Batch
+from nightshift.api.creating import id_for
 from nightshift.earning import claims
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
@@ -123,6 +124,17 @@ class Stage:
         await self._assert_no_job_is_live_twice()
         return 2 if code is None else int(code)
 
+    async def ask(self, path: str, body: Any, key: str, uid: str = "alice", *, admin: bool = True) -> None:
+        """POST to the API as a client does: twice under one key, since the first answer may have been lost."""
+        headers = {"Idempotency-Key": key}
+
+        async def post() -> int:
+            answer = await self.world.api("POST", path, uid, admin=admin, json=body, headers=headers)
+            return answer.status_code
+
+        for _ in range(2):
+            await self._invoke(post)
+
     async def gather_in_one_batch(self, *jobs: tuple[str, str]) -> list[str]:
         """Write jobs, each a user and an id, whose events are lost, and let a tick submit them; returns the batches."""
         for uid, job_id in jobs:
@@ -161,6 +173,7 @@ class Stage:
         found: dict[str, Any] = {
             "jobs": {job_id: job["status"] for job_id, job in jobs.items()},
             "batches": {batch["id"]: batch["status"] for batch in await self.world.open_batches()},
+            "orders": [key for key, one in (await self.world.documents("orders")).items() if one["status"] == "open"],
             "files": [file.filename for file in self.world.provider.files.values()],
         }
         return {name: some for name, some in found.items() if some}
@@ -350,6 +363,35 @@ async def webhook(stage: Stage) -> None:
     await stage.world.give("alice", 3)
     await stage.write("alice", "alice-1")
     await stage.announce()
+    await stage.finish()
+
+
+@journey(submissions=2)
+async def by_api(stage: Stage) -> None:
+    """By the API: submission is stopped, a job is created, ordered to be sent, taken back from its batch, sent again.
+
+    A second job failed before, and is run again by an order. Each request is sent twice under one key.
+    """
+    world = stage.world
+    await world.open_pubsub()
+    rejected = Reply.http_error(400, "context_length_exceeded")
+    world.provider.faults.add(ReplyRule(reply=rejected, custom_id="job-alice-1", times=1))
+    await world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.tick()
+    await stage.ask("/scheduler/stop", {}, "stop")
+    world.provider.hold("in_progress")
+    await stage.ask("/jobs", {"type": "waste_classification", "input": {"text": "a bottle"}}, "job", admin=False)
+    await stage.trigger(id_for("alice", "job", "job"))
+    await stage.ask("/queue/submit", {}, "submit")
+    await stage.work()
+    for batch in await world.open_batches():
+        await stage.ask(f"/batches/{batch['id']}/retry", {}, "again")
+    await stage.work()
+    await stage.ask("/scheduler/start", {}, "start")
+    world.provider.release()
+    await stage.ask("/jobs/retry", {"code": "provider_rejected"}, "retry")
+    await stage.work()
     await stage.finish()
 
 

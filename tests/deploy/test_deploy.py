@@ -325,6 +325,28 @@ async def test_the_statistics_may_count_and_look_at_a_user_and_nothing_else(site
     assert site.state["roles"]["nightshiftStats"]["includedPermissions"] == counts_and_looks
 
 
+async def test_the_api_reads_no_key_and_its_links_open_two_folders_alone(site: Site) -> None:
+    """Firestore, one look at a user, a worker's topic; uploads are created and never read, results never written."""
+    await site.deploy()
+    api = f"serviceAccount:nightshift-api@{PROJECT}.iam.gserviceaccount.com"
+    policies = site.state["policies"].items()
+    held = {(kind, *one[:1], *one[2:]) for kind, grants in policies for one in grants if one[1] == api}
+    objects = "resource.name.startsWith('projects/_/buckets/{}/objects/{}/')"
+    conditions = {(kind, role): where[0] for kind, role, *where in held if where}
+    assert {(kind, role) for kind, role, *_ in held} == {
+        (f"projects {PROJECT}", "roles/datastore.user"),
+        (f"projects {PROJECT}", f"projects/{PROJECT}/roles/nightshiftStats"),
+        ("pubsub topics nightshift-ingest", "roles/pubsub.publisher"),
+        (f"storage buckets gs://{PROJECT}-nightshift", "roles/storage.objectViewer"),
+        (f"storage buckets gs://{PROJECT}.firebasestorage.app", "roles/storage.objectCreator"),
+        (f"iam service-accounts {api.partition(':')[2]}", "roles/iam.serviceAccountTokenCreator"),
+    }
+    private = (f"storage buckets gs://{PROJECT}-nightshift", "roles/storage.objectViewer")
+    assert conditions[private] == objects.format(f"{PROJECT}-nightshift", "bulk")
+    config = site.state["functions"]["api"]["serviceConfig"]
+    assert not config.get("secretEnvironmentVariables")
+
+
 async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Site) -> None:
     """Not to the project's default one."""
     bucket = f"{PROJECT}-photos"

@@ -28,6 +28,9 @@ WRITING_ROOMS: Final[Mapping[str, str]] = {
     names.OUTBOX: "notify",
     names.DIGESTS: "notify",
     names.MAIL: "notify",
+    names.TICKS: "reports",
+    names.SCHEDULER: "batches",
+    names.ORDERS: "orders",
 }
 # These write on behalf of the room that called them.
 _BEARERS: Final = "nightshift.database"

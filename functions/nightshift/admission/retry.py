@@ -29,8 +29,11 @@ from nightshift.values.status import CANCELLED, CREATED, FAILED
 log = structlog.get_logger()
 
 
-async def retry(runtime: Runtime, job_id: str) -> str:
+async def retry(runtime: Runtime, job_id: str, *, admits: bool = True) -> str:
     """Run a job again that failed or was cancelled; returns its status then.
+
+    Args:
+        admits: admit a job at once that was never charged; else it is left `created`, for the next tick.
 
     Raises:
         JobRefused: it cannot be run again; the message says why.
@@ -59,7 +62,7 @@ async def retry(runtime: Runtime, job_id: str) -> str:
             log.info("job_retried", job_id=job_id)
             break
     now = await created.read(runtime, job_id)
-    if now and now.fields.get("status") == CREATED:
+    if admits and now and now.fields.get("status") == CREATED:
         # Not into this process's hands: it answers nothing.
         await rescue_one(runtime, now)
         now = await created.read(runtime, job_id)

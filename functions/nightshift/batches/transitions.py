@@ -128,9 +128,12 @@ class HeldBatch:
             changes["trouble"] = DELETE_FIELD
         await self._write(changes, await self._trouble_over(), release=release)
 
-    async def request_stop(self, stop: Stop) -> None:
-        """An operator wishes the batch to stop; the next process that advances it carries that out."""
-        await self._write({"stop": stop})
+    async def request_stop(self, stop: Stop, *, release: bool = False) -> None:
+        """An operator wishes the batch to stop; the next process that advances it carries that out.
+
+        With `release`, that is another process: the lease is given up.
+        """
+        await self._write({"stop": stop}, release=release)
 
     # submitted
 

@@ -15,6 +15,7 @@ from nightshift.database.collections import DEVICE_TOKENS, DEVICES
 from nightshift.database.commits import READ, Commit, Undecided
 from nightshift.notify.accounts import app
 from nightshift.notify.sending import Outcome, Sending
+from nightshift.notify.wishes import MOST_DEVICES
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MOST_DEVICES: Final = 20
 _KEPT_BY_FCM: Final = 24 * 3600
 # FCM's word that a token will never be one of this app's again.
 _DEAD: Final = (messaging.UnregisteredError, messaging.SenderIdMismatchError, exceptions.InvalidArgumentError)

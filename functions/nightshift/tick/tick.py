@@ -22,8 +22,10 @@ from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
 from nightshift.notify import preferences
+from nightshift.orders.carry_out import carry_out
+from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog
+from nightshift.reports import backlog, last_tick
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -60,6 +62,7 @@ class _Tick:
             (self._advance_open_batches, 5),
             (self._recover, 1),
             (self._rescue, 2),
+            (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
             (self._sweep, 1),
             (self._deliver, 1),
@@ -74,6 +77,7 @@ class _Tick:
             await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        await self._do("record_tick", self._record())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
@@ -120,6 +124,13 @@ class _Tick:
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
 
+    async def _carry_out_orders(self, time_limit: TimeLimit) -> None:
+        """For which no worker came, or which one left half done."""
+        for order in await open_orders(self._runtime):
+            if not time_limit.is_over:
+                carrying_out = carry_out(self._runtime, order.order_id, time_limit)
+                await self._do("carry_out_order", carrying_out, order_id=order.order_id)
+
     async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
 
@@ -158,6 +169,11 @@ class _Tick:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
+    async def _record(self) -> None:
+        """For those who ask how the night goes (reports/last_tick.py)."""
+        fields = {_camel_case(name): number for name, number in self._health.items()}
+        await last_tick.record(self._runtime, {**fields, "dutiesFailed": self._duties_failed})
+
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""
         if self._lanes is None:
@@ -165,7 +181,16 @@ class _Tick:
         queued = await backlog.count(self._runtime) if self._lanes else 0
         oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
         now = self._runtime.now()
+        window = self._runtime.settings.submit_at
+        if window and oldest:
+            # Until the window opens a job waits as it should; an alert is about what waits longer.
+            oldest = max(oldest, window.last_opening(now)) if window.is_open(now) else now
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _seconds(until: datetime, since: datetime) -> float:

@@ -6,7 +6,8 @@ from typing import Final
 from nightshift.errors import JobRefused
 
 # A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+JOB_ID: Final = r"^[A-Za-z0-9_-]{1,60}$"
+_JOB_ID: Final = re.compile(JOB_ID)
 # https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
 _LONGEST_ID_BYTES: Final = 1500
 _RESERVED_BY_FIRESTORE = re.compile(r"\.|\.\.|__.*__", re.DOTALL)
