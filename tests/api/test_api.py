@@ -16,7 +16,7 @@ DASHBOARD = "https://dashboard.example.com"
 
 def sample(path: str) -> str:
     """A path with an id in its place."""
-    return path.replace("{id}", "some-id")
+    return path.replace("{id}", "some-id").replace("{uid}", "alice").replace("{key}", "some-key")
 
 
 async def ask(world: World, row: ApiRoute, uid: str | None, *, admin: bool = False) -> httpx.Response:

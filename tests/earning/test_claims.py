@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from nightshift.earning import claims
@@ -126,3 +127,51 @@ async def test_an_achievement_is_given_when_it_is_reached_and_once(world: World,
     assert "9 of 10" in early.value.message
     assert (first.is_new, second.is_new) == (True, False)
     assert await balance(world) == 50 + achievement.tokens
+
+
+VERIFIED = {"email": "alice@example.com", "email_verified": True}
+
+
+async def test_a_verified_user_claims_by_the_api(world: World) -> None:
+    """Login, conversion by key and achievement; another body under the key's day finds the conversion that was made."""
+    world.set_env(NIGHTSHIFT_ECONOMY="true")
+    await world.firestore.document("economy/alice").set({"points": 300, "answered": 10})
+
+    async def post(path: str, **request: object) -> httpx.Response:
+        return await world.api("POST", path, claims=VERIFIED, **request)
+
+    login = await post("/me/daily-login", json={"timeZone": "Asia/Kolkata"})
+    key = {"Idempotency-Key": "mine"}
+    conversions = [await post("/me/conversions", json={"tokens": 2}, headers=key) for _ in range(2)]
+    achieved = await post("/me/achievements/ten_answers/claim")
+    listed = await world.api("GET", "/me/achievements", claims=VERIFIED)
+
+    assert (login.status_code, login.json()["balance"], login.json()["timeZone"]) == (200, 52, "Asia/Kolkata")
+    assert [(each.status_code, each.json()["points"]) for each in conversions] == [(200, 100)] * 2
+    assert [each.json()["isNew"] for each in conversions] == [True, False]
+    assert achieved.json()["tokens"] == 5
+    reached = {each["id"]: each["isReached"] for each in listed.json()["achievements"]}
+    assert reached["ten_answers"]
+    assert not reached["first_100"]
+
+
+@pytest.mark.parametrize(
+    "claims_of_token",
+    [{}, {"email_verified": False}, {"firebase": {"sign_in_provider": "anonymous"}}, {"email_verified": "true"}],
+)
+async def test_an_unverified_account_earns_nothing(world: World, claims_of_token: dict[str, object]) -> None:
+    """An anonymous one neither: 403, and no document is written."""
+    world.set_env(NIGHTSHIFT_ECONOMY="true")
+    for path in ("/me/daily-login", "/me/conversions"):
+        answer = await world.api("POST", path, claims=claims_of_token, json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_verified")
+    assert not await world.documents("wallets")
+    assert not await world.documents("economy")
+
+
+async def test_a_zone_that_does_not_exist_is_refused(world: World) -> None:
+    """400, and the day is not begun."""
+    world.set_env(NIGHTSHIFT_ECONOMY="true")
+    answer = await world.api("POST", "/me/daily-login", claims=VERIFIED, json={"timeZone": "../etc/passwd"})
+    assert answer.status_code == 400
+    assert not await world.documents("economy")

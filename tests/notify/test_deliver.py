@@ -265,3 +265,23 @@ def test_quiet_hours_go_over_midnight() -> None:
     late = datetime(2026, 11, 28, 22, 30, tzinfo=UTC)
     assert hours.end_after(late) == late + timedelta(hours=7, minutes=30)
     assert hours.end_after(datetime(2026, 11, 28, 11, tzinfo=UTC)) is None
+
+
+async def test_a_mails_footer_turns_e_mail_off_without_a_sign_in(messages: Messages) -> None:
+    """The address in the mail, and no other: a click asks, a post does it, twice as well as once."""
+    await messages.user()
+    await messages.deliver(await messages.ended())
+    link = (
+        str(messages.mailbox.mails[0]["List-Unsubscribe"]).partition(">")[0].removeprefix("<https://app.example.com/v1")
+    )
+
+    page = await messages.world.api("GET", link, None)
+    wrong = await messages.world.api("POST", f"{link}0", None)
+    assert (await messages.world.read("preferences/alice"))["email"] is True
+    done = [await messages.world.api("POST", link, None) for _ in range(2)]
+
+    assert '<form method="post">' in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert wrong.status_code == 404
+    assert [answer.status_code for answer in done] == [200, 200]
+    assert (await messages.world.read("preferences/alice"))["email"] is False

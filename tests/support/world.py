@@ -11,7 +11,7 @@ import os
 import secrets
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -215,15 +215,22 @@ class World:
         return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
 
     async def api(
-        self, method: str, path: str, uid: str | None = "alice", *, admin: bool = False, **request: Any
+        self,
+        method: str,
+        path: str,
+        uid: str | None = "alice",
+        *,
+        admin: bool = False,
+        claims: Mapping[str, Any] | None = None,
+        **request: Any,
     ) -> httpx.Response:
-        """Call the API below /v1 with an ID token of this user; without one, as a stranger."""
+        """Call the API below /v1 with an ID token of this user and these claims; without a user, as a stranger."""
         headers = dict(request.pop("headers", {}))
         if uid is not None:
-            claims: dict[str, Any] = {"admin": True} if admin else {}
             # By the functions' clock, which a test may have moved.
-            claims["exp"] = int(self.now().timestamp()) + 3600
-            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **claims)}")
+            expires_at = int(self.now().timestamp()) + 3600
+            held = {**({"admin": True} if admin else {}), "exp": expires_at, **(claims or {})}
+            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **held)}")
         return await self.call("api", method, f"/v1{path}", headers=headers, **request)
 
     # The clock

@@ -44,22 +44,6 @@ class Claimed:
     wallet: Wallet
     economy: Economy
 
-    def fields(self) -> dict[str, Any]:
-        """The same for an answer in JSON."""
-        calendar = self.economy.calendar
-        may_change_at = calendar.zone_may_change_at()
-        return {
-            "tokens": self.tokens,
-            "isNew": self.is_new,
-            "welcomeTokens": self.welcome_tokens,
-            "balance": self.wallet.balance,
-            "points": self.economy.points,
-            "streak": self.economy.streak.fields(),
-            "timeZone": calendar.zone,
-            "timeZoneMayChangeAt": may_change_at.isoformat() if may_change_at else None,
-            "day": calendar.day,
-        }
-
 
 class _Read:
     """What was read of a user for a claim."""
