@@ -53,6 +53,13 @@ _ERRORS: Final = {404: "The address is not valid."}
 ROUTES: Final = (
     ApiRoute(method="GET", path=_PATH, who="public", handler=ask, answer=None, media_type="text/html", errors=_ERRORS),
     ApiRoute(
-        method="POST", path=_PATH, who="public", handler=post, answer=None, media_type="text/html", errors=_ERRORS
+        method="POST",
+        path=_PATH,
+        who="public",
+        handler=post,
+        answer=None,
+        media_type="text/html",
+        passes_over_form=True,
+        errors=_ERRORS,
     ),
 )

@@ -11,7 +11,7 @@ _LONGEST_ZONE: Final = 64
 
 
 class LoginBody(ApiModel):
-    """A daily login. The body may be empty."""
+    """A daily login. `{}` leaves the zone as it is."""
 
     timeZone: str | None = Field(
         None,
