@@ -52,6 +52,8 @@ async def _run(chosen: argparse.Namespace) -> int:
             lan=chosen.lan,
             welcome_tokens=TOKENS,
             follow_changes=True,
+            messages=True,
+            settings={"NIGHTSHIFT_ECONOMY": "true"},
         )
         async with running_stack(options, say=_say) as stack:
             _say(textwrap.fill(answering.sentence, 80))

@@ -62,7 +62,7 @@ async def test_several_answers_share_a_mail_an_hour(messages: Messages) -> None:
     messages.world.pass_time(hours=1)
     assert await messages.world.tick() == 200
 
-    assert [mail["Subject"] for mail in messages.mailbox.mails][1:] == ["5 answers are there"]
+    assert [mail["Subject"] for mail in messages.mailbox.mails][1:] == ["5 requests have ended"]
     assert await messages.statuses() == ["sent"] * 6
 
 
@@ -85,7 +85,7 @@ async def test_senders_that_run_at_once_send_one_mail(messages: Messages) -> Non
     codes = await asyncio.gather(*(messages.deliver(message_id) for message_id in events * 4))
 
     assert set(codes) == {200}
-    assert sum(mail["Subject"].startswith("2 answers") for mail in messages.mailbox.mails) == 1
+    assert sum(mail["Subject"].startswith("2 requests") for mail in messages.mailbox.mails) == 1
     assert len(messages.mailbox.mails) == 1
 
 
@@ -229,7 +229,7 @@ async def test_nothing_is_sent_in_quiet_hours(messages: Messages) -> None:
     messages.world.pass_time(hours=6, minutes=1)
     assert await messages.world.tick() == 200
 
-    assert [mail["Subject"] for mail in messages.mailbox.mails] == ["3 answers are there"]
+    assert [mail["Subject"] for mail in messages.mailbox.mails] == ["3 requests have ended"]
 
 
 async def test_a_user_who_changes_their_mind_is_not_written_to(messages: Messages) -> None:

@@ -71,7 +71,7 @@ class Messages:
 
 def _ends(line: str) -> int:
     """A message that tells of several ends begins with their number."""
-    number = line.partition(" answers are there")[0]
+    number = line.partition(" requests have ended")[0]
     return int(number) if number.isdigit() else 1
 
 

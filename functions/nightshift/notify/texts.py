@@ -8,8 +8,8 @@ from typing import Final
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
-        "several": "{count} answers are there",
-        "several_text": "While you were away, {count} of your requests have ended.",
+        "several": "{count} requests have ended",
+        "several_text": "Here is what came of them.",
         "more": "and {count} more, which the app shows",
         "open": "Open the app",
         "why": "You get this message because you asked for it in the app's settings.",
