@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, scheduler, stats, submit
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, mail, retry, running, scheduler, stats, submit
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -14,6 +14,7 @@ COMMANDS: Final[Sequence[Command]] = (
     bill.COMMAND,
     audit.COMMAND,
     grant.COMMAND,
+    mail.COMMAND,
     retry.COMMAND,
     cancel.COMMAND,
     submit.COMMAND,

@@ -1,6 +1,7 @@
 """Messages outside the app: each end is told once, over a real mail server and a server that speaks FCM."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest_asyncio
 from local.messages.mailbox import SmtpFault
 from local.openai_server import Reply, ReplyRule
 from tests.support.messages import Messages, telling
+from tests.support.operating import operate
 from tests.support.world import World
 
 
@@ -286,3 +288,23 @@ async def test_a_mails_footer_turns_e_mail_off_without_a_sign_in(messages: Messa
     assert wrong.status_code == 404
     assert [answer.status_code for answer in done] == [200, 200]
     assert (await messages.world.read("preferences/alice"))["email"] is False
+
+
+async def test_an_operator_lets_what_failed_go_again(messages: Messages, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mail` lists it with its code, and `--send-again` makes it wait for the next tick."""
+    messages.mailbox.faults.append(SmtpFault(step="RCPT", reply="550 no such mailbox"))
+    await messages.user()
+    message_id = await messages.ended()
+    await messages.deliver(message_id)
+
+    code, listed, _ = await operate(messages.world, capsys, "mail", "--json")
+    again = await operate(messages.world, capsys, "mail", "--send-again", "--yes", "--json")
+    assert await messages.world.tick() == 200
+
+    assert code == 1
+    told = {"messageId": message_id, "userId": "alice", "status": "failed", "why": "email: smtp_550"}
+    assert json.loads(listed.splitlines()[0]) == {"message": told}
+    assert (again[0], json.loads(again[1].splitlines()[-1])) == (0, {"summary": {"again": 1}})
+    assert len(messages.mailbox.mails) == 1
+    assert await messages.statuses() == ["sent"]
+    assert (await operate(messages.world, capsys, "mail"))[0] == 0

@@ -53,6 +53,8 @@ class Message:
     ways: tuple[Way, ...]
     status: str
     attempts: int
+    # Why a way did not work: `smtp_550`, `no_device`.
+    codes: Mapping[Way, str]
     # Not before it; None for at once.
     retry_at: datetime | None
     update_time: datetime
@@ -61,7 +63,7 @@ class Message:
     def of(cls, snapshot: "DocumentSnapshot[Any]") -> "Message":
         """The message in a document that the functions wrote."""
         fields = snapshot.to_dict() or {}
-        ways = fields.get("ways")
+        ways, codes = fields.get("ways"), fields.get("codes")
         known: tuple[Way, ...] = ("email", "push")
         return cls(
             message_id=snapshot.id,
@@ -74,6 +76,7 @@ class Message:
             language=str(fields.get("language")),
             ways=tuple(way for way in known if isinstance(ways, list) and way in ways),
             status=str(fields.get("status")),
+            codes={way: str(codes[way]) for way in known if isinstance(codes, Mapping) and way in codes},
             attempts=count_of(fields.get("attempts")),
             retry_at=time_or_none(fields.get("retryAt")),
             update_time=snapshot.update_time,
