@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, schedules, stats
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -17,6 +17,7 @@ COMMANDS: Final[Sequence[Command]] = (
     retry.COMMAND,
     cancel.COMMAND,
     erase.COMMAND,
+    schedules.COMMAND,
 )
 
 

@@ -137,8 +137,8 @@ class Google:
         if "pubsub.googleapis.com" not in self.state["apis"]:
             raise Refused("SERVICE_DISABLED")
         action = "same" if self.state["topics"] else "create"
-        if "--dry-run" in arguments:
-            return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        if "--plan" in arguments:
+            return json.dumps({"step": {"action": action, "kind": "topic", "name": "nightshift-ingest"}}) + "\n"
         self.state["schedules"] = ["answerInstantJobs", "processBatchJobs"]
         self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick"]
         return "Done: 3 created."
