@@ -104,6 +104,7 @@ def _row(step: PlannedStep) -> dict[str, Any]:
         "kind": step.kind,
         "name": step.name,
         "changes": changes,
+        "note": step.note or None,
         "details": "\n".join([*details, *([step.note] if step.note else [])]) or None,
     }
 

@@ -14,7 +14,7 @@ from deploy.troubles import KEYS, SHARING
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
-_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
+_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--plan"}
 # By which API a command works; of others it does not matter here.
 _APIS = {
     "iam": "iam",
