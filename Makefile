@@ -70,7 +70,7 @@ bill: setup ## what a month costs, from list prices and measured counts (JOBS=25
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
 
 schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
-	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
+	@$(BIN)/python -m cli schedules sync $(if $(PROJECT),--project "$(PROJECT)") $(if $(REGION),--region "$(REGION)") $(if $(PLAN),--plan)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
 	@$(BIN)/ruff check .

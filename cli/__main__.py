@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, mail, retry, running, scheduler, stats, submit
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, mail, retry, running, scheduler, schedules, stats, submit
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -20,6 +20,7 @@ COMMANDS: Final[Sequence[Command]] = (
     submit.COMMAND,
     scheduler.COMMAND,
     erase.COMMAND,
+    schedules.COMMAND,
 )
 
 

@@ -45,3 +45,5 @@ class Command:
     run: Callable[[Runtime, Namespace, Printer], Awaitable[ExitCode]]
     add_arguments: Callable[[ArgumentParser], None] = _no_arguments
     changes: bool = False
+    # Whether it works on documents. If not, it may name a project of its own (`--project`).
+    asks_the_database: bool = True

@@ -23,6 +23,7 @@ from nightshift.log import where_raised
 from nightshift.runtime import Runtime
 
 _WIDTH: Final = 78
+_PROJECT: Final = "GOOGLE_CLOUD_PROJECT"
 _EXIT_CODES: Final = "Exit code: 0 done; 1 findings, not found or refused; 2 could not run."
 
 
@@ -35,6 +36,8 @@ def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     # What a library warns of passes, or becomes an error that the command explains in a sentence.
     logging.getLogger().setLevel(logging.ERROR)
+    if not options.command.asks_the_database and options.project:
+        os.environ[_PROJECT] = options.project
     try:
         runtime = Runtime(settings.load())
     except InvalidSettings as wrong:

@@ -14,7 +14,7 @@ from deploy.troubles import KEYS, SHARING
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
-_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
+_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--plan"}
 # By which API a command works; of others it does not matter here.
 _APIS = {
     "iam": "iam",
@@ -137,8 +137,8 @@ class Google:
         if "pubsub.googleapis.com" not in self.state["apis"]:
             raise Refused("SERVICE_DISABLED")
         action = "same" if self.state["topics"] else "create"
-        if "--dry-run" in arguments:
-            return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        if "--plan" in arguments:
+            return json.dumps({"step": {"action": action, "kind": "topic", "name": "nightshift-ingest"}}) + "\n"
         self.state["schedules"] = ["answerInstantJobs", "processBatchJobs"]
         self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick"]
         return "Done: 3 created."

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -70,7 +71,7 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     site.state.update(hmac_keys={"GOOG1ESTRAY": "ACTIVE"}, forbids_keys=True)
     terminals += [await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io")]
     terminals.append(Terminal(site.google))
-    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, lambda _: True)
+    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, AsyncMock())
     ran = {command.arguments[1:] for one in terminals for command in one.commands if command.arguments[0] == "gcloud"}
     ran.add(("auth", "application-default", "print-access-token", "--quiet"))
     verbs = {" ".join(words[:3]) for words in ran}

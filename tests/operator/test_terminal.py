@@ -19,7 +19,7 @@ from cli.commands.command import Refused
 ROOT = Path(__file__).parents[2]
 # Sets the clipboard; ends a line and overwrites it; C1's control sequence; shows backwards; hides; half a character.
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\r\x9b2J\x08\u202egnp\u2066\u200b\u2028\x00\ud800"
-PROGRAMS = ("cli", "scheduler", "deploy")
+PROGRAMS = ("cli", "deploy")
 
 
 class Tty(io.StringIO):
