@@ -8,7 +8,8 @@ import asyncio
 
 import httpx
 
-from local.openai_server.errors import JsonObject, error_body
+from local.openai_server.errors import error_body
+from local.provider_server.errors import JsonObject
 
 TIMEOUT_SECONDS = 600
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 UPLOAD_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 # The API reference: files with purpose "batch" expire after 30 days, all others stay until they are deleted.
