@@ -10,12 +10,16 @@ from typing import Any
 
 from local.openai_server.chat_answer import chat_completion, completion_usage
 from local.openai_server.chat_request import check_chat_request, user_text
+from local.openai_server.embeddings import embeddings
 from local.openai_server.errors import ApiError, JsonObject, error_body
 from local.openai_server.faults import Faults
 from local.openai_server.reply import Reply
 from local.openai_server.script import Script
 from local.openai_server.standin import standin_content
 from local.openai_server.upstream import Upstream
+
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +42,13 @@ class Answerer:
         self._script = script
         self._upstream = upstream
 
-    async def answer(self, custom_id: str | None, body: Any) -> Answer:
+    async def answer(self, custom_id: str | None, body: Any, endpoint: str = CHAT) -> Answer:
         """Answer one request; never raises for what is wrong with the request."""
         try:
+            if endpoint == EMBEDDINGS:
+                return await self._embedded(custom_id, body)
             check_chat_request(body)
-            reply = await self._scripted(custom_id, body)
+            reply = await self._scripted(custom_id, body, user_text(body))
             if reply is not None:
                 return _reply_answer(reply, body)
             if self._upstream is not None:
@@ -52,14 +58,24 @@ class Answerer:
         except ApiError as refused:
             return Answer(status=refused.status, body=refused.body)
 
-    async def _scripted(self, custom_id: str | None, body: JsonObject) -> Reply | None:
+    async def _embedded(self, custom_id: str | None, body: Any) -> Answer:
+        embedded = embeddings(body)
+        reply = await self._scripted(custom_id, body, str(body["input"]))
+        if reply is not None and reply.content is None:
+            return _reply_answer(reply, body)
+        if self._upstream is not None:
+            status, answered = await self._upstream.ask(body, EMBEDDINGS)
+            return Answer(status=status, body=answered)
+        return Answer(status=200, body=embedded)
+
+    async def _scripted(self, custom_id: str | None, body: JsonObject, text: str) -> Reply | None:
         if self._script.answer is not None:
             reply = self._script.answer(custom_id, body)
             if inspect.isawaitable(reply):
                 reply = await reply
             if reply is not None:
                 return reply
-        return self._faults.take_reply(custom_id, user_text(body))
+        return self._faults.take_reply(custom_id, text)
 
 
 def _reply_answer(reply: Reply, body: JsonObject) -> Answer:

@@ -177,7 +177,7 @@ class BatchRuns:
                 custom_id = request["custom_id"]
                 if batch.ending is None or place < batch.answer_first:
                     batch.answering += 1
-                    results.write(custom_id, await self._answerer.answer(custom_id, request["body"]))
+                    results.write(custom_id, await self._answerer.answer(custom_id, request["body"], batch.endpoint))
                     batch.answering -= 1
                     self._changed.set()
                 elif batch.ending == "expired":

@@ -68,6 +68,7 @@ def build_app(
                     Route("/batches/{batch_id}", batches.retrieve, methods=["GET"]),
                     Route("/batches/{batch_id}/cancel", batches.cancel, methods=["POST"]),
                     Route("/chat/completions", chat.complete, methods=["POST"]),
+                    Route("/embeddings", chat.embed, methods=["POST"]),
                 ],
             ),
             Mount("/control", routes=control.routes()),

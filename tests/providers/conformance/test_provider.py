@@ -42,7 +42,13 @@ async def _created(served: Served, batch_id: str, *job_ids: str) -> str:
     """A batch that asks for these jobs; returns the provider's id of it."""
     lines = b"".join(served.provider.request_line(_request(job_id)) + b"\n" for job_id in job_ids)
     input_file_id = await served.provider.upload(batch_id, io.BytesIO(lines))
-    intent = Intent(batch_id=batch_id, model=MODEL, requests=len(job_ids), input_file_id=input_file_id)
+    intent = Intent(
+        batch_id=batch_id,
+        endpoint=served.provider.traits.endpoint,
+        model=MODEL,
+        requests=len(job_ids),
+        input_file_id=input_file_id,
+    )
     return (await served.provider.create(intent)).remote_id
 
 
@@ -113,7 +119,9 @@ async def test_a_provider_that_is_not_there_may_still_have_acted(name: str) -> N
     """A create without an answer is trouble that passes, and is looked for before it is sent again."""
     async with PROVIDERS[name]() as served:
         pass
-    intent = Intent(batch_id="ns-batch", model=MODEL, requests=1, input_file_id="file-1")
+    intent = Intent(
+        batch_id="ns-batch", endpoint=served.provider.traits.endpoint, model=MODEL, requests=1, input_file_id="file-1"
+    )
     with pytest.raises(ProviderTrouble) as trouble:
         await served.provider.create(intent)
     assert trouble.value.may_still_act

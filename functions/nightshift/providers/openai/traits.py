@@ -4,11 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+from nightshift.providers.openai.embedding import EMBEDDINGS
 from nightshift.providers.openai.request import ENDPOINT
 from nightshift.providers.traits import Traits
 
 TRAITS: Final = Traits(
     endpoint=ENDPOINT,
+    embeddings_endpoint=EMBEDDINGS,
     max_requests=50_000,
     max_bytes=200_000_000,
     window=timedelta(hours=24),
@@ -18,4 +20,5 @@ TRAITS: Final = Traits(
     lists_newest_first=True,
     takes="file",
     batch_price=Decimal("0.5"),
+    price_list="openai",
 )
