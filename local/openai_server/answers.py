@@ -5,6 +5,7 @@ and then the upstream, or without one the stand-in.
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +38,14 @@ class Answer:
 class Answerer:
     """Answers requests for one server."""
 
-    def __init__(self, faults: Faults, script: Script, upstream: Upstream | None) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        script: Script,
+        upstream: Upstream | None,
+        check: Callable[[JsonObject], None] | None = None,
+    ) -> None:
+        self._check = check
         self._faults = faults
         self._script = script
         self._upstream = upstream
@@ -48,6 +56,8 @@ class Answerer:
             if endpoint == EMBEDDINGS:
                 return await self._embedded(custom_id, body)
             check_chat_request(body)
+            if self._check is not None:
+                self._check(body)
             reply = await self._scripted(custom_id, body, user_text(body))
             if reply is not None:
                 return _reply_answer(reply, body)

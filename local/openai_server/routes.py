@@ -5,6 +5,7 @@ exist. The key is checked before anything else is looked at.
 """
 
 import hmac
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -51,6 +52,7 @@ def build_app(
     *,
     api_key: str | None,
     fault_layer: Middleware,
+    dialect: Callable[[ASGIApp], ASGIApp] | None,
 ) -> Starlette:
     """Put the parts together; the fault layer is outermost: a fault strikes requests without a key as well."""
     return Starlette(
@@ -73,7 +75,11 @@ def build_app(
             ),
             Mount("/control", routes=control.routes()),
         ],
-        middleware=[fault_layer, Middleware(KeyCheck, api_key=api_key)],
+        middleware=[
+            fault_layer,
+            Middleware(KeyCheck, api_key=api_key),
+            *([Middleware(dialect)] if dialect else []),
+        ],
         exception_handlers={ApiError: _refuse, HTTPException: _refuse_route},
     )
 

@@ -2,10 +2,11 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from local.openai_server.answers import Answerer
 from local.openai_server.batch_routes import BatchRoutes
@@ -13,6 +14,7 @@ from local.openai_server.batch_run import BatchRuns
 from local.openai_server.batches import Batch, BatchError, BatchStore, Clock, Status
 from local.openai_server.chat_routes import ChatRoutes
 from local.openai_server.control import ControlRoutes
+from local.openai_server.errors import JsonObject
 from local.openai_server.fault_layer import Call, FaultLayer, Transports, tracking_protocol
 from local.openai_server.faults import Faults
 from local.openai_server.file_routes import FileRoutes
@@ -37,6 +39,10 @@ class OpenAIServer:
     has ended, signed with `webhook_secret` (`whsec_…`, a new one by default). `requests_per_minute` limits direct
     chat completions, 0 does not; of these `requests_burst` may come at once, 0 is a minute's.
     """
+
+    # Another provider that speaks this API: what it says in its own way, and what it refuses besides.
+    dialect: Callable[[ASGIApp], ASGIApp] | None = None
+    check_body: Callable[[JsonObject], None] | None = None
 
     def __init__(
         self,
@@ -63,7 +69,7 @@ class OpenAIServer:
         self._batches = BatchStore(now)
         self._upstream = Upstream(upstream, upstream_key, upstream_concurrency) if upstream else None
         self._webhooks = Webhooks(webhook_url, self.webhook_secret)
-        answerer = Answerer(self.faults, self.script, self._upstream)
+        answerer = Answerer(self.faults, self.script, self._upstream, self.check_body)
         self._runs = BatchRuns(
             self._files,
             answerer,
@@ -73,7 +79,7 @@ class OpenAIServer:
             max_requests=max_requests,
             announce=self._webhooks.announce,
         )
-        self.app = build_app(
+        self.app: ASGIApp = build_app(
             FileRoutes(self._files, self.faults, max_batch_bytes),
             BatchRoutes(self._batches, self._files, self._runs, self.faults),
             ChatRoutes(answerer, RateLimit(requests_per_minute, requests_burst, now), pace.answer_seconds),
@@ -86,6 +92,7 @@ class OpenAIServer:
             ),
             api_key=api_key,
             fault_layer=Middleware(FaultLayer, faults=self.faults, calls=self._calls, transports=self._transports),
+            dialect=self.dialect,
         )
 
     @property

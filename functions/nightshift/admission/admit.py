@@ -31,6 +31,7 @@ from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
 from nightshift.jobs.lane import lane_for
 from nightshift.log import left_to_the_next_tick, where_raised
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
@@ -111,7 +112,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         title = job_type.title
         tokens = job_type.tokens[request.speed]
         lane = lane_for(runtime, job_type)
-        image_generation = await _check_input(runtime, job, job_type, request, tokens)
+        image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
         start = replace(start, image_generation=image_generation)
@@ -174,7 +175,7 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
 
 
 async def _check_input(
-    runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, tokens: int
+    runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, lane: Lane
 ) -> int | None:
     """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
@@ -182,5 +183,6 @@ async def _check_input(
         return None
     if not is_web_address(job_input.imageUri):
         # Cloud Storage is asked for those only who can pay for it.
-        await charges.check_account(runtime, job, tokens)
-    return await uploads.check_image(runtime, request.userId, job_input.imageUri)
+        await charges.check_account(runtime, job, job_type.tokens[request.speed])
+    image_types = TRAITS[lane.provider].image_types
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri, image_types)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import structlog
+
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
 from nightshift.providers.registry import lane_of
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+
+log = structlog.get_logger()
 
 
 def lane_for(runtime: Runtime, job_type: JobType[Any]) -> Lane:
@@ -17,5 +21,9 @@ def lane_for(runtime: Runtime, job_type: JobType[Any]) -> Lane:
     except ValueError:
         raise JobRefused("unknown_job_type", "There is no model for jobs of this type.") from None
     if not runtime.providers.has(lane.provider):
+        told = runtime.instance.absent_providers
+        if lane.provider not in told:
+            told.add(lane.provider)
+            log.error("provider_absent", provider=lane.provider, model=lane.model)
         raise JobRefused("unknown_job_type", "Jobs of this type are not answered here.")
     return lane
