@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 # The providers of answers. One that has no key is not used.
-PROVIDERS: Final = ("openai",)
+PROVIDERS: Final = ("openai", "groq", "xai")
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
 
 

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from local.provider_server.api import LINES_PER_TURN, InputCheck
 from local.provider_server.batches import BatchError
-from local.provider_server.dialect import LINES_PER_TURN, InputCheck
 from local.provider_server.errors import JsonObject
 
 MAX_ERRORS = 100

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.openai_server.api import CHAT, EMBEDDINGS
 from local.openai_server.batch_object import shown
 from local.provider_server.arguments import (
     check_expiry,
@@ -19,8 +20,8 @@ from local.provider_server.files import FileStore
 from local.provider_server.paging import page, read_limit
 from local.provider_server.request_body import read_object
 
-# The API also has /v1/responses, /v1/embeddings and others; this server answers chat completions only.
-ENDPOINTS = ("/v1/chat/completions",)
+# The API also has /v1/responses and others.
+ENDPOINTS = (CHAT, EMBEDDINGS)
 ARGUMENTS = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

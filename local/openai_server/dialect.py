@@ -1,87 +1,93 @@
-"""OpenAI's API, as the server's shared parts ask for it."""
+"""A dialect of OpenAI's API: what another provider says and asks in its own form, in front of the same parts.
+
+It stands behind the fault layer, so faults strike the provider's own paths. What it does not translate passes as it is,
+streams included.
+"""
 
 import json
-import secrets
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
-from local.openai_server.batch_input import check_input, parse_line
-from local.openai_server.batch_object import shown
-from local.openai_server.chat_answer import chat_completion, completion_usage, content_parts
-from local.openai_server.chat_request import check_chat_request, user_text
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from local.openai_server.errors import body_of
-from local.provider_server.batches import Batch, Seen
-from local.provider_server.dialect import Answer, InputCheck, Question, ResultFile, Said
 from local.provider_server.errors import ApiError, JsonObject
-from local.provider_server.standin import PLAIN_ANSWER
-
-_LEFT = {
-    "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
-    "cancelled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
-}
 
 
-class OpenAIDialect:
-    """See `Dialect`, whose docstrings hold here."""
+class Inner:
+    """The parts behind a dialect, asked in OpenAI's words."""
 
-    paths: tuple[str, ...] = ("/v1/",)
+    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+        self._app = app
+        self._scope = scope
 
-    def error_body(self, error: ApiError) -> JsonObject:
-        return body_of(error)
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, body: JsonObject | None = None
+    ) -> JsonObject:
+        """The JSON object that is answered. Raises Refused with what is answered instead."""
+        content = json.dumps(body).encode() if body is not None else b""
+        headers = [(name, value) for name, value in self._scope["headers"] if name not in _OF_THE_BODY]
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        scope = {
+            **self._scope,
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "headers": headers,
+            "query_string": urlencode(query or {}).encode(),
+        }
+        messages: list[Message] = []
 
-    def question(self, body: Any) -> Question:
-        check_chat_request(body)
-        form = body.get("response_format") or {"type": "text"}
-        is_object = form["type"] == "json_object"
-        return Question(
-            model=body["model"],
-            text=user_text(body),
-            seed=json.dumps([content_parts(message) for message in body["messages"] if message["role"] == "user"]),
-            schema=form["json_schema"]["schema"] if form["type"] == "json_schema" else None,
-            plain=json.dumps({"answer": PLAIN_ANSWER}) if is_object else PLAIN_ANSWER,
-            most_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-            body=body,
-        )
+        async def receive() -> Message:
+            return {"type": "http.request", "body": content, "more_body": False}
 
-    def completion(self, question: Question, said: Said) -> JsonObject:
-        body = chat_completion(question.body, said.content, refusal=said.refusal, finish_reason=said.finish_reason)
-        body["usage"] |= said.usage or {}
-        return body
+        async def send(message: Message) -> None:
+            messages.append(message)
 
-    def tokens_of(self, question: Question, content: str) -> int:
-        return int(completion_usage(question.body, content)["completion_tokens"])
-
-    async def check(self, lines: Iterable[bytes], batch: Batch, max_requests: int) -> InputCheck:
-        return await check_input(lines, batch.endpoint, max_requests)
-
-    def request_of(self, line: bytes) -> tuple[str, Any]:
-        request = parse_line(line)
-        return request["custom_id"], request["body"]
-
-    def result_line(self, custom_id: str, answer: Answer) -> tuple[ResultFile, bytes]:
-        if answer.error_code is not None and answer.status is None:
-            return "errors", _line(custom_id, None, {"code": answer.error_code, "message": answer.error_message})
-        response = {"status_code": answer.status, "request_id": secrets.token_hex(16), "body": answer.body}
-        is_answered = answer.status and answer.status < 400
-        return "output" if is_answered else "errors", _line(custom_id, response, None)
-
-    def left_line(self, custom_id: str, ending: str) -> tuple[ResultFile, bytes]:
-        code, message = _LEFT[ending]
-        return "errors", _line(custom_id, None, {"code": code, "message": message})
-
-    def count(self, batch: Batch, body: JsonObject) -> None:
-        batch.usage.add(body.get("usage") or {})
-
-    def show(self, batch: Batch, seen: Seen) -> JsonObject:
-        return shown(batch, seen)
+        await self._app(scope, receive, send)
+        said = json.loads(b"".join(message.get("body", b"") for message in messages))
+        if messages[0]["status"] >= 400:
+            raise Refused(JSONResponse(said, messages[0]["status"]))
+        answer: JsonObject = said
+        return answer
 
 
-def _line(custom_id: str, response: JsonObject | None, error: JsonObject | None) -> bytes:
-    line = {
-        "id": f"batch_req_{secrets.token_hex(12)}",
-        "custom_id": custom_id,
-        "response": response,
-        "error": error,
-    }
-    # As the provider does it: non-ASCII text is written as it is, U+2028 included.
-    return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass")
+_OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
+
+
+class Refused(Exception):
+    """The parts behind the dialect refused it."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+class Dialect(ABC):
+    """ASGI middleware that answers some requests by translating them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    @abstractmethod
+    async def answer(self, request: Request, inner: Inner) -> JsonObject | None:
+        """What is answered to this request; None lets it pass."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            try:
+                answered = await self.answer(Request(scope, receive), Inner(self._app, scope))
+            except Refused as refused:
+                await refused.response(scope, receive, send)
+                return
+            except ApiError as refused:
+                await JSONResponse(body_of(refused), refused.status)(scope, receive, send)
+                return
+            if answered is not None:
+                await JSONResponse(answered)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -5,6 +5,7 @@ exist. The key is checked before anything else is looked at.
 """
 
 import hmac
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -41,9 +42,9 @@ class KeyCheck:
         await self._app(scope, receive, send)
 
 
-def key_check(api_key: str | None) -> Middleware:
-    """The check of the key, before anything else is looked at."""
-    return Middleware(KeyCheck, api_key=api_key)
+def middleware(api_key: str | None, dialect: Callable[[ASGIApp], ASGIApp] | None) -> list[Middleware]:
+    """The check of the key, before anything else is looked at; then what another provider says in its own way."""
+    return [Middleware(KeyCheck, api_key=api_key), *([Middleware(dialect)] if dialect else [])]
 
 
 def exception_handlers() -> dict[type[Exception], ExceptionHandler]:
@@ -67,6 +68,7 @@ def routes(files: FileRoutes, batches: BatchRoutes, chat: ChatRoutes) -> list[Ba
                 Route("/batches/{batch_id}", batches.retrieve, methods=["GET"]),
                 Route("/batches/{batch_id}/cancel", batches.cancel, methods=["POST"]),
                 Route("/chat/completions", chat.complete, methods=["POST"]),
+                Route("/embeddings", chat.embed, methods=["POST"]),
             ],
         )
     ]

@@ -1,16 +1,20 @@
 """OpenAI's server: its parts put together."""
 
 import time
+from collections.abc import Callable
 
+from starlette.types import ASGIApp
+
+from local.openai_server.api import OpenAIApi
 from local.openai_server.batch_routes import BatchRoutes
 from local.openai_server.chat_routes import ChatRoutes
-from local.openai_server.dialect import OpenAIDialect
 from local.openai_server.file_routes import FileRoutes
 from local.openai_server.rate_limit import RateLimit
-from local.openai_server.routes import exception_handlers, key_check, routes
+from local.openai_server.routes import exception_handlers, middleware, routes
 from local.openai_server.upstream import Upstream
 from local.openai_server.webhooks import Delivery, Webhooks, event_body, new_event_id, new_secret, signed_headers
 from local.provider_server.batches import Clock
+from local.provider_server.errors import JsonObject
 from local.provider_server.pace import Pace
 from local.provider_server.server import IMMEDIATE, ProviderServer
 
@@ -25,6 +29,9 @@ class OpenAIServer(ProviderServer):
     """
 
     base_path = "/v1"
+    # Another provider that speaks this API: what it says in its own way, and what it refuses besides.
+    dialect: Callable[[ASGIApp], ASGIApp] | None = None
+    check_body: Callable[[JsonObject], None] | None = None
 
     def __init__(
         self,
@@ -46,7 +53,7 @@ class OpenAIServer(ProviderServer):
         self._upstream = Upstream(upstream, upstream_key, upstream_concurrency) if upstream else None
         self._webhooks = Webhooks(webhook_url, self.webhook_secret)
         super().__init__(
-            OpenAIDialect(),
+            OpenAIApi(self.check_body),
             pace,
             upstream=self._upstream,
             workers=upstream_concurrency if upstream else 1,
@@ -60,7 +67,7 @@ class OpenAIServer(ProviderServer):
                 BatchRoutes(self._batches, self._files, self._runs, self.faults),
                 ChatRoutes(self._answerer, RateLimit(requests_per_minute, requests_burst, now), pace.answer_seconds),
             ),
-            key_check(api_key),
+            *middleware(api_key, self.dialect),
             exception_handlers=exception_handlers(),
         )
 

@@ -1,6 +1,6 @@
 """The output file and the error file of one batch, written line by line while it runs.
 
-Which line goes to which file is the provider's dialect; some have one file for all. A file that got no line never
+Which line goes to which file is the provider's `Api`; some have one file for all. A file that got no line never
 comes into being, so its id stays unset. `publish` is called once, before the batch shows a terminal status:
 a client that sees `completed` can download.
 """
@@ -8,8 +8,8 @@ a client that sees `completed` can download.
 from pathlib import Path
 from typing import BinaryIO
 
+from local.provider_server.api import Answer, Api, ResultFile
 from local.provider_server.batches import Batch, Ending
-from local.provider_server.dialect import Answer, Dialect, ResultFile
 from local.provider_server.files import FileStore
 from local.provider_server.script import EditHook, Script
 
@@ -46,9 +46,9 @@ class _LineFile:
 class BatchResults:
     """Both files of a batch, and the counters that follow from what is written."""
 
-    def __init__(self, batch: Batch, dialect: Dialect, files: FileStore, script: Script) -> None:
+    def __init__(self, batch: Batch, api: Api, files: FileStore, script: Script) -> None:
         self._batch = batch
-        self._dialect = dialect
+        self._api = api
         self._files = files
         self._script = script
         self._output = _LineFile(files.new_path())
@@ -60,10 +60,10 @@ class BatchResults:
             return
         if answer.status is not None and answer.status < 400:
             self._batch.request_counts.completed += 1
-            self._dialect.count(self._batch, answer.body)
+            self._api.count(self._batch, answer.body)
         else:
             self._batch.request_counts.failed += 1
-        file, line = self._dialect.result_line(custom_id, answer)
+        file, line = self._api.result_line(custom_id, answer)
         for _ in range(answer.copies):
             self._file(file).write(line)
 
@@ -73,7 +73,7 @@ class BatchResults:
             self._batch.request_counts.expired += 1
         else:
             self._batch.request_counts.cancelled += 1
-        written = self._dialect.left_line(custom_id, ending)
+        written = self._api.left_line(custom_id, ending)
         if written:
             self._file(written[0]).write(written[1])
 

@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from local.provider_server.answers import Answerer
+from local.provider_server.api import LINES_PER_TURN, Api
 from local.provider_server.batch_results import BatchResults
 from local.provider_server.batches import TERMINAL, Batch, BatchError, Ending, Status
-from local.provider_server.dialect import LINES_PER_TURN, Dialect
 from local.provider_server.errors import ApiError
 from local.provider_server.files import FileStore
 from local.provider_server.pace import Pace
@@ -34,7 +34,7 @@ class BatchRuns:
 
     def __init__(
         self,
-        dialect: Dialect,
+        api: Api,
         files: FileStore,
         answerer: Answerer,
         script: Script,
@@ -44,7 +44,7 @@ class BatchRuns:
         max_requests: int,
         announce: Callable[[Batch], None],
     ) -> None:
-        self._dialect = dialect
+        self._api = api
         self._files = files
         self._answerer = answerer
         self._script = script
@@ -120,7 +120,7 @@ class BatchRuns:
         return any(not task.done() and (batch.answering > 0 or not batch.held) for task, batch in self._tasks.items())
 
     async def _run(self, batch: Batch) -> None:
-        results = BatchResults(batch, self._dialect, self._files, self._script)
+        results = BatchResults(batch, self._api, self._files, self._script)
         try:
             await self._advance(batch, results)
         except Exception as bug:
@@ -150,7 +150,7 @@ class BatchRuns:
 
     async def _validate(self, batch: Batch, lines: BinaryIO) -> bool:
         """Go on to `in_progress`, or to `failed` (False); a cancel during the check prevails over both."""
-        check = await self._dialect.check(lines, batch, self._max_requests)
+        check = await self._api.check(lines, batch, self._max_requests)
         if batch.status != "validating":
             return True
         if batch.ending == "failed":
@@ -175,10 +175,10 @@ class BatchRuns:
                 share = (place + 1) / batch.request_counts.total
                 due = started + self._pace.in_progress_seconds * share
                 await self._pause(batch, due - clock.time(), lines_before=place)
-                custom_id, body = self._dialect.request_of(line)
+                custom_id, body = self._api.request_of(line)
                 if batch.ending is None or place < batch.answer_first:
                     batch.answering += 1
-                    results.write(custom_id, await self._answerer.answer(custom_id, body))
+                    results.write(custom_id, await self._answerer.answer(custom_id, body, batch.endpoint))
                     batch.answering -= 1
                     self._changed.set()
                 elif batch.ending != "failed":

@@ -1,7 +1,7 @@
 """The batches and what a client is shown of them.
 
 A `Batch` has OpenAI's field names, which fit the others as well, and beside them what the run needs to know: how it is
-to end early, and which faults it was created with. How a client sees it is the provider's dialect. `Batch.see` says
+to end early, and which faults it was created with. How a client sees it is the provider's api. `Batch.see` says
 what one read shows, with the faults that make a batch lie about itself.
 """
 

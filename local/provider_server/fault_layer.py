@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from local.provider_server.dialect import Dialect
+from local.provider_server.api import Api
 from local.provider_server.errors import ApiError
 from local.provider_server.faults import Faults, RequestFault
 
@@ -54,17 +54,15 @@ def tracking_protocol(transports: Transports) -> type[H11Protocol]:
 class FaultLayer:
     """ASGI middleware; see the module's docstring."""
 
-    def __init__(
-        self, app: ASGIApp, dialect: Dialect, faults: Faults, calls: deque[Call], transports: Transports
-    ) -> None:
+    def __init__(self, app: ASGIApp, api: Api, faults: Faults, calls: deque[Call], transports: Transports) -> None:
         self._app = app
-        self._dialect = dialect
+        self._api = api
         self._faults = faults
         self._calls = calls
         self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(self._dialect.paths):
+        if scope["type"] != "http" or not scope["path"].startswith(self._api.paths):
             await self._app(scope, receive, send)
             return
         call = Call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
@@ -117,7 +115,7 @@ class FaultLayer:
     def _refusal(self, fault: RequestFault, status: int) -> JSONResponse:
         kind = "server_error" if status >= 500 else "requests" if status == 429 else "invalid_request_error"
         error = ApiError(status, "This fault was armed by a test.", code="armed_fault", kind=kind)
-        return JSONResponse(fault.body or self._dialect.error_body(error), status, fault.headers)
+        return JSONResponse(fault.body or self._api.error_body(error), status, fault.headers)
 
     def _truncated(self, fault: RequestFault, scope: Scope, send: Send) -> Send:
         left = fault.truncate_at or 0

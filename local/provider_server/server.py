@@ -10,13 +10,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
-from starlette.types import ExceptionHandler
+from starlette.types import ASGIApp, ExceptionHandler
 
 from local.provider_server.answers import Answerer, Asks
+from local.provider_server.api import Api
 from local.provider_server.batch_run import BatchRuns
 from local.provider_server.batches import Batch, BatchError, BatchStore, Clock, Seen, Status
 from local.provider_server.control import ControlRoutes
-from local.provider_server.dialect import Dialect
 from local.provider_server.errors import ApiError
 from local.provider_server.fault_layer import Call, FaultLayer, Transports, tracking_protocol
 from local.provider_server.faults import Faults
@@ -40,7 +40,7 @@ class ProviderServer:
 
     def __init__(
         self,
-        dialect: Dialect,
+        api: Api,
         pace: Pace = IMMEDIATE,
         *,
         upstream: Asks | None = None,
@@ -51,15 +51,15 @@ class ProviderServer:
     ) -> None:
         self.faults = Faults()
         self.script = Script()
-        self.app: Starlette
-        self._dialect = dialect
+        self.app: ASGIApp
+        self._api = api
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self._transports: Transports = {}
         self._files = FileStore(now)
         self._batches = BatchStore(now)
-        self._answerer = Answerer(dialect, self.faults, self.script, upstream)
+        self._answerer = Answerer(api, self.faults, self.script, upstream)
         self._runs = BatchRuns(
-            dialect,
+            api,
             self._files,
             self._answerer,
             self.script,
@@ -80,12 +80,12 @@ class ProviderServer:
             faults=self.faults,
             runs=self._runs,
             calls=lambda: self.calls,
-            shown=lambda batch: self._dialect.show(batch, Seen()),
+            shown=lambda batch: self._api.show(batch, Seen()),
             expire=self.expire,
             fail=self.fail,
         )
         layer = Middleware(
-            FaultLayer, dialect=self._dialect, faults=self.faults, calls=self._calls, transports=self._transports
+            FaultLayer, api=self._api, faults=self.faults, calls=self._calls, transports=self._transports
         )
         return Starlette(
             routes=[*routes, Mount("/control", routes=control.routes())],
@@ -96,7 +96,7 @@ class ProviderServer:
     def _refuse(self, _: Request, refused: Exception) -> Response:
         if not isinstance(refused, ApiError):
             raise refused
-        return JSONResponse(self._dialect.error_body(refused), refused.status)
+        return JSONResponse(self._api.error_body(refused), refused.status)
 
     @property
     def calls(self) -> list[Call]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from local.provider_server.dialect import Question
+from local.provider_server.api import Question
 from local.provider_server.errors import ApiError, JsonObject
 from local.provider_server.standin_text import standin_text
 

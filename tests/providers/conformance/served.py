@@ -5,13 +5,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from local.groq_server import GroqServer
 from local.openai_server import OpenAIServer
 from local.serve import serving
+from local.xai_server import XaiServer
 from nightshift.providers.base import Provider
+from nightshift.providers.groq.client import GroqProvider
 from nightshift.providers.openai.client import OpenAIProvider
+from nightshift.providers.xai.client import XaiProvider
 from tests.support.other_provider import OtherProvider
 
 PROJECT: Final = "conformance"
+MODEL: Final = "gpt-5-mini"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +24,7 @@ class Served:
     """An adapter, and its server."""
 
     provider: Provider
+    model: str
     # Lets the server answer every batch that it has.
     finish: Callable[[], Awaitable[None]]
 
@@ -31,7 +37,7 @@ def _openai(base_url: str) -> OpenAIProvider:
 async def _openai_server() -> AsyncIterator[Served]:
     server = OpenAIServer(api_key="key")
     async with server.serve() as base_url:
-        yield Served(provider=_openai(base_url), finish=server.settled)
+        yield Served(provider=_openai(base_url), model=MODEL, finish=server.settled)
 
 
 @asynccontextmanager
@@ -43,10 +49,28 @@ async def _compatible_server() -> AsyncIterator[Served]:
         server.finish()
 
     async with serving(server.app) as address:
-        yield Served(provider=_openai(f"http://{address}/v1"), finish=finish)
+        yield Served(provider=_openai(f"http://{address}/v1"), model=MODEL, finish=finish)
+
+
+@asynccontextmanager
+async def _groq_server() -> AsyncIterator[Served]:
+    server = GroqServer(api_key="key")
+    async with server.serve() as base_url:
+        provider = GroqProvider(api_key="key", base_url=base_url, project=PROJECT)
+        yield Served(provider=provider, model="openai/gpt-oss-120b", finish=server.settled)
+
+
+@asynccontextmanager
+async def _xai_server() -> AsyncIterator[Served]:
+    server = XaiServer(api_key="key")
+    async with server.serve() as base_url:
+        provider = XaiProvider(api_key="key", base_url=base_url, project=PROJECT)
+        yield Served(provider=provider, model="grok-4.3", finish=server.settled)
 
 
 PROVIDERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Served]]]] = {
     "openai": _openai_server,
     "openai-compatible": _compatible_server,
+    "groq": _groq_server,
+    "xai": _xai_server,
 }

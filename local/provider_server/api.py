@@ -24,6 +24,8 @@ class Question:
     schema: JsonObject | None = None
     plain: str = ""
     most_tokens: int | None = None
+    # The whole body of the response, where no model says anything: a text's vector.
+    computed: JsonObject | None = None
     # The request as it came.
     body: JsonObject
 
@@ -60,7 +62,7 @@ class InputCheck:
     model: str | None = None
 
 
-class Dialect(Protocol):
+class Api(Protocol):
     """One provider's API."""
 
     # Under which paths it lies; what comes there is recorded, and may be struck by a fault.
@@ -70,8 +72,8 @@ class Dialect(Protocol):
         """The body of a refusal."""
         ...
 
-    def question(self, body: Any) -> Question:
-        """What a request asks. Raises ApiError if the API would refuse it."""
+    def question(self, body: Any, endpoint: str) -> Question:
+        """What a request asks at an endpoint of the API. Raises ApiError if the API would refuse it."""
         ...
 
     def completion(self, question: Question, said: Said) -> JsonObject:
