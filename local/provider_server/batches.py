@@ -182,6 +182,10 @@ class BatchStore:
             raise ApiError(404, f"No batch found with id '{batch_id}'.", param="id")
         return batch
 
+    def delete(self, batch_id: str) -> None:
+        """Forget a batch."""
+        del self._batches[batch_id]
+
     def listing(self) -> list[Batch]:
         """The batches that this listing shows, newest first."""
         shown = []
