@@ -1,4 +1,4 @@
-"""A server that speaks Anthropic's Messages and Message Batches API: `server` puts it together, `api` is its wire format.
+"""A server that speaks Anthropic's API: `server` puts it together, `api` is its wire format.
 
 It is tested by the official SDK. No model is asked: the stand-in of `provider_server` answers.
 """

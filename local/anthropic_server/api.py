@@ -2,9 +2,10 @@
 
 import json
 import math
+import re
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from local.anthropic_server.errors import body_of, error_of
@@ -17,7 +18,8 @@ from local.provider_server.standin import PLAIN_ANSWER
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_600
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
-_ARCHIVED_AFTER = timedelta(days=29)
+_TOLD = re.compile(r"\{([^{}]*)\}$")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 class AnthropicApi:
@@ -39,7 +41,7 @@ class AnthropicApi:
             model=body["model"],
             text=user_text(body),
             seed=json.dumps([blocks_of(turn) for turn in body["messages"] if turn["role"] == "user"]),
-            schema=form["schema"] if form else None,
+            schema=with_told_bounds(form["schema"]) if form else None,
             plain=PLAIN_ANSWER,
             most_tokens=body["max_tokens"],
             body=body,
@@ -131,6 +133,16 @@ class AnthropicApi:
                 f"{self.address}/v1/messages/batches/{batch.id}/results" if has_ended and seen.shows_output else None
             ),
         }
+
+
+def with_told_bounds(schema: Any) -> Any:
+    """A schema with the bounds that its descriptions tell, as `{minimum: 0, maximum: 1}`: a model reads them there."""
+    if not isinstance(schema, dict):
+        return [with_told_bounds(one) for one in schema] if isinstance(schema, list) else schema
+    found = _TOLD.search(schema["description"]) if isinstance(schema.get("description"), str) else None
+    pairs = (pair.split(": ", 1) for pair in found[1].split(", ")) if found else ()
+    bounds = {name: json.loads(told) for name, told in pairs if _NUMBER.fullmatch(told)}
+    return {name: with_told_bounds(one) for name, one in schema.items()} | bounds
 
 
 def _line(custom_id: str, result: JsonObject) -> bytes:

@@ -161,7 +161,7 @@ class GeminiServer(ProviderServer):
         created_at = datetime.fromtimestamp(file.created_at, UTC).isoformat().replace("+00:00", "Z")
         return {
             "name": file.id,
-            NAME: file.filename,
+            NAME: file.filename if file.purpose == "batch" else "",
             "mimeType": "application/jsonl",
             "sizeBytes": str(file.bytes),
             "createTime": created_at,

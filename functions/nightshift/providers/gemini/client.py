@@ -164,8 +164,10 @@ class GeminiProvider:
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
         async for file in self._pages("files", "files"):
-            if file_id := text_of(file.get("name")):
-                yield RemoteFile(file_id=file_id, name=text_of(file.get("displayName")) or "")
+            file_id, name = text_of(file.get("name")), text_of(file.get("displayName"))
+            # A result file has no name of ours.
+            if file_id and name:
+                yield RemoteFile(file_id=file_id, name=name)
 
     async def delete_file(self, file_id: str) -> bool:
         path = f"/{_VERSION}/{file_id}"

@@ -1,7 +1,7 @@
 """Gemini's errors, each translated once: https://ai.google.dev/gemini-api/docs/troubleshooting.
 
-`{"error": {"code", "status", "message", "details"}}`: the code is an HTTP status in an answer, and one of gRPC in a line
-or on a batch. The status is a word for the same.
+`{"error": {"code", "status", "message", "details"}}`: the code is an HTTP status in an answer, and one of gRPC in a
+line or on a batch. The status is a word for the same.
 """
 
 import re
@@ -27,7 +27,7 @@ _BY_NUMBER: Final[Mapping[int, tuple[str, int]]] = {
     14: ("UNAVAILABLE", 503),
     16: ("UNAUTHENTICATED", 401),
 }
-_STATUS_OF: Final = {name: status for name, status in _BY_NUMBER.values()}
+_STATUS_OF: Final = dict(_BY_NUMBER.values())
 _LOCKED: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 # A 400 or 429 that only the operator mends: the key, the country, the credit. Every 429 speaks of plan and billing.
 _SAYS_LOCKED: Final = re.compile(

@@ -4,8 +4,8 @@
 user's content, and JSON escapes all that is not ASCII, so no input can end the line, forge another or touch the
 instructions.
 
-Answers of batches have come back under other requests' keys (googleapis/python-genai#1909). So in a batch the schema has
-one more field, whose only value is the request's own id. The answer then names its question by itself.
+Answers of batches have come back under other requests' keys (googleapis/python-genai#1909). So in a batch the schema
+has one more field, whose only value is the request's own id. The answer then names its question by itself.
 """
 
 import json

@@ -1,10 +1,10 @@
 """A result line in Gemini's format, read as our own.
 
-`{"key", "response": GenerateContentResponse} | {"key", "error": {"code", "message"}}`. Nothing in it is trusted: it may be
-no JSON, name no job of ours, or hold an answer that is not what was asked for.
+`{"key", "response": GenerateContentResponse} | {"key", "error": {"code", "message"}}`. Nothing in it is trusted: it may
+be no JSON, name no job of ours, or hold an answer that is not what was asked for.
 
-The key is not believed either (`request.py`): an answer belongs to the request that it names itself. One that names none,
-since it was cut short or declined, decides nothing for good: it may be another request's.
+The key is not believed either (`request.py`): an answer belongs to the request that it names itself. One that names
+none, since it was cut short or declined, decides nothing for good: it may be another request's.
 """
 
 import json
