@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 # The providers of answers. One that has no key is not used.
-PROVIDERS: Final = ("openai",)
+PROVIDERS: Final = ("openai", "anthropic", "gemini", "groq", "xai")
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
 # By which our own sender signs in at the mail server. A server may ask for none.
 MAIL_SECRET: Final = "smtp-password"  # noqa: S105 - its name

@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     # Of each provider its key and its address, as `access_to` finds them.
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=_ADDRESS)
+    anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL", pattern=_ADDRESS)
+    gemini_api_key: Key | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str | None = Field(None, validation_alias="GEMINI_BASE_URL", pattern=_ADDRESS)
+    groq_api_key: Key | None = Field(None, validation_alias="GROQ_API_KEY")
+    groq_base_url: str | None = Field(None, validation_alias="GROQ_BASE_URL", pattern=_ADDRESS)
+    xai_api_key: Key | None = Field(None, validation_alias="XAI_API_KEY")
+    xai_base_url: str | None = Field(None, validation_alias="XAI_BASE_URL", pattern=_ADDRESS)
     openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     # Signs images' addresses; None to sign them through IAM.
     image_signing_key: HmacKey | None = Field(None, validation_alias=IMAGE_KEY_VARIABLE)

@@ -29,8 +29,9 @@ from nightshift.jobs import created
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
+from nightshift.jobs.lane import lane_for
 from nightshift.log import left_to_the_next_tick, where_raised
-from nightshift.providers.registry import TRAITS, lane_of
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
@@ -110,7 +111,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        lane = _lane(runtime, job_type)
+        lane = lane_for(runtime, job_type)
         image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
@@ -132,18 +133,6 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         raise LeaseHeld("another delivery has admitted the job")
     started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
-
-
-def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
-    """The lane of a job type's model. Raises JobRefused where its provider has no key here."""
-    lane = lane_of(job_type.model or runtime.settings.model)
-    if not runtime.providers.has(lane.provider):
-        told = runtime.instance.absent_providers
-        if lane.provider not in told:
-            told.add(lane.provider)
-            log.error("provider_absent", provider=lane.provider, model=lane.model)
-        raise JobRefused("unknown_job_type", "Requests of this type are not answered here.")
-    return lane
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:

@@ -139,7 +139,7 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
 def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | _Waits:
     """What becomes of a job by what the provider said."""
     job_type = job_types.find(job.type)
-    answered = answer_of(line, job_type)
+    answered = answer_of(line, job_type, job.input)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
     runtime.instance.day_budget.spend(job.user_id, spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)

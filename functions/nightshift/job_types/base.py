@@ -1,10 +1,11 @@
 """What a job type is: the input that it takes, what the model is asked, and the answer that it promises."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
 
@@ -20,6 +21,7 @@ MAX_ANSWER_CHARACTERS = 4_000
 # and 10 MiB.
 MAX_RESULT_BYTES = 100_000
 _LONGEST_REASONS = 400
+_BETWEEN_NAMES = re.compile(r"[,;\n]")
 
 
 def _bounded(text: str) -> str:
@@ -41,6 +43,12 @@ def _short(text: str) -> str:
 
 # Text in an input.
 InputText = Annotated[StrictStr, AfterValidator(_short)]
+
+
+def listed(text: Any) -> list[str]:
+    """The names in a text with commas or lines between them, each once. A list as text fits into a table's cell."""
+    names = _BETWEEN_NAMES.split(text) if isinstance(text, str) else []
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 class JobInput(BaseModel):
@@ -67,6 +75,9 @@ class JobResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Fields that Firestore stores as vectors, so that `find_nearest` works on them.
+    vectors: ClassVar[tuple[str, ...]] = ()
+
     @model_validator(mode="after")
     def _fits(self) -> "JobResult":
         if len(self.model_dump_json().encode()) > MAX_RESULT_BYTES:
@@ -89,16 +100,29 @@ class JobType(Generic[Result]):
     # One line for the notification that says what came out.
     summarize: Callable[[Result], str]
     input_model: type[JobInput] = JobInput
+    # What the model reads of an input, besides its image.
+    words: Callable[[Any], str | None] = lambda job_input: job_input.text
+    # What is wrong with an answer to this input, in one sentence without its end; None if nothing is. Of the input only
+    # the fields in `judged_by` are there, and none is validated.
+    fault: Callable[[Mapping[str, Any], Any], str | None] = lambda _, result: None
+    judged_by: tuple[str, ...] = ()
     tokens: Mapping[Speed, int] = field(default_factory=lambda: {"batch": 1, "instant": 5})
     # As `[provider:]model`; None = NIGHTSHIFT_MODEL.
     model: str | None = None
+    # How many numbers the answer's vector has; None = the answer is an object of `result_model`.
+    dimensions: int | None = None
+    # Where a late or broken lane's jobs go, as `[provider:]model`; None = NIGHTSHIFT_FALLBACK_MODEL.
+    fallback_model: str | None = None
+    # Whether they go anywhere.
+    falls_back: bool = True
     # A bound on what one answer may cost; reasoning tokens count.
     max_output_tokens: int = 4_000
 
     def __post_init__(self) -> None:
         """Refuse a model of an unknown provider. Raises ValueError."""
-        if self.model is not None:
-            ModelName.parse(self.model)
+        for name in (self.model, self.fallback_model):
+            if name is not None:
+                ModelName.parse(name)
 
     def check_input(self, fields: Mapping[str, Any]) -> JobInput:
         """Validate a client's `input`. Raises JobRefused(invalid_input), whose message says what is wrong."""

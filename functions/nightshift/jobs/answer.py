@@ -49,8 +49,15 @@ _TOLD: Final[Mapping[Trouble, tuple[str, str]]] = {
 }
 
 
-def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
-    """Judge one line: a validated answer, or why it has no answer."""
+_UNKNOWN: Final[Mapping[str, Any]] = {}
+
+
+def answer_of(line: ResultLine, job_type: JobType[Any], job_input: Mapping[str, Any] = _UNKNOWN) -> Answer | NoAnswer:
+    """Judge one line: a validated answer, or why it has no answer.
+
+    Args:
+        job_input: of the job's input at least the fields by which its type judges answers.
+    """
     if line.trouble:
         return no_answer(line.trouble, line.usage)
     if line.stop == "refusal":
@@ -60,7 +67,13 @@ def answer_of(line: ResultLine, job_type: JobType[Any]) -> Answer | NoAnswer:
     if line.text is None:
         return _invalid(line, "The AI's answer was empty.")
     try:
-        return Answer(result=job_type.check_result(line.text), usage=line.usage)
+        result = job_type.check_result(line.text)
+        fault = job_type.fault(job_input, result)
+        return (
+            _invalid(line, f"The AI's answer was not what was asked for: {fault}.")
+            if fault
+            else Answer(result=result, usage=line.usage)
+        )
     except ValidationError as invalid:
         return _invalid(line, f"The AI's answer was not what was asked for: {reasons(invalid)}.")
 

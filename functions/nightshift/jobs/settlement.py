@@ -93,7 +93,7 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, sto
         job_type = find(job.type)
     except JobRefused as unknown:
         return replace(failure(job, unknown.code, unknown.message), line_usd=cost_usd or 0.0)
-    answer = answer_of(line, job_type)
+    answer = answer_of(line, job_type, job.input)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
     return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)

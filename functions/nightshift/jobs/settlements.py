@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+from google.cloud.firestore_v1.vector import Vector
 
+from nightshift import job_types
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.earning import points
 from nightshift.errors import NeverLands
+from nightshift.job_types.base import JobResult
 from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.ends import Ends
@@ -77,9 +80,13 @@ class _Known:
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
-    """The admitted jobs of these ids, their inputs left out; an id without one is left out."""
+    """The admitted jobs of these ids; an id without one is left out.
+
+    Of their inputs only the fields are read by which their types judge answers.
+    """
     refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
-    snapshots = runtime.firestore.get_all(refs, field_paths=_SETTLED_BY, **READ)
+    judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
+    snapshots = runtime.firestore.get_all(refs, field_paths=[*_SETTLED_BY, *sorted(judged_by)], **READ)
     jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
     return {job.job_id: job for job in jobs if job.lane}
 
@@ -216,7 +223,7 @@ def _whose(job: Job) -> tuple[object, ...]:
 def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Completed) -> None:
     job, lane = done.job, done.lane
     answer = {
-        "result": done.result.model_dump(mode="json"),
+        "result": _stored(done.result),
         "provider": lane.provider,
         "model": lane.model,
         "usage": done.usage.fields(),
@@ -234,6 +241,11 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
     }
     known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
     _write_notification(runtime, writes, known, job, "job_completed", done.title, done.message)
+
+
+def _stored(result: JobResult) -> dict[str, Any]:
+    fields = result.model_dump(mode="json")
+    return fields | {name: Vector(fields[name]) for name in result.vectors}
 
 
 def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requeued) -> None:

@@ -12,6 +12,8 @@ class Traits:
 
     # The API that its lanes are named after.
     endpoint: str
+    # The API of lanes whose answers are vectors; None = it has none in batches.
+    embeddings_endpoint: str | None = None
     # What one batch may hold.
     max_requests: int
     max_bytes: int
@@ -28,5 +30,7 @@ class Traits:
     takes: Literal["file", "inline"]
     # How long a create may be on its way: all that a batch may hold, where its requests go in with it.
     create_time: timedelta
+    # Its name in the list of prices: https://github.com/pydantic/genai-prices.
+    price_list: str
     # The price of a request in a batch, as a share of the same request's price in real time.
     batch_price: Decimal

@@ -1,0 +1,29 @@
+"""In which lane a job type's jobs are answered."""
+
+from typing import Any
+
+import structlog
+
+from nightshift.errors import JobRefused
+from nightshift.job_types.base import JobType
+from nightshift.providers.registry import lane_of
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+
+log = structlog.get_logger()
+
+
+def lane_for(runtime: Runtime, job_type: JobType[Any]) -> Lane:
+    """The lane of a job type's model. Raises JobRefused(unknown_job_type) if it cannot be answered here."""
+    is_vector = job_type.dimensions is not None
+    try:
+        lane = lane_of(job_type.model or runtime.settings.model, is_vector=is_vector)
+    except ValueError:
+        raise JobRefused("unknown_job_type", "There is no model for jobs of this type.") from None
+    if not runtime.providers.has(lane.provider):
+        told = runtime.instance.absent_providers
+        if lane.provider not in told:
+            told.add(lane.provider)
+            log.error("provider_absent", provider=lane.provider, model=lane.model)
+        raise JobRefused("unknown_job_type", "Jobs of this type are not answered here.")
+    return lane
