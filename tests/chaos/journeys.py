@@ -512,6 +512,17 @@ async def move_broken(stage: Stage) -> None:
 
 
 @journey()
+async def reprocess(stage: Stage) -> None:
+    """One job, answered; an operator has it asked anew on the house, and repeats the run if it was cut short."""
+    await stage.world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    for _ in range(2):
+        await stage.operate("reprocess", "--type", "waste_classification", "--run", "night")
+    await stage.finish()
+
+
+@journey()
 async def cancel_unsent(stage: Stage) -> None:
     """One job, whose batch the provider does not take in now; an operator cancels it before it ever gets there."""
     world = stage.world

@@ -19,15 +19,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.batches import documents as batches
 from nightshift.batches import lanes
 from nightshift.batches.advance import stop
 from nightshift.batches.batch import Batch
-from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided
 from nightshift.duty import run_isolated
+from nightshift.jobs import transitions
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.fallback import fallback_of, may_leave
 from nightshift.jobs.job import Job
@@ -70,7 +69,11 @@ async def move_batches(runtime: Runtime, open_batches: Iterable[Batch], time_lim
             broken[lane] = await lanes.is_broken(runtime, lane)
         if broken[lane] or await _is_late(runtime, batch, runtime.now()):
             log.warning("batch_moves", batch_id=batch.batch_id, lane=str(lane), is_broken=broken[lane])
-            await run_isolated("move", stop(runtime, batch.batch_id, "move"), batch_id=batch.batch_id, lane=str(lane))
+            await run_isolated("move", _stop(runtime, batch.batch_id), batch_id=batch.batch_id, lane=str(lane))
+
+
+async def _stop(runtime: Runtime, batch_id: str) -> None:
+    await stop(runtime, batch_id, "move")
 
 
 async def _is_late(runtime: Runtime, batch: Batch, now: datetime) -> bool:
@@ -108,9 +111,7 @@ async def _moved(runtime: Runtime, moving: Sequence[tuple[Job, Lane]]) -> int:
         return 0
     commit = Commit(runtime)
     for job, other in moving:
-        ref = runtime.firestore.collection(JOBS).document(job.job_id)
-        changes = {"lane": str(other), "spared": 0, "updatedAt": SERVER_TIMESTAMP}
-        commit.update(ref, changes, read_as_of=job.update_time)
+        transitions.move(runtime, commit, job, other)
     try:
         await commit.send()
     except Undecided as doubt:
