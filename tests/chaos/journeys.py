@@ -504,7 +504,7 @@ async def move_broken(stage: Stage) -> None:
     """Two jobs, whose model is not there for their lane: what waits, and what has not been sent, goes to another."""
     world = stage.world
     world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
-    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=404, body=_NO_MODEL))
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=404, body=_NO_MODEL, times=2))
     await world.give("alice", 2)
     await stage.write("alice", "alice-1")
     await stage.write("alice", "alice-2")

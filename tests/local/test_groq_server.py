@@ -10,7 +10,8 @@ import pytest
 from local.groq_server import GroqServer
 from local.openai_server import BatchFault
 
-_STRICT = {"name": "one", "strict": True, "schema": {"type": "object", "properties": {}, "required": []}}
+_SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+_STRICT = {"name": "one", "strict": True, "schema": _SCHEMA}
 _MESSAGES = [{"role": "user", "content": "hello"}]
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+from google.cloud.firestore_v1.vector import Vector
 from google.cloud.firestore_v1.types.document import Value
 from google.cloud.firestore_v1.types.write import DocumentTransform, Write
 from google.protobuf.struct_pb2 import NULL_VALUE
@@ -83,6 +84,8 @@ def _set(value: Any, field: Any) -> None:
         value.bytes_value = field
     elif isinstance(field, datetime):
         value.timestamp_value.CopyFrom(_timestamp(field))
+    elif isinstance(field, Vector):
+        _set(value, field.to_map_value())
     elif isinstance(field, Mapping):
         value.map_value.SetInParent()
         for name, inner in field.items():
