@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
-from google.cloud.firestore_v1.vector import Vector
 from google.cloud.firestore_v1.types.document import Value
 from google.cloud.firestore_v1.types.write import DocumentTransform, Write
+from google.cloud.firestore_v1.vector import Vector
 from google.protobuf.struct_pb2 import NULL_VALUE
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -70,6 +70,7 @@ def _fill(write: Any, fields: Mapping[str, Any]) -> None:
 
 def _set(value: Any, field: Any) -> None:
     """Set a value to a field's content. Raises TypeError for what no document of ours holds."""
+    field = field.to_map_value() if isinstance(field, Vector) else field
     if field is None:
         value.null_value = NULL_VALUE
     elif isinstance(field, str):
@@ -84,8 +85,6 @@ def _set(value: Any, field: Any) -> None:
         value.bytes_value = field
     elif isinstance(field, datetime):
         value.timestamp_value.CopyFrom(_timestamp(field))
-    elif isinstance(field, Vector):
-        _set(value, field.to_map_value())
     elif isinstance(field, Mapping):
         value.map_value.SetInParent()
         for name, inner in field.items():
