@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 # The providers of answers. One that has no key is not used.
-PROVIDERS: Final = ("openai", "groq", "xai")
+PROVIDERS: Final = ("openai", "anthropic", "gemini", "groq", "xai")
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
 
 

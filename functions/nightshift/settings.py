@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     # Of each provider its key and its address, as `access_to` finds them.
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=_ADDRESS)
+    anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL", pattern=_ADDRESS)
+    gemini_api_key: Key | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str | None = Field(None, validation_alias="GEMINI_BASE_URL", pattern=_ADDRESS)
     groq_api_key: Key | None = Field(None, validation_alias="GROQ_API_KEY")
     groq_base_url: str | None = Field(None, validation_alias="GROQ_BASE_URL", pattern=_ADDRESS)
     xai_api_key: Key | None = Field(None, validation_alias="XAI_API_KEY")

@@ -7,7 +7,7 @@ array, which stands on a batch that has completed, too.
 from starlette.requests import Request
 
 from local.openai_server.dialect import Dialect, Inner
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 STRICT_MODELS = frozenset({"openai/gpt-oss-20b", "openai/gpt-oss-120b"})
 _BATCHES = "/v1/batches"

@@ -5,10 +5,11 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.openai_server.answers import CHAT, EMBEDDINGS, Answerer
+from local.openai_server.api import CHAT, EMBEDDINGS
 from local.openai_server.errors import error_body
 from local.openai_server.rate_limit import RateLimit, RateLimited
-from local.openai_server.request_body import read_json
+from local.provider_server.answers import Answerer
+from local.provider_server.request_body import read_json
 
 
 class ChatRoutes:

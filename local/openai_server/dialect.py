@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.openai_server.errors import body_of
+from local.provider_server.errors import ApiError, JsonObject
 
 
 class Inner:
@@ -84,7 +85,7 @@ class Dialect(ABC):
                 await refused.response(scope, receive, send)
                 return
             except ApiError as refused:
-                await JSONResponse(refused.body, refused.status)(scope, receive, send)
+                await JSONResponse(body_of(refused), refused.status)(scope, receive, send)
                 return
             if answered is not None:
                 await JSONResponse(answered)(scope, receive, send)

@@ -11,8 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from local.openai_server.arguments import refuse_unknown, require_string
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.arguments import refuse_unknown, require_string
+from local.provider_server.errors import ApiError, JsonObject
 
 ARGUMENTS = frozenset(("input", "model", "dimensions", "encoding_format", "user"))
 # Of the text-embedding-3 models; also what `dimensions` may not exceed.

@@ -12,12 +12,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from local.openai_server.arguments import refuse_unknown, require_string
-from local.openai_server.batches import Batch
 from local.openai_server.dialect import Dialect, Inner
-from local.openai_server.errors import ApiError, JsonObject
-from local.openai_server.files import StoredFile
-from local.openai_server.paging import read_limit
+from local.provider_server.arguments import refuse_unknown, require_string
+from local.provider_server.batches import Batch
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.files import StoredFile
+from local.provider_server.paging import read_limit
 
 _BATCHES = "/v1/batches"
 _FILES = "/v1/files"

@@ -22,7 +22,7 @@ from typing import Any
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
-from local.openai_server.batches import TERMINAL, Batch
+from local.provider_server.batches import TERMINAL, Batch
 from tests.chaos.calls import Traffic
 from tests.support.world import World
 

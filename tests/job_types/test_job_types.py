@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from local.openai_server.standin import StandIn
 from local.openai_server.strict_schema import strict_schema_fault
+from local.provider_server.standin import StandIn
 from nightshift import job_types
 from nightshift.job_types.base import JobInput, JobResult, JobType, reasons
 from nightshift.jobs.job import JobRequest

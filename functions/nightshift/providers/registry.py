@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from nightshift.functions import key_variable
+from nightshift.providers.anthropic.traits import TRAITS as ANTHROPIC
 from nightshift.providers.base import ProviderMissing
+from nightshift.providers.gemini.traits import TRAITS as GEMINI
 from nightshift.providers.groq.traits import TRAITS as GROQ
 from nightshift.providers.openai.traits import TRAITS as OPENAI
 from nightshift.providers.traits import Traits
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     from nightshift.providers.base import Provider
     from nightshift.settings import Access, Settings
 
-TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI, "groq": GROQ, "xai": XAI}
+TRAITS: Final[Mapping[str, Traits]] = {
+    "openai": OPENAI,
+    "anthropic": ANTHROPIC,
+    "gemini": GEMINI,
+    "groq": GROQ,
+    "xai": XAI,
+}
 
 
 def lane_of(model: str, *, is_vector: bool = False) -> Lane:
@@ -82,6 +90,18 @@ def _openai(access: "Access") -> "Provider":
     return OpenAIProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
 
 
+def _anthropic(access: "Access") -> "Provider":
+    from nightshift.providers.anthropic.client import AnthropicProvider
+
+    return AnthropicProvider(api_key=access.api_key, base_url=access.base_url)
+
+
+def _gemini(access: "Access") -> "Provider":
+    from nightshift.providers.gemini.client import GeminiProvider
+
+    return GeminiProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
+
+
 def _groq(access: "Access") -> "Provider":
     from nightshift.providers.groq.client import GroqProvider
 
@@ -96,6 +116,8 @@ def _xai(access: "Access") -> "Provider":
 
 _OPENERS: "Final[Mapping[str, Callable[[Access], Provider]]]" = {
     "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
     "groq": _groq,
     "xai": _xai,
 }

@@ -39,8 +39,9 @@ from nightshift.providers.base import (
     RemoteBatch,
     RemoteFile,
 )
+from nightshift.providers.fields import text_of
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_batch
-from nightshift.providers.openai.errors import NothingMore, locked, never_refused, text_of, translated_errors
+from nightshift.providers.openai.errors import NothingMore, locked, never_refused, translated_errors
 from nightshift.providers.openai.headers import rate_limits, refuse_web_page
 from nightshift.providers.openai.request import batch_line, endpoint_of, request_body
 from nightshift.providers.openai.result import read_answer, read_line

@@ -14,8 +14,9 @@ import httpx2
 import openai
 
 from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, RemoteFile
+from nightshift.providers.fields import text_of
 from nightshift.providers.openai.client import OpenAIProvider
-from nightshift.providers.openai.errors import never_refused, text_of, translated_errors
+from nightshift.providers.openai.errors import never_refused, translated_errors
 from nightshift.providers.openai.headers import refuse_web_page
 from nightshift.providers.result_line import ResultLine, written
 from nightshift.providers.xai.result import batch_of, read_batch, read_completion, read_result, stamp

@@ -1,6 +1,6 @@
 """An answer of the requested shape that no model gave, and that says so.
 
-The stand-in makes an instance of the JSON schema in `response_format`. It is deterministic: the same user
+The stand-in makes an instance of the JSON schema that the request asks for. It is deterministic: the same user
 content gets the same answer. Its one courtesy is that it reads the user's words: where the schema offers a
 choice and the user's text names one of the values, it takes that one, so that a test or a demo can steer
 it. Everything else follows from a hash. Free text always tells the reader where it comes from.
@@ -14,11 +14,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from local.openai_server.chat_answer import content_parts
-from local.openai_server.chat_request import user_text
-from local.openai_server.errors import ApiError, JsonObject
-from local.openai_server.standin_text import standin_text
-from local.openai_server.strict_schema import resolve
+from local.provider_server.api import Question
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.standin_text import standin_text
 
 PLAIN_ANSWER = "This is a stand-in answer: no model was asked."
 # Beyond so many references inside one another, the shortest way out is taken.
@@ -27,16 +25,22 @@ DEFAULT_SPAN = 100
 BARELY = Decimal("0.000001")  # what an exclusive bound excludes
 
 
-def standin_content(body: JsonObject) -> str:
-    """The content of the assistant's message for a checked chat completion request."""
-    response_format = body.get("response_format") or {"type": "text"}
-    if response_format["type"] == "text":
-        return PLAIN_ANSWER
-    if response_format["type"] == "json_object":
-        return json.dumps({"answer": PLAIN_ANSWER})
-    schema = response_format["json_schema"]["schema"]
-    seed = json.dumps([content_parts(message) for message in body["messages"] if message["role"] == "user"])
-    return json.dumps(StandIn(schema, seed, user_text(body)).instance(), ensure_ascii=False)
+def standin_content(question: Question) -> str:
+    """What the stand-in says to a checked request."""
+    if question.schema is None:
+        return question.plain or PLAIN_ANSWER
+    return json.dumps(StandIn(question.schema, question.seed, question.text).instance(), ensure_ascii=False)
+
+
+def resolve(root: JsonObject, reference: str) -> Any:
+    """What a local reference such as `#/$defs/Name` points at; KeyError if there is nothing."""
+    place, *steps = reference.split("/")
+    if place != "#":
+        raise KeyError(reference)
+    found: Any = root
+    for step in steps:
+        found = found[step.replace("~1", "/").replace("~0", "~")]
+    return found
 
 
 class StandIn:

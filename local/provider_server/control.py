@@ -1,6 +1,6 @@
 """The faults and holds over HTTP, for a server that runs in a process of its own.
 
-Outside `/v1`, so no client of the API meets it by accident, and without a key: never serve this to a network.
+Outside the API, so no client of the API meets it by accident, and without a key: never serve this to a network.
 
     POST   /control/faults                 one fault, or an array of them -> 201 {"pending": 1}
            {"kind": "request", "method": "POST", "path": "/v1/batches", "when": "after", "reset": true}
@@ -28,13 +28,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.openai_server.arguments import refuse_unknown, require_choice, require_string
-from local.openai_server.batch_run import HOLDABLE, BatchRuns
-from local.openai_server.batches import Batch, Status
-from local.openai_server.errors import ApiError
-from local.openai_server.fault_layer import Call
-from local.openai_server.faults import BatchFault, Fault, Faults, FileFault, ReplyRule, RequestFault
-from local.openai_server.request_body import read_json, read_object
+from local.provider_server.arguments import refuse_unknown, require_choice, require_string
+from local.provider_server.batch_run import HOLDABLE, BatchRuns
+from local.provider_server.batches import Batch, Status
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.fault_layer import Call
+from local.provider_server.faults import BatchFault, Fault, Faults, FileFault, ReplyRule, RequestFault
+from local.provider_server.request_body import read_json, read_object
 
 KINDS: dict[str, TypeAdapter[Any]] = {
     "request": TypeAdapter(RequestFault),
@@ -52,6 +52,7 @@ class ControlRoutes:
     faults: Faults
     runs: BatchRuns
     calls: Callable[[], list[Call]]
+    shown: Callable[[Batch], JsonObject]
     expire: Callable[[str, int], Awaitable[Batch]]
     fail: Callable[[str, str, str], Awaitable[Batch]]
 
@@ -99,14 +100,14 @@ class ControlRoutes:
         wanted = await read_object(request)
         refuse_unknown(wanted, ("answered",))
         batch = await self.expire(request.path_params["batch_id"], _count_of(wanted.get("answered", 0)))
-        return JSONResponse(batch.as_json())
+        return JSONResponse(self.shown(batch))
 
     async def _fail(self, request: Request) -> Response:
         wanted = await read_object(request)
         refuse_unknown(wanted, ("code", "message"))
         message = wanted.get("message", "This failure was scripted.")
         batch = await self.fail(request.path_params["batch_id"], require_string(wanted, "code"), str(message))
-        return JSONResponse(batch.as_json())
+        return JSONResponse(self.shown(batch))
 
     async def _calls(self, request: Request) -> Response:
         return JSONResponse({"calls": [asdict(call) for call in self.calls()]})

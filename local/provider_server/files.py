@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 UPLOAD_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 # The API reference: files with purpose "batch" expire after 30 days, all others stay until they are deleted.
@@ -58,8 +58,10 @@ class FileStore:
     """All files by id, oldest first, over one temporary directory."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        # What the ids of files begin with.
+        self.prefix = "file-"
         self._now = now
-        self._directory = tempfile.TemporaryDirectory(prefix="openai-server-")
+        self._directory = tempfile.TemporaryDirectory(prefix="provider-server-")
         self._files: dict[str, StoredFile] = {}
 
     @property
@@ -89,11 +91,18 @@ class FileStore:
         stored.hidden_reads = hidden_reads
         return stored
 
-    def adopt(self, path: Path, *, filename: str, purpose: str, expires_after_seconds: int | None) -> StoredFile:
+    def adopt(
+        self,
+        path: Path,
+        *,
+        filename: str,
+        purpose: str,
+        expires_after_seconds: int | None,
+    ) -> StoredFile:
         """Store what is already complete at `path`."""
         now = int(self._now())
         stored = StoredFile(
-            id=f"file-{secrets.token_hex(12)}",
+            id=f"{self.prefix}{secrets.token_hex(12)}",
             bytes=path.stat().st_size,
             created_at=now,
             expires_at=None if expires_after_seconds is None else now + expires_after_seconds,

@@ -1,21 +1,20 @@
 """The batches and what a client is shown of them.
 
-A `Batch` has the API's field names, and beside them what the run needs to know: how it is to end early, and
-which faults it was created with. `BatchStore.show` is the only way out to a client: it leaves out what is
-not set, as the published schema wants it (no null where it says string), and applies the faults that make a
-batch lie about itself.
+A `Batch` has OpenAI's field names, which fit the others as well, and beside them what the run needs to know: how it is
+to end early, and which faults it was created with. How a client sees it is the provider's api. `Batch.see` says
+what one read shows, with the faults that make a batch lie about itself.
 """
 
 import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from local.openai_server.errors import ApiError, JsonObject
-from local.openai_server.faults import BatchFault
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.faults import BatchFault
 
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
 Ending = Literal["cancelled", "expired", "failed"]
@@ -42,6 +41,8 @@ class RequestCounts:
     total: int = 0
     completed: int = 0
     failed: int = 0
+    expired: int = 0
+    cancelled: int = 0
 
 
 @dataclass
@@ -59,16 +60,6 @@ class Usage:
         self.output_tokens += usage.get("completion_tokens", 0)
         self.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         self.reasoning_tokens += (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-
-    def as_json(self) -> JsonObject:
-        """The API's usage object of a batch."""
-        return {
-            "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
-            "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.input_tokens + self.output_tokens,
-        }
 
 
 @dataclass(kw_only=True)
@@ -116,35 +107,29 @@ class Batch:
         self.status = status
         setattr(self, f"{status}_at", int(self.now()))
 
-    def as_json(self) -> JsonObject:
-        """The API's batch object, as it truly is."""
-        answer: JsonObject = {
-            "id": self.id,
-            "object": "batch",
-            "endpoint": self.endpoint,
-            "model": self.model,
-            "input_file_id": self.input_file_id,
-            "completion_window": self.completion_window,
-            "status": self.status,
-            "output_file_id": self.output_file_id,
-            "error_file_id": self.error_file_id,
-            "created_at": self.created_at,
-            "in_progress_at": self.in_progress_at,
-            "expires_at": self.expires_at,
-            "finalizing_at": self.finalizing_at,
-            "completed_at": self.completed_at,
-            "failed_at": self.failed_at,
-            "expired_at": self.expired_at,
-            "cancelling_at": self.cancelling_at,
-            "cancelled_at": self.cancelled_at,
-            "request_counts": asdict(self.request_counts),
-            "usage": self.usage.as_json(),
-        }
-        if self.errors:
-            answer["errors"] = {"object": "list", "data": [asdict(error) for error in self.errors]}
-        answer = {name: known for name, known in answer.items() if known is not None}
-        answer["metadata"] = self.metadata
-        return answer
+    def see(self) -> "Seen":
+        """What one read shows of it, with the lies that its fault asks for."""
+        if self.status not in TERMINAL:
+            return Seen()
+        if self.regressed_reads is None:
+            self.regressed_reads = self.fault.regressed_reads
+        elif self.regressed_reads > 0:
+            self.regressed_reads -= 1
+            return Seen(is_regressed=True)
+        if self.output_id_late_reads > 0:
+            self.output_id_late_reads -= 1
+            return Seen(shows_output=False)
+        return Seen()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a read shows of a batch: the truth, unless a fault lies."""
+
+    # It still seems to be under way.
+    is_regressed: bool = False
+    # It says where its output is.
+    shows_output: bool = True
 
 
 class BatchStore:
@@ -168,12 +153,13 @@ class BatchStore:
         metadata: dict[str, str] | None,
         output_expires_after_seconds: int | None,
         fault: BatchFault | None,
+        batch_id: str | None = None,
     ) -> Batch:
         """Store a batch in its first status."""
         now = int(self._now())
         fault = fault or BatchFault()
         batch = Batch(
-            id=f"batch_{secrets.token_hex(12)}",
+            id=batch_id or f"batch_{secrets.token_hex(12)}",
             endpoint=endpoint,
             input_file_id=input_file_id,
             completion_window=completion_window,
@@ -196,6 +182,10 @@ class BatchStore:
             raise ApiError(404, f"No batch found with id '{batch_id}'.", param="id")
         return batch
 
+    def delete(self, batch_id: str) -> None:
+        """Forget a batch."""
+        del self._batches[batch_id]
+
     def listing(self) -> list[Batch]:
         """The batches that this listing shows, newest first."""
         shown = []
@@ -205,21 +195,3 @@ class BatchStore:
             else:
                 shown.append(batch)
         return shown
-
-    def show(self, batch: Batch) -> JsonObject:
-        """What one read of the batch answers, with the lies that its fault asks for."""
-        answer = batch.as_json()
-        if batch.status not in TERMINAL:
-            return answer
-        if batch.regressed_reads is None:
-            batch.regressed_reads = batch.fault.regressed_reads
-        elif batch.regressed_reads > 0:
-            batch.regressed_reads -= 1
-            late = ("output_file_id", "error_file_id", "finalizing_at", f"{batch.status}_at")
-            return {name: kept for name, kept in answer.items() if name not in late} | {"status": "in_progress"}
-        if batch.output_id_late_reads > 0:
-            batch.output_id_late_reads -= 1
-            answer.pop("output_file_id", None)
-        if batch.fault.empty_error_file_id and not batch.error_file_id:
-            answer["error_file_id"] = ""
-        return answer

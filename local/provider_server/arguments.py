@@ -7,7 +7,7 @@ reads the other. Each function raises `ApiError` with status 400.
 from collections.abc import Collection
 from typing import Any
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_KEY = 64

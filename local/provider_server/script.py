@@ -10,9 +10,9 @@ memory, and only while set.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from local.openai_server.batches import Batch
-from local.openai_server.errors import JsonObject
-from local.openai_server.reply import Reply
+from local.provider_server.batches import Batch
+from local.provider_server.errors import JsonObject
+from local.provider_server.reply import Reply
 
 AnswerHook = Callable[[str | None, JsonObject], Reply | Awaitable[Reply | None] | None]
 EditHook = Callable[[Batch, list[bytes]], list[bytes]]

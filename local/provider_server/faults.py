@@ -20,19 +20,19 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict
 
-from local.openai_server.reply import Reply
+from local.provider_server.reply import Reply
 
 FORBID = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
 class RequestFault:
-    """One request under `/v1` goes wrong.
+    """One request goes wrong.
 
     `when="before"`: it has no effect; `"after"`: it takes effect and its real answer is lost. What the
     client sees is the first that is set of: a connection cut without an answer (`reset`); the real answer
     cut after `truncate_at` body bytes (with `clean`, its length is adjusted, so that nothing seems to be
-    missing); an answer with `status`, `headers` and `body` (OpenAI's error object by default). With
+    missing); an answer with `status`, `headers` and `body` (the API's error object by default). With
     `status=None` nothing is wrong but `delay_seconds`.
     """
 

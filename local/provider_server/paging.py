@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 
-from local.openai_server.errors import ApiError
+from local.provider_server.errors import ApiError
 
 
 class Identified(Protocol):

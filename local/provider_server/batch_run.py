@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import BinaryIO
 
-from local.openai_server.answers import Answerer
-from local.openai_server.batch_input import LINES_PER_TURN, check_input, parse_line
-from local.openai_server.batch_results import BatchResults
-from local.openai_server.batches import TERMINAL, Batch, BatchError, Ending, Status
-from local.openai_server.errors import ApiError
-from local.openai_server.files import FileStore
-from local.openai_server.pace import Pace
-from local.openai_server.script import Script
+from local.provider_server.answers import Answerer
+from local.provider_server.api import LINES_PER_TURN, Api
+from local.provider_server.batch_results import BatchResults
+from local.provider_server.batches import TERMINAL, Batch, BatchError, Ending, Status
+from local.provider_server.errors import ApiError
+from local.provider_server.files import FileStore
+from local.provider_server.pace import Pace
+from local.provider_server.script import Script
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class BatchRuns:
 
     def __init__(
         self,
+        api: Api,
         files: FileStore,
         answerer: Answerer,
         script: Script,
@@ -43,6 +44,7 @@ class BatchRuns:
         max_requests: int,
         announce: Callable[[Batch], None],
     ) -> None:
+        self._api = api
         self._files = files
         self._answerer = answerer
         self._script = script
@@ -118,7 +120,7 @@ class BatchRuns:
         return any(not task.done() and (batch.answering > 0 or not batch.held) for task, batch in self._tasks.items())
 
     async def _run(self, batch: Batch) -> None:
-        results = BatchResults(batch, self._files, self._script)
+        results = BatchResults(batch, self._api, self._files, self._script)
         try:
             await self._advance(batch, results)
         except Exception as bug:
@@ -148,7 +150,7 @@ class BatchRuns:
 
     async def _validate(self, batch: Batch, lines: BinaryIO) -> bool:
         """Go on to `in_progress`, or to `failed` (False); a cancel during the check prevails over both."""
-        check = await check_input(lines, batch.endpoint, self._max_requests)
+        check = await self._api.check(lines, batch, self._max_requests)
         if batch.status != "validating":
             return True
         if batch.ending == "failed":
@@ -173,17 +175,14 @@ class BatchRuns:
                 share = (place + 1) / batch.request_counts.total
                 due = started + self._pace.in_progress_seconds * share
                 await self._pause(batch, due - clock.time(), lines_before=place)
-                request = parse_line(line)
-                custom_id = request["custom_id"]
+                custom_id, body = self._api.request_of(line)
                 if batch.ending is None or place < batch.answer_first:
                     batch.answering += 1
-                    results.write(custom_id, await self._answerer.answer(custom_id, request["body"], batch.endpoint))
+                    results.write(custom_id, await self._answerer.answer(custom_id, body, batch.endpoint))
                     batch.answering -= 1
                     self._changed.set()
-                elif batch.ending == "expired":
-                    results.write_expired(custom_id)
-                elif batch.ending == "cancelled":
-                    results.write_cancelled(custom_id)
+                elif batch.ending != "failed":
+                    results.write_left(custom_id, batch.ending)
                 if place % LINES_PER_TURN == 0:
                     await asyncio.sleep(0)
 

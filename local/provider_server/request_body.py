@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 
 async def read_json(request: Request) -> Any:

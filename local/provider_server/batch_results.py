@@ -1,20 +1,17 @@
 """The output file and the error file of one batch, written line by line while it runs.
 
-A response below 400 goes to the output, everything else to the error file. A file that got no line never
+Which line goes to which file is the provider's `Api`; some have one file for all. A file that got no line never
 comes into being, so its id stays unset. `publish` is called once, before the batch shows a terminal status:
 a client that sees `completed` can download.
 """
 
-import json
-import secrets
 from pathlib import Path
 from typing import BinaryIO
 
-from local.openai_server.answers import Answer
-from local.openai_server.batches import Batch
-from local.openai_server.errors import JsonObject
-from local.openai_server.files import FileStore
-from local.openai_server.script import EditHook, Script
+from local.provider_server.api import Answer, Api, ResultFile
+from local.provider_server.batches import Batch, Ending
+from local.provider_server.files import FileStore
+from local.provider_server.script import EditHook, Script
 
 
 class _LineFile:
@@ -49,8 +46,9 @@ class _LineFile:
 class BatchResults:
     """Both files of a batch, and the counters that follow from what is written."""
 
-    def __init__(self, batch: Batch, files: FileStore, script: Script) -> None:
+    def __init__(self, batch: Batch, api: Api, files: FileStore, script: Script) -> None:
         self._batch = batch
+        self._api = api
         self._files = files
         self._script = script
         self._output = _LineFile(files.new_path())
@@ -60,31 +58,24 @@ class BatchResults:
         """Write one answered line, as often as the answer wants it, and count it once."""
         if answer.missing:
             return
-        if answer.error_code is not None and answer.status is None:
-            self._batch.request_counts.failed += 1
-            self._write_unanswered(custom_id, answer.error_code, answer.error_message, answer.copies)
-            return
-        response = {"status_code": answer.status, "request_id": secrets.token_hex(16), "body": answer.body}
-        line = _line(custom_id, response, None)
         if answer.status is not None and answer.status < 400:
             self._batch.request_counts.completed += 1
-            self._batch.usage.add(answer.body.get("usage") or {})
-            target = self._output if answer.status else self._errors
+            self._api.count(self._batch, answer.body)
         else:
             self._batch.request_counts.failed += 1
-            target = self._errors
+        file, line = self._api.result_line(custom_id, answer)
         for _ in range(answer.copies):
-            target.write(line)
+            self._file(file).write(line)
 
-    def write_expired(self, custom_id: str) -> None:
-        """A line whose time ran out; it counts as neither completed nor failed."""
-        message = "This request could not be executed before the completion window expired."
-        self._write_unanswered(custom_id, "batch_expired", message)
-
-    def write_cancelled(self, custom_id: str) -> None:
-        """A line that the cancellation came before."""
-        message = "This request was not executed because the batch was cancelled."
-        self._write_unanswered(custom_id, "batch_cancelled", message)
+    def write_left(self, custom_id: str, ending: Ending) -> None:
+        """A line that the batch ended before; it counts as neither completed nor failed."""
+        if ending == "expired":
+            self._batch.request_counts.expired += 1
+        else:
+            self._batch.request_counts.cancelled += 1
+        written = self._api.left_line(custom_id, ending)
+        if written:
+            self._file(written[0]).write(written[1])
 
     def publish(self) -> None:
         """Turn what was written into files of the store, and name them on the batch."""
@@ -99,10 +90,8 @@ class BatchResults:
         self._output.discard()
         self._errors.discard()
 
-    def _write_unanswered(self, custom_id: str, code: str, message: str, copies: int = 1) -> None:
-        line = _line(custom_id, None, {"code": code, "message": message})
-        for _ in range(copies):
-            self._errors.write(line)
+    def _file(self, name: ResultFile) -> _LineFile:
+        return self._output if name == "output" else self._errors
 
     def _adopt(self, path: Path, suffix: str) -> str:
         return self._files.adopt(
@@ -111,14 +100,3 @@ class BatchResults:
             purpose="batch_output",
             expires_after_seconds=self._batch.output_expires_after_seconds,
         ).id
-
-
-def _line(custom_id: str, response: JsonObject | None, error: JsonObject | None) -> bytes:
-    line = {
-        "id": f"batch_req_{secrets.token_hex(12)}",
-        "custom_id": custom_id,
-        "response": response,
-        "error": error,
-    }
-    # As the provider does it: non-ASCII text is written as it is, U+2028 included.
-    return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The outermost layer of the app: records every request under `/v1`, and carries out `RequestFault`s.
+"""The outermost layer of the app: records every request under the API's paths, and carries out `RequestFault`s.
 
 A connection can only be cut where it lives, so `tracking_protocol` gives uvicorn a protocol class that
 notes each connection's transport under its client address. "No answer" aborts that transport before
@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from local.openai_server.errors import error_body
-from local.openai_server.faults import Faults, RequestFault
+from local.provider_server.api import Api
+from local.provider_server.errors import ApiError
+from local.provider_server.faults import Faults, RequestFault
 
 Transports = dict[tuple[str, int], asyncio.Transport]
 
@@ -53,14 +54,15 @@ def tracking_protocol(transports: Transports) -> type[H11Protocol]:
 class FaultLayer:
     """ASGI middleware; see the module's docstring."""
 
-    def __init__(self, app: ASGIApp, faults: Faults, calls: deque[Call], transports: Transports) -> None:
+    def __init__(self, app: ASGIApp, api: Api, faults: Faults, calls: deque[Call], transports: Transports) -> None:
         self._app = app
+        self._api = api
         self._faults = faults
         self._calls = calls
         self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not scope["path"].startswith(self._api.paths):
             await self._app(scope, receive, send)
             return
         call = Call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
@@ -89,7 +91,7 @@ class FaultLayer:
             await self._app(scope, receive, send)
         else:
             await _drain(receive)
-            await _refusal(fault, fault.status)(scope, receive, send)
+            await self._refusal(fault, fault.status)(scope, receive, send)
 
     async def _answer_after(self, fault: RequestFault, scope: Scope, receive: Receive, send: Send) -> None:
         lost = fault.reset or (fault.status is not None and fault.truncate_at is None)
@@ -104,11 +106,16 @@ class FaultLayer:
         if fault.reset:
             await self._cut(scope, receive)
         elif lost and fault.status is not None:
-            await _refusal(fault, fault.status)(scope, receive, send)
+            await self._refusal(fault, fault.status)(scope, receive, send)
         else:
             deliver = send if fault.truncate_at is None else self._truncated(fault, scope, send)
             for message in kept:
                 await deliver(message)
+
+    def _refusal(self, fault: RequestFault, status: int) -> JSONResponse:
+        kind = "server_error" if status >= 500 else "requests" if status == 429 else "invalid_request_error"
+        error = ApiError(status, "This fault was armed by a test.", code="armed_fault", kind=kind)
+        return JSONResponse(fault.body or self._api.error_body(error), status, fault.headers)
 
     def _truncated(self, fault: RequestFault, scope: Scope, send: Send) -> Send:
         left = fault.truncate_at or 0
@@ -145,12 +152,6 @@ class FaultLayer:
         if transport is None:
             raise ConnectionAbortedError("this fault cuts the connection, which only a server with a socket can do")
         return transport
-
-
-def _refusal(fault: RequestFault, status: int) -> JSONResponse:
-    kind = "server_error" if status >= 500 else "requests" if status == 429 else "invalid_request_error"
-    body = fault.body or error_body("This fault was armed by a test.", code="armed_fault", kind=kind)
-    return JSONResponse(body, status, fault.headers)
 
 
 async def _drain(receive: Receive, *, until_disconnected: bool = False) -> None:

@@ -9,7 +9,7 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.errors import ApiError, JsonObject
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 # fmt: off
