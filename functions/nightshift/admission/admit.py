@@ -111,7 +111,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        lane = lane_for(runtime, job_type)
+        lane = lane_for(runtime, job_type, _requested_model(job))
         image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
@@ -133,6 +133,12 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         raise LeaseHeld("another delivery has admitted the job")
     started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
+
+
+def _requested_model(job: JobDocument) -> str | None:
+    """The model that an operator wants; the rules let no client write it."""
+    model = job.fields.get("requestedModel")
+    return model if isinstance(model, str) else None
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:

@@ -86,6 +86,8 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     """
     refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
     judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
+    # Whether it may be moved to another lane depends on it.
+    judged_by.add("input.imageUri")
     snapshots = runtime.firestore.get_all(refs, field_paths=[*_SETTLED_BY, *sorted(judged_by)], **READ)
     jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
     return {job.job_id: job for job in jobs if job.lane}
@@ -229,6 +231,8 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         "usage": done.usage.fields(),
     }
     ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    if job.lane != str(lane):
+        ended["lane"] = str(lane)
     if not job.is_realtime:
         ended |= _share(job, done.cost_usd or 0.0)
     _write_job(runtime, writes, known, job, ended)
@@ -254,7 +258,10 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
     left |= _share(again.job, again.line_usd)
-    if again.spared != again.job.spared:
+    if again.moved_to:
+        # There its trouble begins anew, if it has any.
+        left |= {"lane": str(again.moved_to), "spared": 0}
+    elif again.spared != again.job.spared:
         left["spared"] = again.spared
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
