@@ -15,9 +15,10 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
-from nightshift.batches.counts import NOTHING_SETTLED, Counts
+from nightshift.batches.counts import NOTHING_SETTLED
 from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTERS, Found, batch_from
 from nightshift.batches.limits import Estimate
+from nightshift.batches.members import Closing
 from nightshift.batches.queue import Turns
 from nightshift.batches.tally import Tally
 from nightshift.database import leases
@@ -29,7 +30,7 @@ from nightshift.jobs.retention import batch_expiry
 from nightshift.pricing import shares
 from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
-from nightshift.values.outcome import Outcome, Stop
+from nightshift.values.outcome import Stop
 from nightshift.values.status import PROCESSING
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED
@@ -168,27 +169,32 @@ class HeldBatch:
             self.lease.with_next_write(changes)
             self._became(changes)
 
+    async def record_copies(self) -> None:
+        """The result files are copied. Their lines are settled in the commit that closes the batch."""
+        await self._write({"status": "closing"})
+
     # closing
 
-    async def close(
-        self, outcome: Outcome, counts: Counts, cost_usd: float | None, realtime_cost_usd: float | None
-    ) -> None:
+    async def close(self, closing: Closing, also: Writes | None = None) -> None:
         """No job of the batch waits any more, and the provider's files are gone. The lease is given up.
 
         Args:
-            cost_usd: None if the model has no listed price, like `realtime_cost_usd`, the price of instant answers.
+            also: what is settled in the same commit. Raises Undecided if one of its preconditions failed.
         """
+        usage = {"usage": closing.usage.fields()} if closing.usage != self.batch.usage else {}
         await self._write(
             {
-                "status": outcome,
-                "counts": counts.fields(),
-                "costUsd": cost_usd,
+                "status": closing.outcome,
+                "counts": closing.counts.fields(),
+                "costUsd": closing.cost_usd,
                 # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
-                "budgetUsd": cost_usd or 0.0,
-                "realtimeCostUsd": realtime_cost_usd,
+                "budgetUsd": closing.cost_usd or 0.0,
+                "realtimeCostUsd": closing.realtime_cost_usd,
+                **usage,
                 "completedAt": SERVER_TIMESTAMP,
                 **batch_expiry(self._runtime),
             },
+            also,
             release=True,
         )
 

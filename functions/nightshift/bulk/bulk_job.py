@@ -49,6 +49,7 @@ OPEN: Final[tuple[BulkStatus, ...]] = ("created", "reading", "quoted", "running"
 # Those that count against a user's limit: they were checked, and have not ended.
 ADMITTED: Final[tuple[BulkStatus, ...]] = ("reading", "quoted", "running", "paused", "exporting")
 ENDED: Final[tuple[BulkStatus, ...]] = ("completed", "failed", "cancelled")
+STATUSES: Final[tuple[BulkStatus, ...]] = (*OPEN, *ENDED)
 WISHES: Final[tuple[Wish, ...]] = ("confirm", "pause", "resume", "cancel", "retry")
 
 # Rows that fit into a document.

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import FieldFilter, Query
 
-from nightshift.bulk.bulk_job import ADMITTED, OPEN, WISHES, BulkJob, BulkStatus
+from nightshift.bulk.bulk_job import ADMITTED, OPEN, STATUSES, WISHES, BulkJob, BulkStatus
 from nightshift.bulk.counts import BulkCounts
-from nightshift.bulk.part import BulkPart, PartStatus, Tries
+from nightshift.bulk.part import PART_STATUSES, BulkPart, Tries
 from nightshift.bulk.states import States
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
@@ -142,7 +142,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         bulk_id=snapshot.id,
         user_id=str(fields.get("userId", "")),
         type=str(fields.get("type", "")),
-        status=status if status in get_args(BulkStatus) else "failed",
+        status=next((each for each in STATUSES if each == status), "failed"),
         created_at=_instant(snapshot.create_time),
         update_time=_instant(snapshot.update_time),
         request={name: fields[name] for name in _REQUEST if name in fields},
@@ -174,7 +174,7 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         bulk_id=snapshot.reference.parent.parent.id,
         user_id=str(fields.get("userId", "")),
         part=number,
-        status=status if status in get_args(PartStatus) else "waiting",
+        status=next((each for each in PART_STATUSES if each == status), "waiting"),
         first_row=count_of(fields.get("firstRow")),
         last_row=count_of(fields.get("lastRow")),
         rows=rows,

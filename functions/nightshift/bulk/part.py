@@ -21,6 +21,7 @@ from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.states import States
 
 PartStatus = Literal["waiting", "running", "closed"]
+PART_STATUSES: Final[tuple[PartStatus, ...]] = ("waiting", "running", "closed")
 _MOST_COUNTED: Final = 255
 
 

@@ -7,6 +7,8 @@ written twice, and an id is also its own cap.
 |---|---|---|
 | charge | `{jobId}.charge` | minus the job's price |
 | refund | `{jobId}.refund` | what was charged |
+| charge of a bulk job | `bulk.{bulkId}.charge.{round}` | minus the price of all items that are to be answered |
+| refund of a bulk job | `bulk.{bulkId}.refund.{part}.{round}` | the price of the items that ended without an answer |
 | grant | the name that its giver chose, without a full stop | what is given |
 
 A full stop in an id marks the ids that the functions choose themselves. So a new kind of theirs can meet no grant: a
@@ -31,13 +33,15 @@ class Entry:
     entry_id: str
     kind: Kind
     amount: int
-    # None for a grant.
+    # None for a grant, and for a bulk job's entry, which has the id of that.
     job_id: str | None = None
+    bulk_id: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """The document's fields, but for its time."""
         job = {"jobId": self.job_id} if self.job_id else {}
-        return {"amount": self.amount, "kind": self.kind, **job}
+        bulk = {"bulkId": self.bulk_id} if self.bulk_id else {}
+        return {"amount": self.amount, "kind": self.kind, **job, **bulk}
 
 
 def charge(job_id: str, tokens: int) -> Entry:
@@ -53,6 +57,26 @@ def refund(job_id: str, tokens: int) -> Entry:
 def grant(entry_id: str, tokens: int) -> Entry:
     """The entry that gives a user tokens."""
     return Entry(entry_id=entry_id, kind="grant", amount=tokens)
+
+
+def bulk_charge(bulk_id: str, round_: int, tokens: int) -> Entry:
+    """The entry that pays a bulk job: its items, or those that are run again."""
+    return Entry(entry_id=bulk_charge_id(bulk_id, round_), kind="charge", amount=-tokens, bulk_id=bulk_id)
+
+
+def bulk_refund(bulk_id: str, part: int, round_: int, tokens: int) -> Entry:
+    """The entry that gives back what a round of a bulk job's part did not answer."""
+    return Entry(entry_id=bulk_refund_id(bulk_id, part, round_), kind="refund", amount=tokens, bulk_id=bulk_id)
+
+
+def bulk_charge_id(bulk_id: str, round_: int) -> str:
+    """The id of the entry that pays a bulk job for the first, second, ... time."""
+    return f"bulk.{bulk_id}.charge.{round_}"
+
+
+def bulk_refund_id(bulk_id: str, part: int, round_: int) -> str:
+    """The id of the entry that a round of a bulk job's part gives back."""
+    return f"bulk.{bulk_id}.refund.{part}.{round_}"
 
 
 def charge_id(job_id: str) -> str:
