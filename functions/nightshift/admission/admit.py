@@ -110,8 +110,8 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
+        lane = _lane(runtime, job_type)
         image_generation = await _check_input(runtime, job, job_type, request, tokens)
-        lane = lane_of(job_type.model or runtime.settings.model)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
         start = replace(start, image_generation=image_generation)
@@ -132,6 +132,13 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         raise LeaseHeld("another delivery has admitted the job")
     started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
+
+
+def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
+    lane = lane_of(job_type.model or runtime.settings.model)
+    if not runtime.providers.has(lane.provider):
+        raise JobRefused("unknown_job_type", "Jobs of this type are not answered here.")
+    return lane
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:

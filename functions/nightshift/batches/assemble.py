@@ -21,7 +21,7 @@ import structlog
 
 from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
-from nightshift.batches.capacity import limits_of, spent_of_budget
+from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
 from nightshift.batches.limits import BatchFill, BatchLimits, Estimate
@@ -33,8 +33,10 @@ from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import BudgetSpent
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import RequestLine
+from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
+from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -62,8 +64,10 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
     lane = held_lane.lane
+    tell_if_unpriced(runtime, lane)
     budget_usd = runtime.settings.daily_budget_usd or inf
-    spent_usd = await spent_of_budget(runtime, lane) if isfinite(budget_usd) else 0.0
+    # Read after the lane, it counts the lane's last batch, too.
+    spent_usd = await spending.spent_usd(runtime) if isfinite(budget_usd) else 0.0
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
     limits = await limits_of(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)

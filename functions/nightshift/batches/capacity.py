@@ -1,25 +1,9 @@
 """What one more batch of a lane may hold now."""
 
-import structlog
-
 from nightshift.batches import documents as batches
 from nightshift.batches.limits import BatchLimits
-from nightshift.pricing import spending
-from nightshift.pricing.prices import batch_cost_usd
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.usage import NOTHING_USED
-
-log = structlog.get_logger()
-
-
-async def spent_of_budget(runtime: Runtime, lane: Lane) -> float:
-    """What is spent of the day's budget. A submission reads it after the lane, and so sees the lane's last batch."""
-    told = runtime.instance.unpriced_lanes
-    if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
-        told.add(lane)
-        log.error("price_unknown")
-    return await spending.spent_usd(runtime)
 
 
 async def limits_of(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:

@@ -36,6 +36,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
+from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, loggable_code
 from nightshift.providers.estimate import expected_usage
 from nightshift.providers.request import Request
@@ -99,6 +100,7 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     if runtime.now() >= gives_up_at(job):
         return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
     lane = Lane.parse(job.lane)
+    tell_if_unpriced(runtime, lane)
     try:
         asked = await request(runtime, lane, job)
         await runtime.instance.day_budget.check(job.user_id, job.job_id)
