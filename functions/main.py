@@ -38,7 +38,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     from nightshift.instant.realtime import Taken
 
     try:
-        job_id = _job_id(event)
+        job_id = _document_id(event, "ai_jobs")
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
@@ -104,6 +104,37 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 
 @functions.http
 @guarded
+@takes_event
+async def on_bulk_job_created(event: CloudEvent) -> None:
+    """A client wrote a bulk job: check it, read its source, quote it, and start it if its price is confirmed."""
+    from nightshift.bulk.advance import advance_bulk
+
+    try:
+        bulk_id = _document_id(event, "bulk_jobs")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await advance_bulk(runtime, bulk_id, runtime.time_limit(runtime.settings.tick_seconds))
+
+
+@functions.http
+@guarded
+@takes_event
+async def answer_bulk_part(event: CloudEvent) -> None:
+    """A worker was called: move a bulk job on, or answer one of its parts in real time."""
+    from nightshift.bulk.messages import read_bulk_call
+    from nightshift.bulk.work import work
+
+    try:
+        call = read_bulk_call(event.get_data())
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await work(runtime, call)
+
+
+@functions.http
+@guarded
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
     from nightshift.api.responses import respond
@@ -112,10 +143,10 @@ async def get_batch_stats(request: Request) -> Response:
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 
 
-def _job_id(event: CloudEvent) -> str:
-    """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
+def _document_id(event: CloudEvent, collection: str) -> str:
+    """The id of the document that a Firestore event names in its `document` attribute, as `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
-    collection, _, job_id = str(document).partition("/")
-    if collection != "ai_jobs" or not names_a_document(job_id):
-        raise EventUnreadable("the event names no document of ai_jobs")
-    return job_id
+    found, _, document_id = str(document).partition("/")
+    if found != collection or not names_a_document(document_id):
+        raise EventUnreadable(f"the event names no document of {collection}")
+    return document_id

@@ -11,7 +11,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
-from nightshift.batches.members import Members, members_of
+from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
 from nightshift.errors import BudgetSpent, LeaseHeld
 from nightshift.providers.base import ProviderTrouble
@@ -107,8 +107,7 @@ async def advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListi
     """Bring a batch on which this process has the lease as far as it goes now. Raises as above."""
     _bind(held.batch)
     async with held.lease.released_after():
-        members = members_of(runtime, held.batch)
-        while await _step(runtime, held, members, listing):
+        while await _step(runtime, held, listing):
             pass
 
 
@@ -117,13 +116,14 @@ def _bind(batch: Batch) -> None:
     bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
 
 
-async def _step(runtime: Runtime, held: HeldBatch, members: Members, listing: ProviderListing) -> bool:
+async def _step(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> bool:
     """Take the batch's next step. Returns whether there may be another one now."""
     status = held.batch.status
     if status == "submitted":
         # While the provider is at work there is nothing to write, the lease included.
         return await poll.note_outcome(runtime, held, listing)
     await held.lease.on_record()
+    members = members_of(runtime, held.batch)
     match status:
         case "assembling" if held.batch.stop:
             # Whether there is anything to stop at the provider is the next step's to find out.

@@ -87,7 +87,7 @@ class SourceRequest(BaseModel):
     uri: StrictStr = Field(min_length=1, max_length=LONGEST_URI)
     format: Literal["csv", "jsonl"] | None = None
     encoding: StrictStr | None = Field(None, max_length=20)
-    delimiter: StrictStr | None = Field(None, min_length=1, max_length=3)
+    delimiter: StrictStr | None = Field(None, min_length=1, max_length=4)
 
 
 class BulkRequest(BaseModel):
@@ -179,6 +179,8 @@ class BulkJob:
     source_generation: int | None
     quote: Mapping[str, Any] | None
     counts: BulkCounts
+    # From 0 to 1.
+    progress: float
     # How often it was charged.
     charges: int
     # What its user or an operator wishes, until that is carried out.

@@ -3,6 +3,7 @@
 It knows no clock and no database. `rounds.py` writes it.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,6 +61,12 @@ class Round:
     def refunded(self) -> int:
         """How many items ended without an answer; each gives its price back."""
         return self.failed + self.cancelled
+
+    def of(self, part: BulkPart) -> "Round":
+        """The same for a part whose document was read again."""
+        again = copy(self)
+        again.part = part
+        return again
 
     def settle(self, index: int, settlement: Settlement) -> ItemEnd | None:
         """Note what was judged of an open item; returns how it ended, or None if it is still open."""

@@ -23,6 +23,7 @@ Kind = Literal["charge", "refund", "grant"]
 
 # What one grant may add: a slip of the finger makes no user rich.
 MOST_GRANTED: Final = 1_000_000
+_OF_BULK_JOB: Final = re.compile(r"charge\.[0-9]+|refund\.[0-9]+\.[0-9]+")
 _GRANT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -77,6 +78,12 @@ def bulk_charge_id(bulk_id: str, round_: int) -> str:
 def bulk_refund_id(bulk_id: str, part: int, round_: int) -> str:
     """The id of the entry that a round of a bulk job's part gives back."""
     return f"bulk.{bulk_id}.refund.{part}.{round_}"
+
+
+def is_of_bulk_job(entry_id: str, bulk_id: str) -> bool:
+    """Whether an entry's id is that of a bulk job's charge or refund."""
+    rest = entry_id.removeprefix(f"bulk.{bulk_id}.")
+    return rest != entry_id and bool(_OF_BULK_JOB.fullmatch(rest))
 
 
 def charge_id(job_id: str) -> str:
