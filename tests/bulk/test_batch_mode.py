@@ -80,3 +80,19 @@ async def test_an_item_that_met_a_passing_trouble_is_asked_again_in_a_next_round
     assert (first["source"], first["jobCount"]) == ({"bulkId": bulk_id, "part": 1, "round": 1}, 4)
     assert (second["source"], second["jobCount"]) == ({"bulkId": bulk_id, "part": 1, "round": 2}, 1)
     await assert_promises_kept(world)
+
+
+async def test_a_file_becomes_parts_by_its_template_and_an_unknown_column_is_refused(world: World) -> None:
+    """A CSV of three rows; then a template that names a column which is not there: nothing is charged."""
+    await world.give("alice", 20)
+    source = {"uri": await world.upload("alice", "bulk/list.csv", b"name;kind\nAnna;jar\nBo;tin\n;box\n")}
+    bulk_id = await world.start_bulk(source=source, template={"text": "A {{kind}} of {{name}}"}, maxTokens=3)
+    ended = await run_to_the_end(world, bulk_id)
+    assert ended["counts"]["completed"] == 3
+
+    refused = await world.bulk(await world.start_bulk(source=source, template={"text": "{{colour}}"}, maxTokens=3))
+    assert (refused["status"], refused["errorCode"]) == ("failed", "invalid_input")
+    assert "colour" in refused["errorMessage"]
+    assert "name, kind" in refused["errorMessage"]
+    assert (await world.read("wallets/alice"))["balance"] == 17
+    await assert_promises_kept(world)

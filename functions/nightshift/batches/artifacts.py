@@ -3,12 +3,18 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import IO, Final, Literal
 
+from google.api_core.exceptions import NotFound
+
 from nightshift import storage
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.runtime import Runtime
 
 Name = Literal["input"] | ResultFile
 _NAMES: Final[tuple[Name, ...]] = ("input", "output", "errors")
+
+
+# What reading an object raises if it is not there.
+Missing: Final = NotFound
 
 
 async def write(runtime: Runtime, batch_id: str, name: Name, chunks: AsyncIterable[bytes]) -> None:

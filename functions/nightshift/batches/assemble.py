@@ -41,7 +41,6 @@ from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
 
-_PAGE: Final = 200
 _IMAGES_AT_ONCE: Final = 16
 # How long a batch whose assembler died waits for an image of its jobs; then it goes without that job.
 _IMAGE_PATIENCE: Final = timedelta(hours=1)
@@ -106,7 +105,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch, members: Members) -> Non
     await artifacts.write(runtime, held.batch.batch_id, "input", pages())
     claimed = await members.count_claimed()
     if written:
-        await held.seal_again(claimed)
+        await held.seal_again(claimed, written)
         log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)
@@ -155,12 +154,13 @@ class _Assembly:
 
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.fill.requests_left
+        page_jobs = runtime.instance.bounds.page_jobs
         number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
         turns = self._held_lane.turns if self._is_scarce and self.held is None else None
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
         without = sorted(self._shares.spent)[:MOST_LEFT_OUT]
-        async with aclosing(queued(runtime, lane, limit, _PAGE, turns, without)) as pages:
+        async with aclosing(queued(runtime, lane, limit, page_jobs, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await request_page(runtime, lane, jobs)
@@ -168,7 +168,7 @@ class _Assembly:
                 is_full = filled.is_full or filled.fill.requests_left == 0
                 if filled.claimed:
                     is_last_page = is_last and not is_full
-                    await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
+                    await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == page_jobs)
                     yield joined([line for _, line in filled.claimed])
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full

@@ -3,11 +3,11 @@
 A step decides what comes next and calls one of these. Each is one commit under the batch's lease, with all that belongs
 to it: the claimed jobs, the shards, the lane that backs off. So a step writes no field itself.
 
-    create_batch, claim → seal → record_upload → mark_submitted → mark_ended → cut → sum_up → close
+    create_batch, claim → seal → announce_create → mark_submitted → mark_ended → cut → sum_up → close
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +22,10 @@ from nightshift.batches.members import Closing
 from nightshift.batches.queue import Turns
 from nightshift.batches.tally import Tally
 from nightshift.database import leases
-from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.collections import BATCHES
 from nightshift.database.commits import Commit
 from nightshift.database.leases import LeaseHolder, Writes
+from nightshift.jobs import transitions as of_jobs
 from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
 from nightshift.pricing import shares
@@ -32,7 +33,6 @@ from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
-from nightshift.values.status import PROCESSING
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED
 
@@ -70,9 +70,9 @@ class HeldBatch:
         self.lease.with_next_write(changes)
         self._became(changes)
 
-    async def seal_again(self, job_count: int) -> None:
+    async def seal_again(self, job_count: int, request_count: int) -> None:
         """The input file was written again, from the jobs that the database counts."""
-        await self._write({"status": "sealed", "jobCount": job_count})
+        await self._write({"status": "sealed", "jobCount": job_count, "requestCount": request_count})
 
     async def give_up_empty(self, job_count: int) -> None:
         """No job of the batch can be sent any more."""
@@ -84,9 +84,20 @@ class HeldBatch:
         """The input file is gone; it has to be written again."""
         await self._write({"status": "assembling"})
 
-    async def record_upload(self, input_file_id: str, lands_by: datetime) -> None:
-        """The provider has the file, and a create is about to be sent, which may take effect until `lands_by`."""
-        await self._write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+    async def announce_create(self, input_file_id: str | None, lands_by: datetime) -> None:
+        """A create is about to be sent, which may take effect until `lands_by`.
+
+        Args:
+            input_file_id: the file that the provider has; None where the requests go in with the create.
+        """
+        await self._write(
+            {
+                "inputFileId": input_file_id,
+                "creates": self.batch.creates + 1,
+                "createSentAt": self.batch.create_sent_at or self._runtime.now(),
+                "createLandsBy": lands_by,
+            }
+        )
 
     async def note_no_create(self) -> None:
         """The create did not take effect, and cannot any more."""
@@ -105,9 +116,16 @@ class HeldBatch:
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
         await self._write({"status": "closing", "outcome": "failed", **reason}, await self._trouble_over())
 
-    async def mark_submitted(self, remote_id: str, *, release: bool) -> None:
-        """The provider has the batch, under this id. With `release`, the lease is given up."""
+    async def mark_submitted(self, remote_id: str, *, is_unproven: bool, release: bool) -> None:
+        """The provider has the batch, under this id.
+
+        Args:
+            is_unproven: it is taken for ours by evidence.
+            release: the lease is given up.
+        """
         changes = {"status": "submitted", "remoteId": remote_id, "submittedAt": SERVER_TIMESTAMP}
+        if is_unproven:
+            changes["isUnproven"] = True
         if self.batch.trouble:
             changes["trouble"] = DELETE_FIELD
         await self._write(changes, await self._trouble_over(), release=release)
@@ -121,6 +139,11 @@ class HeldBatch:
     async def note_output_missing(self) -> None:
         """The provider has ended the batch, and does not name the output file yet."""
         await self._write({"outputMissingSince": self._runtime.now()})
+
+    async def disown(self) -> None:
+        """The provider's batch that was taken for this one holds other requests: the right one is looked for again."""
+        others = sorted({*self.batch.disowned, *filter(None, [self.batch.remote_id])})
+        await self._write({"status": "sealed", "remoteId": None, "isUnproven": DELETE_FIELD, "disowned": others})
 
     async def mark_gone(self) -> None:
         """The provider does not know the batch any more."""
@@ -331,15 +354,11 @@ def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job],
     for job in jobs:
         line_usd = estimate.of_jobs.get(job.job_id)
         share = {} if line_usd is None else shares.counted(runtime, max(0.0, job.uncounted_usd) + line_usd)
-        writes.update(
-            runtime.firestore.collection(JOBS).document(job.job_id),
-            {
-                "status": PROCESSING,
-                "batchId": batch_id,
-                "attempts": job.attempts + 1,
-                "submittedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-                **share,
-            },
-            read_as_of=job.update_time,
-        )
+        of_jobs.claim(runtime, writes, job, batch_id, share)
+
+
+def rewrite_counts(
+    runtime: Runtime, writes: Commit, batch_id: str, counts: Mapping[str, int], read_as_of: datetime
+) -> None:
+    """Write a closed batch's counts as they were counted again, if it is still as it was read."""
+    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, read_as_of)

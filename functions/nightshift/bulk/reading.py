@@ -122,6 +122,7 @@ class _Reading:
         self._job_type: JobType[Any] = job_types.find(request.type)
         self._inputs = RowInputs(request.template, request.keyColumn, self._job_type)
         self._sums = _Sums()
+        self._image_types = runtime.provider_for(lane).traits.image_types
         self._part = 0
         self._checkpoint: Mapping[str, Any] | None = None
         # Of each request its first row, where equal ones are asked once.
@@ -226,7 +227,7 @@ class _Reading:
 
     async def _with_checked_image(self, row: StoredRow, uri: str) -> StoredRow:
         try:
-            generation = await uploads.check_image(self._runtime, self._bulk.user_id, uri)
+            generation = await uploads.check_image(self._runtime, self._bulk.user_id, uri, self._image_types)
         except JobRefused as refusal:
             return replace(row, input=None, error=(refusal.code, refusal.message))
         return replace(row, image_generation=generation)

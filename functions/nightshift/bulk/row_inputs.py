@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from nightshift.bulk.source.row import Row
+from nightshift.bulk.template import Template
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
 
-# What is asked without a template.
-_PLAIN: Final = ("text", "imageUri")
 _LONGEST_KEY: Final = 200
 
 
@@ -16,19 +15,16 @@ class RowInputs:
     """Makes inputs of the rows of one bulk job."""
 
     def __init__(self, template: Mapping[str, str] | None, key_column: str | None, job_type: JobType[Any]) -> None:
-        self._template = template
+        self._template = Template(template)
         self._key_column = key_column
         self._job_type = job_type
 
     def check_columns(self, columns: Sequence[str]) -> None:
         """Check the columns that there are, before anything is asked. Raises JobRefused, which names them."""
-        there = ", ".join(columns[:50])
+        self._template.check(columns)
         if self._key_column is not None and self._key_column not in columns:
+            there = ", ".join(columns[:50])
             raise JobRefused("invalid_input", f"There is no column {self._key_column}. There are: {there}.")
-        if self._template is None and not any(name in columns for name in _PLAIN):
-            raise JobRefused(
-                "invalid_input", f"There is no column text or imageUri, and no template. There are: {there}."
-            )
 
     def key_of(self, row: Row) -> str | None:
         """What identifies the row; None without a key column, and where the row has nothing there."""
@@ -39,5 +35,4 @@ class RowInputs:
         """What is asked for a row. Raises JobRefused for one that can never be answered."""
         if row.problem:
             raise JobRefused("invalid_input", row.problem)
-        fields = {name: row.columns[name] for name in _PLAIN if row.columns.get(name)}
-        return self._job_type.check_input(fields).model_dump(exclude_none=True)
+        return self._job_type.check_input(self._template.fill(row.columns)).model_dump(exclude_none=True)

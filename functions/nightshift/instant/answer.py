@@ -27,7 +27,6 @@ import structlog
 from nightshift import job_types
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
-from nightshift.instant.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
 from nightshift.instant.pace import GateClosed, pace_of
 from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
@@ -85,7 +84,8 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
             outcome.retry_after_seconds,
             random.random(),  # noqa: S311 - jitter is no secret
         )
-        is_stored = pause_seconds > _LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
+        longest_seconds = runtime.instance.bounds.longest_pause_seconds
+        is_stored = pause_seconds > longest_seconds or not _lasts(runtime, outcome.job, pause_seconds)
         _log_delay(outcome, pause_seconds, is_stored=is_stored)
         if is_stored:
             until = runtime.now() + timedelta(seconds=pause_seconds)
