@@ -109,6 +109,37 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 
 @functions.http
 @guarded
+@takes_event
+async def on_bulk_job_created(event: CloudEvent) -> None:
+    """A client wrote a bulk job: check it, read its source, quote it, and start it if its price is confirmed."""
+    from nightshift.bulk.advance import advance_bulk
+
+    try:
+        bulk_id = _document_id(event, "bulk_jobs")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await advance_bulk(runtime, bulk_id, runtime.time_limit(runtime.settings.tick_seconds))
+
+
+@functions.http
+@guarded
+@takes_event
+async def answer_bulk_part(event: CloudEvent) -> None:
+    """A worker was called: move a bulk job on, or answer one of its parts in real time."""
+    from nightshift.bulk.messages import read_bulk_call
+    from nightshift.bulk.work import work
+
+    try:
+        call = read_bulk_call(event.get_data())
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await work(runtime, call)
+
+
+@functions.http
+@guarded
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
     from nightshift.api.responses import respond

@@ -52,6 +52,9 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
             undecided="what its fields should be is not known; its jobs are sent again after five days",
         )
     if not batch.is_open:
+        if batch.source:
+            # Its counts are of one commit with its part.
+            return None
         return await _miscounted(scope.runtime, batch, fields.get("counts"), snapshot)
     # The lease holder renews its lease, and every tick takes a free one: both move the update time.
     if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):

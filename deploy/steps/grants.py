@@ -2,7 +2,7 @@
 
 | account | may | because it |
 |---|---|---|
-| the three that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
+| the five that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
 | | read, write and replace objects of the private bucket | writes a batch's files, again after a crash |
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
@@ -10,6 +10,7 @@
 | | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
+| those of tick, worker and bulk jobs | publish on `nightshift-bulk` | calls workers of bulk jobs |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the API's | read and write Firestore | shows and changes what belongs to its callers |
@@ -39,6 +40,8 @@ from deploy.accounts import (
     ANSWER,
     API,
     BUILD,
+    BULK,
+    BULK_START,
     EVENTS,
     IMAGES,
     INGEST,
@@ -54,15 +57,17 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, MAIL_SECRET, WEBHOOK_SECRET
+from nightshift.functions import BULK_TOPIC, IMAGE_KEY, INGEST_TOPIC, KEYS, MAIL_SECRET, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
-_ADVANCE: Final = (ADMIT, TICK, INGEST)
+_ADVANCE: Final = (ADMIT, TICK, INGEST, BULK, BULK_START)
 # A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
 # A tick sends what no delivery has sent.
 _TELL: Final = (NOTIFY, TICK)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
+# Whatever closes a part, or stops at its time limit, calls for the next step of its bulk job.
+_CALL_BULK_WORKERS: Final = (TICK, INGEST, BULK, BULK_START)
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
@@ -134,6 +139,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         (
             Resource(kind=("pubsub", "topics"), name=INGEST_TOPIC),
             to("roles/pubsub.publisher", *_CALL_WORKERS),
+        ),
+        (
+            Resource(kind=("pubsub", "topics"), name=BULK_TOPIC),
+            to("roles/pubsub.publisher", *_CALL_BULK_WORKERS),
         ),
         *(
             (

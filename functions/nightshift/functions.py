@@ -140,7 +140,20 @@ FUNCTIONS: Final = (
         asks_providers=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
-        max_instances=5,
+        max_instances=4,
+    ),
+    Function(
+        target="answer_bulk_part",
+        name="answerBulkPart",
+        does="Moves a bulk job on, or answers one of its parts in real time.",
+        account="nightshift-bulk",
+        topic=BULK_TOPIC,
+        # A part is answered for hours, and each time that a worker hands it on is a delivery by itself.
+        most_deliveries=20,
+        asks_providers=True,
+        timeout_seconds=EVENT_SECONDS,
+        concurrency=1,
+        max_instances=2,
     ),
     Function(
         target="answer_instant_jobs",
@@ -216,6 +229,19 @@ FUNCTIONS: Final = (
         max_instances=2,
     ),
     Function(
+        target="on_bulk_job_created",
+        name="onBulkJobCreated",
+        does="Reads the source of a bulk job, quotes it, and starts it.",
+        account="nightshift-bulk-start",
+        created_document="bulk_jobs/{bulkId}",
+        most_deliveries=20,
+        asks_providers=True,
+        timeout_seconds=EVENT_SECONDS,
+        # Each reads a source: some megabytes of memory, and Python is busy with it.
+        concurrency=4,
+        max_instances=1,
+    ),
+    Function(
         target="on_ai_job_created",
         name="onAiJobCreated",
         does="Admits a job, and answers it or submits its lane.",
@@ -226,7 +252,7 @@ FUNCTIONS: Final = (
         asks_providers=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
-        max_instances=5,
+        max_instances=4,
     ),
 )
 

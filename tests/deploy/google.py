@@ -140,7 +140,13 @@ class Google:
         if "--plan" in arguments:
             return json.dumps({"step": {"action": action, "kind": "topic", "name": "nightshift-ingest"}}) + "\n"
         self.state["schedules"] = ["answerInstantJobs", "processBatchJobs"]
-        self.state["topics"] = ["nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick"]
+        self.state["topics"] = [
+            "nightshift-bulk",
+            "nightshift-dead-letters",
+            "nightshift-ingest",
+            "nightshift-instant",
+            "nightshift-tick",
+        ]
         return "Done: 3 created."
 
     def _policy(self, words: list[str], flags: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
-from nightshift.batches.batch import OPEN, Batch, status_of
+from nightshift.batches.batch import OPEN, Batch, PartSource, status_of
 from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
@@ -217,6 +217,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_missing_since=time_or_none(fields.get("outputMissingSince")),
         ended_at=time_or_none(fields.get("endedAt")),
         stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
+        source=PartSource.read(fields.get("source")),
     )
 
 

@@ -7,6 +7,8 @@ written twice, and an id is also its own cap.
 |---|---|---|
 | charge | `{jobId}.charge` | minus the job's price |
 | refund | `{jobId}.refund` | what was charged |
+| charge of a bulk job | `bulk.{bulkId}.charge.{round}` | minus the price of all items that are to be answered |
+| refund of a bulk job | `bulk.{bulkId}.refund.{part}.{round}` | the price of the items that ended without an answer |
 | grant | the name that its giver chose, without a full stop | what is given |
 | welcome | `welcome.1` | 50 |
 | login | `login.{day}` | 2 |
@@ -30,6 +32,7 @@ WELCOME_TOKENS: Final = 50
 LOGIN_TOKENS: Final = 2
 # A day.
 MOST_CONVERSIONS: Final = 5
+_OF_BULK_JOB: Final = re.compile(r"charge\.[0-9]+|refund\.[0-9]+\.[0-9]+")
 _GRANT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -40,16 +43,18 @@ class Entry:
     entry_id: str
     kind: Kind
     amount: int
-    # None for what a user is given.
+    # None for what a user is given, and for a bulk job's entry, which has the id of that.
     job_id: str | None = None
+    bulk_id: str | None = None
     # What tells the request that made it from another one; None where the id says enough.
     request_key: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """The document's fields, but for its time."""
         job = {"jobId": self.job_id} if self.job_id else {}
+        bulk = {"bulkId": self.bulk_id} if self.bulk_id else {}
         request = {"requestKey": self.request_key} if self.request_key else {}
-        return {"amount": self.amount, "kind": self.kind, **job, **request}
+        return {"amount": self.amount, "kind": self.kind, **job, **bulk, **request}
 
     @property
     def is_earned(self) -> bool:
@@ -72,29 +77,11 @@ def grant(entry_id: str, tokens: int) -> Entry:
     return Entry(entry_id=entry_id, kind="grant", amount=tokens)
 
 
-def welcome() -> Entry:
-    """The entry that a user gets once."""
-    return Entry(entry_id=WELCOME_ID, kind="welcome", amount=WELCOME_TOKENS)
-
-
-def login(day: str) -> Entry:
-    """The entry of a day's first login."""
-    return Entry(entry_id=f"login.{day}", kind="login", amount=LOGIN_TOKENS)
-
-
-def conversion(entry_id: str, tokens: int, request_key: str) -> Entry:
-    """The entry that points were turned into."""
-    return Entry(entry_id=entry_id, kind="conversion", amount=tokens, request_key=request_key)
-
-
-def conversion_ids(day: str) -> list[str]:
-    """The ids of all conversions that a day may see, in their order."""
-    return [f"convert.{day}.{number}" for number in range(1, MOST_CONVERSIONS + 1)]
-
-
-def achievement(achievement_id: str, tokens: int) -> Entry:
-    """The entry of an achievement."""
-    return Entry(entry_id=f"achievement.{achievement_id}", kind="achievement", amount=tokens)
+    # None for what a user is given, and for a bulk job's entry, which has the id of that.
+    job_id: str | None = None
+    bulk_id: str | None = None
+    # What tells the request that made it from another one; None where the id says enough.
+    request_key: str | None = None
 
 
 def charge_id(job_id: str) -> str:

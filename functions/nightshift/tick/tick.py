@@ -18,6 +18,8 @@ from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.bulk import documents as bulk_jobs
+from nightshift.bulk.advance import advance_bulk
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
@@ -33,6 +35,8 @@ from nightshift.values.lane import Lane
 log = structlog.get_logger()
 
 _BATCHES_AT_ONCE: Final = 4
+# What one bulk job may take of the time that is left to all of them.
+_BULK_SHARE: Final = 0.5
 
 
 async def tick(runtime: Runtime) -> None:
@@ -56,6 +60,8 @@ class _Tick:
         self._health: dict[str, Any] = {}
         # The provider's files that open batches have on record: no stray is among them.
         self._owned_files: set[str | None] = set()
+        # How many answers the provider counts in each batch of a bulk job.
+        self._answered: dict[str, int] = {}
 
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
@@ -67,6 +73,7 @@ class _Tick:
             (self._rescue, 2),
             (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
+            (self._advance_bulk_jobs, 4),
             (self._sweep, 1),
             (self._deliver, 1),
             (self._delete_stray_files, 1),
@@ -120,6 +127,11 @@ class _Tick:
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
 
+        by_remote_id = {found.batch.remote_id: found.batch for found in open_batches if found.batch.source}
+        for listing in seen_at.values():
+            for remote_id, remote in listing.remotes.items():
+                if (batch := by_remote_id.get(remote_id)) and remote.completed:
+                    self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
@@ -156,6 +168,13 @@ class _Tick:
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
+
+    async def _advance_bulk_jobs(self, time_limit: TimeLimit) -> None:
+        """After the lanes: single jobs go first. The users take turns, so no bulk job uses the time up for others."""
+        for bulk_id in await bulk_jobs.in_turn(self._runtime):
+            if not time_limit.is_over:
+                advancing = advance_bulk(self._runtime, bulk_id, time_limit.share(_BULK_SHARE), self._answered)
+                await self._do("advance_bulk", advancing, bulk_id=bulk_id)
 
     async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
