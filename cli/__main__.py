@@ -4,7 +4,24 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, mail, move, reprocess, retry, running, scheduler, schedules, stats, submit
+from cli.commands import (
+    audit,
+    batches,
+    bill,
+    cancel,
+    erase,
+    grant,
+    job,
+    mail,
+    move,
+    reprocess,
+    retry,
+    running,
+    scheduler,
+    schedules,
+    stats,
+    submit,
+)
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (

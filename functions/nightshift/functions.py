@@ -191,7 +191,7 @@ FUNCTIONS: Final = (
         secrets=(WEBHOOK_SECRET,),
         timeout_seconds=60,
         concurrency=20,
-        max_instances=2,
+        max_instances=1,
     ),
     Function(
         target="deliver_notification",

@@ -24,12 +24,11 @@ from google.api_core.exceptions import GoogleAPIError
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
-from local.openai_server.batches import Batch, TERMINAL
+from local.provider_server.batches import TERMINAL, Batch
 from nightshift.api.creating import id_for
 from nightshift.earning import claims
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
-from local.provider_server.batches import Batch, TERMINAL
 from tests.chaos.calls import Traffic
 from tests.support.messages import telling
 from tests.support.world import World

@@ -77,11 +77,55 @@ def grant(entry_id: str, tokens: int) -> Entry:
     return Entry(entry_id=entry_id, kind="grant", amount=tokens)
 
 
-    # None for what a user is given, and for a bulk job's entry, which has the id of that.
-    job_id: str | None = None
-    bulk_id: str | None = None
-    # What tells the request that made it from another one; None where the id says enough.
-    request_key: str | None = None
+def welcome() -> Entry:
+    """The entry that a user gets once."""
+    return Entry(entry_id=WELCOME_ID, kind="welcome", amount=WELCOME_TOKENS)
+
+
+def login(day: str) -> Entry:
+    """The entry of a day's first login."""
+    return Entry(entry_id=f"login.{day}", kind="login", amount=LOGIN_TOKENS)
+
+
+def conversion(entry_id: str, tokens: int, request_key: str) -> Entry:
+    """The entry that points were turned into."""
+    return Entry(entry_id=entry_id, kind="conversion", amount=tokens, request_key=request_key)
+
+
+def conversion_ids(day: str) -> list[str]:
+    """The ids of all conversions that a day may see, in their order."""
+    return [f"convert.{day}.{number}" for number in range(1, MOST_CONVERSIONS + 1)]
+
+
+def achievement(achievement_id: str, tokens: int) -> Entry:
+    """The entry of an achievement."""
+    return Entry(entry_id=f"achievement.{achievement_id}", kind="achievement", amount=tokens)
+
+
+def bulk_charge(bulk_id: str, round_: int, tokens: int) -> Entry:
+    """The entry that pays a bulk job: its items, or those that are run again."""
+    return Entry(entry_id=bulk_charge_id(bulk_id, round_), kind="charge", amount=-tokens, bulk_id=bulk_id)
+
+
+def bulk_refund(bulk_id: str, part: int, round_: int, tokens: int) -> Entry:
+    """The entry that gives back what a round of a bulk job's part did not answer."""
+    return Entry(entry_id=bulk_refund_id(bulk_id, part, round_), kind="refund", amount=tokens, bulk_id=bulk_id)
+
+
+def bulk_charge_id(bulk_id: str, round_: int) -> str:
+    """The id of the entry that pays a bulk job for the first, second, ... time."""
+    return f"bulk.{bulk_id}.charge.{round_}"
+
+
+def bulk_refund_id(bulk_id: str, part: int, round_: int) -> str:
+    """The id of the entry that a round of a bulk job's part gives back."""
+    return f"bulk.{bulk_id}.refund.{part}.{round_}"
+
+
+def is_of_bulk_job(entry_id: str, bulk_id: str) -> bool:
+    """Whether an entry's id is that of a bulk job's charge or refund."""
+    rest = entry_id.removeprefix(f"bulk.{bulk_id}.")
+    return rest != entry_id and bool(_OF_BULK_JOB.fullmatch(rest))
 
 
 def charge_id(job_id: str) -> str:
