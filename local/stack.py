@@ -31,7 +31,7 @@ from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
 from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.grant import grant_tokens
-from local.messages.mailbox import Mailbox
+from local.messages.mailbox import MailServer
 from local.messages.serving import MessageAddresses, running_messages
 from local.openai_server.webhooks import new_secret
 from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
@@ -103,7 +103,7 @@ class Stack:
         self.auth_host = self._firebase.auth
         self.app_storage_host = self._firebase.storage
         self.users: AuthRoutes
-        self.mailbox: Mailbox
+        self.mailbox: MailServer
         self.mail_dir = self.log_dir / "mail"
         self.answering = options.answering
         self.openai_api_key = self.answering.api_key

@@ -32,7 +32,7 @@ class SmtpFault:
 
 
 @dataclass(kw_only=True)
-class Mailbox:
+class MailServer:
     """What arrived, and what is to go wrong."""
 
     # Each mail is written into it, as NUMBER.eml and, where it has HTML, NUMBER.html.
@@ -87,7 +87,7 @@ def _end(server: SMTP) -> str:
 
 
 @asynccontextmanager
-async def serving_mail(mailbox: Mailbox, port: int = 0) -> AsyncIterator[int]:
+async def serving_mail(mailbox: MailServer, port: int = 0) -> AsyncIterator[int]:
     """Serve SMTP; yields the port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(mailbox, enable_SMTPUTF8=True, loop=loop), HOST, port)

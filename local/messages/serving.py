@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.messages.mailbox import Mailbox, serving_mail
+from local.messages.mailbox import MailServer, serving_mail
 from local.messages.push_server import PushServer
 from local.ports import HOST, free_ports
 from local.serve import serving
@@ -40,8 +40,8 @@ class MessageAddresses:
 @asynccontextmanager
 async def running_messages(
     addresses: MessageAddresses, directory: Path, say: Callable[[str], None]
-) -> AsyncIterator[tuple[Mailbox, PushServer]]:
+) -> AsyncIterator[tuple[MailServer, PushServer]]:
     """Serve both; each mail is written into the directory."""
-    mailbox, pushes = Mailbox(directory=directory, say=say), PushServer(say=say)
+    mailbox, pushes = MailServer(directory=directory, say=say), PushServer(say=say)
     async with serving_mail(mailbox, addresses.smtp_port), serving(pushes.app, HOST, addresses.fcm_port):
         yield mailbox, pushes

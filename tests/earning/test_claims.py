@@ -1,6 +1,7 @@
 """What users earn: each token once, whatever crashes, comes twice or at once."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -137,7 +138,7 @@ async def test_a_verified_user_claims_by_the_api(world: World) -> None:
     world.set_env(NIGHTSHIFT_ECONOMY="true")
     await world.firestore.document("economy/alice").set({"points": 300, "answered": 10})
 
-    async def post(path: str, **request: object) -> httpx.Response:
+    async def post(path: str, **request: Any) -> httpx.Response:
         return await world.api("POST", path, claims=VERIFIED, **request)
 
     login = await post("/me/daily-login", json={"timeZone": "Asia/Kolkata"})

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from local.firebase.auth_routes import AuthRoutes
-from local.messages.mailbox import Mailbox, serving_mail
+from local.messages.mailbox import MailServer, serving_mail
 from local.messages.push_server import PushServer
 from local.serve import serving
 from tests.support.patience import PATIENCE_SECONDS
@@ -17,7 +17,7 @@ from tests.support.world import World
 class Messages:
     """What is sent in a world, and how Alice asks for it."""
 
-    def __init__(self, world: World, mailbox: Mailbox, pushes: PushServer, auth: str) -> None:
+    def __init__(self, world: World, mailbox: MailServer, pushes: PushServer, auth: str) -> None:
         self.world = world
         self.mailbox = mailbox
         self.push_server = pushes
@@ -78,7 +78,7 @@ def _ends(line: str) -> int:
 @asynccontextmanager
 async def telling(world: World) -> AsyncIterator[Messages]:
     """The world's servers of mail, push and accounts."""
-    mailbox, pushes = Mailbox(), PushServer()
+    mailbox, pushes = MailServer(), PushServer()
     accounts = AuthRoutes(world.project).app
     async with serving_mail(mailbox) as port, serving(pushes.app) as fcm, serving(accounts) as auth:
         world.set_env(

@@ -34,7 +34,7 @@ from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
 from nightshift.notify import preferences
 from nightshift.notify.outbox import Outbox
-from nightshift.notify.preferences import Preferences
+from nightshift.notify.preferences import MessagePreferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import COMPLETED, QUEUED
@@ -60,7 +60,7 @@ _SETTLED_BY: Final = (
 class _Known:
     """What was learned of jobs, their documents and their users while they are settled."""
 
-    def __init__(self, runtime: Runtime, wanted: Mapping[str, Preferences]) -> None:
+    def __init__(self, runtime: Runtime, wanted: Mapping[str, MessagePreferences]) -> None:
         self.ends = Ends(runtime)
         self._runtime = runtime
         self._wanted = wanted

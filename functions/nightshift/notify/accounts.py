@@ -43,10 +43,10 @@ def app(runtime: Runtime) -> firebase_admin.App:
         except ValueError:
             options = {"projectId": project, "httpTimeout": _TIMEOUT_SECONDS}
             # The local stack's servers ask for no credential, and there may be none on a developer's machine.
-            credential = _NoCredential() if runtime.settings.fcm_emulator else None
+            credential = _LocalCredential() if runtime.settings.fcm_emulator else None
             return firebase_admin.initialize_app(credential, options=options, name=name)
 
 
-class _NoCredential(credentials.Base):  # type: ignore[misc]  # firebase-admin ships no types
+class _LocalCredential(credentials.Base):  # type: ignore[misc]  # firebase-admin ships no types
     def get_credential(self) -> AnonymousCredentials:
         return AnonymousCredentials()

@@ -27,7 +27,7 @@ from nightshift.notify import mail, outbox, preferences, push
 from nightshift.notify.accounts import verified_address
 from nightshift.notify.compose import compose
 from nightshift.notify.outbox import DOUBTFUL, FAILED, SENDING, SENT, UNWANTED, WAITING, Message
-from nightshift.notify.preferences import Preferences, Way
+from nightshift.notify.preferences import MessagePreferences, Way
 from nightshift.notify.sending import Outcome, Sending
 from nightshift.runtime import Runtime, TimeLimit
 
@@ -119,7 +119,7 @@ _SENDERS: Final = {"email": mail.send, "push": push.send}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Taken:
+class _TakenMessages:
     """What a sender has taken, by one commit."""
 
     # None if nothing may be sent now.
@@ -130,13 +130,13 @@ class _Taken:
     due_at: datetime | None
 
 
-async def _take(runtime: Runtime, user_id: str) -> _Taken:
+async def _take(runtime: Runtime, user_id: str) -> _TakenMessages:
     """Take the messages that may be sent now: from here on they are ours, and nothing else sends them."""
     async for _ in attempts():
         now = runtime.now()
         digest = _Digest.of(await outbox.digest_ref(runtime, user_id).get(**READ))
         waiting, left = await _messages(runtime, user_id, now)
-        wanted = (await preferences.read(runtime, [user_id])).get(user_id, Preferences())
+        wanted = (await preferences.read(runtime, [user_id])).get(user_id, MessagePreferences())
         plan = _plan(waiting, wanted, digest, now)
         sending = await _compose(runtime, user_id, plan.group, digest.unsubscribe_key) if plan.group else None
         # A sender that dies is looked for when it must have ended.
@@ -159,8 +159,8 @@ async def _take(runtime: Runtime, user_id: str) -> _Taken:
             continue
         if left:
             log.warning("messages_doubtful", messages=len(left))
-        return _Taken(sending=sending, at=update_time, due_at=plan.due_at)
-    return _Taken(sending=None, at=None, due_at=None)
+        return _TakenMessages(sending=sending, at=update_time, due_at=plan.due_at)
+    return _TakenMessages(sending=None, at=None, due_at=None)
 
 
 def _take_all(runtime: Runtime, commit: Commit, sending: Sending) -> None:
@@ -193,7 +193,7 @@ def _end(runtime: Runtime, commit: Commit, message: Message, status: str, codes:
     commit.update(outbox.outbox_ref(runtime, message.message_id), fields, read_as_of=message.update_time)
 
 
-async def _record(runtime: Runtime, sending: Sending, outcomes: dict[Way, Outcome], taken: _Taken) -> None:
+async def _record(runtime: Runtime, sending: Sending, outcomes: dict[Way, Outcome], taken: _TakenMessages) -> None:
     """Record what came of a sending. What was refused waits again, and goes only the ways that refused it."""
     refused: list[Way] = [way for way, outcome in outcomes.items() if outcome.kind == "refused"]
     attempts_made = max(message.attempts for message in sending.messages) + 1
@@ -275,7 +275,7 @@ class _Plan:
     due_at: datetime | None
 
 
-def _plan(waiting: Sequence[Message], wanted: Preferences, digest: _Digest, now: datetime) -> _Plan:
+def _plan(waiting: Sequence[Message], wanted: MessagePreferences, digest: _Digest, now: datetime) -> _Plan:
     sendable = [
         replace(message, ways=tuple(way for way in message.ways if getattr(wanted, way))) for message in waiting
     ]

@@ -15,7 +15,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 from nightshift.database.collections import DIGESTS, OUTBOX
 from nightshift.database.commits import Commit
 from nightshift.database.fields import time_or_none
-from nightshift.notify.preferences import Preferences, Topic, Way
+from nightshift.notify.preferences import MessagePreferences, Topic, Way
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 from nightshift.values.usage import count_of
@@ -98,7 +98,7 @@ def digest_ref(runtime: Runtime, user_id: str) -> "AsyncDocumentReference":
 class Outbox:
     """The messages of one commit."""
 
-    def __init__(self, runtime: Runtime, preferences: Mapping[str, Preferences]) -> None:
+    def __init__(self, runtime: Runtime, preferences: Mapping[str, MessagePreferences]) -> None:
         self._runtime = runtime
         self._preferences = preferences
         self._users: set[str] = set()
@@ -112,7 +112,7 @@ class Outbox:
             subject_id: of the job or bulk job, which ends in the same commit and so once.
             event: as `job_completed`.
         """
-        preferences = self._preferences.get(user_id, Preferences())
+        preferences = self._preferences.get(user_id, MessagePreferences())
         ways = preferences.ways(self._runtime, topic)
         message_id = f"{subject_id}.{event}"
         # A refused job can have an id that leaves no room.

@@ -52,7 +52,7 @@ class QuietHours:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preferences:
+class MessagePreferences:
     """What a user wants to hear of, and how. Who has chosen nothing hears nothing but in the app."""
 
     email: bool = False
@@ -62,7 +62,7 @@ class Preferences:
     quiet_hours: QuietHours | None = None
 
     @classmethod
-    def read(cls, fields: Mapping[str, Any] | None) -> "Preferences":
+    def read(cls, fields: Mapping[str, Any] | None) -> "MessagePreferences":
         """The preferences in a document's fields."""
         fields = fields or {}
         about, language = fields.get("about"), fields.get("language")
@@ -97,13 +97,13 @@ def are_asked_for(runtime: Runtime) -> bool:
     return runtime.settings.mail != "off" or runtime.settings.push
 
 
-async def read(runtime: Runtime, user_ids: Iterable[str]) -> dict[str, Preferences]:
+async def read(runtime: Runtime, user_ids: Iterable[str]) -> dict[str, MessagePreferences]:
     """The preferences of these users: one read for each, and none where nothing is sent anyway."""
     if not are_asked_for(runtime):
         return {}
     refs = [preferences_ref(runtime, user_id) for user_id in set(user_ids)]
     snapshots = runtime.firestore.get_all(refs, **READ)
-    return {snapshot.id: Preferences.read(snapshot.to_dict()) async for snapshot in snapshots if snapshot.exists}
+    return {snapshot.id: MessagePreferences.read(snapshot.to_dict()) async for snapshot in snapshots if snapshot.exists}
 
 
 _A_DAY: Final = 24 * 60
