@@ -38,6 +38,7 @@ from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 from nightshift.values.usage import NOTHING_USED
 
 log = structlog.get_logger()
@@ -311,8 +312,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
             async with at_once:
                 return await _request_line(runtime, lane, job)
         except JobRefused as refusal:
-            log.info("job_refused", job_id=job.job_id, code=refusal.code)
-            return failure(job, refusal.code, refusal.message)
+            return failure(job, refusal.code, refusal.message, refusal.reason)
         except TryLater as trouble:
             log.warning("image_unreachable", job_id=job.job_id, reason=str(trouble))
             return None
@@ -327,7 +327,7 @@ async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _P
 async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
     line = await request_line(runtime, lane, job)
     if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
-        raise JobRefused("invalid_input", "The request is too large.")
+        raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "its line is larger than a batch may be")
     return line
 
 

@@ -30,7 +30,8 @@ from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
-from nightshift.values.status import COMPLETED, QUEUED
+from nightshift.values.status import COMPLETED, FAILED, QUEUED
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed, Late)
@@ -127,6 +128,10 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
         before[:] = [await _write_failures_and_refunds(runtime, writes, known, failures)]
 
     settled = await _commit_all(runtime, failures, write)
+    for failure in settled:
+        # Of an answer in real time its own event tells.
+        if failure.status == FAILED and not failure.job.is_realtime:
+            log.info("job_failed", job_id=failure.job.job_id, code=failure.error_code, reason=failure.reason)
     failed_usd = sum(failure.failed_usd for failure in settled)
     limit_usd = runtime.settings.max_failed_usd_per_day
     if settled and before and before[0].failed_usd < limit_usd <= before[0].failed_usd + failed_usd:
@@ -244,7 +249,8 @@ async def _write_failures_and_refunds(
     refunds = await Refunds.read(runtime, failures[0].job.user_id, job_ids)
     for failure in failures:
         comes_back = refunds.tokens(failure.job.job_id) > 0
-        told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
+        said = failure.error_message
+        told = Text.TOKENS_RETURNED.say(what=said) if comes_back else said
         _write_job(
             runtime,
             writes,
