@@ -13,8 +13,8 @@ import time
 from rich.console import Console
 
 from bench import report
-from bench.answer import Answer, ResultWrong
 from bench.machine import this_machine
+from bench.measured import Measured, ResultWrong
 from bench.questions import QUESTIONS, Question, answer
 from local.part import ROOT
 
@@ -42,7 +42,7 @@ def main() -> int:
     return 0
 
 
-def _told(console: Console, question: Question) -> Answer | None:
+def _told(console: Console, question: Question) -> Measured | None:
     """The answer, which has been printed by then; None if the result is wrong, which has been said."""
     started_at = time.monotonic()
     try:

@@ -19,7 +19,7 @@ from typing import Any
 from google.api_core.exceptions import Aborted, FailedPrecondition
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
-from bench.answer import Aim, Answer, Measurement, check
+from bench.measured import Aim, Measured, Measurement, check
 from nightshift import settings
 from nightshift.admission.admit import admit
 from nightshift.errors import TryLater
@@ -35,11 +35,11 @@ _AIM = Aim(sign="≥", bound=0.8)
 _LANE = "openai:/v1/chat/completions:gpt-5-mini"
 _JOBS = 300
 
-Charge = Callable[["Job"], Awaitable[None]]
+Charge = Callable[["WaitingJob"], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class WaitingJob:
     """A job that waits to be charged."""
 
     job_id: str
@@ -47,7 +47,7 @@ class Job:
     update_time: datetime
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Charge one wallet and many, by the function's own code and bare."""
     os.environ.update({"GOOGLE_CLOUD_PROJECT": "bench-admit", "OPENAI_API_KEY": "never-asked"})
     runtime = Runtime(settings.load())
@@ -55,7 +55,7 @@ async def ask() -> Answer:
 
     again = 0
 
-    async def admitted(job: Job) -> None:
+    async def admitted(job: WaitingJob) -> None:
         nonlocal again
         for pause_seconds in (0.1 * 2**number for number in range(8)):
             try:
@@ -68,7 +68,7 @@ async def ask() -> Answer:
                 return
         check(holds=False, otherwise="A job could not be admitted.")
 
-    async def bare(job: Job) -> None:
+    async def bare(job: WaitingJob) -> None:
         await _charge(client, job)
 
     rows: list[Measurement] = []
@@ -94,7 +94,7 @@ async def ask() -> Answer:
             )
             for at_once, rate in admitting.items()
         ]
-    return Answer(
+    return Measured(
         question="How many jobs does one process admit per second?",
         measurements=rows,
         notes=[
@@ -123,7 +123,7 @@ async def _rate(client: AsyncClient, wallets: int, charge: Charge, at_once: int)
     return round(len(jobs) / seconds)
 
 
-async def _written(client: AsyncClient, wallets: int) -> Sequence[Job]:
+async def _written(client: AsyncClient, wallets: int) -> Sequence[WaitingJob]:
     """New jobs of so many new users who can pay for them."""
     run = random.randbytes(6).hex()  # noqa: S311 - no secret
     users = [f"{run}-{number}" for number in range(wallets)]
@@ -141,7 +141,7 @@ async def _written(client: AsyncClient, wallets: int) -> Sequence[Job]:
         writes.create(client.collection("ai_jobs").document(job_id), _as_the_app_writes_it(uid))
     written = await writes.commit()
     return [
-        Job(job_id=job_id, user_id=uid, update_time=result.update_time)
+        WaitingJob(job_id=job_id, user_id=uid, update_time=result.update_time)
         for (job_id, uid), result in zip(asked, written, strict=True)
     ]
 
@@ -157,7 +157,7 @@ def _as_the_app_writes_it(uid: str) -> dict[str, Any]:
     }
 
 
-async def _charge(client: AsyncClient, job: Job) -> None:
+async def _charge(client: AsyncClient, job: WaitingJob) -> None:
     """The floor: one optimistic transaction and nothing else."""
     wallet_ref = client.collection("wallets").document(job.user_id)
     for attempt in itertools.count():
@@ -199,7 +199,7 @@ async def _charge(client: AsyncClient, job: Job) -> None:
             return
 
 
-async def _check_charged(client: AsyncClient, jobs: Sequence[Job]) -> None:
+async def _check_charged(client: AsyncClient, jobs: Sequence[WaitingJob]) -> None:
     refs = [client.collection("ai_jobs").document(job.job_id) for job in jobs]
     queued = [snapshot async for snapshot in client.get_all(refs) if snapshot.get("status") == "queued"]
     check(len(queued) == len(jobs), "A job is not queued.")

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.cost_page import page
 from bench.cost_tables import VOLUMES, CostTable, model_table, month_table, place_table
-from bench.counts import EXAMPLES, Counts, measure
+from bench.counts import EXAMPLES, MonthCounts, measure
 from local.cloud import running_emulators
 from local.part import ROOT
 
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def _measured() -> Counts:
+def _measured() -> MonthCounts:
     with running_emulators(say=lambda _: None) as emulators, redirect_stdout(StringIO()):
         # Without their logs, which go to standard output.
         os.environ.update(emulators.environment)

@@ -18,8 +18,8 @@ from unittest.mock import patch
 import httpx
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient, FieldFilter
 
-from bench.answer import Aim, Answer, Measurement, check
 from bench.counted_function import WRITTEN_EVERY_SECONDS, FunctionCounts, read_counts
+from bench.measured import Aim, Measured, Measurement, check
 from local.stack import Options, Stack, running_stack
 
 _JOBS = 10_000
@@ -28,7 +28,7 @@ _TICKS_PER_MINUTE = 1
 _PER_COMMIT = 500
 _LOOK_EVERY_SECONDS = 1.0
 _PATIENCE_SECONDS = 900.0
-_OPEN_BATCH = ["assembling", "sealed", "submitted", "ingesting", "settling"]
+_OPEN_BATCH = ["assembling", "sealed", "submitted", "ingesting", "closing"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Burst:
         return sum(count.total() if isinstance(count, Counter) else count for count in counts)
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Let the burst come and wait until its last job is settled."""
     with tempfile.TemporaryDirectory(prefix="nightshift-counts-") as folder:
         options = Options(
@@ -97,14 +97,14 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
     return burst
 
 
-def _answer(burst: Burst) -> Answer:
+def _answer(burst: Burst) -> Measured:
     cpu = {name: function.cpu_seconds for name, function in burst.functions.items() if function.cpu_seconds >= 1}
     by_function = ", ".join(
         f"{name} {function.billed.writes:,} writes and {function.billed.reads:,} reads"
         for name, function in burst.functions.items()
     )
     calls = sum((function.billed.provider_calls for function in burst.functions.values()), Counter[str]())
-    return Answer(
+    return Measured(
         question=f"What do {_JOBS:,} jobs at once take, through the real trigger?",
         measurements=[
             Measurement(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.answer import Aim, Answer, Measurement, check
+from bench.measured import Aim, Measured, Measurement, check
 from local.environment import basic_environment
 from local.part import ROOT
 
@@ -36,7 +36,7 @@ print(json.dumps([seconds, peak, sorted(sys.modules)]))"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Start:
+class _ColdStart:
     """One new interpreter."""
 
     seconds: float
@@ -44,9 +44,9 @@ class _Start:
     modules: frozenset[str]
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Import in new interpreters, in turns."""
-    starts: dict[str, list[_Start]] = {_MAIN: [], _FIRST_EVENT: [], _FLOOR: []}
+    starts: dict[str, list[_ColdStart]] = {_MAIN: [], _FIRST_EVENT: [], _FLOOR: []}
     for imports in starts:
         # The first start reads the files from the disk; it is not counted.
         _start(imports)
@@ -56,7 +56,7 @@ async def ask() -> Answer:
     main, first_event, floor = starts.values()
     check("main" in main[0].modules, "main was not imported.")
     check({"openai", "google.cloud.firestore"} <= first_event[0].modules, "The first event's imports are not all.")
-    return Answer(
+    return Measured(
         question="How long does a new instance take before it can serve?",
         measurements=[
             _time("import main", main, floor, _AIM),
@@ -68,17 +68,17 @@ async def ask() -> Answer:
     )
 
 
-def _time(name: str, starts: list[_Start], floor_starts: list[_Start], aim: Aim | None = None) -> Measurement:
+def _time(name: str, starts: list[_ColdStart], floor_starts: list[_ColdStart], aim: Aim | None = None) -> Measurement:
     seconds, floor = (median(start.seconds for start in those) for those in (starts, floor_starts))
     return Measurement(name=name, measured=f"{seconds:.2f} s", floor=f"{floor:.2f} s", number=seconds / floor, aim=aim)
 
 
-def _memory(name: str, starts: list[_Start], floor_starts: list[_Start]) -> Measurement:
+def _memory(name: str, starts: list[_ColdStart], floor_starts: list[_ColdStart]) -> Measurement:
     peak, floor = (median(start.peak_bytes for start in those) / 1e6 for those in (starts, floor_starts))
     return Measurement(name=name, measured=f"{peak:.0f} MB", floor=f"{floor:.0f} MB", number=peak / floor)
 
 
-def _start(imports: str) -> _Start:
+def _start(imports: str) -> _ColdStart:
     environment = basic_environment({}) | {
         "PYTHONPATH": str(ROOT / "functions"),
         "GOOGLE_CLOUD_PROJECT": "bench",
@@ -90,4 +90,4 @@ def _start(imports: str) -> _Start:
     program = _PROGRAM.format(imports=imports)
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     seconds, peak, modules = json.loads(ended.stdout.splitlines()[-1])
-    return _Start(seconds=seconds, peak_bytes=peak, modules=frozenset(modules))
+    return _ColdStart(seconds=seconds, peak_bytes=peak, modules=frozenset(modules))

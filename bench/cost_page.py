@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.cost_tables import VOLUMES, CostTable, model_table, month_table, place_table, price_table, usd
-from bench.counts import COUNTS, EXAMPLES, Counts
+from bench.counts import COUNTS, EXAMPLES, MonthCounts
 from bench.invoice import invoice
 from bench.month import (
     ANSWER_SECONDS,
@@ -36,7 +36,7 @@ _ENTRIES_PER_READ: Final = 1_000
 _WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
 
 
-def page(counts: Counts) -> str:
+def page(counts: MonthCounts) -> str:
     """The whole page."""
     text, photo = EXAMPLES
     prices = PRICES[DEFAULT_REGION]
@@ -103,7 +103,7 @@ def page(counts: Counts) -> str:
     )
 
 
-def measured(written: str) -> Counts:
+def measured(written: str) -> MonthCounts:
     """The counts from which a page was written."""
     return COUNTS.validate_json(written.partition("```json\n")[2].partition("\n```")[0])
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.counts import EXAMPLES, Counts, Example
+from bench.counts import EXAMPLES, Example, MonthCounts
 from bench.invoice import DEFAULT_MODEL, MODELS, Invoice, Speed, invoice, model_usd
 from bench.prices import DEFAULT_REGION, MULTI_REGION, PRICES, Price
 
@@ -21,7 +21,7 @@ class CostTable:
     rows: Sequence[Sequence[str]]
 
 
-def month_table(counts: Counts, example: Example, volumes: Sequence[int]) -> CostTable:
+def month_table(counts: MonthCounts, example: Example, volumes: Sequence[int]) -> CostTable:
     """What a month costs, line by line."""
     bills = [invoice(counts, example, jobs, speed) for jobs in volumes for speed in _SPEEDS]
     tokens = example.tokens
@@ -54,7 +54,7 @@ def model_table() -> CostTable:
     )
 
 
-def place_table(counts: Counts, volumes: Sequence[int]) -> CostTable:
+def place_table(counts: MonthCounts, volumes: Sequence[int]) -> CostTable:
     """What Google takes a month, by the place of the functions and the database."""
     example = EXAMPLES[0]
     places: list[tuple[str, list[Invoice]]] = [

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from bench.billed import Billed
 from bench.counting import bill, counter
 from bench.per_instant_job import InstantJobs, instant_jobs
-from bench.per_job import LARGE, SMALL, Night, night_of
+from bench.per_job import LARGE, SMALL, BilledNight, night_of
 from bench.stored import document_bytes, index_bytes
 from nightshift.values.usage import Usage
 from tests.support.world import World
@@ -103,7 +103,7 @@ class Footprint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class MonthCounts:
     """All that was measured."""
 
     # One more job of a batch, from its trigger to its notification.
@@ -121,10 +121,10 @@ class Counts:
     footprints: Mapping[str, Footprint]
 
 
-COUNTS: Final = TypeAdapter(Counts)
+COUNTS: Final = TypeAdapter(MonthCounts)
 
 
-async def measure() -> Counts:
+async def measure() -> MonthCounts:
     """Bring batches of three sizes through the functions, instant jobs, and one job of each example."""
     # The lone one last, so that nothing is imported in it.
     small, large, lone = [await night_of(jobs) for jobs in (SMALL, LARGE, 1)]
@@ -134,8 +134,8 @@ async def measure() -> Counts:
 
 
 def counts_of(
-    lone: Night, small: Night, large: Night, instant: InstantJobs, footprints: Mapping[str, Footprint]
-) -> Counts:
+    lone: BilledNight, small: BilledNight, large: BilledNight, instant: InstantJobs, footprints: Mapping[str, Footprint]
+) -> MonthCounts:
     """The slope between two batches is what one more job costs, the rest what a batch costs.
 
     One tick submits it, one settles it, and both sweep, too: that is no cost of the batch's.
@@ -146,7 +146,7 @@ def counts_of(
     job = {name: (more[name] - less[name]) / (large.jobs - small.jobs) for name in more}
     sweep = _units(instant.sweep)
     batch = {name: less[name] - job[name] * small.jobs - 2 * sweep[name] for name in less}
-    return Counts(
+    return MonthCounts(
         job=Amount(**job),
         batch=Amount(**batch),
         tick=Amount(**_units(large.unchanged)),
@@ -166,7 +166,7 @@ def counts_of(
     )
 
 
-def _whole(night: Night) -> dict[str, float]:
+def _whole(night: BilledNight) -> dict[str, float]:
     parts = [_units(part) for part in night.parts.values()]
     return {name: sum(part[name] for part in parts) for name in parts[0]}
 

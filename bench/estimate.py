@@ -6,7 +6,7 @@ counts stand here, so that the bench needs no download. What is billed for an im
 
 from typing import Final
 
-from bench.answer import Aim, Answer, Measurement
+from bench.measured import Aim, Measured, Measurement
 from nightshift.providers.estimate import image_tokens, text_tokens
 
 # Of each script a text, and its tokens.
@@ -68,7 +68,7 @@ MOST: Final = 2.0
 LEAST: Final = 0.8
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Estimate every text and photo."""
     rows = [(f"a text in {script}", text_tokens(text), billed) for script, (text, billed) in TEXTS.items()]
     rows += [(f"a photo for {model}", image_tokens(model), billed) for model, billed in PHOTOS.items()]
@@ -89,7 +89,7 @@ async def ask() -> Answer:
         number=min(ratios),
         aim=Aim(sign="≥", bound=LEAST),
     )
-    return Answer(
+    return Measured(
         question="How near do estimated input tokens come to billed ones?",
         measurements=[*measurements, lowest],
         notes=["Text as `o200k_base` counts it; a photo of 2,048 x 1,536 at high detail, by OpenAI's table."],

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncWriteBatch, DocumentSnapshot
 
-from bench.answer import Aim, Answer, Measurement, check
+from bench.measured import Aim, Measured, Measurement, check
 from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, check_all_completed, commit_all, documents, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
@@ -69,7 +69,7 @@ class _Ingested:
     samples: Samples
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Ingest in place and in shards, and commit the same documents raw, in turns."""
     async with workbench() as bench:
         await _ingest(bench, _JOBS // 4, shards=1)
@@ -90,7 +90,7 @@ async def ask() -> Answer:
     place_rate = _rate([run.seconds for run in in_place])
     shards_rate = _rate([run.seconds for run in in_shards])
     last = in_place[-1]
-    return Answer(
+    return Measured(
         question="How many jobs does one instance settle per second?",
         measurements=[
             _measurement("in place, against raw commits", place_rate, floor_rate, _AIM),

@@ -26,8 +26,8 @@ import httpx
 from google.cloud.firestore import AsyncClient
 
 from bench import instant_calls
-from bench.answer import Aim, Answer, Measurement, check
 from bench.instant_calls import Calls, busy_seconds
+from bench.measured import Aim, Measured, Measurement, check
 from bench.seeding import Write, commit_all, number_of
 from local.environment import basic_environment
 from local.part import Part, stop
@@ -54,13 +54,13 @@ _WARM_UP: Final = 8
 _USERS: Final = 100
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Let them take turns."""
     limited_floor, limited = await _turns(_LIMITED, _LIMITED_JOBS, _LIMITED_CALLERS, _LIMITED_REST_SECONDS)
     floor, ours = await _turns(_UNLIMITED, _UNLIMITED_JOBS, _UNLIMITED_CALLERS, 0)
     end_to_end, emulator_seconds = await _end_to_end()
     needed = _TARGET_PER_MINUTE / 60
-    return Answer(
+    return Measured(
         question="How fast does one instance answer in real time, compared with the bare SDK?",
         measurements=[
             *_rows(f"limit of {_LIMITED_PER_SECOND}/s", limited_floor, limited),

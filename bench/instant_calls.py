@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import openai
 
-from bench.answer import check
+from bench.measured import check
 from bench.seeding import LANE
 from nightshift import job_types, settings
 from nightshift.admission.admit import admit

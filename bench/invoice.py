@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.counts import Counts, Example
+from bench.counts import Example, MonthCounts
 from bench.month import batch_month, instant_month
 from bench.prices import DEFAULT_REGION, PRICES, Price, Region
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
@@ -36,7 +36,7 @@ class Invoice:
 
 
 def invoice(
-    counts: Counts,
+    counts: MonthCounts,
     example: Example,
     jobs: int,
     speed: Speed,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient
 
-from bench.answer import Aim, Answer, Measurement, check
+from bench.measured import Aim, Measured, Measurement, check
 from bench.seeding import check_all_completed, documents, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.functions import FUNCTIONS
@@ -36,10 +36,10 @@ class _Peaks:
     ingesting: int
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Run a few jobs, then many, through new processes."""
     few, many = await _peaks(_FEW), await _peaks(_MANY)
-    return Answer(
+    return Measured(
         question="Does the memory of a function process grow with the size of a batch?",
         measurements=[
             _measurement(f"assembling and submitting {_MANY:,} jobs", many.submitting, few.submitting),

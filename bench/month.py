@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from bench.counts import Counts, Example, Footprint
+from bench.counts import Example, Footprint, MonthCounts
 from local.part import ROOT
 from nightshift.functions import FUNCTIONS
 from nightshift.settings import Settings
@@ -50,7 +50,7 @@ _LEAST_MESSAGE_BYTES: Final = 1_000
 Usage = Mapping[str, float]
 
 
-def batch_month(counts: Counts, example: Example, jobs: int) -> Usage:
+def batch_month(counts: MonthCounts, example: Example, jobs: int) -> Usage:
     """A month of jobs by batch, spread evenly."""
     batches = batches_of(jobs)
     left = counts.footprints[example.title]
@@ -82,7 +82,7 @@ def batch_month(counts: Counts, example: Example, jobs: int) -> Usage:
     }
 
 
-def instant_month(counts: Counts, example: Example, jobs: int) -> Usage:
+def instant_month(counts: MonthCounts, example: Example, jobs: int) -> Usage:
     """A month of instant jobs, spread evenly, each answered by its own trigger. The ticks go on."""
     left = counts.footprints[example.title]
     answering = instance_seconds(jobs, counts.seconds.instant + ANSWER_SECONDS)
@@ -109,15 +109,15 @@ def instant_month(counts: Counts, example: Example, jobs: int) -> Usage:
 # What Cloud Scheduler starts, whether there is a job or not.
 
 
-def _scheduled_reads(counts: Counts) -> float:
+def _scheduled_reads(counts: MonthCounts) -> float:
     return counts.tick.reads * TICKS + counts.sweep.reads * SWEEPS
 
 
-def _scheduled_writes(counts: Counts) -> float:
+def _scheduled_writes(counts: MonthCounts) -> float:
     return counts.tick.writes * TICKS + counts.sweep.writes * SWEEPS
 
 
-def _scheduled_seconds(counts: Counts) -> float:
+def _scheduled_seconds(counts: MonthCounts) -> float:
     return _stepped(counts.seconds.tick) * TICKS + _stepped(counts.seconds.sweep) * SWEEPS
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.answer import check
 from bench.billed import Billed
 from bench.counting import bill, counter
+from bench.measured import check
 from tests.support.world import World
 
 

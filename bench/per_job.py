@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.answer import Aim, Answer, Measurement, check
 from bench.billed import Billed
 from bench.counting import bill, counter
+from bench.measured import Aim, Measured, Measurement, check
 from tests.support.world import World
 
 # A last page that is full costs one more query; a slope between these two meets none.
@@ -24,7 +24,7 @@ _MOST_USERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class BilledNight:
     """What one batch of so many jobs was billed, by who did it."""
 
     jobs: int
@@ -60,7 +60,7 @@ class Night:
         return sum(part.provider_calls.total() for part in self.parts.values())
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Count a lone job, and batches of two sizes."""
     lone, small, large = [await night_of(jobs) for jobs in (1, SMALL, LARGE)]
     one_more = slope(small, large)
@@ -69,7 +69,7 @@ async def ask() -> Answer:
         large.reads - one_more.reads * large.jobs,
         large.provider_calls - one_more.provider_calls * large.jobs,
     ]
-    return Answer(
+    return Measured(
         question="What is one job billed, from trigger to notification?",
         measurements=[
             Measurement(
@@ -109,7 +109,7 @@ async def ask() -> Answer:
     )
 
 
-async def night_of(jobs: int) -> Night:
+async def night_of(jobs: int) -> BilledNight:
     """Bring so many jobs through the functions in one batch, and count it all."""
     with pytest.MonkeyPatch.context() as environment, counter():
         async with World(environment).running() as world:
@@ -125,7 +125,7 @@ class Slope:
     provider_calls: float
 
 
-def slope(small: Night, large: Night) -> Slope:
+def slope(small: BilledNight, large: BilledNight) -> Slope:
     """What one more job in a batch is billed, by two batches of different size."""
     more = large.jobs - small.jobs
     return Slope(
@@ -135,7 +135,7 @@ def slope(small: Night, large: Night) -> Slope:
     )
 
 
-async def _night(world: World, jobs: int) -> Night:
+async def _night(world: World, jobs: int) -> BilledNight:
     """Bring so many jobs through the functions in one batch.
 
     A lone job is submitted by its own trigger. Of many, each is left to the tick: their lane was submitted a
@@ -162,7 +162,7 @@ async def _night(world: World, jobs: int) -> Night:
     with bill() as settling:
         check(await world.tick() == 200, "The tick that settles failed.")
     await _check_all_settled(world, job_ids)
-    return Night(jobs=jobs, triggers=triggers, submitting=submitting, unchanged=unchanged, settling=settling)
+    return BilledNight(jobs=jobs, triggers=triggers, submitting=submitting, unchanged=unchanged, settling=settling)
 
 
 async def _check_all_settled(world: World, job_ids: Sequence[str]) -> None:
@@ -184,12 +184,12 @@ def _row(name: str, billed: Billed) -> Measurement:
     return Measurement(name=name, measured=f"{billed.writes} writes, {billed.reads} reads, {calls} calls")
 
 
-def _refused(of: Night) -> str:
+def _refused(of: BilledNight) -> str:
     refused = sum(part.refused_writes for part in of.parts.values())
     return f"{refused} for {of.jobs} job{'s' if of.jobs > 1 else ''}"
 
 
-def _listed(of: Night, what: str) -> str:
+def _listed(of: BilledNight, what: str) -> str:
     return _listed_calls([getattr(part, what) for part in of.parts.values()])
 
 

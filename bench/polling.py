@@ -11,9 +11,9 @@ import pytest
 from google.cloud.firestore import FieldFilter
 from openai import AsyncOpenAI
 
-from bench.answer import Aim, Answer, Measurement, check
 from bench.billed import Billed
 from bench.counting import bill, counter
+from bench.measured import Aim, Measured, Measurement, check
 from tests.support.world import API_KEY, World
 
 _BATCHES = 500
@@ -21,7 +21,7 @@ _TIMES = 5
 _CALLS_PER_TICK = Aim(sign="≤", bound=10)
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Measure the tick, and the same listing and the same query bare."""
     with pytest.MonkeyPatch.context() as environment, counter():
         async with World(environment).running() as world:
@@ -35,7 +35,7 @@ async def ask() -> Answer:
     billed = ticks[-1][0]
     seconds, floor_seconds = statistics.median(s for _, s in ticks), statistics.median(bare_seconds)
     calls = billed.provider_calls.total()
-    return Answer(
+    return Measured(
         question=f"What does a tick cost while {_BATCHES} open batches have not changed?",
         measurements=[
             Measurement(name="provider calls", measured=str(calls), number=calls, aim=_CALLS_PER_TICK),

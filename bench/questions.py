@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.answer import Answer
+from bench.measured import Measured
 from local.cloud import running_emulators
 
 
@@ -38,14 +38,14 @@ QUESTIONS = (
 )
 
 
-def answer(question: Question) -> Answer:
+def answer(question: Question) -> Measured:
     """Ask a question in a new process. Raises ResultWrong, or what went wrong there."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
         return process.submit(_ask, question).result()
 
 
-def _ask(question: Question) -> Answer:
+def _ask(question: Question) -> Measured:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
         # The caller's own settings are not what is measured.
@@ -66,6 +66,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _answer_of(question: Question) -> Answer:
-    found: Answer = asyncio.run(importlib.import_module(f"bench.{question.name}").ask())
+def _answer_of(question: Question) -> Measured:
+    found: Measured = asyncio.run(importlib.import_module(f"bench.{question.name}").ask())
     return found

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from bench.answer import Answer, Measurement
+from bench.measured import Measured, Measurement
 
 WIDTH = 100
 _COLUMNS = ("what", "measured", "floor", "number", "aim", "")
 
 
-def show(console: Console, name: str, answer: Answer, seconds: float) -> None:
+def show(console: Console, name: str, answer: Measured, seconds: float) -> None:
     """Print one answer."""
     table = Table(title=f"{name}: {answer.question}", title_justify="left", caption_justify="left", width=WIDTH)
     for place, column in enumerate(_COLUMNS):
@@ -26,12 +26,12 @@ def show(console: Console, name: str, answer: Answer, seconds: float) -> None:
     console.print(f"({seconds:.0f} s)", style="dim")
 
 
-def page(answers: Sequence[Answer], machine: Mapping[str, str]) -> str:
+def page(answers: Sequence[Measured], machine: Mapping[str, str]) -> str:
     """All answers in Markdown, with the machine that gave them."""
     return "\n".join(_page(answers, machine)) + "\n"
 
 
-def _page(answers: Sequence[Answer], machine: Mapping[str, str]) -> Iterator[str]:
+def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[str]:
     missed = [row for answer in answers for row in answer.measurements if row.misses]
     aims = [row for answer in answers for row in answer.measurements if row.aim]
     yield "# Benchmarks"

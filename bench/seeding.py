@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient, AsyncWriteBatch, DocumentSnapshot, FieldFilter
 
-from bench.answer import check
+from bench.measured import check
 from nightshift.values.lane import Lane
 
 LANE: Final = Lane(provider="openai", endpoint="/v1/chat/completions", model="gpt-5-mini")

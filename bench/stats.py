@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient
 
-from bench.answer import Answer, Measurement, check
 from bench.counting import bill, counter
+from bench.measured import Measured, Measurement, check
 from bench.seeding import Write, commit_all, job_id, number_of
 from bench.workbench import Workbench, workbench
 from local.tokens import unsigned_token
@@ -28,7 +28,7 @@ _ASKED: Final = 5
 _TARGET: Final = "get_batch_stats"
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Ask with few jobs, then with many."""
     measurements, notes = [], []
     with counter():
@@ -46,7 +46,7 @@ async def ask() -> Answer:
                     await stats.count_by_status(runtime)
                 notes.append(f"With {jobs:,} jobs, one answer is billed {billed.reads:,} reads.")
             runtime.firestore.close()
-    return Answer(question="How long do the statistics take?", measurements=measurements, notes=notes)
+    return Measured(question="How long do the statistics take?", measurements=measurements, notes=notes)
 
 
 def _measurement(jobs: int, seconds: float, floor: float) -> Measurement:

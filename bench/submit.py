@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
-from bench.answer import Answer, Measurement, check
+from bench.measured import Measured, Measurement, check
 from bench.sampling import WAITING, sampled
 from bench.seeding import LANE, Write, commit_all, documents, job_id, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
@@ -69,7 +69,7 @@ class _Pulse:
         return max(after - before for before, after in pairwise(points))
 
 
-async def ask() -> Answer:
+async def ask() -> Measured:
     """Submit the jobs, and write the same bytes and the same fields without the journey."""
     async with workbench() as bench, bench.project() as runtime:
         await seed_queued_jobs(runtime.firestore, _JOBS)
@@ -84,7 +84,7 @@ async def ask() -> Answer:
         sending = await _timed(_send(bench, content))
         claiming = await _timed(commit_all(runtime.firestore, _claims(runtime)))
     before_upload = _Span(started_at=whole.started_at, ended_at=upload.started_at)
-    return Answer(
+    return Measured(
         question=f"How long do {_JOBS:,} jobs take from the queue to the provider?",
         measurements=[
             _measurement("all, against writing the same bytes", whole.seconds, storing + sending),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx
 
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.shell import Processes, Shell
 
 # The Firebase CLI reads the same variables.
@@ -53,7 +53,7 @@ def _answer(response: httpx.Response) -> Any:
 
 
 async def _token(shell: Shell) -> str:
-    said = await shell.run(Command(arguments=("gcloud", "auth", "print-access-token", "--quiet")))
+    said = await shell.run(ShellCommand(arguments=("gcloud", "auth", "print-access-token", "--quiet")))
     return said.stdout.strip()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from deploy import options
 from deploy.cloud import Cloud
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from deploy.errors import DeployError
 from deploy.shell import Processes, Shell
@@ -70,7 +70,7 @@ async def begin(
 async def _find_credentials(shell: Shell) -> None:
     """See that the Firebase CLI and `scheduler/` will find Google's credentials, before anything is changed."""
     answer = await shell.run(
-        Command(arguments=("gcloud", "auth", "application-default", "print-access-token", "--quiet"))
+        ShellCommand(arguments=("gcloud", "auth", "application-default", "print-access-token", "--quiet"))
     )
     if answer.exit_code:
         raise DeployError("Nothing was changed: run `gcloud auth application-default login` first.")

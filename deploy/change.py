@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from deploy.command import Command
-from deploy.troubles import Trouble
+from deploy.command import ShellCommand
+from deploy.troubles import GoogleTrouble
 
 # "check": only the program that is called can tell what there is to do; it compares, and does what is missing.
 # "missing": a person has to bring it first; nothing is changed until then.
@@ -17,8 +17,8 @@ Action = Literal["create", "change", "remove", "same", "check", "wait", "left ou
 class Instead:
     """What has the same effect as a command that Google refuses for one reason."""
 
-    refused_by: Trouble
-    commands: tuple[Command, ...]
+    refused_by: GoogleTrouble
+    commands: tuple[ShellCommand, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Change:
 
     action: Action
     what: str
-    commands: tuple[Command, ...] = ()
+    commands: tuple[ShellCommand, ...] = ()
     # Asked after the commands, again and again, until it says yes.
     until: Callable[[], Awaitable[bool]] | None = None
     instead: Instead | None = None

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.errors import CommandFailed, DeployError
-from deploy.shell import Answer, Shell
+from deploy.shell import CommandEnd, Shell
 from deploy.troubles import ABSENT, DISABLED, lasting, passes
 
 _LINES_OF_AN_ERROR: Final = 12
@@ -45,19 +45,19 @@ class Cloud:
         self.project_number = "PROJECT_NUMBER"
         self._shell = shell
         # What was looked at since the last change.
-        self._seen: dict[Command, Answer] = {}
+        self._seen: dict[ShellCommand, CommandEnd] = {}
         self._may_be_blind = may_be_blind
         self._pause_seconds = pause_seconds
         self._patience_seconds = patience_seconds
         self._build_patience_seconds = build_patience_seconds
 
-    def gcloud(self, *words: str) -> Command:
+    def gcloud(self, *words: str) -> ShellCommand:
         """A command of gcloud. The project is always explicit: whatever gcloud is configured to is not meant."""
-        return Command(arguments=("gcloud", *words, f"--project={self.project}", "--quiet"))
+        return ShellCommand(arguments=("gcloud", *words, f"--project={self.project}", "--quiet"))
 
-    def plain_gcloud(self, *words: str) -> Command:
+    def plain_gcloud(self, *words: str) -> ShellCommand:
         """A command that is not about a project, or names it among its words."""
-        return Command(arguments=("gcloud", *words, "--quiet"))
+        return ShellCommand(arguments=("gcloud", *words, "--quiet"))
 
     async def open(self) -> None:
         """Find the project.
@@ -102,14 +102,14 @@ class Cloud:
         # The command alone: whatever else was said could quote a secret.
         raise DeployError(f"`{self.gcloud(*words)}` failed.")
 
-    async def hear(self, command: Command) -> str | None:
+    async def hear(self, command: ShellCommand) -> str | None:
         """What another program says that changes nothing; None if it cannot say."""
         if self.blind_because:
             return None
         answer = await self._ask(command)
         return answer.stdout if answer.exit_code == 0 else None
 
-    async def do(self, command: Command) -> str:
+    async def do(self, command: ShellCommand) -> str:
         """Change something; returns what the program said. What Google does not know everywhere yet is waited for.
 
         Raises:
@@ -143,17 +143,17 @@ class Cloud:
             await asyncio.sleep(self._pause_seconds)
             self._seen.clear()
 
-    async def _ask(self, command: Command) -> Answer:
+    async def _ask(self, command: ShellCommand) -> CommandEnd:
         if command not in self._seen:
             self._seen[command] = await self._shell.run(command)
         return self._seen[command]
 
 
-def _says(answer: Answer, *words: str) -> bool:
+def _says(answer: CommandEnd, *words: str) -> bool:
     return any(word in answer.text for word in words)
 
 
-def _words(answer: Answer) -> str:
+def _words(answer: CommandEnd) -> str:
     """The error itself, from whichever stream it is on; the last lines, where no line begins one."""
     for stream in (answer.stderr, answer.stdout):
         lines = [line for line in stream.strip().splitlines() if line.strip()]

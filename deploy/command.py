@@ -7,14 +7,14 @@ from pydantic import SecretStr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ShellCommand:
     """A program and its arguments. A secret is never among them: other users of the computer can read those."""
 
     arguments: tuple[str, ...]
     # What it reads from its standard input.
     stdin: SecretStr | None = field(default=None, repr=False)
     # Its output, without the line end, is what this one reads. It is shown nowhere.
-    reads: "Command | None" = None
+    reads: "ShellCommand | None" = None
     # A file that it reads, by its name in the repository's root; it is written anew before the program runs.
     file: tuple[str, str] | None = None
 

@@ -1,6 +1,6 @@
 """The errors of `deploy/`: their messages are sentences for the person who deploys."""
 
-from deploy.troubles import Trouble
+from deploy.troubles import GoogleTrouble
 
 
 class DeployError(Exception):
@@ -10,6 +10,6 @@ class DeployError(Exception):
 class CommandFailed(DeployError):
     """A command that changes something failed for good. `trouble` is its kind, where that is known."""
 
-    def __init__(self, text: str, trouble: Trouble | None) -> None:
+    def __init__(self, text: str, trouble: GoogleTrouble | None) -> None:
         super().__init__(text)
         self.trouble = trouble

@@ -8,13 +8,13 @@ import json
 from typing import Final
 
 from deploy.cloud import Cloud
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.shell import FIREBASE_CLI
 
 _PROGRAM: Final = ("npx", f"--prefix={FIREBASE_CLI}", "--no", "--", "firebase")
 
 
-def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> Command:
+def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> ShellCommand:
     """Deploy a part of what this checkout has. It compares first; without --force it removes no index and no policy.
 
     Args:
@@ -26,7 +26,7 @@ def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> Command:
         "firestore": {"rules": "firestore.rules", "indexes": "firestore.indexes.json"},
         "storage": [{"bucket": uploads_bucket, "rules": "storage.rules"}],
     }
-    return Command(
+    return ShellCommand(
         arguments=(
             *(*_PROGRAM, "deploy", f"--only={only}", f"--config={config}"),
             *(f"--project={cloud.project}", "--non-interactive"),
@@ -35,7 +35,7 @@ def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> Command:
     )
 
 
-def app_check(cloud: Cloud, service: str, mode: str) -> Command:
+def app_check(cloud: Cloud, service: str, mode: str) -> ShellCommand:
     """Have a service (`firestore`, `storage`) treat requests that no installation of the app sent by this mode."""
     words = ("appcheck:services:set", service, mode, "--force", f"--project={cloud.project}", "--non-interactive")
-    return Command(arguments=(*_PROGRAM, *words))
+    return ShellCommand(arguments=(*_PROGRAM, *words))

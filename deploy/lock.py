@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from deploy.errors import CommandFailed, DeployError
 
@@ -39,7 +39,7 @@ async def held(deployment: Deployment) -> AsyncIterator[None]:
     # Generation 0: only if there is no such object.
     take = cloud.gcloud("storage", "cp", "-", address, "--if-generation-match=0")
     try:
-        await cloud.do(Command(arguments=take.arguments, stdin=SecretStr(ours)))
+        await cloud.do(ShellCommand(arguments=take.arguments, stdin=SecretStr(ours)))
     except CommandFailed:
         # It is ours if the answer was lost.
         theirs = await cloud.read("storage", "cat", address)

@@ -7,7 +7,7 @@ from typing import Final
 from deploy.accounts import ACCOUNTS, member
 from deploy.change import Change, Instead, same
 from deploy.cloud import Cloud
-from deploy.command import Command
+from deploy.command import ShellCommand
 
 # Which members a deployment may shut out: its own accounts, and the public.
 _ANYBODY: Final = ("allUsers", "allAuthenticatedUsers")
@@ -43,7 +43,7 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant:
+class RoleGrant:
     """One role for one member."""
 
     role: str
@@ -51,12 +51,12 @@ class Grant:
     # A condition in IAM's language, by which the role reaches less than the whole resource.
     where: str | None = None
     # What has to exist before the member can be named.
-    first: tuple[Command, ...] = ()
+    first: tuple[ShellCommand, ...] = ()
     # For what Google refuses to grant: what has the same effect.
     instead: Instead | None = None
 
 
-async def differences(cloud: Cloud, resource: Resource, grants: Sequence[Grant]) -> AsyncIterator[Change]:
+async def differences(cloud: Cloud, resource: Resource, grants: Sequence[RoleGrant]) -> AsyncIterator[Change]:
     """What is missing on the resource, and what is too much."""
     policy = (await cloud.look(*resource.policy()) or {}) if resource.exists else {}
     live = {

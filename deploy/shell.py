@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from deploy.command import Command
+from deploy.command import ShellCommand
 from nightshift.functions import SECRETS
 
 # Where `npm ci` installs the Firebase CLI.
@@ -22,7 +22,7 @@ _EMULATORS: Final = "_EMULATOR_HOST"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CommandEnd:
     """How a command ended."""
 
     exit_code: int
@@ -38,7 +38,7 @@ class Answer:
 class Shell(Protocol):
     """What runs commands."""
 
-    async def run(self, command: Command) -> Answer:
+    async def run(self, command: ShellCommand) -> CommandEnd:
         """Run it to its end."""
 
 
@@ -64,7 +64,7 @@ class Processes:
         self._environment["GOOGLE_CLOUD_QUOTA_PROJECT"] = project
         self._environment["XDG_CONFIG_HOME"] = str(root / FIREBASE_CLI / ".config")
 
-    async def run(self, command: Command) -> Answer:
+    async def run(self, command: ShellCommand) -> CommandEnd:
         """Run it to its end; what it says is kept, and not shown."""
         if command.file:
             name, content = command.file
@@ -79,7 +79,7 @@ class Processes:
         )
         given = command.stdin.get_secret_value().encode() if command.stdin else b""
         stdout, stderr = await process.communicate(given)
-        return Answer(
+        return CommandEnd(
             exit_code=process.returncode or 0,
             stdout=stdout.decode(errors="replace"),
             stderr=stderr.decode(errors="replace"),

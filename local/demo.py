@@ -141,7 +141,7 @@ async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], t
 
 async def _open_batches(stack: Stack) -> int:
     """How many batches are not closed yet: a batch deletes its files at the provider after its last job has ended."""
-    open_statuses = ("assembling", "sealed", "submitted", "ingesting", "settling")
+    open_statuses = ("assembling", "sealed", "submitted", "ingesting", "closing")
     values = [{"stringValue": status} for status in open_statuses]
     query = {
         "from": [{"collectionId": "ai_batches"}],

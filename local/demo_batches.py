@@ -31,7 +31,7 @@ def ended_batches(log_dir: Path, speed: float) -> list[Ended]:
     """The batches that were closed, in the order in which they ended. The ticks' clock ran `speed` times as fast."""
     events = list(_events(log_dir.glob("*.log")))
     ticks = sorted(_time(event) - timedelta(seconds=event["seconds"]) for event in events if _is(event, "tick_done"))
-    closed = {event["batch_id"]: event for event in events if _is(event, "batch_settled")}
+    closed = {event["batch_id"]: event for event in events if _is(event, "batch_closed")}
     return [
         Ended(
             batch_id=event["batch_id"],

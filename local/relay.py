@@ -46,7 +46,7 @@ class Event:
 
 
 @dataclass
-class Counts:
+class RelayCounts:
     """What became of the events so far."""
 
     pending: int = 0
@@ -63,7 +63,7 @@ class Relay:
     triggers: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
     deliver_for_seconds: float = DELIVER_FOR_SECONDS
-    counts: Counts = field(default_factory=Counts)
+    counts: RelayCounts = field(default_factory=RelayCounts)
 
     def __post_init__(self) -> None:
         self._slots: dict[str, asyncio.Semaphore] = {}

@@ -18,8 +18,8 @@ from scheduler.errors import SchedulerError
 
 # Google's libraries take a second to import, and who asks for help does not need them: they are imported below.
 if TYPE_CHECKING:
-    from scheduler.cloud import Cloud
-    from scheduler.report import Report
+    from scheduler.cloud import SchedulerClients
+    from scheduler.report import SyncReport
 
 _FAILED = 2
 _INTERRUPTED = 130  # as a shell has it
@@ -79,7 +79,7 @@ async def _run(options: argparse.Namespace) -> None:
         raise SchedulerError(explained(error, options.project)) from error
 
 
-async def _control(cloud: "Cloud", report: "Report", options: argparse.Namespace) -> None:
+async def _control(cloud: "SchedulerClients", report: "SyncReport", options: argparse.Namespace) -> None:
     from scheduler import schedules
 
     names = [options.name] if options.name else sorted(await schedules.ours(cloud))

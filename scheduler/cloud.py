@@ -35,7 +35,7 @@ _PASSING: Final = if_exception_type(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cloud:
+class SchedulerClients:
     """Clients, and the names of things as the services spell them."""
 
     project: str
@@ -67,7 +67,7 @@ class Cloud:
 @asynccontextmanager
 async def connected(
     *, project: str, location: str, api_endpoint: str | None, patience_seconds: float
-) -> AsyncIterator[Cloud]:
+) -> AsyncIterator[SchedulerClients]:
     """The clients: Google's own, or a server on this computer together with the Pub/Sub emulator.
 
     Args:
@@ -98,7 +98,7 @@ async def connected(
         for client in (schedules, publisher, subscriber):
             open_clients.push_async_callback(client.transport.close)
         retry = AsyncRetry(predicate=_PASSING, initial=0.2, maximum=5.0, timeout=patience_seconds)
-        yield Cloud(
+        yield SchedulerClients(
             project=project,
             location=location,
             schedules=schedules,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scheduler.declared import Declared
 
 if TYPE_CHECKING:
-    from scheduler.cloud import Cloud
+    from scheduler.cloud import SchedulerClients
 
 # The state of a schedule that is declared and was never synced.
 MISSING: Final = "MISSING"
@@ -26,7 +26,7 @@ class Listed:
     next_run: datetime | None = None
 
 
-async def listing(cloud: "Cloud", declared: Declared) -> list[Listed]:
+async def listing(cloud: "SchedulerClients", declared: Declared) -> list[Listed]:
     """What is there, by name, then what is declared and missing."""
     from scheduler.schedules import ours
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cli import terminal
 from scheduler.listing import Listed
-from scheduler.step import Action, Step
+from scheduler.step import Action, PlannedStep
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,10 +22,10 @@ _STYLES: Final = {
 _DONE: Final = {Action.CREATE: "created", Action.CHANGE: "changed", Action.REMOVE: "removed"}
 
 
-class Report(Protocol):
+class SyncReport(Protocol):
     """Where a command tells what it found and did."""
 
-    def plan(self, steps: Sequence[Step]) -> None:
+    def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Tell what is to be done."""
         ...
 
@@ -45,8 +45,8 @@ class Report(Protocol):
 class JsonReport:
     """One object a line."""
 
-    def plan(self, steps: Sequence[Step]) -> None:
-        """See `Report`."""
+    def plan(self, steps: Sequence[PlannedStep]) -> None:
+        """See `SyncReport`."""
         for step in steps:
             changes = {name: {"old": change.old, "new": change.new} for name, change in step.changes.items()}
             _write_line(
@@ -60,11 +60,11 @@ class JsonReport:
             )
 
     def end(self, done: Mapping[Action, int] | None) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         _write_line({"summary": {said: (done or {}).get(action, 0) for action, said in _DONE.items()}})
 
     def listing(self, listed: Sequence[Listed]) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         for one in listed:
             _write_line(
                 {
@@ -79,7 +79,7 @@ class JsonReport:
             )
 
     def told(self, name: str, sentence: str) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         _write_line({"name": name, "told": sentence})
 
 
@@ -89,8 +89,8 @@ class TableReport:
     def __init__(self) -> None:
         self._console = terminal.console()
 
-    def plan(self, steps: Sequence[Step]) -> None:
-        """See `Report`."""
+    def plan(self, steps: Sequence[PlannedStep]) -> None:
+        """See `SyncReport`."""
         from rich.text import Text
 
         table = _table("Plan", "What", "Name", "Details")
@@ -103,7 +103,7 @@ class TableReport:
         self._console.print(table)
 
     def end(self, done: Mapping[Action, int] | None) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         if done is None:
             self._console.print("Nothing was changed.")
             return
@@ -111,7 +111,7 @@ class TableReport:
         self._console.print(f"Done: {counts}." if counts else "All is as declared; there was nothing to do.")
 
     def listing(self, listed: Sequence[Listed]) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         from rich.text import Text
 
         table = _table("Schedule", "When", "Topic", "State", "Last run", "Next run")
@@ -122,7 +122,7 @@ class TableReport:
         self._console.print(table)
 
     def told(self, name: str, sentence: str) -> None:
-        """See `Report`."""
+        """See `SyncReport`."""
         self._console.print(f"{name}: {sentence}.")
 
 

@@ -20,10 +20,10 @@ from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFou
 from google.cloud.scheduler_v1 import Job, PubsubTarget, UpdateJobRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from scheduler.cloud import Cloud
+from scheduler.cloud import SchedulerClients
 from scheduler.declared import MESSAGE, TOPIC_PREFIX, Declared
 from scheduler.errors import SchedulerError
-from scheduler.step import Action, Change, Step
+from scheduler.step import Action, FieldChange, PlannedStep
 
 KIND: Final = "schedule"
 _MARK: Final = {"managed-by": "nightshift"}
@@ -53,23 +53,23 @@ def job_id(job: Job) -> str:
     return job.name.rpartition("/")[2]
 
 
-def is_ours(cloud: Cloud, job: Job) -> bool:
+def is_ours(cloud: SchedulerClients, job: Job) -> bool:
     """Whether a job publishes to one of our topics."""
     return job.pubsub_target.topic_name.startswith(cloud.topic(TOPIC_PREFIX))
 
 
-async def present(cloud: Cloud) -> dict[str, Job]:
+async def present(cloud: SchedulerClients) -> dict[str, Job]:
     """Every job of the location, ours or not, by id."""
     listed = await cloud.schedules.list_jobs(parent=cloud.parent, **cloud.call)
     return {job_id(job): job async for job in listed}
 
 
-async def ours(cloud: Cloud) -> dict[str, Job]:
+async def ours(cloud: SchedulerClients) -> dict[str, Job]:
     """The jobs of the location that publish to our topics, by id."""
     return {name: job for name, job in (await present(cloud)).items() if is_ours(cloud, job)}
 
 
-async def plan(cloud: Cloud, declared: Declared) -> list[Step]:
+async def plan(cloud: SchedulerClients, declared: Declared) -> list[PlannedStep]:
     """What is to be done about the schedules. Raises SchedulerError if a name is taken by a job that is not ours."""
     there = await present(cloud)
     wanted = {job_id(job): job for job in _wanted(cloud, declared)}
@@ -78,35 +78,35 @@ async def plan(cloud: Cloud, declared: Declared) -> list[Step]:
     return steps + [_undeclared_step(cloud, name, job) for name, job in others.items()]
 
 
-def differences(there: Job, wanted: Job) -> dict[str, Change]:
+def differences(there: Job, wanted: Job) -> dict[str, FieldChange]:
     """The fields in which a job is not as it is declared. What is not declared, as its retries, is not compared."""
     changes = {
-        name: Change(old=read(there), new=read(wanted))
+        name: FieldChange(old=read(there), new=read(wanted))
         for name, (_, read) in _FIELDS.items()
         if read(there) != read(wanted)
     }
     if there.state == Job.State.UPDATE_FAILED:
-        changes[_STATE] = Change(old=there.state.name, new="updated again")
+        changes[_STATE] = FieldChange(old=there.state.name, new="updated again")
     return changes
 
 
-async def pause(cloud: Cloud, name: str) -> bool:
+async def pause(cloud: SchedulerClients, name: str) -> bool:
     """Pause a schedule; returns False if it was paused already."""
     return await _bring_to(cloud, name, Job.State.PAUSED, cloud.schedules.pause_job)
 
 
-async def resume(cloud: Cloud, name: str) -> bool:
+async def resume(cloud: SchedulerClients, name: str) -> bool:
     """Let a paused schedule run again; returns False if it was not paused."""
     return await _bring_to(cloud, name, Job.State.ENABLED, cloud.schedules.resume_job)
 
 
-async def run(cloud: Cloud, name: str) -> None:
+async def run(cloud: SchedulerClients, name: str) -> None:
     """Let a schedule run now, once more than it would; after a lost answer, perhaps twice."""
     await find(cloud, name)
     await cloud.schedules.run_job(name=cloud.job(name), **cloud.call)
 
 
-async def find(cloud: Cloud, name: str) -> Job:
+async def find(cloud: SchedulerClients, name: str) -> Job:
     """One of our schedules. Raises SchedulerError if we have no schedule of that name."""
     job = await _read(cloud, cloud.job(name))
     if job is None or not is_ours(cloud, job):
@@ -114,7 +114,7 @@ async def find(cloud: Cloud, name: str) -> Job:
     return job
 
 
-def _wanted(cloud: Cloud, declared: Declared) -> list[Job]:
+def _wanted(cloud: SchedulerClients, declared: Declared) -> list[Job]:
     return [
         Job(
             name=cloud.job(job.name),
@@ -127,24 +127,28 @@ def _wanted(cloud: Cloud, declared: Declared) -> list[Job]:
     ]
 
 
-def _declared_step(cloud: Cloud, there: Job | None, wanted: Job) -> Step:
+def _declared_step(cloud: SchedulerClients, there: Job | None, wanted: Job) -> PlannedStep:
     name, act = job_id(wanted), partial(_put, cloud, there, wanted)
     if there is None:
-        return Step(action=Action.CREATE, kind=KIND, name=name, note=f"{wanted.schedule} {wanted.time_zone}", act=act)
+        return PlannedStep(
+            action=Action.CREATE, kind=KIND, name=name, note=f"{wanted.schedule} {wanted.time_zone}", act=act
+        )
     _assert_not_taken(cloud, there)
     note = _NOTES.get(there.state, "")
     if changes := differences(there, wanted):
-        return Step(action=Action.CHANGE, kind=KIND, name=name, changes=changes, note=note, act=act)
-    return Step(action=Action.SAME, kind=KIND, name=name, note=note)
+        return PlannedStep(action=Action.CHANGE, kind=KIND, name=name, changes=changes, note=note, act=act)
+    return PlannedStep(action=Action.SAME, kind=KIND, name=name, note=note)
 
 
-def _undeclared_step(cloud: Cloud, name: str, job: Job) -> Step:
+def _undeclared_step(cloud: SchedulerClients, name: str, job: Job) -> PlannedStep:
     if _MARK.items() <= dict(job.pubsub_target.attributes).items():
-        return Step(action=Action.REMOVE, kind=KIND, name=name, note="not declared", act=partial(_remove, cloud, name))
-    return Step(action=Action.LEFT, kind=KIND, name=name, note="not declared, and not made by this command")
+        return PlannedStep(
+            action=Action.REMOVE, kind=KIND, name=name, note="not declared", act=partial(_remove, cloud, name)
+        )
+    return PlannedStep(action=Action.LEFT, kind=KIND, name=name, note="not declared, and not made by this command")
 
 
-async def _put(cloud: Cloud, there: Job | None, wanted: Job) -> None:
+async def _put(cloud: SchedulerClients, there: Job | None, wanted: Job) -> None:
     """Make a job what is declared, whatever becomes of it meanwhile. Raises SchedulerError if its name is taken."""
     for round_number in range(_ROUNDS):
         try:
@@ -168,13 +172,13 @@ def _update(wanted: Job, changes: Collection[str]) -> UpdateJobRequest:
     return UpdateJobRequest(job=wanted, update_mask=FieldMask(paths=sorted(paths)))
 
 
-async def _remove(cloud: Cloud, name: str) -> None:
+async def _remove(cloud: SchedulerClients, name: str) -> None:
     # Not there: another sync was faster, or this one was, and its answer was lost.
     with suppress(NotFound):
         await cloud.schedules.delete_job(name=cloud.job(name), **cloud.call)
 
 
-async def _bring_to(cloud: Cloud, name: str, state: int, call: Callable[..., Awaitable[Job]]) -> bool:
+async def _bring_to(cloud: SchedulerClients, name: str, state: int, call: Callable[..., Awaitable[Job]]) -> bool:
     if (await find(cloud, name)).state == state:
         return False
     try:
@@ -186,14 +190,14 @@ async def _bring_to(cloud: Cloud, name: str, state: int, call: Callable[..., Awa
     return True
 
 
-async def _read(cloud: Cloud, name: str) -> Job | None:
+async def _read(cloud: SchedulerClients, name: str) -> Job | None:
     try:
         return await cloud.schedules.get_job(name=name, **cloud.call)
     except NotFound:
         return None
 
 
-def _assert_not_taken(cloud: Cloud, job: Job) -> None:
+def _assert_not_taken(cloud: SchedulerClients, job: Job) -> None:
     if not is_ours(cloud, job):
         raise SchedulerError(
             f"{job.name} is there and does something else than to publish to a topic {TOPIC_PREFIX}…: "

@@ -16,7 +16,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FieldChange:
     """What a field is, and what it is to be."""
 
     old: str
@@ -28,12 +28,12 @@ async def _nothing() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PlannedStep:
     """What is to be done, and why. `act` does it, to the same end however often it is called."""
 
     action: Action
     kind: str  # schedule, topic or subscription
     name: str
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, FieldChange] = field(default_factory=dict)
     note: str = ""
     act: Callable[[], Awaitable[None]] = _nothing

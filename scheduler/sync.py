@@ -8,16 +8,21 @@ from collections.abc import Callable
 from typing import Final
 
 from scheduler import schedules, topics
-from scheduler.cloud import Cloud
+from scheduler.cloud import SchedulerClients
 from scheduler.declared import Declared
-from scheduler.report import Report
-from scheduler.step import Action, Step
+from scheduler.report import SyncReport
+from scheduler.step import Action, PlannedStep
 
 _LAST: Final = (Action.REMOVE, Action.LEFT)
 
 
 async def sync(
-    cloud: Cloud, declared: Declared, report: Report, *, dry_run: bool, confirm: Callable[[list[str]], bool]
+    cloud: SchedulerClients,
+    declared: Declared,
+    report: SyncReport,
+    *,
+    dry_run: bool,
+    confirm: Callable[[list[str]], bool],
 ) -> None:
     """Bring Cloud Scheduler and Pub/Sub to what is declared.
 
@@ -35,7 +40,7 @@ async def sync(
     report.end(Counter(step.action for step in steps))
 
 
-async def planned(cloud: Cloud, declared: Declared) -> list[Step]:
+async def planned(cloud: SchedulerClients, declared: Declared) -> list[PlannedStep]:
     """One step for each schedule, topic and subscription, in the order in which they are carried out."""
     steps = [*await topics.plan(cloud, declared), *await schedules.plan(cloud, declared)]
     return sorted(steps, key=lambda step: step.action in _LAST)

@@ -11,58 +11,60 @@ from typing import Final
 from google.api_core.exceptions import AlreadyExists, NotFound
 from google.pubsub_v1 import ExpirationPolicy, Subscription
 
-from scheduler.cloud import Cloud
+from scheduler.cloud import SchedulerClients
 from scheduler.declared import TOPIC_PREFIX, Declared
 from scheduler.errors import SchedulerError
-from scheduler.step import Action, Step
+from scheduler.step import Action, PlannedStep
 
 TOPIC: Final = "topic"
 SUBSCRIPTION: Final = "subscription"
 
 
-async def plan(cloud: Cloud, declared: Declared) -> list[Step]:
+async def plan(cloud: SchedulerClients, declared: Declared) -> list[PlannedStep]:
     """What is to be done about topics and subscriptions. Raises SchedulerError: a subscription reads another topic."""
     there = await _present(cloud)
     steps = [_topic_step(cloud, topic.name, there) for topic in declared.topics]
     undeclared = sorted(there - {topic.name for topic in declared.topics})
     why = "not declared; topics are never removed, since they may hold messages"
-    steps += [Step(action=Action.LEFT, kind=TOPIC, name=name, note=why) for name in undeclared]
+    steps += [PlannedStep(action=Action.LEFT, kind=TOPIC, name=name, note=why) for name in undeclared]
     return steps + [await _subscription_step(cloud, topic.name) for topic in declared.topics if topic.kept]
 
 
-async def _present(cloud: Cloud) -> set[str]:
+async def _present(cloud: SchedulerClients) -> set[str]:
     """The names of the project's topics that begin as ours do."""
     listed = await cloud.publisher.list_topics(project=f"projects/{cloud.project}", **cloud.call)
     names = [topic.name.rpartition("/")[2] async for topic in listed]
     return {name for name in names if name.startswith(TOPIC_PREFIX)}
 
 
-def _topic_step(cloud: Cloud, name: str, there: set[str]) -> Step:
+def _topic_step(cloud: SchedulerClients, name: str, there: set[str]) -> PlannedStep:
     if name in there:
-        return Step(action=Action.SAME, kind=TOPIC, name=name)
-    return Step(action=Action.CREATE, kind=TOPIC, name=name, act=partial(_create_topic, cloud, name))
+        return PlannedStep(action=Action.SAME, kind=TOPIC, name=name)
+    return PlannedStep(action=Action.CREATE, kind=TOPIC, name=name, act=partial(_create_topic, cloud, name))
 
 
-async def _create_topic(cloud: Cloud, name: str) -> None:
+async def _create_topic(cloud: SchedulerClients, name: str) -> None:
     with suppress(AlreadyExists):
         await cloud.publisher.create_topic(name=cloud.topic(name), **cloud.call)
 
 
-async def _subscription_step(cloud: Cloud, name: str) -> Step:
+async def _subscription_step(cloud: SchedulerClients, name: str) -> PlannedStep:
     there = await _read(cloud, name)
     act = partial(_create_subscription, cloud, name)
     if there is None:
-        return Step(action=Action.CREATE, kind=SUBSCRIPTION, name=name, note=f"pulls {name}, never expires", act=act)
+        return PlannedStep(
+            action=Action.CREATE, kind=SUBSCRIPTION, name=name, note=f"pulls {name}, never expires", act=act
+        )
     _assert_reads_its_topic(cloud, there, name)
     if there.expiration_policy.ttl:
         # Not changed here: the emulator does not know how, so nothing would have tried it.
         mend = f"gcloud pubsub subscriptions update {name} --expiration-period never --project {cloud.project}"
         note = f"deleted when it is unused for {there.expiration_policy.ttl.days} days: run `{mend}`"
-        return Step(action=Action.LEFT, kind=SUBSCRIPTION, name=name, note=note)
-    return Step(action=Action.SAME, kind=SUBSCRIPTION, name=name)
+        return PlannedStep(action=Action.LEFT, kind=SUBSCRIPTION, name=name, note=note)
+    return PlannedStep(action=Action.SAME, kind=SUBSCRIPTION, name=name)
 
 
-async def _create_subscription(cloud: Cloud, name: str) -> None:
+async def _create_subscription(cloud: SchedulerClients, name: str) -> None:
     # Without a policy that says never, Pub/Sub deletes a subscription, and its messages, after 31 days without use.
     wanted = Subscription(name=cloud.subscription(name), topic=cloud.topic(name), expiration_policy=ExpirationPolicy())
     try:
@@ -74,14 +76,14 @@ async def _create_subscription(cloud: Cloud, name: str) -> None:
         _assert_reads_its_topic(cloud, there, name)
 
 
-async def _read(cloud: Cloud, name: str) -> Subscription | None:
+async def _read(cloud: SchedulerClients, name: str) -> Subscription | None:
     try:
         return await cloud.subscriber.get_subscription(subscription=cloud.subscription(name), **cloud.call)
     except NotFound:
         return None
 
 
-def _assert_reads_its_topic(cloud: Cloud, there: Subscription, name: str) -> None:
+def _assert_reads_its_topic(cloud: SchedulerClients, there: Subscription, name: str) -> None:
     if there.topic != cloud.topic(name):
         raise SchedulerError(
             f"The subscription {there.name} reads {there.topic}, not {cloud.topic(name)}, and that cannot be changed: "

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cli.commands.printing import dollars, duration, moment
-from nightshift.batches.batch import OPEN
+from nightshift.batches.batch import OPEN, status_of
 from nightshift.database.fields import time_or_none
 from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
 from nightshift.jobs.documents import job_from
@@ -26,7 +26,7 @@ _OF_BATCHES: Final[Mapping[str, str]] = {
     "sealed": "The batch is written, and not known to be at the provider; the next tick sends or finds it.",
     "submitted": "The provider has 24 hours for it; its webhook or the next tick after that takes the answers in.",
     "ingesting": "The provider is done with it, and the answers are being taken in.",
-    "settling": "The answers are in, and what they left out is being dealt with.",
+    "closing": "The answers are in, and what they left out is being dealt with.",
 }
 
 _WAITS_FOR: Final[Mapping[str, str]] = {
@@ -118,7 +118,7 @@ def _processing(standing: JobState) -> str:
     status = story.batch.get("status")
     if status not in OPEN:
         return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
-    told = f"{told} {_OF_BATCHES[status]}"
+    told = f"{told} {_OF_BATCHES[status_of(status)]}"
     hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 

@@ -33,7 +33,7 @@ _MOST_REASONS: Final = 20
 
 
 @dataclass
-class _Price:
+class _RetryPrice:
     """What running them again costs."""
 
     jobs: int = 0
@@ -84,8 +84,8 @@ async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> 
     return ExitCode.FINDINGS if left or refused else ExitCode.DONE
 
 
-async def _price(runtime: Runtime, asked: Filter) -> _Price:
-    price = _Price()
+async def _price(runtime: Runtime, asked: Filter) -> _RetryPrice:
+    price = _RetryPrice()
     async for job in failed_jobs(runtime, asked):
         price.jobs += 1
         if job.job.lane is None:

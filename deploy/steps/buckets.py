@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from deploy.change import Change, same
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 
 _LIFECYCLE: Final = "deploy/lifecycle.json"
@@ -44,7 +44,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     older = f"{cloud.project}.appspot.com"
     if settings.uploads_bucket == f"{cloud.project}.firebasestorage.app" and older not in buckets:
         program = (sys.executable, "-P", "-m", "deploy.app_bucket")
-        command = Command(arguments=(*program, f"--project={cloud.project}", f"--location={cloud.region}"))
+        command = ShellCommand(arguments=(*program, f"--project={cloud.project}", f"--location={cloud.region}"))
         yield Change(action="create", what=f"gs://{settings.uploads_bucket}, the app's", commands=(command,))
     elif not cloud.blind_because:
         do_it = f"make it, and add it in https://console.firebase.google.com/project/{cloud.project}/storage"

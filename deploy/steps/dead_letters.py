@@ -10,7 +10,7 @@ from typing import Any, Final
 from deploy.accounts import agent
 from deploy.change import Change, same
 from deploy.deployment import Deployment
-from deploy.policies import Grant, Resource, differences
+from deploy.policies import Resource, RoleGrant, differences
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
 
 _LEAST_SECONDS: Final = 10
@@ -21,10 +21,10 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Let Pub/Sub put dead letters away: it needs the right to publish them, and to take them off a subscription."""
     cloud = deployment.cloud
     pubsub = agent(cloud, "pubsub")
-    publishes = Grant(role="roles/pubsub.publisher", member=pubsub)
+    publishes = RoleGrant(role="roles/pubsub.publisher", member=pubsub)
     async for change in differences(cloud, Resource(kind=("pubsub", "topics"), name=DEAD_LETTERS), [publishes]):
         yield change
-    takes = Grant(role="roles/pubsub.subscriber", member=pubsub)
+    takes = RoleGrant(role="roles/pubsub.subscriber", member=pubsub)
     for function in FUNCTIONS:
         if not function.has_dead_letters:
             continue

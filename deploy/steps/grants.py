@@ -27,7 +27,7 @@ from typing import Any, Final
 from deploy.accounts import ADMIT, ANSWER, BUILD, EVENTS, IMAGES, INGEST, STATS, TICK, WEBHOOK, agent, email, member
 from deploy.change import Change
 from deploy.deployment import Deployment
-from deploy.policies import Grant, Resource, differences
+from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
 from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
 
@@ -45,14 +45,14 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             yield change
 
 
-async def declared(deployment: Deployment) -> list[tuple[Resource, list[Grant]]]:
+async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGrant]]]:
     """Every grant but those on what only a deployed function brings: its service and its subscription."""
     cloud, settings = deployment.cloud, deployment.settings
     accounts_there, secrets_there = await deployment.accounts(), await deployment.secret_names()
     buckets_there = await deployment.buckets()
 
-    def to(role: str, *accounts: str, where: str | None = None) -> list[Grant]:
-        return [Grant(role=role, member=member(cloud, account), where=where) for account in accounts]
+    def to(role: str, *accounts: str, where: str | None = None) -> list[RoleGrant]:
+        return [RoleGrant(role=role, member=member(cloud, account), where=where) for account in accounts]
 
     def bucket(name: str) -> Resource:
         return Resource(
@@ -130,7 +130,7 @@ def _sources(deployment: Deployment) -> str:
     return f"resource.name.startsWith('{bucket}')"
 
 
-def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> Grant:
+def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> RoleGrant:
     """What the key of images' addresses opens.
 
     Google takes a condition on objects only where a bucket has uniform access. Elsewhere the role ends at the bucket.
@@ -139,11 +139,13 @@ def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> Grant:
     reader = member(deployment.cloud, IMAGES)
     if bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"):
         where = f"resource.name.startsWith('projects/_/buckets/{bucket['name']}/objects/users/')"
-        return Grant(role="roles/storage.objectViewer", member=reader, where=where)
-    return Grant(role="roles/storage.legacyObjectReader", member=reader)
+        return RoleGrant(role="roles/storage.objectViewer", member=reader, where=where)
+    return RoleGrant(role="roles/storage.legacyObjectReader", member=reader)
 
 
-def _agents_grant(deployment: Deployment, service: str) -> Grant:
+def _agents_grant(deployment: Deployment, service: str) -> RoleGrant:
     cloud = deployment.cloud
     identity = ("beta", "services", "identity", "create", f"--service={service}.googleapis.com")
-    return Grant(role=f"roles/{service}.serviceAgent", member=agent(cloud, service), first=(cloud.gcloud(*identity),))
+    return RoleGrant(
+        role=f"roles/{service}.serviceAgent", member=agent(cloud, service), first=(cloud.gcloud(*identity),)
+    )

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from deploy.accounts import IMAGES, email
 from deploy.change import Change, Instead, same
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from deploy.troubles import KEYS
 from nightshift.functions import IMAGE_KEY
@@ -26,7 +26,7 @@ _AS_READ: Final = '--format=value[separator=":"](metadata.accessId,secret)'
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _ImageKeys:
     """What there is."""
 
     # The account's keys: access id → state.
@@ -74,7 +74,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         yield Change(
             action="create",
             what=f"{IMAGE_KEY}, version {found.next_version}",
-            commands=(Command(arguments=add.arguments, reads=make),),
+            commands=(ShellCommand(arguments=add.arguments, reads=make),),
             instead=Instead(refused_by=KEYS, commands=(through_iam,)),
         )
 
@@ -100,7 +100,7 @@ async def _keys(deployment: Deployment) -> dict[str, str]:
     return {key["accessId"]: key["state"] for key in listed}
 
 
-async def _found(deployment: Deployment) -> _Found:
+async def _found(deployment: Deployment) -> _ImageKeys:
     cloud = deployment.cloud
     listed: list[dict[str, Any]] = await cloud.look("secrets", "list") or []
     labels = next((one.get("labels", {}) for one in listed if one["name"].endswith(f"/{IMAGE_KEY}")), None)
@@ -113,7 +113,7 @@ async def _found(deployment: Deployment) -> _Found:
         value = await cloud.read("secrets", "versions", "access", str(number), f"--secret={IMAGE_KEY}")
         versions[(value or "").partition(":")[0]] = number
     name, wanted = _THROUGH_IAM
-    return _Found(
+    return _ImageKeys(
         keys=await _keys(deployment),
         versions=versions,
         next_version=max(numbers, default=0) + 1,

@@ -10,7 +10,7 @@ from typing import Final
 from deploy.accounts import EVENTS, member
 from deploy.change import Change, Instead, same
 from deploy.deployment import Deployment
-from deploy.policies import Grant, Resource, differences
+from deploy.policies import Resource, RoleGrant, differences
 from deploy.troubles import SHARING
 from nightshift.functions import Function
 
@@ -40,12 +40,12 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             yield change
 
 
-def _grant(deployment: Deployment, function: Function) -> Grant:
+def _grant(deployment: Deployment, function: Function) -> RoleGrant:
     cloud = deployment.cloud
     if function.takes_events:
-        return Grant(role=_INVOKER, member=member(cloud, EVENTS))
+        return RoleGrant(role=_INVOKER, member=member(cloud, EVENTS))
     update = ("run", "services", "update", function.service, f"--region={cloud.region}", "--no-invoker-iam-check")
-    return Grant(
+    return RoleGrant(
         role=_INVOKER,
         member="allUsers",
         instead=Instead(refused_by=SHARING, commands=(cloud.gcloud(*update),)),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from deploy.change import Change, same
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 
 _WHAT: Final = "of the table of functions"
@@ -27,8 +27,8 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         f"--project={cloud.project}",
         f"--location={cloud.region}",
     )
-    command = Command(arguments=(*program, "--yes"))
-    said = await cloud.hear(Command(arguments=(*program, "--dry-run", "--json")))
+    command = ShellCommand(arguments=(*program, "--yes"))
+    said = await cloud.hear(ShellCommand(arguments=(*program, "--dry-run", "--json")))
     if said is None:
         yield Change(action="check", what=_WHAT, commands=(command,))
         return

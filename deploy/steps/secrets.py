@@ -8,7 +8,7 @@ instances and not others. A new version is a new deployment, and rolling back br
 from collections.abc import AsyncIterator
 
 from deploy.change import Change, same
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from nightshift.functions import API_KEY, SECRETS
 
@@ -21,12 +21,12 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         value = deployment.secrets.get(secret)
         version, is_there = await deployment.version(secret)
         create = cloud.gcloud("secrets", "create", secret, "--replication-policy=automatic")
-        commands: tuple[Command, ...] = () if secret in existing else (create,)
+        commands: tuple[ShellCommand, ...] = () if secret in existing else (create,)
         if is_there:
             yield same(f"{secret}, version {version}")
         elif value:
             add = cloud.gcloud("secrets", "versions", "add", secret, "--data-file=-")
-            commands += (Command(arguments=add.arguments, stdin=value),)
+            commands += (ShellCommand(arguments=add.arguments, stdin=value),)
             yield Change(
                 action="create" if version == 1 else "change", what=f"{secret}, version {version}", commands=commands
             )

@@ -29,6 +29,7 @@ IMAGE_KEY_VARIABLE: Final = "IMAGE_SIGNING_KEY"
 
 # Calls for workers.
 INGEST_TOPIC: Final = "nightshift-ingest"
+BULK_TOPIC: Final = "nightshift-bulk"
 # Events that no delivery could deal with. A pull subscription keeps them, to be looked at.
 DEAD_LETTERS: Final = "nightshift-dead-letters"
 

@@ -201,13 +201,20 @@ async def ingesting(world: World) -> None:
     world.provider.faults.clear()
 
 
-async def settling(world: World) -> None:
+async def closing(world: World) -> None:
     """Every line is settled, a file could not be deleted."""
     await world.tick()
     await world.provider.settled()
     world.provider.faults.add(RequestFault("DELETE", "/v1/files/.*", status=503, times=None))
     await world.tick()
     world.provider.faults.clear()
+
+
+async def closing_under_its_older_name(world: World) -> None:
+    """The same, as versions before wrote it."""
+    await closing(world)
+    (batch,) = await world.batches()
+    await world.firestore.document(f"ai_batches/{batch['id']}").update({"status": "settling"})
 
 
 STATES: dict[Callable[[World], Awaitable[None]], str] = {
@@ -217,7 +224,8 @@ STATES: dict[Callable[[World], Awaitable[None]], str] = {
     submitted: "submitted",
     ended: "submitted",
     ingesting: "ingesting",
-    settling: "settling",
+    closing: "closing",
+    closing_under_its_older_name: "settling",
 }
 
 

@@ -10,7 +10,7 @@ from bench.bill import PAGE
 from bench.billed import Billed
 from bench.cost_page import measured, page
 from bench.cost_tables import VOLUMES, month_table, usd
-from bench.counts import EXAMPLES, Amount, Counts, Footprint, Seconds, counts_of
+from bench.counts import EXAMPLES, Amount, Footprint, MonthCounts, Seconds, counts_of
 from bench.invoice import MODELS, invoice, model_usd
 from bench.month import (
     FILES_KEPT_DAYS,
@@ -25,7 +25,7 @@ from bench.month import (
     instant_month,
 )
 from bench.per_instant_job import InstantJobs
-from bench.per_job import Night
+from bench.per_job import BilledNight
 from bench.prices import MULTI_REGION, PRICES, Price
 from bench.stored import document_bytes, index_bytes
 from scheduler.declared import declared
@@ -40,7 +40,7 @@ FOOTPRINT = Footprint(
     batch_bytes=5_000,
     class_b=0,
 )
-COUNTS = Counts(
+COUNTS = MonthCounts(
     job=Amount(reads=4, writes=7),
     batch=Amount(reads=17, writes=10, class_a=2, class_b=6),
     tick=Amount(reads=5),
@@ -180,11 +180,13 @@ def test_each_region_has_a_price_for_all_that_is_used() -> None:
 def test_the_rest_of_two_nights_is_the_batchs_own() -> None:
     """Seven writes a job and ten a batch, told apart by batches of two sizes; an instant job is a mean."""
 
-    def night(jobs: int) -> Night:
+    def night(jobs: int) -> BilledNight:
         admitted = Billed(writes=3 * jobs, wall_seconds=0.03 * jobs, cpu_seconds=0.01 * jobs)
         settled = Billed(writes=4 * jobs + 10, reads=17, wall_seconds=0.3 + 0.02 * (jobs - 1))
         settled.storage_calls.update({"POST upload": 2, "GET download": 6, "PUT upload": 3})
-        return Night(jobs=jobs, triggers=admitted, submitting=Billed(), unchanged=Billed(reads=5), settling=settled)
+        return BilledNight(
+            jobs=jobs, triggers=admitted, submitting=Billed(), unchanged=Billed(reads=5), settling=settled
+        )
 
     triggers = Billed(writes=300, reads=100, wall_seconds=1.5, cpu_seconds=0.5)
     instant = InstantJobs(jobs=50, triggers=triggers, sweep=Billed(reads=2, wall_seconds=0.01))
@@ -205,7 +207,7 @@ def test_an_operation_whose_class_is_unknown_is_not_taken_for_free() -> None:
     """A new kind of call to Cloud Storage has to be looked up before there is a bill again."""
     odd = Billed()
     odd.storage_calls["PATCH object"] += 1
-    night = Night(jobs=90, triggers=odd, submitting=Billed(), unchanged=Billed(), settling=Billed())
+    night = BilledNight(jobs=90, triggers=odd, submitting=Billed(), unchanged=Billed(), settling=Billed())
     with pytest.raises(LookupError, match="PATCH object"):
         counts_of(night, night, night, InstantJobs(jobs=1, triggers=Billed(), sweep=Billed()), {})
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from deploy.command import Command
-from deploy.shell import Answer, Processes
+from deploy.command import ShellCommand
+from deploy.shell import CommandEnd, Processes
 from local.part import ROOT
 from tests.deploy.google_http import PROJECT, GoogleApis
 
@@ -72,12 +72,12 @@ class Programs:
     def __init__(
         self, google: GoogleApis, root: Path, environment: dict[str, str], runner: asyncio.subprocess.Process
     ) -> None:
-        self.commands: list[Command] = []
+        self.commands: list[ShellCommand] = []
         self._google = google
         self._others = Processes(root, PROJECT, environment)
         self._runner = runner
 
-    async def run(self, command: Command) -> Answer:
+    async def run(self, command: ShellCommand) -> CommandEnd:
         """Run it to its end."""
         self.commands.append(command)
         match command.arguments[0]:
@@ -90,15 +90,15 @@ class Programs:
             case _:
                 return self._scheduler(command)
 
-    async def _gcloud(self, command: Command) -> Answer:
+    async def _gcloud(self, command: ShellCommand) -> CommandEnd:
         stdin, stdout = self._runner.stdin, self._runner.stdout
         assert stdin and stdout
         given = command.stdin.get_secret_value() if command.stdin else ""
         stdin.write(json.dumps({"arguments": command.arguments[1:], "stdin": given}).encode() + b"\n")
         await stdin.drain()
-        return Answer(**json.loads(await stdout.readline()))
+        return CommandEnd(**json.loads(await stdout.readline()))
 
-    def _scheduler(self, command: Command) -> Answer:
+    def _scheduler(self, command: ShellCommand) -> CommandEnd:
         """`scheduler/` has tests of its own, against Cloud Scheduler's API and Pub/Sub; here it makes the topics."""
         topics = ("nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick")
         paths = [f"pubsub/projects/P/topics/{topic}" for topic in topics]
@@ -107,7 +107,7 @@ class Programs:
             for path in paths:
                 self._google.state.setdefault(path, {"name": path.replace("pubsub/projects/P", f"projects/{PROJECT}")})
         said = json.dumps({"action": action, "kind": "topic", "name": topics[0]})
-        return Answer(exit_code=0, stdout=said + "\n", stderr="")
+        return CommandEnd(exit_code=0, stdout=said + "\n", stderr="")
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import pytest
 from deploy import firebase, options, run
 from deploy.change import Change
 from deploy.cloud import Cloud
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from deploy.errors import CommandFailed, DeployError
 from deploy.shell import FIREBASE_CLI, Processes
@@ -230,7 +230,7 @@ async def _until_functions(site: Site) -> None:
 async def test_gcloud_as_a_process_of_its_own_answers_as_in_ours(tmp_path: Path) -> None:
     """The same command in both ways: what the tests above share is the start of the program alone."""
     async with new_site(tmp_path) as site:
-        command = Command(arguments=("gcloud", "projects", "describe", PROJECT, "--format=json", "--quiet"))
+        command = ShellCommand(arguments=("gcloud", "projects", "describe", PROJECT, "--format=json", "--quiet"))
         alone = await Processes(site.root, PROJECT, environment(site.address, site.home)).run(command)
         shared: Any = await site.programs.run(command)
         assert alone.exit_code == shared.exit_code == 0

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from deploy import options, run
 from deploy.change import Change
 from deploy.cloud import Cloud
-from deploy.command import Command
+from deploy.command import ShellCommand
 from deploy.deployment import Deployment
 from deploy.lock import held
-from deploy.shell import Answer
+from deploy.shell import CommandEnd
 from tests.deploy import sample_monitoring
 from tests.deploy.google import PROJECT, Google, changes_something
 
@@ -32,7 +32,7 @@ class Terminal:
         self, google: Google, *, dies_at: int | None = None, when: Literal["before", "after"] = "before"
     ) -> None:
         self.google = google
-        self.commands: list[Command] = []
+        self.commands: list[ShellCommand] = []
         self._dies_at = dies_at
         self._when = when
 
@@ -41,7 +41,7 @@ class Terminal:
         """The commands that changed something, or might have."""
         return [command.arguments for command in self.commands if changes_something(command.arguments)]
 
-    async def run(self, command: Command) -> Answer:
+    async def run(self, command: ShellCommand) -> CommandEnd:
         """Run it."""
         self.commands.append(command)
         dies = changes_something(command.arguments) and len(self.made) == self._dies_at
@@ -51,7 +51,7 @@ class Terminal:
         exit_code, stdout, stderr = self.google.answer(command.arguments, stdin)
         if dies:
             raise Died
-        return Answer(exit_code=exit_code, stdout=stdout, stderr=stderr)
+        return CommandEnd(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
 
 @dataclass

@@ -222,7 +222,7 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
             "batch_sealed",
             "batch_submitted",
             "batch_refused",
-            "batch_settled",
+            "batch_closed",
         ),
         *("job_started", "job_answered", "answer_delayed", "answer_refused", "answer_failed"),
         *("left_to_the_next_tick", "listing_failed", "webhook_refused", "event_unreadable"),

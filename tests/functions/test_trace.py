@@ -121,9 +121,9 @@ async def test_each_step_of_a_batch_names_its_batch_and_its_lane(
         for entry in entries(capsys.readouterr().out)
         if entry["jsonPayload"].get("batch_id") == batch["id"]
     }
-    assert list(steps) == ["batch_sealed", "batch_submitted", "batch_ended", "batch_ingested", "batch_settled"]
+    assert list(steps) == ["batch_sealed", "batch_submitted", "batch_ended", "batch_ingested", "batch_closed"]
     assert {step["lane"] for step in steps.values()} == {batch["lane"]}
-    assert steps["batch_settled"]["cost_usd"] == batch["costUsd"]
+    assert steps["batch_closed"]["cost_usd"] == batch["costUsd"]
 
 
 async def test_a_trouble_names_the_batch_that_met_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:

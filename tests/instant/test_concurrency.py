@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshift.instant.concurrency import Allowance, Call, Concurrency, Report
+from nightshift.instant.concurrency import Call, CallReport, Concurrency, ProviderQuota
 from tests.support.simulated_provider import SimulatedInstance, SimulatedProvider
 
 MOST = 256
-ANSWERED = Report(verdict="answered")
-BUSY = Report(verdict="busy")
-BROKEN = Report(verdict="broken")
+ANSWERED = CallReport(verdict="answered")
+BUSY = CallReport(verdict="busy")
+BROKEN = CallReport(verdict="broken")
 
 
 def start_all(state: Concurrency, now: float) -> list[Call]:
@@ -97,14 +97,14 @@ def test_a_retry_after_closes_the_gate_for_every_call() -> None:
     """No call starts before it is over. The longest one counts, and none counts for ever."""
     state = Concurrency()
     calls = start_all(state, 0)
-    state.end(calls[0], 1, Report(verdict="busy", retry_after_seconds=30))
+    state.end(calls[0], 1, CallReport(verdict="busy", retry_after_seconds=30))
     for call in calls[1:]:
-        state.end(call, 1, Report(verdict="busy", retry_after_seconds=5))
+        state.end(call, 1, CallReport(verdict="busy", retry_after_seconds=5))
 
     assert state.start(30.9) is None
     assert state.opens_at(2) == 31
     assert state.start(31.1)
-    state.end(Call(99, 31.0), 32, Report(verdict="busy", retry_after_seconds=math.inf))
+    state.end(Call(99, 31.0), 32, CallReport(verdict="busy", retry_after_seconds=math.inf))
     assert state.opens_at(33) == 32 + 900
 
 
@@ -113,9 +113,9 @@ def test_where_nothing_remains_no_call_starts_before_the_reset(kind: str) -> Non
     """The provider need not refuse anything first."""
     state = Concurrency()
     first, *others = start_all(state, 0)
-    nothing = Allowance(remaining=0, reset_seconds=6)
+    nothing = ProviderQuota(remaining=0, reset_seconds=6)
     is_of_tokens = kind == "tokens"
-    told = Report(
+    told = CallReport(
         verdict="answered", requests=None if is_of_tokens else nothing, tokens=nothing if is_of_tokens else None
     )
     state.end(first, 1, told)
@@ -132,7 +132,7 @@ def test_after_a_pause_calls_start_one_after_the_other() -> None:
     state, calls = grown_to(128)
     for call in calls[1:]:
         state.end(call, 10, ANSWERED)
-    state.end(calls[0], 10, Report(verdict="busy", retry_after_seconds=20))
+    state.end(calls[0], 10, CallReport(verdict="busy", retry_after_seconds=20))
 
     started = [len(start_all(state, 30 + tenth / 10)) for tenth in range(10)]
 
@@ -145,14 +145,14 @@ def test_little_that_remains_is_spread_over_the_time_to_the_reset() -> None:
     state = Concurrency()
     calls = start_all(state, 0)
     for call in calls:
-        told = Report(verdict="answered", requests=Allowance(remaining=10, reset_seconds=10))
+        told = CallReport(verdict="answered", requests=ProviderQuota(remaining=10, reset_seconds=10))
         state.end(call, 0.1, told)
 
     started = []
     for tenth in range(1, 102):
         for call in start_all(state, 0.1 + tenth / 10):
             started.append(tenth / 10)
-            state.end(call, 0.1 + tenth / 10, Report(verdict="unknown"))
+            state.end(call, 0.1 + tenth / 10, CallReport(verdict="unknown"))
 
     assert sum(at <= 1 for at in started) <= 4
     assert 7 <= sum(at < 10 for at in started) <= 10
@@ -163,8 +163,8 @@ def test_an_allowance_older_than_its_reset_says_nothing() -> None:
     state = Concurrency()
     calls = start_all(state, 0)
     for call in calls:
-        nothing = Allowance(remaining=0, reset_seconds=1)
-        state.end(call, 20, Report(verdict="answered", requests=nothing))
+        nothing = ProviderQuota(remaining=0, reset_seconds=1)
+        state.end(call, 20, CallReport(verdict="answered", requests=nothing))
 
     assert state.start(20)
 
@@ -174,8 +174,8 @@ def test_tokens_are_counted_in_calls_of_the_size_that_calls_have() -> None:
     state = Concurrency()
     calls = start_all(state, 0)
     for call in calls:
-        told = Allowance(remaining=10_000, reset_seconds=10)
-        state.end(call, 0.1, Report(verdict="answered", tokens=told, tokens_used=1_000))
+        told = ProviderQuota(remaining=10_000, reset_seconds=10)
+        state.end(call, 0.1, CallReport(verdict="answered", tokens=told, tokens_used=1_000))
 
     assert 0.3 <= state.opens_at(0.2) - 0.1 <= 0.6
 
@@ -303,19 +303,19 @@ def test_a_window_that_is_renewed_at_once_is_no_bucket() -> None:
     state = Concurrency(first=100)
     calls = start_all(state, 0)
     for remaining, call in enumerate(reversed(calls)):
-        told = Allowance(remaining=99 - remaining, reset_seconds=10 - remaining / 100)
-        state.end(call, remaining / 100, Report(verdict="answered", requests=told))
+        told = ProviderQuota(remaining=99 - remaining, reset_seconds=10 - remaining / 100)
+        state.end(call, remaining / 100, CallReport(verdict="answered", requests=told))
 
     assert state.start(9.9) is None
     assert state.start(10.1)
 
 
 reports = st.builds(
-    Report,
+    CallReport,
     verdict=st.sampled_from(["answered", "answered", "answered", "busy", "broken", "unknown"]),
     retry_after_seconds=st.none() | st.floats(0, 1e6),
-    requests=st.none() | st.builds(Allowance, remaining=st.integers(0, 10**9), reset_seconds=st.floats(0, 1e6)),
-    tokens=st.none() | st.builds(Allowance, remaining=st.integers(0, 10**9), reset_seconds=st.floats(0, 1e6)),
+    requests=st.none() | st.builds(ProviderQuota, remaining=st.integers(0, 10**9), reset_seconds=st.floats(0, 1e6)),
+    tokens=st.none() | st.builds(ProviderQuota, remaining=st.integers(0, 10**9), reset_seconds=st.floats(0, 1e6)),
     tokens_used=st.integers(0, 10**6),
 )
 moves = st.lists(st.tuples(st.floats(0, 100), st.integers(0, 40), st.lists(reports, max_size=20)), max_size=12)
@@ -324,7 +324,7 @@ moves = st.lists(st.tuples(st.floats(0, 100), st.integers(0, 40), st.lists(repor
 @settings(max_examples=60, deadline=None)
 @given(moves)
 def test_whatever_comes_the_limit_holds_and_a_round_is_halved_once(
-    moves: list[tuple[float, int, list[Report]]],
+    moves: list[tuple[float, int, list[CallReport]]],
 ) -> None:
     """Never more in flight than the limit, never a limit below one or above the bound, and never a gate for ever."""
     state, now = Concurrency(), 0.0

@@ -17,6 +17,17 @@ def test_two_classes_of_one_name_are_found(tmp_path: Path) -> None:
     assert fault.startswith("Lease is the name of 2 classes")
 
 
+def test_a_server_that_speaks_anothers_api_has_that_apis_words(tmp_path: Path) -> None:
+    """A folder that is left out shares its names with the rest."""
+    server = tmp_path / "their_server"
+    server.mkdir()
+    (server / "one.py").write_text("class Batch: ...\n")
+    (tmp_path / "two.py").write_text("class Batch: ...\n")
+
+    assert list(faults(classes([tmp_path]), ""))
+    assert not list(faults(classes([tmp_path], without=[server]), ""))
+
+
 def test_a_term_whose_class_does_not_exist_is_found(tmp_path: Path) -> None:
     """A rename has to reach the glossary."""
     (tmp_path / "one.py").write_text("class Hold: ...\n")

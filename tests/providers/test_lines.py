@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightshift import job_types
-from nightshift.batches.limits import BatchLimits, Room
+from nightshift.batches.limits import BatchFill, BatchLimits
 from nightshift.errors import JobRefused
 from nightshift.jobs.answer import Answer, NoAnswer, answer_of
 from nightshift.providers import result_line
@@ -112,7 +112,7 @@ def test_a_custom_id_names_its_job(job_id: str) -> None:
 )
 def test_a_batch_never_holds_more_than_its_limits(lines: list[tuple[int, int, float]], tokens: int, usd: float) -> None:
     """A full batch keeps every limit; only the first request of an idle lane may pass the token limit."""
-    room = Room(limits=BatchLimits(requests=10, bytes=2_000, tokens=tokens, lane_is_idle=True, usd=usd))
+    room = BatchFill(limits=BatchLimits(requests=10, bytes=2_000, tokens=tokens, lane_is_idle=True, usd=usd))
     for line in lines:
         room = room.with_line(*line) or room
 

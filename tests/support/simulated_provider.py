@@ -1,7 +1,7 @@
 """A provider and an instance with more jobs than it can take, in simulated time: an hour of calls in a second.
 
 The provider is a bucket of requests that is refilled evenly. What it refuses it refuses at once; what it takes it
-answers after some time. What it says of its allowance was true when the call came.
+answers after some time. What it says of its quota was true when the call came.
 """
 
 import heapq
@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nightshift.instant.concurrency import Allowance, Call, Concurrency, Report
+from nightshift.instant.concurrency import Call, CallReport, Concurrency, ProviderQuota
 
 
 @dataclass(kw_only=True)
@@ -32,27 +32,27 @@ class SimulatedProvider:
     def __post_init__(self) -> None:
         self.left = self.burst
 
-    def take(self, now: float) -> tuple[float, Report]:
+    def take(self, now: float) -> tuple[float, CallReport]:
         """What becomes of a request, and after how many seconds."""
         self.left = min(self.burst, self.left + (now - self._counted_at) * self.per_second)
         self._counted_at = now
         if self.trouble == "broken":
-            return self.latency_seconds, Report(verdict="broken")
+            return self.latency_seconds, CallReport(verdict="broken")
         if self.trouble == "busy":
-            return self.refused_after_seconds, Report(verdict="busy")
+            return self.refused_after_seconds, CallReport(verdict="busy")
         if self.left < 1 - 1e-9:
             wait = (1 - self.left) / self.per_second if self.says_retry_after else None
-            refused = Report(verdict="busy", retry_after_seconds=wait, requests=self._allowance())
+            refused = CallReport(verdict="busy", retry_after_seconds=wait, requests=self._quota())
             return self.refused_after_seconds, refused
         self.left -= 1
         seconds = self.latency_seconds * self._random.uniform(0.7, 1.3)
-        return seconds, Report(verdict="answered", requests=self._allowance())
+        return seconds, CallReport(verdict="answered", requests=self._quota())
 
-    def _allowance(self) -> Allowance | None:
+    def _quota(self) -> ProviderQuota | None:
         if not self.says_allowance:
             return None
         reset_seconds = (self.burst - self.left) / self.per_second
-        return Allowance(remaining=int(self.left + 1e-9), reset_seconds=reset_seconds)
+        return ProviderQuota(remaining=int(self.left + 1e-9), reset_seconds=reset_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class SimulatedInstance:
         self.most_in_flight = 0
         self.jobs = jobs
         self._order = itertools.count()
-        self._under_way: list[tuple[float, int, Call, Report]] = []
+        self._under_way: list[tuple[float, int, Call, CallReport]] = []
 
     def run(self, until: float) -> Iterator[Ended]:
         """Go on until then; yields each call that ends."""

@@ -115,7 +115,7 @@ class _Landed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Account:
+class _ChargedWallet:
     """A user's wallet and admissions, as they were read or as charges leave them."""
 
     read: "DocumentSnapshot[Any]"
@@ -225,7 +225,7 @@ async def _charge_apart(runtime: Runtime, outcomes: Group[_Charge, _Landed | Non
         await _charge_group(runtime, {charge: outcomes[charge] for charge in half})
 
 
-async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _Account:
+async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: UserLimits) -> _ChargedWallet:
     """Read the wallet of these charges, and then, if its bound is too high to say, count the jobs in flight."""
     user_id = charges[0].user_id
     read = await reads.read(runtime, wallet_ref(runtime, user_id).path)
@@ -237,12 +237,12 @@ async def _read_account(runtime: Runtime, charges: Sequence[_Charge], limits: Us
         # By one query: a retry meanwhile moves a job from the one status to the other.
         in_flight = jobs_where(runtime, userId=user_id).where(filter=FieldFilter("status", "in", [QUEUED, PROCESSING]))
         admissions = admissions.counted(int((await in_flight.count().get(**READ))[0][0].value))
-    return _Account(read=read, wallet=wallet, admissions=admissions)
+    return _ChargedWallet(read=read, wallet=wallet, admissions=admissions)
 
 
 def _decide(
-    account: _Account, charges: Sequence[_Charge], limits: UserLimits
-) -> tuple[list[_Charge], dict[_Charge, JobRefused], _Account]:
+    account: _ChargedWallet, charges: Sequence[_Charge], limits: UserLimits
+) -> tuple[list[_Charge], dict[_Charge, JobRefused], _ChargedWallet]:
     """The charges that are admitted, in their order, why the others are not, and the account after them."""
     wallet, admissions = account.wallet, account.admissions
     admitted: list[_Charge] = []
@@ -259,10 +259,10 @@ def _decide(
             admitted.append(charge)
     for charge in unpaid:
         refusals[charge] = _unaffordable(charge.tokens, wallet)
-    return admitted, refusals, _Account(read=account.read, wallet=wallet, admissions=admissions)
+    return admitted, refusals, _ChargedWallet(read=account.read, wallet=wallet, admissions=admissions)
 
 
-async def _commit(runtime: Runtime, after: _Account, charges: Sequence[_Charge]) -> datetime:
+async def _commit(runtime: Runtime, after: _ChargedWallet, charges: Sequence[_Charge]) -> datetime:
     """Admit the jobs, and write what they leave of the account; returns their update time. Raises Undecided."""
     client = runtime.firestore
     commit = Commit(runtime)

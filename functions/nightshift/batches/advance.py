@@ -131,7 +131,7 @@ async def _step(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> 
             await submit.submit(runtime, held, listing)
         case "ingesting":
             return await ingest.ingest(runtime, held)
-        case "settling":
+        case "closing":
             await close.close(runtime, held)
         case _:
             return False

@@ -24,7 +24,7 @@ from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
-from nightshift.batches.limits import BatchLimits, Estimate, Room
+from nightshift.batches.limits import BatchFill, BatchLimits, Estimate
 from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
 from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
@@ -89,7 +89,7 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
                 await reassemble(runtime, held)
             else:
                 held.seal()
-                log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=assembly.room.requests)
+                log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=assembly.fill.requests)
     return Assembled(held=held, is_full=assembly.is_full)
 
 
@@ -124,7 +124,7 @@ class _Assembly:
         self, runtime: Runtime, held_lane: HeldLane, limits: BatchLimits, correction: Correction, shares: Shares
     ) -> None:
         self.held: HeldBatch | None = None
-        self.room = Room(limits=limits)
+        self.fill = BatchFill(limits=limits)
         self._runtime = runtime
         self._lane = held_lane.lane
         self._held_lane = held_lane
@@ -159,18 +159,18 @@ class _Assembly:
                 self._shares.forget()
 
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
-        runtime, lane, limit = self._runtime, self._lane, self.room.requests_left
+        runtime, lane, limit = self._runtime, self._lane, self.fill.requests_left
         number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
         turns = self._held_lane.turns if self._is_scarce and self.held is None else None
-        await self._shares.look(runtime.instance.spent_shares.users, self.room.usd)
+        await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
         without = sorted(self._shares.spent)[:MOST_LEFT_OUT]
         async with aclosing(queued(runtime, lane, limit, _PAGE, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
                 filled = await self._fill(page.lines, {job.job_id: job for job in jobs})
-                is_full = filled.is_full or filled.room.requests_left == 0
+                is_full = filled.is_full or filled.fill.requests_left == 0
                 if filled.claimed:
                     is_last_page = is_last and not is_full
                     await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
@@ -196,8 +196,8 @@ class _Assembly:
         priced = [(line, jobs[line.job_id], self._line_usd(line)) for line in lines]
         if self._shares.are_limited:
             page_usd = sum(line_usd for _, _, line_usd in priced)
-            await self._shares.look({job.user_id for _, job, _ in priced}, self.room.usd + page_usd)
-        room, claimed = self.room, list[tuple[Job, RequestLine]]()
+            await self._shares.look({job.user_id for _, job, _ in priced}, self.fill.usd + page_usd)
+        fill, claimed = self.fill, list[tuple[Job, RequestLine]]()
         of_jobs, of_users = dict[str, float](), dict[str, float]()
         is_full = is_any_held = False
         for line, job, line_usd in priced:
@@ -207,17 +207,17 @@ class _Assembly:
                 is_any_held = True
                 continue
             line_tokens = ceil(line.expected.input_tokens * self._correction.tokens)
-            filled = room.with_line(len(line.line) + 1, line_tokens, line_usd)
+            filled = fill.with_line(len(line.line) + 1, line_tokens, line_usd)
             if filled is None:
-                self.is_over_budget = not (claimed or room.affords(line_usd))
+                self.is_over_budget = not (claimed or fill.affords(line_usd))
                 is_full = True
                 break
-            room = filled
+            fill = filled
             claimed.append((job, line))
             of_jobs[job.job_id] = line_usd
             of_users[job.user_id] = more_usd + line_usd
         return _Filled(
-            room=room,
+            fill=fill,
             claimed=claimed,
             of_jobs=of_jobs if self._shares.are_limited else {},
             of_users=of_users,
@@ -231,10 +231,10 @@ class _Assembly:
         return listed_usd * self._correction.usd
 
     async def _claim(self, filled: "_Filled", turns: Turns | None, *, is_last: bool, is_burst: bool) -> None:
-        jobs, room = [job for job, _ in filled.claimed], filled.room
+        jobs, fill = [job for job, _ in filled.claimed], filled.fill
         estimate = Estimate(
-            tokens=room.tokens - self.room.tokens,
-            usd=room.usd - self.room.usd,
+            tokens=fill.tokens - self.fill.tokens,
+            usd=fill.usd - self.fill.usd,
             correction=self._correction,
             of_jobs=filled.of_jobs,
         )
@@ -250,7 +250,7 @@ class _Assembly:
                 is_last=is_last,
                 is_burst=is_burst,
             )
-        self.room = room
+        self.fill = fill
         self._shares.add(filled.of_users)
 
 
@@ -280,8 +280,8 @@ async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: 
 class _Filled:
     """What of a page goes into the batch."""
 
-    # The room after it.
-    room: Room
+    # How full the batch is after it.
+    fill: BatchFill
     claimed: Sequence[tuple[Job, RequestLine]]
     # What each job, and each user, takes of the budget by it.
     of_jobs: Mapping[str, float]

@@ -1,6 +1,6 @@
 """A batch: one provider batch, and how far it has come.
 
-    assembling → sealed → submitted → ingesting → settling → completed | failed | expired | cancelled
+    assembling → sealed → submitted → ingesting → closing → completed | failed | expired | cancelled
 
 | status | what is on record | what comes next |
 |---|---|---|
@@ -8,10 +8,10 @@
 | sealed | the input file is whole | upload it, create the provider's batch |
 | submitted | `remoteId` | wait for the provider |
 | ingesting | the provider's last word: `outcome` and the files' ids | copy the files, settle every line |
-| settling | every line is dealt with | what the files left out, price, delete the provider's files |
+| closing | every line is dealt with | what the files left out, price, delete the provider's files |
 
 The four last names are the provider's own outcome. A batch never moves backwards, whatever the provider says.
-A holder that goes through `sealed` or `settling` without a stop records it together with its next step.
+A holder that goes through `sealed` or `closing` without a stop records it together with its next step.
 
 An operator's wish to stop a batch is recorded on it first. The process that advances the batch next carries it out. A
 batch that the provider never had is settled as it is. One that the provider has is cancelled there; what it answered
@@ -20,7 +20,7 @@ by then is answered.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from nightshift.batches.counts import Counts
 from nightshift.values.lane import Lane
@@ -33,13 +33,19 @@ BatchStatus = Literal[
     "sealed",
     "submitted",
     "ingesting",
-    "settling",
+    "closing",
     "completed",
     "failed",
     "expired",
     "cancelled",
 ]
-OPEN: Final[tuple[BatchStatus, ...]] = ("assembling", "sealed", "submitted", "ingesting", "settling")
+# `settling` is `closing` as versions before wrote it.
+OPEN: Final[tuple[str, ...]] = ("assembling", "sealed", "submitted", "ingesting", "closing", "settling")
+
+
+def status_of(stored: str) -> BatchStatus:
+    """A batch's status by what its document says, also as versions before wrote it."""
+    return cast("BatchStatus", "closing" if stored == "settling" else stored)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Close: `settling` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
+"""Close: `closing` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
 
 A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. Why the
 batch failed decides whether that is an attempt (`model/trouble.py`), and whether the lane backs off. If one
@@ -65,7 +65,7 @@ async def close(runtime: Runtime, held: HeldBatch) -> None:
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, batch.usage)
     await held.close(outcome, counts, cost_usd, realtime_cost_usd(provider, model, batch.usage))
-    log.info("batch_settled", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
+    log.info("batch_closed", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
 
 
 async def _delete_files(runtime: Runtime, batch: Batch) -> None:

@@ -33,7 +33,7 @@ NO_CORRECTION: Final = Correction()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Billed:
+class BilledBatch:
     """A batch whose requests were all answered: what it was estimated to take, and what was billed."""
 
     requests: int
@@ -44,7 +44,7 @@ class Billed:
     billed_usd: float
 
 
-def learned(batches: Iterable[Billed]) -> Correction:
+def learned(batches: Iterable[BilledBatch]) -> Correction:
     """The correction that would have been right for these batches together; none from too few requests."""
     batches = list(batches)
     if sum(batch.requests for batch in batches) < _ENOUGH_REQUESTS:

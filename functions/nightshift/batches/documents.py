@@ -10,8 +10,8 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
-from nightshift.batches.batch import OPEN, Batch
-from nightshift.batches.correction import Billed, Correction, learned
+from nightshift.batches.batch import OPEN, Batch, status_of
+from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
 from nightshift.database.collections import BATCHES
@@ -88,7 +88,7 @@ async def _found(query: Any) -> list[Found]:
 
 
 async def count_open(runtime: Runtime) -> int:
-    """How many batches still have a step before them. Billed as one read per 1,000."""
+    """How many batches still have a step before them. BilledBatch as one read per 1,000."""
     return int((await _open(runtime).count().get(**READ))[0][0].value)
 
 
@@ -111,11 +111,11 @@ async def correction(runtime: Runtime, lane: Lane) -> Correction:
     return learned(billed for snapshot in last if (billed := _billed(snapshot.to_dict() or {})))
 
 
-def _billed(fields: Mapping[str, Any]) -> Billed | None:
+def _billed(fields: Mapping[str, Any]) -> BilledBatch | None:
     requests, counts = count_of(fields.get("jobCount")), Counts.read(fields.get("counts"))
     if not requests or counts.completed != requests:
         return None
-    return Billed(
+    return BilledBatch(
         requests=requests,
         estimated_tokens=count_of(fields.get("estimatedTokens")),
         estimated_usd=usd_of(fields.get("estimatedUsd")),
@@ -181,7 +181,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
     """The batch that a document's fields describe. Raises KeyError, TypeError or ValueError if they describe none."""
     return Batch(
         batch_id=batch_id,
-        status=fields["status"],
+        status=status_of(fields["status"]),
         lane=Lane.parse(fields["lane"]),
         job_count=fields["jobCount"],
         estimated_tokens=fields.get("estimatedTokens", 0),

@@ -1,4 +1,4 @@
-"""Ingest: `ingesting` → `settling`. Copy the provider's files to Cloud Storage, and settle every line of them.
+"""Ingest: `ingesting` → `closing`. Copy the provider's files to Cloud Storage, and settle every line of them.
 
 The output file comes first, so where both files name a job its answer wins. A small file is settled in place. A
 large one is cut into shards, and workers are called to settle them side by side (`shard.py`). The call is a hint

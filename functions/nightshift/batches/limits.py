@@ -34,7 +34,7 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class BatchFill:
     """How much of its limits a batch has filled."""
 
     limits: BatchLimits
@@ -52,8 +52,8 @@ class Room:
         """Whether the budget reaches for one more line."""
         return self.usd + line_usd <= self.limits.usd
 
-    def with_line(self, line_bytes: int, line_tokens: int, line_usd: float) -> "Room | None":
-        """The room after one more line, or None if it does not fit."""
+    def with_line(self, line_bytes: int, line_tokens: int, line_usd: float) -> "BatchFill | None":
+        """How full it is after one more line, or None if it does not fit."""
         filled = replace(
             self,
             requests=self.requests + 1,

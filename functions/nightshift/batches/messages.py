@@ -6,27 +6,15 @@ finds it there and does it. So a message may be lost, late or repeated.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import structlog
-from google.api_core.exceptions import GoogleAPIError
-from google.api_core.retry import AsyncRetry, if_transient_error
-from google.auth.exceptions import GoogleAuthError
+from typing import Any
 
 from nightshift.errors import EventUnreadable
 from nightshift.functions import INGEST_TOPIC
+from nightshift.publishing import publish
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
-
-log = structlog.get_logger()
-
-# `timeout` bounds one call, `retry` all of them: the library's own repetition would go on for ten minutes.
-_PUBLISH: Final[dict[str, Any]] = {
-    "timeout": 5.0,
-    "retry": AsyncRetry(predicate=if_transient_error, initial=0.1, maximum=1.0, timeout=5.0),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,28 +42,13 @@ async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]
     Returns:
         False if the messages could not be published; then the caller does the work itself.
     """
-    return await _publish(runtime, [{"batchId": batch_id, "shardId": shard_id} for shard_id in shard_ids])
+    return await publish(runtime, INGEST_TOPIC, [{"batchId": batch_id, "shardId": shard_id} for shard_id in shard_ids])
 
 
 async def call_for_ended(runtime: Runtime, call: EndedCall) -> bool:
     """Call a worker for a batch that is said to have ended. Returns False if the message could not be published."""
     message = {"provider": call.provider, "remoteId": call.remote_id, "eventId": call.event_id}
-    return await _publish(runtime, [message])
-
-
-async def _publish(runtime: Runtime, calls: Sequence[Mapping[str, str]]) -> bool:
-    from google.pubsub_v1 import PubsubMessage
-
-    try:
-        await runtime.publisher.publish(
-            topic=f"projects/{runtime.settings.project}/topics/{INGEST_TOPIC}",
-            messages=[PubsubMessage(data=json.dumps(call).encode()) for call in calls],
-            **_PUBLISH,
-        )
-    except (GoogleAPIError, GoogleAuthError) as error:
-        log.warning("workers_not_called", error=type(error).__name__)
-        return False
-    return True
+    return await publish(runtime, INGEST_TOPIC, [message])
 
 
 def read_call(event: Any) -> BatchCall | EndedCall:

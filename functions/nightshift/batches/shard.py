@@ -20,4 +20,4 @@ async def settle_shard(runtime: Runtime, batch: Batch, shard_id: str) -> None:
         read = result_line.read if held.shard.holds_our_lines else runtime.provider_for(batch.lane).read_line
         tally = await settle_lines(runtime, batch, held.shard.file, held.shard.byte_range, read)
         await held.mark_settled(tally)
-    log.info("shard_settled", shard_id=shard_id, **tally.counts())
+    log.info("shard_ingested", shard_id=shard_id, **tally.counts())

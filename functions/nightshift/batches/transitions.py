@@ -74,7 +74,7 @@ class HeldBatch:
 
     async def give_up_empty(self, job_count: int) -> None:
         """No job of the batch can be sent any more."""
-        await self._write({"status": "settling", "outcome": "cancelled", "jobCount": job_count})
+        await self._write({"status": "closing", "outcome": "cancelled", "jobCount": job_count})
 
     # sealed
 
@@ -96,12 +96,12 @@ class HeldBatch:
 
     async def cancel_unsent(self) -> None:
         """An operator stopped the batch before the provider had it."""
-        await self._write({"status": "settling", "outcome": "cancelled"})
+        await self._write({"status": "closing", "outcome": "cancelled"})
 
     async def record_refusal(self, refusal: ProviderRefusal) -> None:
         """The provider will not have the batch."""
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
-        await self._write({"status": "settling", "outcome": "failed", **reason}, await self._trouble_over())
+        await self._write({"status": "closing", "outcome": "failed", **reason}, await self._trouble_over())
 
     async def mark_submitted(self, remote_id: str, *, release: bool) -> None:
         """The provider has the batch, under this id. With `release`, the lease is given up."""
@@ -123,7 +123,7 @@ class HeldBatch:
     async def mark_gone(self) -> None:
         """The provider does not know the batch any more."""
         gone = {"errorCode": "batch_gone", "trouble": Trouble.LEFT_OUT.value}
-        await self._write({"status": "settling", "outcome": "failed", **gone})
+        await self._write({"status": "closing", "outcome": "failed", **gone})
 
     async def mark_ended(self, remote: RemoteBatch) -> None:
         """The provider is done with the batch; one that it never ended counts as expired."""
@@ -155,7 +155,7 @@ class HeldBatch:
         # The provider's own sum counts; where it gives none, ours does.
         usage = tally.usage if self.batch.usage == NOTHING_USED else self.batch.usage
         changes = {
-            "status": "settling",
+            "status": "closing",
             "usage": usage.fields(),
             "counts": tally.settled.fields(),
             "malformedLines": tally.malformed,
@@ -168,7 +168,7 @@ class HeldBatch:
             self.lease.with_next_write(changes)
             self._became(changes)
 
-    # settling
+    # closing
 
     async def close(
         self, outcome: Outcome, counts: Counts, cost_usd: float | None, realtime_cost_usd: float | None

@@ -79,6 +79,8 @@ def _set(value: Any, field: Any) -> None:
         value.integer_value = field
     elif isinstance(field, float):
         value.double_value = field
+    elif isinstance(field, bytes):
+        value.bytes_value = field
     elif isinstance(field, datetime):
         value.timestamp_value.CopyFrom(_timestamp(field))
     elif isinstance(field, Mapping):

@@ -10,14 +10,14 @@ allow. From that, three rules, each of which may hold a call back:
   ago may be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out)
   takes half of what an answer gives. A few among many answers cost nothing that lasts. Nothing but failures halves the
   limit each round, so a provider that falls over is left alone. It is trusted again as soon as it answers.
-- **A gate.** `Retry-After`, or an allowance of nothing until a reset, closes it for all calls.
+- **A gate.** `Retry-After`, or a quota of nothing until a reset, closes it for all calls.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
   more, and so runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
   the time that a call takes. Calls that waited behind a gate do not rush through it, and a limit may be a fraction. A
   provider of one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and
   nineteen parts of twenty waited.
 
-An allowance that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset
+A quota that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset
 is the time until it is full: two reports tell how fast. Then the calls that were started since are taken off, and what
 came back in the meantime is added, so the first answers of a burst bound it before anything is refused. The pace
 settles at exactly the refill, with a ninth of the bucket left; several instances share one without knowing of each
@@ -43,8 +43,8 @@ _CREEP: Final = 1 / 400
 _LEAST_ROUND: Final = 4
 # How much faster than evenly a limit's worth of calls is spread: else jitter alone would keep it from being used.
 _PACE_GAIN: Final = 1.25
-# How much faster than evenly an allowance is used: the first in a burst should not wait for the last.
-_ALLOWANCE_GAIN: Final = 2.0
+# How much faster than evenly a quota is used: the first in a burst should not wait for the last.
+_QUOTA_GAIN: Final = 2.0
 # The same for a bucket that is refilled all the time: one instance leaves a ninth of it, ten leave an eightieth.
 _REFILL_GAIN: Final = 8.0
 # Remains are told in whole numbers, and times in milliseconds: reports that differ by less say too little of a refill.
@@ -61,7 +61,7 @@ _LATENCY_UNTIL_KNOWN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allowance:
+class ProviderQuota:
     """What the provider still allows before its next reset, in requests or in tokens."""
 
     remaining: float
@@ -70,14 +70,14 @@ class Allowance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class CallReport:
     """What became of a call."""
 
     # `broken`: the provider failed or said nothing; `unknown`: the call was given up on our side.
     verdict: Literal["answered", "busy", "broken", "unknown"]
     retry_after_seconds: float | None = None
-    requests: Allowance | None = None
-    tokens: Allowance | None = None
+    requests: ProviderQuota | None = None
+    tokens: ProviderQuota | None = None
     # What the call took of `tokens`; 0 if it is not known.
     tokens_used: int = 0
 
@@ -91,7 +91,7 @@ class Call:
 
 
 class _Countdown:
-    """An allowance as it is used up here, and refilled there, between two reports of it; in requests or tokens."""
+    """A quota as it is used up here, and refilled there, between two reports of it; in requests or tokens."""
 
     def __init__(self, per_call: float) -> None:
         # 0: not known yet.
@@ -102,7 +102,7 @@ class _Countdown:
         self._resets_at = -math.inf
         # What comes back each second; 0 if that is not known, or all comes back at once.
         self._per_second = 0.0
-        self._fullest: Allowance | None = None
+        self._fullest: ProviderQuota | None = None
         # Reports of calls up to this one, if they say more, are older than what is known.
         self._known_by = 0
 
@@ -110,7 +110,7 @@ class _Countdown:
         """Count one call."""
         self._left, self._counted_at = self._left_at(now) - self.per_call, now
 
-    def read(self, call: Call, told: Allowance, now: float, last_number: int) -> None:
+    def read(self, call: Call, told: ProviderQuota, now: float, last_number: int) -> None:
         """Take over what this call's answer says, if it is news."""
         known, was_refilled = self._left_at(now), self._per_second > 0
         self._learn_refill(told)
@@ -167,14 +167,14 @@ class _Countdown:
             return 0.0
         if self._left <= 0:
             return left_seconds
-        return min(left_seconds, left_seconds * self.per_call / (_ALLOWANCE_GAIN * self._left))
+        return min(left_seconds, left_seconds * self.per_call / (_QUOTA_GAIN * self._left))
 
     def _left_at(self, now: float) -> float:
         if not self._per_second:
             return self._left
         return min(self._full, self._left + (now - self._counted_at) * self._per_second)
 
-    def _learn_refill(self, told: Allowance) -> None:
+    def _learn_refill(self, told: ProviderQuota) -> None:
         """Of a bucket that is refilled all the time, it takes the longer to be full the less is in it."""
         if self._fullest is None or told.remaining > self._fullest.remaining:
             self._fullest = told
@@ -251,10 +251,10 @@ class Concurrency:
         """Undo the start of a call that was not made."""
         self._in_flight -= 1
 
-    def end(self, call: Call, now: float, report: Report) -> None:
+    def end(self, call: Call, now: float, report: CallReport) -> None:
         """A call is over, and this is what became of it."""
         self._in_flight -= 1
-        self._read_allowances(call, now, report)
+        self._read_quotas(call, now, report)
         if report.retry_after_seconds is not None:
             self._closed_until = max(self._closed_until, now + _bounded(report.retry_after_seconds))
         is_of_this_round = call.number > self._halved_by
@@ -294,14 +294,14 @@ class Concurrency:
     def _shrink_to(self, limit: float) -> None:
         self._limit = max(limit, self._latency_seconds / (_PACE_GAIN * _SLOWEST_SECONDS))
 
-    def _read_allowances(self, call: Call, now: float, report: Report) -> None:
+    def _read_quotas(self, call: Call, now: float, report: CallReport) -> None:
         if report.tokens_used:
             known = self._tokens.per_call or report.tokens_used
             self._tokens.per_call = known + (report.tokens_used - known) * _SMOOTHING
-        for known_allowance, told in ((self._requests, report.requests), (self._tokens, report.tokens)):
-            if told is not None and (known_allowance.per_call or not told.remaining):
-                bounded = Allowance(remaining=told.remaining, reset_seconds=_bounded(told.reset_seconds))
-                known_allowance.read(call, bounded, now, self._last_number)
+        for countdown, told in ((self._requests, report.requests), (self._tokens, report.tokens)):
+            if told is not None and (countdown.per_call or not told.remaining):
+                bounded = ProviderQuota(remaining=told.remaining, reset_seconds=_bounded(told.reset_seconds))
+                countdown.read(call, bounded, now, self._last_number)
 
     def _learn_latency(self, seconds: float) -> None:
         known = self._latency_seconds if self._knows_latency else seconds

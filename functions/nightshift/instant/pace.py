@@ -26,7 +26,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from nightshift.errors import NightshiftError
-from nightshift.instant.concurrency import Allowance, Call, Concurrency, Report
+from nightshift.instant.concurrency import Call, CallReport, Concurrency, ProviderQuota
 from nightshift.providers.base import RateLimits
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
@@ -35,7 +35,7 @@ from nightshift.values.lane import Lane
 _ENOUGH: Final = 10**9
 # A longer wait is not worth an instance.
 LONGEST_PAUSE_SECONDS: Final = 10.0
-_NOTHING_KNOWN: Final = Report(verdict="unknown")
+_NOTHING_KNOWN: Final = CallReport(verdict="unknown")
 
 
 class GateClosed(NightshiftError):
@@ -54,11 +54,13 @@ class Slot:
 
     def answered(self, limits: RateLimits, tokens: int) -> None:
         """The provider answered, said this of its limits, and took so many tokens."""
-        self.report = Report(verdict="answered", requests=_requests(limits), tokens=_tokens(limits), tokens_used=tokens)
+        self.report = CallReport(
+            verdict="answered", requests=_requests(limits), tokens=_tokens(limits), tokens_used=tokens
+        )
 
     def limited(self, retry_after_seconds: float | None, limits: RateLimits) -> None:
         """The provider was asked too often; perhaps it said when to come again."""
-        self.report = Report(
+        self.report = CallReport(
             verdict="busy",
             retry_after_seconds=retry_after_seconds,
             requests=_requests(limits),
@@ -67,7 +69,7 @@ class Slot:
 
     def failed(self, retry_after_seconds: float | None) -> None:
         """The provider has troubles of its own, or said nothing at all."""
-        self.report = Report(verdict="broken", retry_after_seconds=retry_after_seconds)
+        self.report = CallReport(verdict="broken", retry_after_seconds=retry_after_seconds)
 
 
 class Pace:
@@ -151,15 +153,15 @@ def pace_of(runtime: Runtime, lane: Lane) -> Pace:
     return paces[lane]
 
 
-def _requests(limits: RateLimits) -> Allowance | None:
-    return _allowance(limits.remaining_requests, limits.requests_reset_seconds)
+def _requests(limits: RateLimits) -> ProviderQuota | None:
+    return _quota(limits.remaining_requests, limits.requests_reset_seconds)
 
 
-def _tokens(limits: RateLimits) -> Allowance | None:
-    return _allowance(limits.remaining_tokens, limits.tokens_reset_seconds)
+def _tokens(limits: RateLimits) -> ProviderQuota | None:
+    return _quota(limits.remaining_tokens, limits.tokens_reset_seconds)
 
 
-def _allowance(remaining: int | None, reset_seconds: float | None) -> Allowance | None:
+def _quota(remaining: int | None, reset_seconds: float | None) -> ProviderQuota | None:
     if remaining is None or reset_seconds is None:
         return None
-    return Allowance(remaining=min(remaining, _ENOUGH), reset_seconds=reset_seconds)
+    return ProviderQuota(remaining=min(remaining, _ENOUGH), reset_seconds=reset_seconds)

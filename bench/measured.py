@@ -39,7 +39,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Measured:
     """One question, and what was measured to answer it."""
 
     question: str

@@ -1,0 +1,1 @@
+"""Bulk jobs: thousands of rows as one thing, with one price, one progress and one result."""

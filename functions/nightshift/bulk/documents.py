@@ -1,0 +1,211 @@
+"""Reading bulk jobs and their parts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from google.cloud.firestore import FieldFilter, Query
+
+from nightshift.bulk.bulk_job import ADMITTED, OPEN, WISHES, BulkJob, BulkStatus
+from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.part import BulkPart, PartStatus, Tries
+from nightshift.bulk.states import States
+from nightshift.database.collections import BULK_JOBS, PARTS
+from nightshift.database.commits import READ
+from nightshift.database.fields import time_or_none
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.usage import count_of, usd_of
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
+
+# What a client may write, but for its rows, which may be a megabyte.
+_REQUEST: Final = (
+    "userId",
+    "type",
+    "mode",
+    "source",
+    "template",
+    "keyColumn",
+    "dedupe",
+    "skip",
+    "maxTokens",
+    "createdAt",
+)
+_OWN: Final = (
+    *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
+    *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
+    *("startedAt", "progressAt", "quotedAt", "completedAt", "updatedAt", "expireAt"),
+)
+WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
+# What moving the parts on needs to know of each.
+_OVERVIEW: Final = (
+    "userId",
+    "part",
+    "status",
+    "counts",
+    "round",
+    "batchId",
+    "nextAttemptAt",
+    "lease",
+    "firstErrors",
+    "rows",
+)
+
+
+def bulk_ref(runtime: Runtime, bulk_id: str) -> "AsyncDocumentReference":
+    """Where a bulk job lies."""
+    ref: AsyncDocumentReference = runtime.firestore.collection(BULK_JOBS).document(bulk_id)
+    return ref
+
+
+def part_ref(runtime: Runtime, bulk_id: str, part: int) -> "AsyncDocumentReference":
+    """Where a part of a bulk job lies."""
+    ref: AsyncDocumentReference = bulk_ref(runtime, bulk_id).collection(PARTS).document(str(part))
+    return ref
+
+
+async def snapshot_of(runtime: Runtime, bulk_id: str) -> "DocumentSnapshot[Any] | None":
+    """A bulk job's document without its rows, or None if there is none."""
+    snapshot = await bulk_ref(runtime, bulk_id).get(WITHOUT_ITEMS, **READ)
+    return snapshot if snapshot.exists else None
+
+
+async def read(runtime: Runtime, bulk_id: str) -> BulkJob | None:
+    """A bulk job, or None if there is none."""
+    snapshot = await snapshot_of(runtime, bulk_id)
+    return bulk_job_of(snapshot) if snapshot else None
+
+
+def _where(runtime: Runtime, statuses: Sequence[BulkStatus]) -> Any:
+    return runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("status", "in", list(statuses)))
+
+
+async def open_bulk_jobs(runtime: Runtime) -> list[BulkJob]:
+    """Every bulk job that still has a step before it, the oldest first."""
+    found = await _where(runtime, OPEN).select(WITHOUT_ITEMS).get(**READ)
+    return sorted(map(bulk_job_of, found), key=lambda bulk: bulk.created_at)
+
+
+async def count_open(runtime: Runtime) -> int:
+    """How many bulk jobs still have a step before them. Billed as one read per 1,000."""
+    return int((await _where(runtime, OPEN).count().get(**READ))[0][0].value)
+
+
+async def count_admitted(runtime: Runtime, user_id: str) -> int:
+    """How many bulk jobs of a user were checked, and have not ended."""
+    query = _where(runtime, ADMITTED).where(filter=FieldFilter("userId", "==", user_id))
+    return int((await query.count().get(**READ))[0][0].value)
+
+
+async def read_part(runtime: Runtime, bulk_id: str, part: int) -> BulkPart | None:
+    """A part, or None if there is none."""
+    snapshot = await part_ref(runtime, bulk_id, part).get(**READ)
+    return part_of(snapshot) if snapshot.exists else None
+
+
+async def part_snapshot(runtime: Runtime, bulk_id: str, part: int) -> "DocumentSnapshot[Any] | None":
+    """A part's document, or None if there is none."""
+    snapshot = await part_ref(runtime, bulk_id, part).get(**READ)
+    return snapshot if snapshot.exists else None
+
+
+async def last_part(runtime: Runtime, bulk_id: str) -> BulkPart | None:
+    """The part that was read last, or None before the first."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part", direction=Query.DESCENDING).limit(1)
+    found = await query.get(**READ)
+    return part_of(found[0]) if found else None
+
+
+async def parts_of(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
+    """All parts in their order, without what their items are."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part").select(_OVERVIEW)
+    return [part_of(snapshot) for snapshot in await query.get(**READ)]
+
+
+async def whole_parts(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
+    """All parts in their order, with the states of their items."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part")
+    return [part_of(snapshot) for snapshot in await query.get(**READ)]
+
+
+def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
+    """The bulk job of a document."""
+    fields = snapshot.to_dict() or {}
+    wish = fields.get("wish")
+    wish = wish if isinstance(wish, Mapping) else {}
+    quote, speed, generation = fields.get("quote"), fields.get("speed"), fields.get("sourceGeneration")
+    tokens, error_code = wish.get("tokens"), fields.get("errorCode")
+    status = fields.get("status")
+    return BulkJob(
+        bulk_id=snapshot.id,
+        user_id=str(fields.get("userId", "")),
+        type=str(fields.get("type", "")),
+        status=status if status in get_args(BulkStatus) else "failed",
+        created_at=_instant(snapshot.create_time),
+        update_time=_instant(snapshot.update_time),
+        request={name: fields[name] for name in _REQUEST if name in fields},
+        lane=_lane(fields.get("lane")),
+        speed=speed if speed in {"batch", "instant"} else None,
+        price=count_of(fields.get("price")),
+        part_items=count_of(fields.get("partItems")),
+        parts=count_of(fields.get("parts")),
+        source_generation=generation if isinstance(generation, int) else None,
+        quote=quote if isinstance(quote, Mapping) else None,
+        counts=BulkCounts.read(fields.get("counts")),
+        charges=count_of(fields.get("charges")),
+        wish=next((each for each in WISHES if wish.get("action") == each), None),
+        wish_tokens=tokens if isinstance(tokens, int) else None,
+        ends_as="cancelled" if fields.get("endsAs") == "cancelled" else "completed",
+        error_code=error_code if isinstance(error_code, str) else None,
+        started_at=time_or_none(fields.get("startedAt")),
+        progress_at=time_or_none(fields.get("progressAt")),
+        quoted_at=time_or_none(fields.get("quotedAt")),
+    )
+
+
+def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
+    """The part of a document; what was not read of it is empty."""
+    fields = snapshot.to_dict() or {}
+    rows, number = count_of(fields.get("rows")), count_of(fields.get("part"))
+    status, batch_id, through = fields.get("status"), fields.get("batchId"), fields.get("through")
+    return BulkPart(
+        bulk_id=snapshot.reference.parent.parent.id,
+        user_id=str(fields.get("userId", "")),
+        part=number,
+        status=status if status in get_args(PartStatus) else "waiting",
+        first_row=count_of(fields.get("firstRow")),
+        last_row=count_of(fields.get("lastRow")),
+        rows=rows,
+        counts=BulkCounts.read(fields.get("counts")),
+        states=States(rows, _bytes(fields.get("states"))),
+        tries=Tries(rows, _bytes(fields.get("tries"))),
+        round=count_of(fields.get("round")),
+        rounds=tuple(count_of(each) for each in fields.get("rounds") or ()),
+        batch_id=batch_id if isinstance(batch_id, str) else None,
+        through=through if isinstance(through, int) else None,
+        started_at=time_or_none(fields.get("startedAt")),
+        next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
+        uncounted_usd=usd_of(fields.get("uncountedUsd")),
+        first_errors=tuple(fields.get("firstErrors") or ()),
+        ends_at=fields.get("endsAt"),
+        update_time=_instant(snapshot.update_time),
+    )
+
+
+def _lane(name: Any) -> Lane | None:
+    try:
+        return Lane.parse(name)
+    except ValueError:
+        return None
+
+
+def _bytes(packed: Any) -> bytes:
+    return packed if isinstance(packed, bytes) else b""
+
+
+def _instant(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise TypeError("a document that exists has its times")
+    return moment
