@@ -4,11 +4,13 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, jobs, retry, running, stats, user
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
     job.COMMAND,
+    jobs.COMMAND,
+    user.COMMAND,
     batches.COMMAND,
     stats.COMMAND,
     bill.COMMAND,

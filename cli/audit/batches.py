@@ -53,6 +53,16 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
         )
     if not batch.is_open:
         return await _miscounted(scope.runtime, batch, fields.get("counts"), snapshot)
+    error = batch.last_error
+    if error and error.since < scope.waited_since(0):
+        why = "the operator acts" if error.needs_operator else "it passes, or its log says more"
+        return Finding(
+            check="batches",
+            subject=f"{BATCHES}/{batch.batch_id}",
+            sentence=f"It is {batch.status}, and its step fails since {error.since:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{error.reason}.",
+            undecided=f"each tick takes the step again; {why}",
+        )
     # The lease holder renews its lease, and every tick takes a free one: both move the update time.
     if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
         return _stuck(scope.runtime, batch, snapshot.update_time)
@@ -98,7 +108,7 @@ def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
     return Finding(
         check="batches",
         subject=f"{BATCHES}/{batch.batch_id}",
-        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M} UTC.",
+        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M:%S} UTC.",
         mend=advance_it,
     )
 

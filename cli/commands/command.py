@@ -45,3 +45,5 @@ class Command:
     run: Callable[[Runtime, Namespace, Printer], Awaitable[ExitCode]]
     add_arguments: Callable[[ArgumentParser], None] = _no_arguments
     changes: bool = False
+    # Whether there is nothing to tell of a project that holds no document of ours.
+    needs_documents: bool = False

@@ -27,6 +27,7 @@ async def confirm(options: Namespace, change: str, typed: str = "") -> None:
     sys.stderr.write(terminal.clean(question))
     sys.stderr.flush()
     answer = (await _line()).strip()
+    terminal.line_was_answered()
     if answer != typed if typed else answer.lower() not in {"y", "yes"}:
         raise Refused("Nothing was changed.")
 

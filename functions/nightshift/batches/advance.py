@@ -12,7 +12,7 @@ from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.transitions import HeldBatch
-from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
@@ -105,8 +105,15 @@ async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, co
 async def _advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:
     _bind(held.batch)
     async with held.lease.released_after():
-        while await _step(runtime, held, listing):
-            pass
+        try:
+            while await _step(runtime, held, listing):
+                pass
+        except (LeaseHeld, LeaseLost):
+            raise
+        except Exception as error:
+            await held.note_error(error)
+            raise
+        await held.note_success()
 
 
 def _bind(batch: Batch) -> None:

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Final, Literal, cast
 
 from nightshift.batches.counts import Counts
+from nightshift.batches.step_error import StepError
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Outcome, Stop
 from nightshift.values.trouble import Trouble
@@ -84,6 +85,8 @@ class Batch:
     ended_at: datetime | None
     # None while no operator wishes it to stop.
     stop: Stop | None
+    # Why its step failed last; None once a step succeeded.
+    last_error: StepError | None
 
     @property
     def is_open(self) -> bool:

@@ -291,12 +291,12 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
     if job.is_realtime:
         ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
-        if job.cost_usd:
-            # On this day it counts against the budget. A batch counts its jobs itself.
+        if job.cost_usd != 0.0:
+            # On this day it counts against the budget, and in the bill, also without a price. A batch counts its own.
             ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
-            if shares.share_usd(runtime.settings) < inf:
-                in_batches = job.share_usd if job.share_day == runtime.today else 0.0
-                ended |= shares.counted(runtime, in_batches + job.cost_usd)
+        if job.cost_usd and shares.share_usd(runtime.settings) < inf:
+            in_batches = job.share_usd if job.share_day == runtime.today else 0.0
+            ended |= shares.counted(runtime, in_batches + job.cost_usd)
     return ended
 
 
