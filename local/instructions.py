@@ -1,5 +1,6 @@
 """What a developer types next: the lines by which an app finds the running stack, and the same by curl."""
 
+import shlex
 import time
 
 from local.ports import lan_address
@@ -31,6 +32,9 @@ def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
         admin_token=_long_lived(stack.project, "admin", admin=True),
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
+        exports="\n".join(
+            f"  export {name}={shlex.quote(value)}" for name, value in stack.operators_environment.items()
+        ),
     )
 
 
@@ -94,6 +98,10 @@ The same by curl: a job of {uid}, and its document.
     }}]}}'
 
   curl -s -H "Authorization: Bearer $TOKEN" '{rest}/ai_jobs/my-first-job'
+
+An operator's shell, in this checkout: paste these lines, then ./nightshift stats
+
+{exports}
 
 The statistics, as an administrator:
 

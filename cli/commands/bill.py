@@ -61,8 +61,16 @@ def _days(month: str) -> list[str]:
 
 
 def _tell_instant(printer: Printer, instant: Sequence[InstantCost]) -> None:
-    rows = [{"day": day.day, "jobs": day.jobs, "costUsd": day.cost_usd} for day in instant if day.jobs]
-    printer.table("instant", rows, {"Day": ["day"], "Instant jobs": ["jobs"], "Cost": ["costUsd"]})
+    rows = [
+        {"day": day.day, "jobs": day.jobs, "unpricedJobs": day.unpriced_jobs, "costUsd": day.cost_usd}
+        for day in instant
+        if day.jobs
+    ]
+    printer.table(
+        "instant",
+        rows,
+        {"Day": ["day"], "Instant jobs": ["jobs"], "Without a price": ["unpricedJobs"], "Cost": ["costUsd"]},
+    )
 
 
 def _tell_sums(printer: Printer, kind: str, sums: Mapping[str, Bill]) -> None:
@@ -98,7 +106,7 @@ def _what_is_left_out(bill: Bill, unpriced_jobs: int) -> str:
     if bill.unpriced_batches:
         left_out.append(f"{counted(bill.unpriced_batches, 'batch', 'batches')} of a model without a listed price")
     if unpriced_jobs:
-        left_out.append(f"{counted(unpriced_jobs, 'instant job')} of such a model")
+        left_out.append(f"{counted(unpriced_jobs, 'instant job')} of a model without a listed price")
     without = f"Not in it: {', '.join(left_out)}. " if left_out else ""
     return f"{without}By the provider's usage and list prices; Google's part is not in it: make bill forecasts that."
 

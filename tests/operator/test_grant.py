@@ -47,7 +47,7 @@ async def test_what_else_the_wallet_holds_stays(world: World, capsys: pytest.Cap
     code, output, _ = await operate(world, capsys, "grant", "alice", "5", "--entry-id", "gift", "--yes", "--json")
 
     assert code == 0
-    intent, grant = (json.loads(line) for line in output.splitlines())
+    _, intent, grant = (json.loads(line) for line in output.splitlines())
     assert intent == {"intent": {"uid": "alice", "tokens": 5, "entryId": "gift"}}
     assert grant == {"grant": {"uid": "alice", "tokens": 5, "entryId": "gift", "isNew": True, "balance": 7}}
     after = await world.read("wallets/alice")

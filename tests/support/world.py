@@ -198,10 +198,11 @@ class World:
         answer = await self.call(target, headers=headers | attributes, json=body or {})
         return answer.status_code
 
-    async def stats(self, **claims: Any) -> httpx.Response:
+    async def stats(self, params: dict[str, str] | None = None, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
         token = unsigned_token(self.project, "alice", **claims)
-        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.call("get_batch_stats", "GET", headers=headers, params=params)
 
     # The clock
 
