@@ -6,11 +6,13 @@ by one that prints a question mark for whatever is no visible character. Styles 
 meant to obey: rich writes those past the stream, and the text between them is cleaned before.
 """
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -69,6 +71,15 @@ class CleanStream:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the stream's own."""
         return getattr(self.stream, name)
+
+
+def told_in_lines(text: str) -> str:
+    """A text as it is written on standard error: cleaned, and cut into lines between words if that is a terminal."""
+    text = clean(text)
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
 
 
 def line_was_answered() -> None:

@@ -53,6 +53,9 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
         )
     if not batch.is_open:
         return await _miscounted(scope.runtime, batch, fields.get("counts"), snapshot)
+    # The lease holder renews its lease, and every tick takes a free one: both move the update time.
+    if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
+        return _stuck(scope.runtime, batch, snapshot.update_time)
     error = batch.last_error
     if error and error.since < scope.waited_since(0):
         why = "the operator acts" if error.needs_operator else "it passes, or its log says more"
@@ -63,9 +66,6 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
             f"{error.reason}.",
             undecided=f"each tick takes the step again; {why}",
         )
-    # The lease holder renews its lease, and every tick takes a free one: both move the update time.
-    if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
-        return _stuck(scope.runtime, batch, snapshot.update_time)
     return None
 
 

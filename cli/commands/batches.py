@@ -11,7 +11,7 @@ from typing import Any, Final
 from cli.commands.arguments import whole_number
 from cli.commands.command import Command, ExitCode
 from cli.commands.lanes import tell_lanes, why_it_waits
-from cli.commands.printing import Printer, duration
+from cli.commands.printing import Printer, counted, duration
 from nightshift.batches import documents as batches
 from nightshift.database.lease import Lease
 from nightshift.reports.backlog import backlogs
@@ -22,10 +22,9 @@ _MOST: Final = 1_000
 # One under the other, since 80 columns hold no more.
 _COLUMNS: Final = {
     "Batch": ["batchId", "remoteId", "lane"],
-    "Status": ["status", "errorCode"],
+    "Status": ["status", "errorCode", "counts"],
     "Jobs": ["jobs"],
-    "Age": ["age"],
-    "": ["counts", "costUsd", "held"],
+    "Age, cost": ["age", "costUsd", "held"],
 }
 
 
@@ -55,10 +54,14 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     if not options.all and number_open > len(found):
         printer.say(f"{number_open:,} batches are open; these are the oldest {len(found):,}. --limit N shows more.")
     else:
-        printer.say(f"{number_open:,} batches are open." if number_open != 1 else "1 batch is open.")
+        printer.say(_number_told(number_open))
     if not lanes:
         printer.say("No job is queued.")
     return ExitCode.DONE
+
+
+def _number_told(number_open: int) -> str:
+    return "No batch is open." if not number_open else f"{counted(number_open, 'batch is', 'batches are')} open."
 
 
 def _row(runtime: Runtime, found: batches.Found) -> dict[str, Any]:

@@ -70,7 +70,9 @@ async def _what_there_is(runtime: Runtime, options: Namespace) -> list[str]:
         try:
             there += ["the account"] if await accounts.exists(runtime, uid) else []
         except TryLater:
-            there.append("the account, if there is one")
+            # A stack of the Firestore emulator alone has no accounts.
+            if runtime.settings.auth_emulator is None:
+                there.append("the account, if there is one")
     return [*there, "the files of the batches in which the jobs were"] if counts[0] else there
 
 

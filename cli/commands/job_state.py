@@ -122,7 +122,7 @@ def _processing(standing: JobState) -> str:
         return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
     told = f"{told} {_OF_BATCHES[status_of(status)]}"
     if error := StepError.read(story.batch.get("lastError")):
-        return f"{told} {why_it_waits(error, standing.now)}"
+        told = f"{told} {why_it_waits(error, standing.now)}"
     hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 

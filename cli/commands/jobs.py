@@ -31,7 +31,7 @@ COLUMNS: Final[Columns] = {
     "Job": ["jobId", "userId"],
     "Type": ["type", "speed"],
     "Status": ["status", "errorCode"],
-    "Created": ["createdAt"],
+    "Age": ["age"],
 }
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -74,7 +74,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         if looked_at >= options.most_reads or (is_in_order and matched >= options.limit):
             break
     found = sorted(newest, reverse=True, key=lambda job: job[:2])
-    printer.table("job", [job_row(job_id, fields) for _, job_id, fields in found], COLUMNS)
+    printer.table("job", [_row(runtime, job_id, fields) for _, job_id, fields in found], COLUMNS)
     is_cut = looked_at >= options.most_reads
     printer.line({"summary": {"lookedAt": looked_at, "matched": matched, "told": len(found), "isCut": is_cut}})
     printer.say("")
@@ -92,15 +92,17 @@ def _summary(options: Namespace, looked_at: int, matched: int, told: int) -> str
     return f"The newest {told:,} of {matched:,} that match; --limit N shows more."
 
 
-def job_row(job_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """A job as a list shows it."""
-    return {"jobId": job_id, **{name: fields.get(name) for name in _FIELDS}}
+def _row(runtime: Runtime, job_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    at = fields.get("createdAt")
+    age = runtime.now() - at if isinstance(at, datetime) else None
+    return {"jobId": job_id, **{name: fields.get(name) for name in _FIELDS}, "age": age}
 
 
 async def newest_of(runtime: Runtime, uid: str, limit: int) -> list[dict[str, Any]]:
     """A user's newest jobs, as rows. One read each."""
     query = jobs_where(runtime, userId=uid).order_by("createdAt", direction=Query.DESCENDING)
-    return [job_row(job.id, job.to_dict() or {}) for job in await query.select(_FIELDS).limit(limit).get(**READ)]
+    found = await query.select(_FIELDS).limit(limit).get(**READ)
+    return [_row(runtime, job.id, job.to_dict() or {}) for job in found]
 
 
 async def _pages(runtime: Runtime, options: Namespace) -> AsyncIterator[list[Any]]:
@@ -138,7 +140,7 @@ def _created(fields: dict[str, Any]) -> datetime:
 COMMAND: Final = Command(
     name="jobs",
     help="the jobs that match a status, user, type, error code and time, the newest first",
-    description="Lists jobs, the newest first: id, user, type, speed, status, error code, and when it was created. "
+    description="Lists jobs, the newest first: id, user, type, speed, status, error code and age. "
     "What users wrote and got is not read. With --user it is cheap; without, every job of the status is read, and the "
     "summary says how many were.",
     example="jobs --status failed --since 36h --code provider_rejected",

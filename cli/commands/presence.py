@@ -10,7 +10,7 @@ from nightshift.database.collections import BATCHES, JOBS, WALLETS
 from nightshift.database.commits import READ
 from nightshift.runtime import Runtime
 
-_PATIENCE_SECONDS: Final = 6.0
+_PATIENCE_SECONDS: Final = 3.0
 _SOON: Final[dict[str, Any]] = {"timeout": _PATIENCE_SECONDS, "retry": READ["retry"].with_timeout(_PATIENCE_SECONDS)}
 
 

@@ -34,6 +34,8 @@ Columns = Mapping[str, Sequence[str]]
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _LONGEST_ID: Final = 40
+# Where a field's own words do not read well.
+_PLAIN_WORDS: Final = {"expireAt": "expires", "userId": "user", "jobCount": "jobs", "remoteId": "provider's id"}
 # The client library itself reads it.
 _EMULATOR: Final = "FIRESTORE_EMULATOR_HOST"
 
@@ -251,7 +253,7 @@ def duration(long: timedelta) -> str:
 def _words(name: str) -> str:
     """A field's name as words: `oldestQueuedAt` is "oldest queued"; `costUsd`, "cost"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-    return re.sub(r" (at|usd)$", "", words)
+    return _PLAIN_WORDS.get(name) or re.sub(r" (at|usd)$", "", words)
 
 
 def _title(name: str) -> str:

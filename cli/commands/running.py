@@ -27,7 +27,8 @@ from nightshift.runtime import Runtime
 
 _WIDTH: Final = 78
 _JSON: Final = "--json"
-_ABOVE_ALL: Final = logging.CRITICAL + 1
+# No event of ours is that severe.
+_NO_EVENT: Final = logging.CRITICAL
 _EXIT_CODES: Final = "Exit code: 0 done; 1 findings, not found or refused; 2 could not run."
 
 
@@ -39,7 +40,7 @@ def main(commands: Sequence[Command], arguments: Sequence[str] | None) -> int:
     # Standard output is the command's own, and no event stands between its sentences unless it is asked for.
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if options.log else _ABOVE_ALL),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if options.log else _NO_EVENT),
     )
     # What a library warns of passes, or becomes an error that the command explains in a sentence.
     logging.getLogger().setLevel(logging.ERROR)
@@ -148,7 +149,7 @@ def _told(sentence: str, code: ExitCode, options: Namespace) -> ExitCode:
         return code
     if project and project not in sentence:
         sentence = f"{project}: {sentence}"
-    sys.stderr.write(terminal.clean(sentence) + "\n")
+    sys.stderr.write(terminal.told_in_lines(sentence) + "\n")
     return code
 
 

@@ -5,6 +5,7 @@ Reads the wallet, at most ten entries and ten jobs, and one read per 1,000 jobs 
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from math import inf
 from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter, Query
@@ -12,7 +13,7 @@ from google.cloud.firestore import FieldFilter, Query
 from cli.commands import jobs
 from cli.commands.arguments import user_id
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.printing import Printer
+from cli.commands.printing import Printer, dollars
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
 from nightshift.jobs.documents import jobs_where
@@ -35,7 +36,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     if not wallet.exists and not entries and not newest:
         raise Refused(f"{uid} has no wallet and no jobs in {runtime.settings.project}.")
     fields = wallet.to_dict() or {}
-    printer.record("wallet", {"uid": uid, **{name: fields.get(name) for name in _WALLET}})
+    printer.record("wallet", {"userId": uid, **{name: fields.get(name) for name in _WALLET}})
     if not wallet.exists:
         printer.say(" There is no wallet: every job is refused until tokens are granted.", style="yellow")
     printer.record("limits", await _limits(runtime, uid, fields, in_flight))
@@ -61,16 +62,19 @@ async def _limits(runtime: Runtime, uid: str, wallet: dict[str, Any], in_flight:
     told = {
         "jobsToday": _of(used.on_day, settings.max_jobs_per_day),
         "jobsInFlight": _of(in_flight, settings.max_jobs_in_flight),
-        "failedUsdToday": _of(round(used.failed_usd, 4), settings.max_failed_usd_per_day),
+        "failedToday": _dollars_of(used.failed_usd, settings.max_failed_usd_per_day),
     }
     if settings.daily_budget_usd:
-        taken_usd = round(await shares.taken_usd(runtime, uid), 4)
-        told["shareUsdToday"] = _of(taken_usd, round(shares.share_usd(settings), 4))
+        told["budgetShareToday"] = _dollars_of(await shares.taken_usd(runtime, uid), shares.share_usd(settings))
     return told
 
 
-def _of(used: float, limit: float) -> str:
+def _of(used: int, limit: int) -> str:
     return f"{used:,} of {limit:,}" if limit else f"{used:,}, without a limit"
+
+
+def _dollars_of(used: float, limit: float) -> str:
+    return f"{dollars(used)} of {dollars(limit)}" if 0 < limit < inf else f"{dollars(used)}, without a limit"
 
 
 def _entry(entry_id: str, fields: dict[str, Any]) -> dict[str, Any]:

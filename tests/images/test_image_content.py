@@ -240,7 +240,7 @@ def test_a_gif_is_walked_whole_or_refused_for_its_size() -> None:
     assert HEAD_BYTES < len(still) < MAX_GIF_BYTES
 
     assert refusal(still, most_bytes=MAX_GIF_BYTES) is None
-    assert "larger than 1 MB" in str(refusal(still + bytes(MAX_GIF_BYTES)))
+    assert "more than 1 MB" in str(refusal(still + bytes(MAX_GIF_BYTES)))
 
 
 def test_phones_files_of_several_pictures_are_recognised() -> None:

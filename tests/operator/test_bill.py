@@ -143,6 +143,7 @@ async def test_what_has_no_price_is_counted_apart(world: World, capsys: pytest.C
 
 async def test_a_month_without_batches_costs_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """No day, no lane, and no division by zero."""
+    await world.give("alice", 1)
     (bill,) = await _bill(world, capsys, "--month", "2020-02")
 
     assert (bill["bill"]["batches"], bill["bill"]["costUsd"], bill["bill"]["perCompletedJobUsd"]) == (0, 0.0, None)

@@ -90,7 +90,7 @@ async def test_a_user_is_shown_with_wallet_limits_entries_and_jobs(
     told = await _told(world, capsys, "user", "alice")
 
     (wallet,), (limits,) = told["wallet"], told["limits"]
-    assert (wallet["uid"], wallet["balance"], wallet["totalSpent"]) == ("alice", 0, 1)
+    assert (wallet["userId"], wallet["balance"], wallet["totalSpent"]) == ("alice", 0, 1)
     assert (limits["jobsToday"], limits["jobsInFlight"]) == ("1 of 50,000", "0 of 20,000")
     assert {entry["entryId"]: entry["amount"] for entry in told["ledgerEntry"]}["job-0.charge"] == -1
     assert [job["jobId"] for job in told["job"]] == ["job-1", "job-0"]
@@ -115,7 +115,6 @@ async def test_the_last_night_is_in_the_statistics(world: World, capsys: pytest.
     await world.submit("carol", speed="instant")
     cost_usd = sum(batch["costUsd"] for batch in await world.batches())
     cost_usd += sum(job["costUsd"] for job in (await world.jobs()).values() if job.get("speed") == "instant")
-    world.pass_time(days=1)
 
     (night,) = (await _told(world, capsys, "stats"))["sinceYesterday"]
     asked = (await world.stats({"since": "yesterday"}, admin=True)).json()
@@ -125,5 +124,7 @@ async def test_the_last_night_is_in_the_statistics(world: World, capsys: pytest.
     assert night["costUsd"] == pytest.approx(cost_usd)
     assert "oldestQueuedAt" in asked
     assert "sinceYesterday" not in (await world.stats(admin=True)).json()
+    world.pass_time(days=1)
+    assert (await _told(world, capsys, "stats"))["sinceYesterday"][0]["completed"] == 2
     world.pass_time(days=1)
     assert (await _told(world, capsys, "stats"))["sinceYesterday"][0]["completed"] == 0

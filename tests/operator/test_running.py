@@ -94,7 +94,7 @@ async def test_an_unreachable_database_is_one_sentence_within_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], form: list[str]
 ) -> None:
     """No server listens: every command waits some seconds (here a tenth of one), and exits with code 2."""
-    assert presence._SOON["retry"].timeout <= 6
+    assert presence._SOON["retry"].timeout <= 3
     monkeypatch.setitem(presence._SOON, "retry", presence._SOON["retry"].with_timeout(0.1))
     # The functions of this process set the variable.
     monkeypatch.delenv("FUNCTION_TARGET", raising=False)
@@ -130,7 +130,7 @@ async def test_a_project_without_documents_says_so_instead_of_zeros(
     if arguments[0] in {"jobs", "batches", "stats", "bill"}:
         assert code == 0
         assert f"{world.project} holds no jobs, no batches and no wallets. Is it the right project?" in told
-    assert not re.search(r"\b0\b", told.replace(world.project, ""))
+    assert not re.search(r"\b0\b", re.sub(r"127\.0\.0\.1:\d+", "", told.replace(world.project, "")))
 
 
 @pytest.mark.parametrize("arguments", ONE_OF_EACH, ids=lambda one: " ".join(one[:2]))
@@ -144,10 +144,11 @@ async def test_the_project_is_on_every_output(
     for form in ([], ["--json"]):
         _, output, complaints = await operate(world, capsys, *arguments, *form)
 
-        first = (output or complaints).splitlines()[0]
-        assert world.project in first
+        # Here the events are printed, too: what leaves them out is the process.
+        told = [line for line in (output or complaints).splitlines() if '"severity"' not in line]
+        assert world.project in told[0]
         if form:
-            assert all(json.loads(line) for line in output.splitlines())
+            assert all(json.loads(line) for line in told)
             assert complaints == ""
 
 
@@ -246,7 +247,7 @@ async def test_without_credentials_it_says_so(tmp_path: Path) -> None:
     )
 
     assert (code, output) == (2, "")
-    assert complaints.startswith("Google does not know who you are: ")
+    assert complaints.startswith("nowhere: Google does not know who you are: ")
     assert len(complaints.splitlines()) == 1
 
 
@@ -263,7 +264,7 @@ async def test_a_bug_is_printed_by_its_type_and_place_alone(
     code, output, complaints = await operate(world, capsys, "job", "x")
 
     assert (code, output) == (2, "")
-    assert complaints.startswith("This is a bug: ValueError in ")
+    assert complaints.startswith(f"{world.project}: This is a bug: ValueError in ")
     assert "job.py:" in complaints
     assert "secret" not in complaints
 

@@ -8,7 +8,7 @@ from tests.support.operating import operate
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
-NO_FILES = "the provider answered 404 not_found: is its address right?"
+NO_FILES = "the provider answered 404 armed_fault: is its address right?"
 
 
 async def test_a_server_without_files_is_named_wherever_the_batch_is_shown(
