@@ -15,7 +15,6 @@ from nightshift.jobs.documents import jobs_where
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED
 
-_PAGE: Final = 100
 _CANCELLED_CODE: Final = "cancelled"
 
 
@@ -43,14 +42,14 @@ class Filter:
 async def failed_jobs(runtime: Runtime, asked: Filter) -> AsyncIterator[JobDocument]:
     """The jobs that match. Cancelled ones are among them only if their code is asked for."""
     status = CANCELLED if asked.code == _CANCELLED_CODE else FAILED
-    last = None
+    page_jobs, last = runtime.instance.bounds.page_jobs, None
     while True:
-        query = jobs_where(runtime, status=status).order_by("__name__").limit(_PAGE)
+        query = jobs_where(runtime, status=status).order_by("__name__").limit(page_jobs)
         page = await (query.start_after(last) if last else query).get(**READ)
         for snapshot in page:
             job = written(snapshot)
             if asked.matches(job):
                 yield job
-        if len(page) < _PAGE:
+        if len(page) < page_jobs:
             return
         last = page[-1]

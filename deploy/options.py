@@ -17,10 +17,11 @@ from deploy.choices import PREFIX, Choices, choices_of
 from deploy.errors import DeployError
 from nightshift import settings
 from nightshift.errors import InvalidSettings
-from nightshift.functions import EVENT_SECONDS, FUNCTIONS, SECRETS
+from nightshift.functions import EVENT_SECONDS, FUNCTIONS, PROVIDERS, SECRETS
 from nightshift.settings import Settings
 
-_ALLOWED: Final = ("NIGHTSHIFT_", "OPENAI_BASE_URL", PREFIX)
+_ADDRESSES: Final = tuple(f"{provider.upper()}_BASE_URL" for provider in PROVIDERS)
+_ALLOWED: Final = ("NIGHTSHIFT_", *_ADDRESSES, PREFIX)
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
 _KEPT_ELSEWHERE: Final = "whsec_a2VwdC1pbi1zZWNyZXQtbWFuYWdlci1oZXJl"
 
@@ -42,7 +43,9 @@ def read_settings(path: Path) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.strip().startswith(_ALLOWED):
-            raise DeployError(f"{path}, line {number}: only NIGHTSHIFT_…, OPENAI_BASE_URL and DEPLOY_… are set there.")
+            raise DeployError(
+                f"{path}, line {number}: only NIGHTSHIFT_…, …_BASE_URL of a provider and DEPLOY_… are set there."
+            )
         variables[name.strip()] = value.strip()
     return variables
 

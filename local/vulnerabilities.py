@@ -19,16 +19,22 @@ import httpx
 OSV: Final = "https://api.osv.dev/v1/query"
 _SWITCH: Final = "VULNERABILITIES"
 _OFFLINE: Final = "offline"
-_PATIENCE_SECONDS = 8.0
+_PATIENCE_SECONDS: Final = 8.0
 
 
-async def check(requirements: Path, osv: str | None = None, *, is_offline: bool = False) -> int:
-    """Print what is known about the packages; returns the exit code."""
-    osv = osv or OSV
+async def check(
+    requirements: Path, osv: str = OSV, *, is_offline: bool = False, patience_seconds: float = _PATIENCE_SECONDS
+) -> int:
+    """Print what is known about the packages; returns the exit code.
+
+    Args:
+        osv: the address of the database.
+        patience_seconds: how long its first answer may take.
+    """
     if is_offline:
         print(f"Known vulnerabilities: NOT CHECKED, since {_SWITCH}={_OFFLINE} says that there is no way to ask.")
         return 0
-    if trouble := await _unreachable(osv):
+    if trouble := await _unreachable(osv, patience_seconds):
         print(
             f"Known vulnerabilities: {httpx.URL(osv).host} cannot be reached ({trouble}). "
             f"Where that is meant to be so, {_SWITCH}={_OFFLINE} skips the question."
@@ -41,11 +47,11 @@ async def check(requirements: Path, osv: str | None = None, *, is_offline: bool 
     return int(await audit.wait() != 0)
 
 
-async def _unreachable(osv: str) -> str | None:
+async def _unreachable(osv: str, patience_seconds: float) -> str | None:
     """Why the database does not answer, or None if it does: to what pip-audit is going to ask, and as a database."""
     question = {"package": {"name": "pip", "ecosystem": "PyPI"}, "version": "1.0"}
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(timeout=_PATIENCE_SECONDS) as client:
+        async with asyncio.timeout(patience_seconds), httpx.AsyncClient(timeout=patience_seconds) as client:
             answer = (await client.post(osv, json=question)).raise_for_status().json()
     except (httpx.HTTPError, TimeoutError, ValueError) as error:
         # The web page of a proxy or a hotel is no answer either.
@@ -53,13 +59,13 @@ async def _unreachable(osv: str) -> str | None:
     return None if isinstance(answer, dict) else "no answer of a database"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], osv: str = OSV) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m local.vulnerabilities", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("requirements", type=Path, metavar="FILE")
     requirements = parser.parse_args(arguments).requirements
-    return asyncio.run(check(requirements, is_offline=os.environ.get(_SWITCH) == _OFFLINE))
+    return asyncio.run(check(requirements, osv, is_offline=os.environ.get(_SWITCH) == _OFFLINE))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from local.part import ROOT
 from local.stack import Options
 from nightshift import settings
 from nightshift.errors import InvalidSettings
-from nightshift.functions import FUNCTIONS, SECRETS, Function
+from nightshift.functions import FUNCTIONS, KEYS, PROVIDERS, SECRETS, Function, needed_by
 from scheduler.declared import declared, read_declared
 
 _MAIN = ROOT / "functions" / "main.py"
@@ -67,16 +67,39 @@ def test_all_functions_together_fit_into_what_a_new_project_has_in_a_region() ->
 def test_a_function_starts_with_its_secrets_and_with_no_fewer(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each that the table gives it is missed by name; no other is."""
+    """Each that it needs is missed by name; no other is, so a provider without a key is not missed."""
     for variable in SECRETS.values():
         monkeypatch.delenv(variable, raising=False)
     for name, value in {"GOOGLE_CLOUD_PROJECT": "p", "FUNCTION_TARGET": function.target}.items():
         monkeypatch.setenv(name, value)
-    for variable in function.variables:
+    for variable in needed_by(function.target, "openai"):
         with pytest.raises(InvalidSettings, match=f"{variable}: this function needs it"):
             settings.load()
         monkeypatch.setenv(variable, _VALUES[variable])
     assert settings.load().target == function.target
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_key_that_is_needed_is_that_of_the_model(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every provider's key opens it, beside its address; and a model of it needs no other provider's key."""
+    for variable in SECRETS.values():
+        monkeypatch.delenv(variable, raising=False)
+    started = {"GOOGLE_CLOUD_PROJECT": "p", "FUNCTION_TARGET": "process_batch_jobs"}
+    for name, value in (started | {"NIGHTSHIFT_MODEL": f"{provider}:a-model"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=f"^{provider.upper()}_API_KEY: this function needs it$"):
+        settings.load()
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", "a-key")
+    monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://127.0.0.1:1")
+
+    loaded = settings.load()
+
+    access = loaded.access_to(provider)
+    assert access is not None
+    assert (access.api_key, access.base_url) == ("a-key", "http://127.0.0.1:1")
+    assert "a-key" not in repr(access)
+    assert {name for name in PROVIDERS if loaded.access_to(name)} == {provider}
+    assert KEYS[f"{provider}-api-key"] == f"{provider.upper()}_API_KEY"
 
 
 def test_all_else_is_made_from_the_table(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ _THE_REST: Final[dict[Stop, str]] = {
 }
 # A process rarely has a batch's lease for longer.
 _TRIES: Final = 10
-_PAUSE_SECONDS: Final = 1.0
 
 
 async def stop_batch(runtime: Runtime, options: Namespace, printer: Printer, wish: Stop) -> ExitCode:
@@ -68,7 +67,7 @@ async def _stopped(runtime: Runtime, batch_id: str, wish: Stop) -> str | None:
                 return str(trouble)
             if not isinstance(trouble, LeaseHeld):
                 raise
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(runtime.instance.bounds.lease_pause_seconds)
         else:
             await _stoppable_or_stopped(runtime, batch_id, wish)
             return None

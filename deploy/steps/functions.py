@@ -14,7 +14,7 @@ from deploy.accounts import BUILD, EVENTS, email
 from deploy.change import Change, same
 from deploy.deployment import Deployment, Service
 from deploy.steps import database, image_key
-from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, SECRETS, Function
+from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, KEYS, SECRETS, Function
 
 _SOURCES: Final = "functions"
 RUNTIME: Final = "python312"
@@ -149,7 +149,8 @@ def _difference(
 
 def _secrets(function: Function, versions: Mapping[str, int]) -> set[tuple[str, str, str]]:
     """Variable, name and version of each secret that it gets."""
-    secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in function.secrets}
+    keys = {secret for secret in KEYS if versions[secret]} if function.asks_providers else set()
+    secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in {*function.secrets, *keys}}
     if function.signs_images and versions[IMAGE_KEY]:
         secrets.add((IMAGE_KEY_VARIABLE, IMAGE_KEY, str(versions[IMAGE_KEY])))
     return secrets

@@ -29,7 +29,7 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import API_KEY, IMAGE_KEY, INGEST_TOPIC, WEBHOOK_SECRET
+from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST)
@@ -50,6 +50,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
     cloud, settings = deployment.cloud, deployment.settings
     accounts_there, secrets_there = await deployment.accounts(), await deployment.secret_names()
     buckets_there = await deployment.buckets()
+    keys = [key for key in KEYS if cloud.blind_because or (await deployment.version(key))[0]]
 
     def to(role: str, *accounts: str, where: str | None = None) -> list[RoleGrant]:
         return [RoleGrant(role=role, member=member(cloud, account), where=where) for account in accounts]
@@ -108,9 +109,12 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             )
             for signer in _ASK
         ),
-        (
-            secret(API_KEY),
-            to("roles/secretmanager.secretAccessor", *_ASK),
+        *(
+            (
+                secret(key),
+                to("roles/secretmanager.secretAccessor", *_ASK),
+            )
+            for key in keys
         ),
         (
             secret(IMAGE_KEY),

@@ -19,10 +19,25 @@ a flood at one function leaves the others their own. A project with a larger quo
 from dataclasses import dataclass
 from typing import Final, Literal
 
-API_KEY: Final = "openai-api-key"
+# The providers of answers. One that has no key is not used.
+PROVIDERS: Final = ("openai",)
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
+
+
+def key_secret(provider: str) -> str:
+    """Secret Manager's name of a provider's key."""
+    return f"{provider}-api-key"
+
+
+def key_variable(provider: str) -> str:
+    """The variable in which a function finds a provider's key."""
+    return f"{provider.upper()}_API_KEY"
+
+
+# The same for all providers. A function that asks them is given each key that there is.
+KEYS: Final = {key_secret(provider): key_variable(provider) for provider in PROVIDERS}
 # Secret Manager's name of a secret that a person brings → the variable in which a function finds it.
-SECRETS: Final = {API_KEY: "OPENAI_API_KEY", WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+SECRETS: Final = {**KEYS, WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
 # The key that signs images' addresses. The deployment makes it; without it, a function signs them through IAM.
 IMAGE_KEY: Final = "image-signing-key"
 IMAGE_KEY_VARIABLE: Final = "IMAGE_SIGNING_KEY"
@@ -63,6 +78,8 @@ class Function:
     most_deliveries: int = 0
     # Names of SECRETS. It does not start without them.
     secrets: tuple[str, ...] = ()
+    # Whether it asks the providers. It does not start without the key of the provider of NIGHTSHIFT_MODEL.
+    asks_providers: bool = False
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
     reads_id_tokens: bool = False
     timeout_seconds: int
@@ -89,12 +106,13 @@ class Function:
     @property
     def signs_images(self) -> bool:
         """Whether it is given IMAGE_KEY, if there is one: the provider that it asks fetches the images."""
-        return API_KEY in self.secrets
+        return self.asks_providers
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables in which it finds its secrets."""
-        return tuple(SECRETS[secret] for secret in self.secrets)
+        """The variables in which it finds its secrets, and the providers' keys that there are."""
+        keys = tuple(KEYS.values()) if self.asks_providers else ()
+        return keys + tuple(SECRETS[secret] for secret in self.secrets)
 
 
 # In the order of an upgrade: a function that finishes work stands before those that begin it. So no older version reads
@@ -110,7 +128,7 @@ FUNCTIONS: Final = (
         # shards than there are instances, so most of its calls wait like that. Twenty deliveries take two and a half
         # hours: longer than all shards of a batch, and far longer than a dead worker's lease.
         most_deliveries=20,
-        secrets=(API_KEY,),
+        asks_providers=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         max_instances=5,
@@ -122,7 +140,7 @@ FUNCTIONS: Final = (
         account="nightshift-answer",
         topic="nightshift-instant",
         schedule="* * * * *",
-        secrets=(API_KEY,),
+        asks_providers=True,
         # A sweep takes jobs for 50 s, and answers each within its lease.
         timeout_seconds=300,
         concurrency=1,
@@ -135,7 +153,7 @@ FUNCTIONS: Final = (
         account="nightshift-tick",
         topic="nightshift-tick",
         schedule="*/10 * * * *",
-        secrets=(API_KEY,),
+        asks_providers=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
@@ -170,7 +188,7 @@ FUNCTIONS: Final = (
         created_document="ai_jobs/{jobId}",
         # As above; by then a short outage is over, and a tick has rescued the job anyway.
         most_deliveries=20,
-        secrets=(API_KEY,),
+        asks_providers=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=80,
         max_instances=5,
@@ -183,10 +201,17 @@ def function(target: str) -> Function:
     return _BY_TARGET[target]
 
 
-def needed_by(target: str | None) -> tuple[str, ...]:
-    """The variables of secrets without which a target must not start; none for what is no target, as a command."""
+def needed_by(target: str | None, provider: str) -> tuple[str, ...]:
+    """The variables of secrets without which a target must not start; none for what is no target, as a command.
+
+    Args:
+        provider: of NIGHTSHIFT_MODEL.
+    """
     found = _BY_TARGET.get(target or "")
-    return found.variables if found else ()
+    if found is None:
+        return ()
+    keys = (key_variable(provider),) if found.asks_providers else ()
+    return keys + tuple(SECRETS[secret] for secret in found.secrets)
 
 
 _BY_TARGET: Final = {function.target: function for function in FUNCTIONS}

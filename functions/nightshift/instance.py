@@ -8,6 +8,7 @@ Each part is built when it is first used. This is the one module that knows ever
 """
 
 import asyncio
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,34 @@ if TYPE_CHECKING:
     from nightshift.values.lane import Lane
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much an instance takes on at once, and how long it waits: what no deployment need set."""
+
+    # Jobs that are read in one page.
+    page_jobs: int = 200
+    # A longer wait of a job in real time is stored: the sweep takes it up, and the function ends.
+    longest_pause_seconds: float = 10.0
+    # How long an operator's command waits before it asks again for a lease.
+    lease_pause_seconds: float = 1.0
+    # A larger field of a document is left unread: a result has at most 100,000 bytes, an input less.
+    read_field_bytes: int = 110_000
+    # From so much of a document on, the rest is left unread: what is written until its end needs room in its 1 MiB.
+    read_bytes: int = 400_000
+
+
 class Instance:
     """What one instance keeps."""
 
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
+        self.bounds = Bounds()
         # How fast this instance calls each lane's provider in real time.
         self.paces: dict[Lane, Pace] = {}
         # The lanes whose model has no listed price, each logged once.
         self.unpriced_lanes: set[Lane] = set()
+        # The providers that a job needs and that have no key here, each logged once.
+        self.absent_providers: set[str] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
 

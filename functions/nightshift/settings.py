@@ -10,6 +10,7 @@ refused, since a key that holds one is refused by its provider for ever.
 import base64
 import os
 import re
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -19,6 +20,7 @@ from nightshift import deployed
 from nightshift.errors import InvalidSettings
 from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
+from nightshift.values.model_name import ModelName
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
@@ -31,6 +33,7 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 _LEAST_SECRET_BYTES = 24
 # OpenAI's own server, which reaches no private network of ours.
 _OPENAI = "https://api.openai.com/"
+_ADDRESS = r"^https?://[^\s]+$"
 _QUOTES = frozenset("\"'`<>")
 # https://cloud.google.com/storage/docs/authentication/hmackeys: the access id, a colon, and the secret in base64.
 _HMAC_KEY = re.compile(r"GOOG[0-9A-Z]{16,96}:[0-9A-Za-z+/]{39,}={0,2}")
@@ -58,6 +61,13 @@ def _key(value: Any) -> Any:
     return value
 
 
+def _model(name: Any) -> Any:
+    """A model's name as it is given. Raises ValueError for an unknown provider."""
+    if isinstance(name, str):
+        ModelName.parse(name)
+    return name
+
+
 def _hmac_key(value: Any) -> Any:
     """An HMAC key of Cloud Storage. Raises ValueError for anything else."""
     if not isinstance(value, str) or _HMAC_KEY.fullmatch(value):
@@ -67,6 +77,18 @@ def _hmac_key(value: Any) -> Any:
 
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 HmacKey = Annotated[SecretStr, BeforeValidator(_hmac_key)]
+Model = Annotated[str, BeforeValidator(_model)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What opens a provider's API."""
+
+    api_key: str = field(repr=False)
+    # None = its own.
+    base_url: str | None
+    # The project whose stamp its batches bear.
+    project: str
 
 
 class Settings(BaseSettings):
@@ -75,8 +97,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"), min_length=1)
+    # Of each provider its key and its address, as `access_to` finds them.
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=_ADDRESS)
     openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     # Signs images' addresses; None to sign them through IAM.
     image_signing_key: HmacKey | None = Field(None, validation_alias=IMAGE_KEY_VARIABLE)
@@ -94,7 +117,7 @@ class Settings(BaseSettings):
     image_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(parse_hosts)] = Field(
         None, validate_default=False
     )
-    model: str = Field("gpt-5-mini", min_length=1)
+    model: Model = Field("gpt-5-mini", min_length=1)
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)
     max_batch_bytes: int = Field(200_000_000, ge=1, le=200_000_000)
@@ -136,6 +159,14 @@ class Settings(BaseSettings):
         if self.image_hosts is None and self.deployed_service and not self._asks_openai():
             object.__setattr__(self, "image_hosts", ())
 
+    def access_to(self, provider: str) -> "Access | None":
+        """What opens a provider's API; None without a key."""
+        key: SecretStr | None = getattr(self, f"{provider}_api_key")
+        if key is None:
+            return None
+        base_url: str | None = getattr(self, f"{provider}_base_url")
+        return Access(api_key=key.get_secret_value(), base_url=base_url, project=self.project)
+
     def _asks_openai(self) -> bool:
         return self.openai_base_url is None or f"{self.openai_base_url}/".startswith(_OPENAI)
 
@@ -170,9 +201,10 @@ def load() -> Settings:
 def _faults_of_secrets(settings: Settings) -> list[str]:
     """What is wrong with the secrets that the table of functions gives this one."""
     given = {name: getattr(settings, name.lower()) for name in SECRETS.values()}
-    faults = [f"{name}: this function needs it" for name in needed_by(settings.target) if given[name] is None]
+    needed = needed_by(settings.target, ModelName.parse(settings.model).provider)
+    faults = [f"{name}: this function needs it" for name in needed if given[name] is None]
     signs = SECRETS[WEBHOOK_SECRET]
-    if signs in needed_by(settings.target) and given[signs]:
+    if signs in needed and given[signs]:
         bytes_of_key = _signing_key(given[signs].get_secret_value())
         # With an empty key, every caller could sign.
         if not bytes_of_key:

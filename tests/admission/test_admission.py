@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from nightshift.admission.admit import admit
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -47,6 +48,19 @@ async def test_a_wrong_job_fails_with_its_code_and_costs_nothing(
     notification = await world.read(f"notifications/{job_id}")
     assert notification["type"] == "job_failed"
     assert "Nothing was charged" in notification["message"]
+    await assert_promises_kept(world)
+
+
+async def test_a_job_whose_provider_has_no_key_is_refused_and_costs_nothing(world: World) -> None:
+    """It would wait for ever; nothing is asked of its image, and its user learns at once."""
+    await world.give("alice", 3)
+    job_id = await world.write("alice")
+
+    await admit(world.operators_runtime(openai_api_key=None), job_id)
+
+    job = await world.job(job_id)
+    assert (job["status"], job["errorCode"], job["tokensSpent"]) == ("failed", "unknown_job_type", 0)
+    assert (await world.read("wallets/alice"))["balance"] == 3
     await assert_promises_kept(world)
 
 

@@ -11,7 +11,6 @@ import pytest
 from google.api_core.exceptions import InvalidArgument
 
 from nightshift.admission import admit
-from nightshift.database import oversized
 from nightshift.database.commits import Commit, Undecided
 from nightshift.errors import NeverLands
 from nightshift.jobs import created
@@ -128,12 +127,9 @@ async def test_a_document_that_was_filled_up_later_gets_its_end_all_the_same(wor
     await assert_promises_kept(world)
 
 
-async def test_one_job_that_cannot_be_charged_keeps_no_other_from_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_job_that_cannot_be_charged_keeps_no_other_from_it(world: World) -> None:
     """Jobs of a user that come at once share a commit: where it can never land, the cause alone is refused."""
-    monkeypatch.setattr(oversized, "_MOST_FIELD_BYTES", 2**20)
-    monkeypatch.setattr(oversized, "_MOST_BYTES", 2**20)
+    world.bound(read_field_bytes=2**20, read_bytes=2**20)
     await world.give("alice", 10)
     job_ids = [await world.write("alice") for _ in range(6)]
     await _fill(world, f"ai_jobs/{job_ids[3]}")

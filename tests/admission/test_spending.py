@@ -13,7 +13,6 @@ from cli.audit.audit import audit
 from cli.audit.scope import Scope
 from local.openai_server import BatchFault, Reply, ReplyRule
 from nightshift.admission.admit import admit
-from nightshift.batches import assemble
 from nightshift.ledger.limits import Admissions, UserLimits
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
@@ -296,11 +295,9 @@ async def _tick(runtime: Runtime) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("page", [2, 200])
-async def test_a_batch_is_filled_as_far_as_the_budget_reaches(
-    world: World, monkeypatch: pytest.MonkeyPatch, page: int
-) -> None:
+async def test_a_batch_is_filled_as_far_as_the_budget_reaches(world: World, page: int) -> None:
     """Of five jobs three are sent, by however many claims; two wait until the next day, and are not charged again."""
-    monkeypatch.setattr(assemble, "_PAGE", page)
+    world.bound(page_jobs=page)
     estimate = await _estimate_usd(world)
     spent = (await world.batches())[0]["budgetUsd"]
     runtime = world.operators_runtime(daily_budget_usd=spent + 3.5 * estimate, **ALL)

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import pytest
 
-from nightshift.batches import assemble
 from nightshift.database.commits import Commit
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -45,11 +44,9 @@ async def test_after_the_window_a_trigger_takes_all_that_has_gathered(world: Wor
     assert [batch["jobCount"] for batch in await world.batches()] == [1, 4]
 
 
-async def test_a_burst_widens_the_window_and_a_quiet_lane_has_its_own_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_burst_widens_the_window_and_a_quiet_lane_has_its_own_again(world: World) -> None:
     """Where a page of jobs or more was waiting, the next leader waits twice as long: fewer and larger batches."""
-    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.bound(page_jobs=2)
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="15")
     await world.give("alice", 30)
 
@@ -263,11 +260,9 @@ async def test_what_comes_while_a_leader_submits_waits_for_the_next(world: World
     await assert_promises_kept(world)
 
 
-async def test_jobs_that_are_refused_in_the_queue_do_not_hold_up_those_behind_them(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_jobs_that_are_refused_in_the_queue_do_not_hold_up_those_behind_them(world: World) -> None:
     """A whole page of jobs without their image fails, and what waits behind it goes in the same tick."""
-    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.bound(page_jobs=2)
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 9)
     photo = await world.upload("alice")

@@ -8,8 +8,6 @@ from structlog.testing import capture_logs
 
 from local.openai_server import BatchFault, Reply, ReplyRule
 from nightshift.admission.admit import admit
-from nightshift.batches import assemble
-from nightshift.instant import answer
 from nightshift.pricing.shares import taken_usd
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
@@ -47,11 +45,9 @@ async def _sent(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [2, 200])
-async def test_a_user_who_comes_first_takes_a_share_and_others_go_the_same_day(
-    world: World, monkeypatch: pytest.MonkeyPatch, page: int
-) -> None:
+async def test_a_user_who_comes_first_takes_a_share_and_others_go_the_same_day(world: World, page: int) -> None:
     """Alone or not, over several batches: mallory's rest waits for the next day, and bob, who comes later, does not."""
-    monkeypatch.setattr(assemble, "_PAGE", page)
+    world.bound(page_jobs=page)
     estimate, _ = await _price(world)
     # A share is three jobs and a half.
     runtime = world.operators_runtime(daily_budget_usd=14 * estimate)
@@ -133,11 +129,9 @@ async def test_from_its_end_on_a_job_counts_what_it_cost(world: World) -> None:
     await assert_promises_kept(world)
 
 
-async def test_answers_in_real_time_count_and_wait_for_the_next_day(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_answers_in_real_time_count_and_wait_for_the_next_day(world: World) -> None:
     """An instant job of a user whose share is spent says what it waits for; another user's is answered."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     await world.give("mallory", 20)
     await world.give("bob", 5)
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="1")

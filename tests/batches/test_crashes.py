@@ -15,9 +15,8 @@ from starlette.responses import Response
 
 from local.openai_server import BatchFault, FileFault, RequestFault
 from local.serve import serving
-from nightshift.batches import assemble
 from nightshift.database.commits import Commit, Undecided
-from nightshift.jobs import settlement
+from nightshift.jobs.settlement import MOST_SPARED
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.promises import assert_promises_kept
 from tests.support.world import API_KEY, World
@@ -96,22 +95,20 @@ async def test_a_file_that_is_not_visible_at_once_is_waited_for(world: World) ->
     await assert_promises_kept(world)
 
 
-async def test_a_create_that_the_provider_refuses_fails_the_batch_and_in_the_end_its_jobs(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_create_that_the_provider_refuses_fails_the_batch_and_in_the_end_its_jobs(world: World) -> None:
     """The jobs are tried in other batches, first at no attempt, then at theirs, and are refunded."""
-    monkeypatch.setattr(settlement, "MOST_SPARED", 2)
     world.provider.faults.add(RequestFault("POST", "/v1/batches", status=400, times=None))
     await world.give("alice", 1)
 
     job_id = await world.submit("alice")
-    for _ in range(6):
+    for _ in range(MOST_SPARED + 4):
         await world.tick()
-        world.pass_time(minutes=10)
+        # Its lane backs off for half an hour.
+        world.pass_time(minutes=31)
 
     assert (await world.job(job_id))["errorCode"] == "batch_failed"
     assert (await world.job(job_id))["attempts"] == 3
-    assert len(await world.batches()) == 5
+    assert len(await world.batches()) == MOST_SPARED + 3
     assert (await world.read("wallets/alice"))["balance"] == 1
     await assert_promises_kept(world)
 
@@ -277,7 +274,7 @@ async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
     world: World, monkeypatch: pytest.MonkeyPatch, delay_seconds: float, is_first: bool
 ) -> None:
     """A claim is said to have timed out and lands a moment later: its jobs are sent once, and lose no attempt."""
-    monkeypatch.setattr(assemble, "_PAGE", 2)
+    world.bound(page_jobs=2)
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 8)
     await world.submit("alice")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from local.openai_server import BatchFault, Reply, ReplyRule
-from nightshift.batches import assemble
 from tests.support.pause import Pause, When, pause_commit, pause_provider, pause_storage
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -81,7 +80,7 @@ async def test_a_sleeper_changes_nothing_when_it_wakes_up(
     world: World, monkeypatch: pytest.MonkeyPatch, stop: str
 ) -> None:
     """Its lease ran out, another tick took over and finished; another job has passed the lane since."""
-    monkeypatch.setattr(assemble, "_PAGE", 1)
+    world.bound(page_jobs=1)
     await world.give("alice", 9)
     for _ in range(3):
         await world.write("alice")

@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
 from local.openai_server.batches import TERMINAL
-from nightshift.instant import answer
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.chaos.model import JobDocument, Kind, Model, ProviderListing, Speed
@@ -111,7 +110,7 @@ class Night(RuleBasedStateMachine):
 
         async def begin() -> None:
             # No step waits: what is put off is a later step's.
-            self._env.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+            self._world.bound(longest_pause_seconds=0)
             await self._parts.enter_async_context(self._world.running())
             self._world.set_env(NIGHTSHIFT_SHARD_LINES=str(shard_lines), NIGHTSHIFT_COALESCE_SECONDS=coalesce_seconds)
             await self._world.open_pubsub()

@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from local.openai_server import Reply, ReplyRule
-from nightshift.instant import answer
 from tests.chaos.calls import Traffic, seam
 from tests.chaos.hostile import DECLINED, INVALID, MOVES, Attack, Effort
 from tests.support.world import World
@@ -280,10 +279,10 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
     """Play an example in a world of its own."""
     env = pytest.MonkeyPatch()
     try:
-        # No function waits: what is put off is a later sweep's.
-        env.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
         with seam():
             world = _MeteredWorld(env, began_at)
+            # No function waits: what is put off is a later sweep's.
+            world.bound(longest_pause_seconds=0)
             async with world.running():
                 world.set_env(
                     NIGHTSHIFT_TICK_SECONDS=str(example.tick_seconds),

@@ -9,7 +9,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.lock import held
 from deploy.troubles import SHARING
-from nightshift.functions import API_KEY, FUNCTIONS
+from nightshift.functions import FUNCTIONS
 from tests.deploy.google import PROJECT, Refused
 from tests.deploy.world import SECRETS, Died, Site, Terminal, copy_of, new_site
 
@@ -95,7 +95,7 @@ async def test_a_new_key_is_a_new_version_and_reaches_every_function_that_has_it
     await site.deploy()
     terminal = await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-marked-key-2"})
     deployed = [command[3] for command in terminal.made if command[1:3] == ("functions", "deploy")]
-    assert deployed == [function.name for function in FUNCTIONS if API_KEY in function.secrets]
+    assert deployed == [function.name for function in FUNCTIONS if function.asks_providers]
     config = site.state["functions"]["onAiJobCreated"]["serviceConfig"]
     given = {one["key"]: (one["secret"], one["version"]) for one in config["secretEnvironmentVariables"]}
     assert given == {"OPENAI_API_KEY": ("openai-api-key", "2"), "IMAGE_SIGNING_KEY": ("image-signing-key", "1")}

@@ -44,6 +44,8 @@ def load(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> Set
         ("process_batch_jobs", {"NIGHTSHIFT_MODELL": "gpt-5"}, "NIGHTSHIFT_MODELL"),
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "localhost"}, "NIGHTSHIFT_IMAGE_HOSTS"),
         ("process_batch_jobs", {"NIGHTSHIFT_IMAGE_HOSTS": "cdn.example.com,"}, "NIGHTSHIFT_IMAGE_HOSTS"),
+        ("process_batch_jobs", {"NIGHTSHIFT_MODEL": "nobody:gpt-5"}, "NIGHTSHIFT_MODEL"),
+        ("process_batch_jobs", {"NIGHTSHIFT_MODEL": "openai:"}, "NIGHTSHIFT_MODEL"),
         ("process_batch_jobs", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("on_ai_job_created", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),
         ("ingest_batch_results", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY"),

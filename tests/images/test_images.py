@@ -24,6 +24,7 @@ from nightshift.images.formats.portions import HEAD_BYTES, TAIL_BYTES
 from nightshift.images.image_format import FIRST_BYTES, MAX_IMAGE_BYTES, media_type
 from nightshift.images.image_uri import check_web_address, is_web_address, own_object
 from nightshift.jobs import created
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 from nightshift.settings import Settings
 from nightshift.values.hosts import parse_hosts
@@ -443,7 +444,7 @@ async def test_of_an_upload_only_two_portions_are_read(world: World, monkeypatch
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", weighing)
 
-    await uploads.check_image(world.operators_runtime(), "alice", uri)
+    await uploads.check_image(world.operators_runtime(), "alice", uri, TRAITS["openai"].image_types)
 
     assert len(sizes) == 3
     assert sizes[0] < 5_000

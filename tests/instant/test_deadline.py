@@ -12,7 +12,6 @@ import pytest
 from cli.audit.audit import audit
 from cli.audit.scope import Scope
 from local.openai_server import Reply, ReplyRule, RequestFault
-from nightshift.instant import answer
 from nightshift.instant.deadline import LONGEST, learned, margin
 from tests.batches.test_sleepers import everything
 from tests.instant.test_instant import asked
@@ -152,11 +151,9 @@ async def test_a_retry_keeps_its_deadline(world: World) -> None:
     await assert_promises_kept(world)
 
 
-async def test_in_real_time_it_has_six_hours_from_when_it_was_taken_out(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_in_real_time_it_has_six_hours_from_when_it_was_taken_out(world: World) -> None:
     """However long it was in its batch; what is refunded is the batch price."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     world.provider.faults.add(RequestFault("POST", "/v1/chat/completions", status=503, times=None))
     world.provider.hold("in_progress")
     await world.give("alice", 5)

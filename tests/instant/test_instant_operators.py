@@ -104,11 +104,9 @@ async def test_two_operators_and_two_sweeps_run_it_again_once(world: World) -> N
     await assert_promises_kept(world)
 
 
-async def test_six_hours_and_three_answers_that_are_none_count_anew(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_six_hours_and_three_answers_that_are_none_count_anew(world: World) -> None:
     """It had no answer for six hours, two of them none at all; so it failed. Its second run has as much again."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     none = ReplyRule(Reply(content="no JSON"), times=2)
     world.provider.faults.add(none)
     await world.give("alice", 5)

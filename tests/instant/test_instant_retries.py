@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from local.openai_server import Reply, ReplyRule, RequestFault
-from nightshift.instant import answer
 from nightshift.instant.realtime import WaitsFor, wait_seconds
 from tests.instant.test_instant import CHAT, asked
 from tests.support.events import logged, of
@@ -173,11 +172,9 @@ PASSING = {
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-async def test_passing_trouble_is_the_users_to_see_in_no_way(
-    world: World, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
+async def test_passing_trouble_is_the_users_to_see_in_no_way(world: World, trouble: str) -> None:
     """The job is `processing` until it is answered, and no notification is written in between."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     with logged() as events:
         job = await _put_off(world, PASSING[trouble])
     needs_operator = trouble in {"a wrong key", "no credit"}
@@ -207,9 +204,9 @@ async def test_a_provider_that_never_answers_is_not_waited_for_longer_than_half_
     await assert_promises_kept(world)
 
 
-async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World) -> None:
     """It is asked for until then, ever more seldom; then the user has the tokens back, and a word."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     await _put_off(world, RequestFault("POST", CHAT, status=503, times=None))
     for minutes in (30, 60, 120, 145):
         world.pass_time(minutes=minutes)
@@ -229,14 +226,12 @@ async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World, mon
     await assert_promises_kept(world)
 
 
-async def test_a_job_that_no_sweep_took_for_days_is_a_finding_and_ends_with_the_next_tick(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_job_that_no_sweep_took_for_days_is_a_finding_and_ends_with_the_next_tick(world: World) -> None:
     """The audit knows when it should have ended, and until then has nothing to say."""
     from cli.audit.audit import audit
     from cli.audit.scope import Scope
 
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     await _put_off(world, RequestFault("POST", CHAT, status=503))
 
     async def findings() -> AsyncIterator[Any]:
@@ -276,11 +271,9 @@ async def _answered(world: World) -> str:
     return await world.submit("bob", speed="instant")
 
 
-async def test_a_job_whose_answers_are_never_valid_fails_after_its_attempts(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_job_whose_answers_are_never_valid_fails_after_its_attempts(world: World) -> None:
     """However long other trouble comes between, and whichever process asks: the third invalid answer is the last."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     none = ReplyRule(Reply(content="no JSON"))
     await _put_off(world, none)
     world.provider.faults.add(RequestFault("POST", CHAT, status=503))
@@ -304,11 +297,9 @@ async def test_a_job_whose_answers_are_never_valid_fails_after_its_attempts(
 # The budget
 
 
-async def test_above_the_days_budget_a_job_waits_until_it_is_raised(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_above_the_days_budget_a_job_waits_until_it_is_raised(world: World) -> None:
     """Answers in real time count against it; the next job is not asked for, and says why it waits."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     first = await _answered(world)
     spent = (await world.job(first))["costUsd"]
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD=str(spent))
@@ -325,9 +316,9 @@ async def test_above_the_days_budget_a_job_waits_until_it_is_raised(
     await assert_promises_kept(world)
 
 
-async def test_what_an_instance_spends_itself_counts_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_an_instance_spends_itself_counts_at_once(world: World) -> None:
     """Within the minute in which it does not ask the database again."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     spent = (await world.job(await _answered(world)))["costUsd"]
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD=str(spent * 1.5))
     await world.give("alice", 10)

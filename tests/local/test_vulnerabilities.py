@@ -102,13 +102,12 @@ async def test_what_the_functions_run_on_passes_where_nothing_is_known(capfd: py
 
 @pytest.mark.parametrize("answer", [web_page, forbidden, silence, None])
 async def test_without_the_database_the_check_fails_and_says_how_to_skip_it(
-    pinned: Path, answer: Answer | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    pinned: Path, answer: Answer | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One line, whatever is in the way: in CI a check that looks at nothing must not pass unseen."""
-    monkeypatch.setattr(vulnerabilities, "_PATIENCE_SECONDS", 1.0)
     async with serving(database(answer or nothing_known)) as address:
         reached = address if answer else f"127.0.0.1:{free_ports(1)[0]}"
-        assert await vulnerabilities.check(pinned, f"http://{reached}/v1/query") == 1
+        assert await vulnerabilities.check(pinned, f"http://{reached}/v1/query", patience_seconds=1.0) == 1
 
     [line] = capfd.readouterr().out.splitlines()
     assert line.startswith("Known vulnerabilities: 127.0.0.1 cannot be reached")
@@ -121,9 +120,9 @@ def test_the_check_is_skipped_only_by_the_word_offline(
 ) -> None:
     """Visibly; and any other word is no permission."""
     monkeypatch.setenv("VULNERABILITIES", said)
-    monkeypatch.setattr(vulnerabilities, "OSV", f"http://127.0.0.1:{free_ports(1)[0]}/v1/query")
+    unreachable = f"http://127.0.0.1:{free_ports(1)[0]}/v1/query"
 
-    assert vulnerabilities.main([str(pinned)]) == code
+    assert vulnerabilities.main([str(pinned)], unreachable) == code
     assert ("NOT CHECKED" in capfd.readouterr().out) == (code == 0)
 
 

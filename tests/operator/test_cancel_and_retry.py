@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from cli.commands import stopping
 from local.openai_server import Reply, ReplyRule, RequestFault
 from nightshift.batches import documents as batches
 from nightshift.batches import transitions
@@ -126,11 +125,9 @@ async def test_while_the_provider_is_away_the_wish_is_on_record(
     await assert_promises_kept(world)
 
 
-async def test_a_batch_that_stays_leased_is_not_stopped(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_batch_that_stays_leased_is_not_stopped(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The command tries for some seconds; then it says so, and has changed nothing."""
-    monkeypatch.setattr(stopping, "_PAUSE_SECONDS", 0.0)
+    world.bound(lease_pause_seconds=0)
     batch_id = await batch_under_way(world)
     runtime = world.operators_runtime()
     found = await batches.find(runtime, batch_id)

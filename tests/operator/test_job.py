@@ -11,7 +11,6 @@ from google.cloud.firestore import DELETE_FIELD
 from cli.commands.printing import dollars
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from nightshift.admission.admit import rescue_one
-from nightshift.instant import answer
 from nightshift.jobs import created
 from tests.instant.test_instant import CHAT
 from tests.support.auditing import spend_a_night
@@ -259,10 +258,10 @@ async def test_a_job_in_real_time_that_waits_says_for_what_and_until_when(
 
 
 async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_was_rescued(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Above the daily budget; and when a tick admitted it and no sweep has taken it yet."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     await world.give("alice", 15)
     await world.submit("alice", speed="instant")
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0.00000001")
@@ -279,10 +278,10 @@ async def test_a_job_in_real_time_says_if_it_waits_for_the_budget_or_was_rescued
 
 
 async def test_a_job_says_if_it_waits_since_its_users_share_is_spent(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the queue and in real time; another user's queued job says nothing of a share."""
-    monkeypatch.setattr(answer, "_LONGEST_PAUSE_SECONDS", 0)
+    world.bound(longest_pause_seconds=0)
     world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="1")
     await world.give("alice", 15)
     await world.give("bob", 1)

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from cli import failed_jobs
 from cli.commands import retrying
 from local.openai_server import Reply, ReplyRule
 from nightshift.admission.retry import retry
@@ -53,7 +52,7 @@ async def test_a_run_that_died_goes_on_with_the_rest(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages of two, and the second job's database call fails: what ran again is passed over, nothing runs twice."""
-    monkeypatch.setattr(failed_jobs, "_PAGE", 2)
+    world.bound(page_jobs=2)
     await failed_night(world)
     real, calls = retry, 0
 

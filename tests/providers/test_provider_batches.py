@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -216,8 +216,8 @@ async def test_two_batches_under_one_id_end_both(world: World, monkeypatch: pyte
     create = OpenAIProvider.create
     made: list[RemoteBatch] = []
 
-    async def repeating(provider: OpenAIProvider, intent: Intent) -> RemoteBatch:
-        made.append(await create(provider, intent) if len(made) != 1 else made[0])
+    async def repeating(provider: OpenAIProvider, intent: Intent, content: IO[bytes] | None) -> RemoteBatch:
+        made.append(await create(provider, intent, content) if len(made) != 1 else made[0])
         return made[-1]
 
     monkeypatch.setattr(OpenAIProvider, "create", repeating)

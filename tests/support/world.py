@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class World:
         self._functions: dict[str, httpx.AsyncClient] = {}
         self._runtimes: list[Any] = []
         self._clock_offset = timedelta()
+        self._bounds: dict[str, Any] = {}
         self._parts = AsyncExitStack()
 
     @asynccontextmanager
@@ -108,13 +110,22 @@ class World:
             self._env.setenv(name, setting)
         self._functions.clear()
 
+    def bound(self, **bounds: float) -> None:
+        """Bound the work of the instances that start from now on; those that run are stopped."""
+        self._bounds |= bounds
+        self._functions.clear()
+
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
         runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
-        self._runtimes.append(runtime)
+        self._keep(runtime)
         return runtime
+
+    def _keep(self, runtime: Runtime) -> None:
+        runtime.instance.bounds = replace(runtime.instance.bounds, **self._bounds)
+        self._runtimes.append(runtime)
 
     # Calls from outside
 
@@ -124,7 +135,7 @@ class World:
             app = create_asgi_app(target, str(SOURCE))
             runtime = sys.modules["main"].runtime
             runtime.now = self.now
-            self._runtimes.append(runtime)
+            self._keep(runtime)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=PATIENCE_SECONDS)
             self._functions[target] = await self._parts.enter_async_context(client)

@@ -31,7 +31,7 @@ from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
 from nightshift.log import left_to_the_next_tick, where_raised
-from nightshift.providers.registry import lane_of
+from nightshift.providers.registry import TRAITS, lane_of
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
@@ -112,8 +112,8 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        image_generation = await _check_input(runtime, job, job_type, request, tokens)
-        lane = lane_of(job_type.model or runtime.settings.model)
+        lane = _lane(runtime, job_type)
+        image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
         start = replace(start, image_generation=image_generation)
@@ -134,6 +134,18 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         raise LeaseHeld("another delivery has admitted the job")
     started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
+
+
+def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
+    """The lane of a job type's model. Raises JobRefused where its provider has no key here."""
+    lane = lane_of(job_type.model or runtime.settings.model)
+    if not runtime.providers.has(lane.provider):
+        told = runtime.instance.absent_providers
+        if lane.provider not in told:
+            told.add(lane.provider)
+            log.error("provider_absent", provider=lane.provider, model=lane.model)
+        raise JobRefused("unknown_job_type", "Requests of this type are not answered here.")
+    return lane
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
@@ -180,7 +192,7 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
 
 
 async def _check_input(
-    runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, tokens: int
+    runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, lane: Lane
 ) -> int | None:
     """Returns the generation of its image, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
@@ -188,5 +200,6 @@ async def _check_input(
         return None
     if not is_web_address(job_input.imageUri):
         # Cloud Storage is asked for those only who can pay for it.
-        await charges.check_account(runtime, job, tokens)
-    return await uploads.check_image(runtime, request.userId, job_input.imageUri)
+        await charges.check_account(runtime, job, job_type.tokens[request.speed])
+    image_types = TRAITS[lane.provider].image_types
+    return await uploads.check_image(runtime, request.userId, job_input.imageUri, image_types)

@@ -36,14 +36,13 @@ from nightshift.jobs.settlement import Failed, failure
 from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
+from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.texts import Text
-from nightshift.values.usage import NOTHING_USED
 
 log = structlog.get_logger()
 
-_PAGE: Final = 200
 _IMAGES_AT_ONCE: Final = 16
 # How long a batch whose assembler died waits for an image of its jobs; then it goes without that job.
 _IMAGE_PATIENCE: Final = timedelta(hours=1)
@@ -66,8 +65,10 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
         BudgetSpent: jobs may be queued, and the day's budget does not reach for the next one.
     """
     lane = held_lane.lane
+    tell_if_unpriced(runtime, lane)
     budget_usd = runtime.settings.daily_budget_usd or inf
-    spent_usd = await _spent_usd(runtime, lane) if isfinite(budget_usd) else 0.0
+    # Read after the lane, it counts the lane's last batch, too.
+    spent_usd = await spending.spent_usd(runtime) if isfinite(budget_usd) else 0.0
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
     limits = await _limits(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
@@ -111,7 +112,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
     # A job that ended meanwhile is its job, too: it can never be sent, or its user or an operator cancelled it.
     claimed = await batches.count_claimed(runtime, batch.batch_id)
     if written:
-        await held.seal_again(claimed)
+        await held.seal_again(claimed, written)
         log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)
@@ -160,12 +161,13 @@ class _Assembly:
 
     async def _claimed_pages(self) -> AsyncGenerator[bytes, None]:
         runtime, lane, limit = self._runtime, self._lane, self.fill.requests_left
+        page_jobs = runtime.instance.bounds.page_jobs
         number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
         turns = self._held_lane.turns if self._is_scarce and self.held is None else None
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
         without = sorted(self._shares.spent)[:MOST_LEFT_OUT]
-        async with aclosing(queued(runtime, lane, limit, _PAGE, turns, without)) as pages:
+        async with aclosing(queued(runtime, lane, limit, page_jobs, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await _request_page(runtime, lane, jobs)
@@ -173,7 +175,7 @@ class _Assembly:
                 is_full = filled.is_full or filled.fill.requests_left == 0
                 if filled.claimed:
                     is_last_page = is_last and not is_full
-                    await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == _PAGE)
+                    await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == page_jobs)
                     yield _joined([line for _, line in filled.claimed])
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full
@@ -252,15 +254,6 @@ class _Assembly:
             )
         self.fill = fill
         self._shares.add(filled.of_users)
-
-
-async def _spent_usd(runtime: Runtime, lane: Lane) -> float:
-    """What is spent of the day's budget. A submission reads it after the lane, and so sees the lane's last batch."""
-    told = runtime.instance.unpriced_lanes
-    if lane not in told and batch_cost_usd(lane.provider, lane.model, NOTHING_USED) is None:
-        told.add(lane)
-        log.error("price_unknown")
-    return await spending.spent_usd(runtime)
 
 
 async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:

@@ -60,10 +60,19 @@ class Batch:
     estimated_tokens: int
     # What it counts against the budget of the day on which it was created.
     budget_usd: float
+    # How many requests its input file holds: jobs that ended before it was written anew are not among them.
+    request_count: int
     input_file_id: str | None
+    # How many creates were sent for it, and when the first was; None = none was ever sent.
+    creates: int
+    create_sent_at: datetime | None
     # Until when a create that was sent may still take effect at the provider; None = none was ever sent.
     create_lands_by: datetime | None
     remote_id: str | None
+    # It was adopted by evidence, and its results have not proven yet that it is ours.
+    is_unproven: bool
+    # Batches of the provider's that were taken for ours, and whose results proved that they are not.
+    disowned: frozenset[str]
     outcome: Outcome | None
     output_file_id: str | None
     error_file_id: str | None

@@ -20,9 +20,5 @@ class ProviderListing:
         """A listing of these batches, which does not claim to be complete."""
         return cls(remotes={remote.remote_id: remote for remote in remotes})
 
-    def of_batch(self, batch_id: str) -> list[RemoteBatch]:
-        """Those that carry our stamp for this batch."""
-        return [remote for remote in self.remotes.values() if remote.batch_id == batch_id]
-
 
 NOTHING_LISTED = ProviderListing()

@@ -4,6 +4,9 @@ Provider batches that carry our stamp must be on record under that stamp. One th
 is gone, or because a lost answer made two, is cancelled. One whose document is still `sealed` belongs to
 the process that submits it, which will look for it. Of two, the one that is not on record is of no use: its files are
 deleted.
+
+Where a provider keeps no stamp, evidence stands in its place (`evidence.py`). A live batch there that nothing of ours
+explains is left alone, and logged.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from typing import Final
 import structlog
 
 from nightshift.batches import documents as batches
+from nightshift.batches import evidence
 from nightshift.batches.batch import Batch
 from nightshift.batches.listing import ProviderListing
 from nightshift.batches.transitions import HeldBatch
@@ -45,8 +49,9 @@ async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batc
     """
     owned = {batch.remote_id: batch for batch in open_batches if batch.remote_id}
     submitted = {batch.batch_id for batch in owned.values()}
-    adopting = {batch.batch_id for batch in open_batches if batch.remote_id is None}
-    listing = ProviderListing(listed_at=runtime.now())
+    adopting = {batch.batch_id: batch for batch in open_batches if batch.remote_id is None}
+    listed_at = runtime.now()
+    listing = ProviderListing(listed_at=listed_at)
     earliest = min((batch.created_at - _CLOCK_SLACK for batch in open_batches), default=None)
     number = 0
     stops_early = provider.traits.lists_newest_first
@@ -57,6 +62,13 @@ async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batc
             break
         if remote.remote_id in owned or remote.batch_id in adopting:
             listing.remotes[remote.remote_id] = remote
+        elif not provider.traits.is_stamped:
+            if any(evidence.may_be(batch, remote) for batch in adopting.values()):
+                listing.remotes[remote.remote_id] = remote
+            elif remote.created_at and remote.created_at < listed_at - evidence.CLOCK_SLACK:
+                # The document of a younger one may have come after ours were read.
+                stopping = _stop_double(provider, remote, list(owned.values()))
+                await run_isolated("stop_double", stopping, remote_id=remote.remote_id)
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             cancelling = _cancel_if_stray(runtime, provider, remote.remote_id, remote.batch_id)
             await run_isolated("cancel_stray", cancelling, remote_id=remote.remote_id)
@@ -79,6 +91,18 @@ async def _cancel_if_stray(runtime: Runtime, provider: Provider, remote_id: str,
     if await is_stray(runtime, remote_id, batch_id):
         log.warning("stray_batch_cancelled", batch_id=batch_id)
         await provider.cancel(remote_id)
+
+
+async def _stop_double(provider: Provider, remote: RemoteBatch, submitted: Sequence[Batch]) -> None:
+    """Stop a batch that another create of one of these made; one that has ended is deleted."""
+    doubled = next((batch for batch in submitted if evidence.may_double(batch, remote)), None)
+    if doubled and remote.outcome:
+        await _delete_results(provider, remote)
+    elif doubled and not remote.is_cancelling:
+        log.warning("stray_batch_cancelled", batch_id=doubled.batch_id)
+        await provider.cancel(remote.remote_id)
+    elif remote.outcome is None and not remote.is_cancelling:
+        log.warning("batch_unknown", requests=remote.requests)
 
 
 async def _delete_results(provider: Provider, remote: RemoteBatch) -> None:
@@ -115,6 +139,10 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, listing: ProviderListi
         if remote.outcome and batch.output_missing_since is None:
             await held.note_output_missing()
         return False
+    if batch.is_unproven and await evidence.is_proven(runtime, batch, remote) is False:
+        log.warning("batch_disowned", remote_id=batch.remote_id)
+        await held.disown()
+        return True
     code = remote.error_code and loggable_code(remote.error_code)
     (log.info if remote.outcome == "completed" else log.warning)(
         "batch_ended", remote_id=batch.remote_id, outcome=remote.outcome, code=code

@@ -5,6 +5,9 @@
 | before the upload's id is on record | perhaps a file | uploads again; the tick deletes the file that no batch owns |
 | then, before the batch's id is on record | perhaps a batch | looks for our stamp: adopts that batch, or creates one |
 
+Where a provider takes the requests with the create, there is no upload. Where it keeps no stamp, evidence stands in its
+place (`evidence.py`).
+
 So `createLandsBy`, recorded before the call, is the intent: where it is found, a create may have been sent, and what
 it made is looked for first. A call whose answer was lost may also still be on its way: for the length of a lease it
 is looked for, and not sent again. If the provider shows a batch later than that, there are two; the tick cancels the
@@ -18,11 +21,20 @@ from typing import Final
 import structlog
 from google.api_core.exceptions import NotFound
 
-from nightshift.batches import artifacts, lanes
+from nightshift.batches import artifacts, evidence, lanes
 from nightshift.batches.batch import Batch
 from nightshift.batches.listing import ProviderListing
 from nightshift.batches.transitions import HeldBatch
-from nightshift.providers.base import Intent, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteBatch, loggable_code
+from nightshift.providers.base import (
+    Intent,
+    Provider,
+    ProviderGone,
+    ProviderRefusal,
+    ProviderTrouble,
+    RemoteBatch,
+    loggable_code,
+)
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
@@ -69,17 +81,20 @@ async def submit(runtime: Runtime, held: HeldBatch, listing: ProviderListing) ->
         await held.unseal()
         return
     release = adopted is None or (adopted.outcome is None and batch.stop is None)
-    await held.mark_submitted(remote.remote_id, release=release)
+    is_unproven = adopted is not None and remote.batch_id != batch.batch_id
+    await held.mark_submitted(remote.remote_id, is_unproven=is_unproven, release=release)
     log.info("batch_submitted", remote_id=remote.remote_id, jobs=batch.job_count)
 
 
 async def _adopted(runtime: Runtime, batch: Batch, listing: ProviderListing) -> RemoteBatch | None:
     if batch.create_lands_by is None:
         return None
-    found, looked_at = listing.of_batch(batch.batch_id), listing.listed_at
+    found, looked_at = [remote for remote in listing.remotes.values() if _may_be(batch, remote)], listing.listed_at
     if looked_at is None:
         looked_at = runtime.now()
         found += await _listed(runtime, batch)
+    if not runtime.provider_for(batch.lane).traits.is_stamped:
+        found = await evidence.not_disproven(runtime, batch, found)
     if not found and looked_at < batch.create_lands_by:
         raise ProviderTrouble("a create may still be on its way")
     if not found:
@@ -90,38 +105,52 @@ async def _adopted(runtime: Runtime, batch: Batch, listing: ProviderListing) -> 
 
 
 async def _listed(runtime: Runtime, batch: Batch) -> list[RemoteBatch]:
-    """The provider's batches with our stamp for this one."""
+    """The provider's batches that are this one, or may be."""
     earliest = batch.created_at - _CLOCK_SLACK
     found = []
     provider = runtime.provider_for(batch.lane)
     async for remote in provider.batches():
         if provider.traits.lists_newest_first and remote.created_at and remote.created_at < earliest:
             break
-        if remote.batch_id == batch.batch_id:
+        if _may_be(batch, remote):
             found.append(remote)
     return found
+
+
+def _may_be(batch: Batch, remote: RemoteBatch) -> bool:
+    """Whether it carries our stamp for this batch; of a provider without stamps, whether the evidence fits."""
+    if TRAITS[batch.lane.provider].is_stamped:
+        return remote.batch_id == batch.batch_id
+    return evidence.may_be(batch, remote)
 
 
 async def _created(runtime: Runtime, held: HeldBatch) -> RemoteBatch:
     batch = held.batch
     provider, input_file_id = runtime.provider_for(batch.lane), batch.input_file_id
-    if input_file_id is None:
+    if provider.traits.takes == "file" and input_file_id is None:
         with await artifacts.open_to_read(runtime, batch.batch_id, "input") as content:
             input_file_id = await provider.upload(batch.batch_id, content)
-    lands_by = runtime.now() + timedelta(seconds=runtime.settings.lease_seconds)
-    await held.record_upload(input_file_id, lands_by)
+    lands_by = runtime.now() + max(timedelta(seconds=runtime.settings.lease_seconds), provider.traits.create_time)
+    await held.announce_create(input_file_id, lands_by)
     intent = Intent(
-        batch_id=batch.batch_id, model=batch.lane.model, requests=batch.job_count, input_file_id=input_file_id
+        batch_id=batch.batch_id, model=batch.lane.model, requests=batch.request_count, input_file_id=input_file_id
     )
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:
-            return await provider.create(intent)
+            return await _sent(runtime, provider, intent)
         except ProviderGone:
             await asyncio.sleep(pause_seconds)
         except ProviderTrouble as trouble:
             if not trouble.may_still_act:
                 await held.note_no_create()
             raise
-    # Gone for good, as far as we can see: the next holder uploads it again.
+    # Gone for good, as far as we can see: the next holder uploads it again, or sends its requests again.
     await held.forget_upload()
     raise ProviderTrouble("the provider does not find the file that it took in")
+
+
+async def _sent(runtime: Runtime, provider: Provider, intent: Intent) -> RemoteBatch:
+    if provider.traits.takes == "file":
+        return await provider.create(intent, None)
+    with await artifacts.open_to_read(runtime, intent.batch_id, "input") as content:
+        return await provider.create(intent, content)

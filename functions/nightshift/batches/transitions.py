@@ -3,7 +3,7 @@
 A step decides what comes next and calls one of these. Each is one commit under the batch's lease, with all that belongs
 to it: the claimed jobs, the shards, the lane that backs off. So a step writes no field itself.
 
-    create_batch, claim → seal → record_upload → mark_submitted → mark_ended → cut → sum_up → close
+    create_batch, claim → seal → announce_create → mark_submitted → mark_ended → cut → sum_up → close
 """
 
 import secrets
@@ -72,9 +72,9 @@ class HeldBatch:
         self.lease.with_next_write(changes)
         self._became(changes)
 
-    async def seal_again(self, job_count: int) -> None:
+    async def seal_again(self, job_count: int, request_count: int) -> None:
         """The input file was written again, from the jobs that the database counts."""
-        await self._write({"status": "sealed", "jobCount": job_count})
+        await self._write({"status": "sealed", "jobCount": job_count, "requestCount": request_count})
 
     async def give_up_empty(self, job_count: int) -> None:
         """No job of the batch can be sent any more."""
@@ -86,9 +86,20 @@ class HeldBatch:
         """The input file is gone; it has to be written again."""
         await self._write({"status": "assembling"})
 
-    async def record_upload(self, input_file_id: str, lands_by: datetime) -> None:
-        """The provider has the file, and a create is about to be sent, which may take effect until `lands_by`."""
-        await self._write({"inputFileId": input_file_id, "createLandsBy": lands_by})
+    async def announce_create(self, input_file_id: str | None, lands_by: datetime) -> None:
+        """A create is about to be sent, which may take effect until `lands_by`.
+
+        Args:
+            input_file_id: the file that the provider has; None where the requests go in with the create.
+        """
+        await self._write(
+            {
+                "inputFileId": input_file_id,
+                "creates": self.batch.creates + 1,
+                "createSentAt": self.batch.create_sent_at or self._runtime.now(),
+                "createLandsBy": lands_by,
+            }
+        )
 
     async def note_no_create(self) -> None:
         """The create did not take effect, and cannot any more."""
@@ -107,9 +118,16 @@ class HeldBatch:
         reason = {"errorCode": refusal.code, "errorMessage": refusal.message, "trouble": refusal.trouble.value}
         await self._write({"status": "closing", "outcome": "failed", **reason}, await self._trouble_over())
 
-    async def mark_submitted(self, remote_id: str, *, release: bool) -> None:
-        """The provider has the batch, under this id. With `release`, the lease is given up."""
+    async def mark_submitted(self, remote_id: str, *, is_unproven: bool, release: bool) -> None:
+        """The provider has the batch, under this id.
+
+        Args:
+            is_unproven: it is taken for ours by evidence.
+            release: the lease is given up.
+        """
         changes = {"status": "submitted", "remoteId": remote_id, "submittedAt": SERVER_TIMESTAMP}
+        if is_unproven:
+            changes["isUnproven"] = True
         if self.batch.trouble:
             changes["trouble"] = DELETE_FIELD
         await self._write(changes, await self._trouble_over(), release=release)
@@ -123,6 +141,11 @@ class HeldBatch:
     async def note_output_missing(self) -> None:
         """The provider has ended the batch, and does not name the output file yet."""
         await self._write({"outputMissingSince": self._runtime.now()})
+
+    async def disown(self) -> None:
+        """The provider's batch that was taken for this one holds other requests: the right one is looked for again."""
+        others = sorted({*self.batch.disowned, *filter(None, [self.batch.remote_id])})
+        await self._write({"status": "sealed", "remoteId": None, "isUnproven": DELETE_FIELD, "disowned": others})
 
     async def mark_gone(self) -> None:
         """The provider does not know the batch any more."""

@@ -10,10 +10,6 @@ from typing import Any, Final
 
 from google.cloud.firestore_v1 import _helpers
 
-# A result has at most 100,000 bytes, an input less.
-_MOST_FIELD_BYTES: Final = 110_000
-# All that is written into a document until its end has room beside so much: a document holds 1 MiB.
-_MOST_BYTES: Final = 400_000
 _MOST_VALUES: Final = 10_000
 
 
@@ -26,13 +22,18 @@ class Unread(Enum):
 UNREAD: Final = Unread.UNREAD
 
 
-def fields_of(document: Any, client: Any) -> dict[str, Any]:
-    """The fields of a document's message, the small ones first; from where it is too much, they are UNREAD."""
+def fields_of(document: Any, client: Any, field_bytes: int, most_bytes: int) -> dict[str, Any]:
+    """The fields of a document's message, the small ones first; from where it is too much, they are UNREAD.
+
+    Args:
+        field_bytes: a larger field is too much.
+        most_bytes: of all fields together.
+    """
     fields: dict[str, Any] = {}
-    values_left, bytes_left = _MOST_VALUES, _MOST_BYTES
+    values_left, bytes_left = _MOST_VALUES, most_bytes
     for name, value in sorted(document.fields.items(), key=lambda field: field[1].ByteSize()):
         size = value.ByteSize()
-        values = _values_in(value, values_left) if size <= min(_MOST_FIELD_BYTES, bytes_left) else values_left + 1
+        values = _values_in(value, values_left) if size <= min(field_bytes, bytes_left) else values_left + 1
         if values > values_left:
             fields[name] = UNREAD
             continue

@@ -31,7 +31,7 @@ def new_reads(runtime: Runtime) -> "GroupedCalls[str, DocumentSnapshot[Any]]":
 
 
 async def _read_all(runtime: Runtime, answers: "Read") -> None:
-    client = runtime.firestore
+    client, bounds = runtime.firestore, runtime.instance.bounds
     refs = {ref._document_path: ref for ref in map(client.document, answers)}
     request = {"database": client._database_string, "documents": list(refs)}
     # The client's own `get_all` turns each document into values, however large it is.
@@ -42,7 +42,7 @@ async def _read_all(runtime: Runtime, answers: "Read") -> None:
         ref = refs[document.name or response._pb.missing]
         snapshot = DocumentSnapshot(
             ref,
-            fields_of(document, client) if exists else None,
+            fields_of(document, client, bounds.read_field_bytes, bounds.read_bytes) if exists else None,
             exists=exists,
             read_time=read_time,
             create_time=response.found.create_time if exists else None,

@@ -5,6 +5,7 @@ for. That tells a whole file from half of one, its size in pixels, and a still p
 could tell more; what passes here and cannot be read all the same is refused by the provider, and refunded.
 """
 
+from collections.abc import Set
 from types import ModuleType
 from typing import Final
 
@@ -31,7 +32,7 @@ _NOT_ENCODED: Final = frozenset({None, "", "identity"})
 
 
 def media_type(first_bytes: bytes) -> str:
-    """The media type of an image in a format that OpenAI can read.
+    """The media type of an image in a format that a provider reads.
 
     Args:
         first_bytes: FIRST_BYTES of it, or all if it has fewer.
@@ -40,6 +41,15 @@ def media_type(first_bytes: bytes) -> str:
         JobRefused: invalid_input for anything else; a phone's HEIC gets a message of its own.
     """
     return _MEDIA_TYPES[_format_of(first_bytes)]
+
+
+def check_type(first_bytes: bytes, image_types: Set[str]) -> None:
+    """Judge an image's format by the media types that the provider's models read. Raises JobRefused: invalid_input."""
+    found = media_type(first_bytes)
+    if found not in image_types:
+        names = sorted(one.partition("/")[2].upper() for one in image_types & set(_MEDIA_TYPES.values()))
+        kind, wanted = found.partition("/")[2].upper(), f"{', '.join(names[:-1])} or {names[-1]}"
+        raise JobRefused("invalid_input", f"The AI that answers this cannot read a {kind}; upload a {wanted}.")
 
 
 def check_properties(size_bytes: int, content_encoding: str | None) -> None:

@@ -8,7 +8,7 @@ Nothing here, or anywhere else, fetches an address that a client wrote.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import islice
@@ -23,7 +23,14 @@ from requests import RequestException
 
 from nightshift.errors import TryLater
 from nightshift.images.formats.portions import HEAD_BYTES, Portions
-from nightshift.images.image_format import FIRST_BYTES, check_content, check_properties, media_type, second_range
+from nightshift.images.image_format import (
+    FIRST_BYTES,
+    check_content,
+    check_properties,
+    check_type,
+    media_type,
+    second_range,
+)
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
 from nightshift.images.signing import signed_address
 from nightshift.runtime import Runtime
@@ -36,8 +43,11 @@ ADDRESS_LIFETIME: Final = timedelta(hours=48)
 _DELETED_AT_ONCE: Final = 16
 
 
-async def check_image(runtime: Runtime, user_id: str, uri: str) -> int | None:
+async def check_image(runtime: Runtime, user_id: str, uri: str, image_types: Set[str]) -> int | None:
     """Check that a user may name this image, and that the provider can read it. Of an upload, two portions are read.
+
+    Args:
+        image_types: the media types that the provider's models read.
 
     Returns:
         The generation of the upload that was checked; None for an https address.
@@ -53,7 +63,7 @@ async def check_image(runtime: Runtime, user_id: str, uri: str) -> int | None:
     _warn_of_the_older_bucket(runtime, uri)
     blob = _own_blob(runtime, user_id, uri)
     with _translated_errors():
-        return await asyncio.to_thread(_checked_generation, blob)
+        return await asyncio.to_thread(_checked_generation, blob, image_types)
 
 
 async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | None) -> str:
@@ -117,7 +127,7 @@ def _own_blob(runtime: Runtime, user_id: str, uri: str, generation: int | None =
     return runtime.uploads.blob(name, generation=generation)
 
 
-def _checked_generation(blob: Any) -> int:
+def _checked_generation(blob: Any, image_types: Set[str]) -> int:
     blob.reload()
     # A download overwrites what the client knows of the object by what its answer says.
     size_bytes, generation = int(blob.size or 0), int(blob.generation)
@@ -130,6 +140,7 @@ def _checked_generation(blob: Any) -> int:
 
     check_properties(size_bytes, blob.content_encoding)
     head = read(range(min(size_bytes, HEAD_BYTES)))
+    check_type(head[:FIRST_BYTES], image_types)
     wanted = second_range(head, size_bytes)
     rest = read(wanted) if wanted else b""
     check_content(Portions(size_bytes=size_bytes, head=head, rest=rest, rest_start=wanted.start))

@@ -27,7 +27,6 @@ import structlog
 from nightshift import job_types
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
-from nightshift.instant.pace import LONGEST_PAUSE_SECONDS as _LONGEST_PAUSE_SECONDS
 from nightshift.instant.pace import GateClosed, pace_of
 from nightshift.instant.realtime import Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
@@ -36,6 +35,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
+from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, loggable_code
 from nightshift.providers.estimate import expected_usage
 from nightshift.providers.request import Request
@@ -85,7 +85,8 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
             outcome.retry_after_seconds,
             random.random(),  # noqa: S311 - jitter is no secret
         )
-        is_stored = pause_seconds > _LONGEST_PAUSE_SECONDS or not _lasts(runtime, outcome.job, pause_seconds)
+        longest_seconds = runtime.instance.bounds.longest_pause_seconds
+        is_stored = pause_seconds > longest_seconds or not _lasts(runtime, outcome.job, pause_seconds)
         _log_delay(outcome, pause_seconds, is_stored=is_stored)
         if is_stored:
             until = runtime.now() + timedelta(seconds=pause_seconds)
@@ -100,6 +101,7 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     if runtime.now() >= gives_up_at(job):
         return failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     lane = Lane.parse(job.lane)
+    tell_if_unpriced(runtime, lane)
     try:
         asked = await request(runtime, lane, job)
         await runtime.instance.day_budget.check(job.user_id, job.job_id)

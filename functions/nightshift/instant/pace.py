@@ -33,8 +33,8 @@ from nightshift.values.lane import Lane
 
 # More than this is as good as no limit, and a number of any length may stand in a header.
 _ENOUGH: Final = 10**9
-# A longer wait is not worth an instance.
-LONGEST_PAUSE_SECONDS: Final = 10.0
+# A gate that stays closed for longer puts off those who wait: it is not worth an instance.
+_LONGEST_CLOSED_SECONDS: Final = 10.0
 _NOTHING_KNOWN: Final = CallReport(verdict="unknown")
 
 
@@ -85,7 +85,7 @@ class Pace:
     async def slot(self) -> AsyncIterator[Slot]:
         """Wait for the right to make a call, in the order of asking. Raises GateClosed."""
         loop = asyncio.get_running_loop()
-        if (closed_seconds := self.state.closed_seconds(loop.time())) > LONGEST_PAUSE_SECONDS:
+        if (closed_seconds := self.state.closed_seconds(loop.time())) > _LONGEST_CLOSED_SECONDS:
             raise GateClosed(closed_seconds)
         call = None if self._waiting else self.state.start(loop.time())
         if call is None:
@@ -120,7 +120,7 @@ class Pace:
             if turn.cancelled():
                 # Its waiter has not noticed yet.
                 pass
-            elif closed_seconds > LONGEST_PAUSE_SECONDS:
+            elif closed_seconds > _LONGEST_CLOSED_SECONDS:
                 turn.set_exception(GateClosed(closed_seconds))
             elif call := self.state.start(now):
                 turn.set_result(call)

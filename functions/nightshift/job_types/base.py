@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, Va
 
 from nightshift.errors import JobRefused
 from nightshift.values.framed_json import framed_object
+from nightshift.values.model_name import ModelName
 from nightshift.values.speed import Speed
 from nightshift.values.text import all_cleaned
 from nightshift.values.texts import Text
@@ -96,10 +97,15 @@ class JobType(Generic[Result]):
     summarize: Callable[[Result], str]
     input_model: type[JobInput] = JobInput
     tokens: Mapping[Speed, int] = field(default_factory=lambda: {"batch": 1, "instant": 5})
-    # None = NIGHTSHIFT_MODEL.
+    # As `[provider:]model`; None = NIGHTSHIFT_MODEL.
     model: str | None = None
     # A bound on what one answer may cost; reasoning tokens count.
     max_output_tokens: int = 4_000
+
+    def __post_init__(self) -> None:
+        """Refuse a model of an unknown provider. Raises ValueError."""
+        if self.model is not None:
+            ModelName.parse(self.model)
 
     def check_input(self, fields: Mapping[str, Any]) -> JobInput:
         """Validate a client's `input`. Raises JobRefused(invalid_input), whose message says what is wrong."""

@@ -112,8 +112,8 @@ class Intent:
     model: str
     # How many requests its input holds.
     requests: int
-    # What the upload of its input gave.
-    input_file_id: str
+    # What the upload of its input gave; None where its requests go in with its creation.
+    input_file_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +121,16 @@ class RemoteBatch:
     """A batch as the provider has it."""
 
     remote_id: str
-    # The batch id that we stamped on it; None on a batch that is not ours.
+    # The batch id that we stamped on it; None on a batch that is not ours, and where a provider keeps no stamp.
     batch_id: str | None
+    # How many requests it holds; None where the provider does not say.
+    requests: int | None
     # None when the provider does not say.
     created_at: datetime | None
     # None until the provider is done with it, one way or another.
     outcome: Outcome | None
-    # Where its results are, and what they are deleted by: what the adapter needs to find them again.
+    # Where its results are, and what they are deleted by: what the adapter needs to find them again. It need be no
+    # file: of some providers it is the batch itself.
     output_file_id: str | None
     error_file_id: str | None
     # Answered requests, as the provider counts them; None where it does not say.
@@ -198,11 +201,20 @@ class BatchProvider(Protocol):
         ...
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal for the file."""
+        """Upload a batch's input file, streamed; returns its id. Sent once. Raises ProviderRefusal for the file.
+
+        Only of a provider whose traits say that it takes files.
+        """
         ...
 
-    async def create(self, intent: Intent) -> RemoteBatch:
-        """Create the batch, stamped with our id. Sent once. Raises ProviderRefusal, and ProviderGone for the file."""
+    async def create(self, intent: Intent, content: IO[bytes] | None) -> RemoteBatch:
+        """Create the batch, stamped with our id where the traits say so. Sent once.
+
+        Args:
+            content: our lines, where the traits say that they go in with the creation; they are streamed.
+
+        Raises ProviderRefusal, and ProviderGone for the file.
+        """
         ...
 
     def batches(self) -> AsyncIterator[RemoteBatch]:
@@ -217,21 +229,21 @@ class BatchProvider(Protocol):
         """Tell a batch to stop; one that has ended, or is gone, is left as it is."""
         ...
 
-    def results(self, file_id: str) -> AsyncIterator[bytes]:
-        """A result file as our own lines, streamed whole, some whole lines at a time (`result_line.as_our_lines`).
+    def results(self, source: str) -> AsyncIterator[bytes]:
+        """A batch's results as our own lines, streamed whole, some whole lines at a time (`result_line.as_our_lines`).
 
-        The same file gives the same bytes. A broken stream is resumed, a short one is ProviderTrouble.
+        The same source gives the same bytes. A broken stream is resumed, a short one is ProviderTrouble.
 
         Raises ProviderGone.
         """
         ...
 
     def input_files(self) -> AsyncIterator[RemoteFile]:
-        """All input files of the account, page by page as they are asked for."""
+        """All input files of the account, page by page as they are asked for; none where there are no files."""
         ...
 
     async def delete_file(self, file_id: str) -> bool:
-        """Delete a file. Returns False if there was none any more."""
+        """Delete an input file, or the source of results. Returns False if there was none any more."""
         ...
 
 

@@ -7,23 +7,24 @@ first asked for, since their SDKs cost a cold start; the facts about them cost n
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from nightshift.functions import key_variable
 from nightshift.providers.base import ProviderMissing
 from nightshift.providers.openai.traits import TRAITS as OPENAI
 from nightshift.providers.traits import Traits
 from nightshift.values.lane import Lane
+from nightshift.values.model_name import ModelName
 
 if TYPE_CHECKING:
     from nightshift.providers.base import Provider
-    from nightshift.settings import Settings
+    from nightshift.settings import Access, Settings
 
 TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI}
-_OF_A_BARE_MODEL: Final = "openai"
 
 
 def lane_of(model: str) -> Lane:
-    """The lane of a model, by the name that a setting or a job type gives it."""
-    provider = _OF_A_BARE_MODEL
-    return Lane(provider=provider, endpoint=TRAITS[provider].endpoint, model=model)
+    """The lane of a model, by the name that a setting or a job type gives it. Raises ValueError."""
+    name = ModelName.parse(model)
+    return Lane(provider=name.provider, endpoint=TRAITS[name.provider].endpoint, model=name.model)
 
 
 class Providers:
@@ -33,12 +34,19 @@ class Providers:
         self._settings = settings
         self.opened: dict[str, Provider] = {}
 
+    def has(self, name: str) -> bool:
+        """Whether there is a key for this provider here."""
+        return name in _OPENERS and self._settings.access_to(name) is not None
+
     def named(self, name: str) -> "Provider":
         """The adapter of this name. Raises ProviderMissing if it has no key here, or is not known."""
         if name not in self.opened:
             if name not in _OPENERS:
                 raise ProviderMissing(f"this version knows no provider of the name of {name[:40]!r}")
-            self.opened[name] = _OPENERS[name](self._settings)
+            access = self._settings.access_to(name)
+            if access is None:
+                raise ProviderMissing(f"{key_variable(name)} is not set")
+            self.opened[name] = _OPENERS[name](access)
         return self.opened[name]
 
     def configured(self) -> "list[Provider]":
@@ -55,16 +63,10 @@ class Providers:
         return found
 
 
-def _openai(settings: "Settings") -> "Provider":
-    if settings.openai_api_key is None:
-        raise ProviderMissing("OPENAI_API_KEY is not set")
+def _openai(access: "Access") -> "Provider":
     from nightshift.providers.openai.client import OpenAIProvider
 
-    return OpenAIProvider(
-        api_key=settings.openai_api_key.get_secret_value(),
-        base_url=settings.openai_base_url,
-        project=settings.project,
-    )
+    return OpenAIProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
 
 
-_OPENERS: "Final[Mapping[str, Callable[[Settings], Provider]]]" = {"openai": _openai}
+_OPENERS: "Final[Mapping[str, Callable[[Access], Provider]]]" = {"openai": _openai}

@@ -41,9 +41,12 @@ def _request(job_id: str, text: str = "an empty glass bottle") -> Request:
 async def _created(served: Served, batch_id: str, *job_ids: str) -> str:
     """A batch that asks for these jobs; returns the provider's id of it."""
     lines = b"".join(served.provider.request_line(_request(job_id)) + b"\n" for job_id in job_ids)
+    if served.provider.traits.takes == "inline":
+        intent = Intent(batch_id=batch_id, model=MODEL, requests=len(job_ids), input_file_id=None)
+        return (await served.provider.create(intent, io.BytesIO(lines))).remote_id
     input_file_id = await served.provider.upload(batch_id, io.BytesIO(lines))
     intent = Intent(batch_id=batch_id, model=MODEL, requests=len(job_ids), input_file_id=input_file_id)
-    return (await served.provider.create(intent)).remote_id
+    return (await served.provider.create(intent, None)).remote_id
 
 
 async def test_a_batch_is_created_found_answered_and_cleaned_up(served: Served) -> None:
@@ -115,7 +118,7 @@ async def test_a_provider_that_is_not_there_may_still_have_acted(name: str) -> N
         pass
     intent = Intent(batch_id="ns-batch", model=MODEL, requests=1, input_file_id="file-1")
     with pytest.raises(ProviderTrouble) as trouble:
-        await served.provider.create(intent)
+        await served.provider.create(intent, io.BytesIO(b"{}\n"))
     assert trouble.value.may_still_act
     with pytest.raises(ProviderTrouble):
         await served.provider.answer(_request("alone"), 5)

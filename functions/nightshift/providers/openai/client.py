@@ -142,7 +142,9 @@ class OpenAIProvider:
             )
             return _id_of(uploaded)
 
-    async def create(self, intent: Intent) -> RemoteBatch:
+    async def create(self, intent: Intent, content: IO[bytes] | None) -> RemoteBatch:
+        if intent.input_file_id is None:
+            raise ValueError("its requests are in a file")
         with translated_errors():
             created = await self._once.batches.create(
                 input_file_id=intent.input_file_id,
@@ -167,8 +169,8 @@ class OpenAIProvider:
         with suppress(ProviderRefusal, ProviderGone), translated_errors(), suppress(openai.ConflictError):
             await self._once.batches.cancel(remote_id)
 
-    def results(self, file_id: str) -> AsyncIterator[bytes]:
-        return as_our_lines(self._download(file_id), read_line)
+    def results(self, source: str) -> AsyncIterator[bytes]:
+        return as_our_lines(self._download(source), read_line)
 
     async def _download(self, file_id: str) -> AsyncIterator[bytes]:
         with translated_errors():
@@ -234,6 +236,7 @@ class OpenAIProvider:
         return RemoteBatch(
             remote_id=_id_of(batch),
             batch_id=text_of(stamps.get(_STAMP)) if ours else None,
+            requests=count_of(getattr(batch.request_counts, "total", 0)) or None,
             created_at=_time(batch.created_at),
             outcome=outcome,
             output_file_id=text_of(batch.output_file_id),

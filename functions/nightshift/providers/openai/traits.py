@@ -17,5 +17,6 @@ TRAITS: Final = Traits(
     is_stamped=True,
     lists_newest_first=True,
     takes="file",
+    create_time=timedelta(minutes=1),
     batch_price=Decimal("0.5"),
 )

@@ -1,0 +1,112 @@
+"""A template: an input's fields as texts, in which `{{column}}` stands for the row's value.
+
+A template is read once. A row's values are put in its places in one pass, and are never looked at again. So a value
+that holds `{{...}}` stays what it is, and no value can reach another column.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from nightshift.errors import JobRefused
+from nightshift.job_types.base import MAX_TEXT_CHARACTERS
+from nightshift.values.text import cleaned
+
+# What is taken of a row without a template.
+PLAIN: Final = {"text": "{{text}}", "imageUri": "{{imageUri}}"}
+
+_PLACE: Final = re.compile(r"\{\{\s*([^{}\s][^{}]*?)\s*\}\}")
+_MAX_FIELDS: Final = 20
+_MAX_PLACES: Final = 200
+_SHOWN_NAMES: Final = 50
+_SHOWN_CHARACTERS: Final = 40
+
+
+class Template:
+    """Makes a row's input."""
+
+    def __init__(self, fields: Mapping[str, str] | None) -> None:
+        """Read the client's template; None = the columns `text` and `imageUri`, each if it is there.
+
+        Raises:
+            JobRefused: it is too long, or a place in it is not closed.
+        """
+        self._is_plain = fields is None
+        fields = PLAIN if fields is None else fields
+        if sum(map(len, fields.values())) > MAX_TEXT_CHARACTERS or len(fields) > _MAX_FIELDS:
+            raise _refused(f"The template has more than {_MAX_FIELDS} fields or {MAX_TEXT_CHARACTERS:,} characters.")
+        # Of each field: text, column, text, column, ..., text.
+        self._pieces = {name: _PLACE.split(text) for name, text in fields.items()}
+        for name, pieces in self._pieces.items():
+            if any("{{" in text for text in pieces[::2]):
+                raise _refused(
+                    f"The template's field {_shown(name)} opens a {{{{ that names no column. Write {{{{column}}}}."
+                )
+        named = [column for pieces in self._pieces.values() for column in pieces[1::2]]
+        if len(named) > _MAX_PLACES:
+            raise _refused(f"The template has {len(named)} places for columns; {_MAX_PLACES} are allowed.")
+        self.columns: tuple[str, ...] = tuple(dict.fromkeys(named))
+
+    def check(self, columns: Collection[str]) -> None:
+        """Check that a source with these columns can fill it. Raises JobRefused, which names those that there are."""
+        unknown = [column for column in self.columns if column not in columns]
+        if self._is_plain:
+            if len(unknown) == len(self.columns):
+                raise _refused(f"Without a template, a column text or imageUri is needed. {_there_are(columns)}")
+        elif unknown:
+            them = "column" if len(unknown) == 1 else "columns"
+            raise _refused(f"The template names the {them} {_listed(unknown)}, which the source has not. "
+                           f"{_there_are(columns)}")  # fmt: skip
+
+    def fill(self, columns: Mapping[str, Any]) -> dict[str, str]:
+        """A row's input: each field that is not blank.
+
+        Raises:
+            JobRefused: the row lacks a column, or becomes too long. It is refused before it is put together.
+        """
+        return {name: text for name, pieces in self._pieces.items() if (text := self._filled(name, pieces, columns))}
+
+    def _filled(self, name: str, pieces: Sequence[str], columns: Mapping[str, Any]) -> str:
+        if self._is_plain:
+            value = columns.get(name)
+            return "" if value is None else _text(value)
+        missing = [column for column in pieces[1::2] if column not in columns]
+        if missing:
+            raise _refused(f"The row lacks the column {_shown(missing[0])}, which the template needs.")
+        texts = [_text(columns[piece]) if number % 2 else piece for number, piece in enumerate(pieces)]
+        if sum(map(len, texts)) > MAX_TEXT_CHARACTERS:
+            raise _refused(
+                f"The template's field {_shown(name)} becomes longer than {MAX_TEXT_CHARACTERS:,} characters."
+            )
+        # Of a template that holds a place alone, an empty value leaves the field out.
+        filled = "".join(texts)
+        return filled if filled.strip() else ""
+
+
+def _text(value: Any) -> str:
+    """A value as text: of JSON, a text without its quotes, null as nothing, and all else as it is written."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value).decode()
+
+
+def _refused(message: str) -> JobRefused:
+    return JobRefused("invalid_input", message)
+
+
+def _shown(name: str) -> str:
+    """A client's name, as a sentence may hold it."""
+    name = cleaned(name)
+    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = [_shown(name) for name in list(names)[:_SHOWN_NAMES]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
+
+
+def _there_are(columns: Collection[str]) -> str:
+    return f"There are: {_listed(columns)}."
