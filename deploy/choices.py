@@ -13,7 +13,7 @@ from nightshift.functions import FUNCTIONS
 PREFIX: Final = "DEPLOY_"
 _MAX_INSTANCES: Final = "DEPLOY_MAX_INSTANCES"
 _APP_CHECK: Final = "DEPLOY_APP_CHECK"
-MONTHLY_BUDGET: Final = "DEPLOYMONTHLY_BUDGET"
+MONTHLY_BUDGET: Final = "DEPLOY_MONTHLY_BUDGET"
 # https://firebase.google.com/docs/app-check/enable-enforcement
 _MODES: Final = ("off", "unenforced", "enforced")
 # https://cloud.google.com/run/quotas

@@ -144,7 +144,7 @@ def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
         if lane.provider not in told:
             told.add(lane.provider)
             log.error("provider_absent", provider=lane.provider, model=lane.model)
-        raise JobRefused("unknown_job_type", "Requests of this type are not answered here.")
+        raise JobRefused("unknown_job_type", Text.KIND_NOT_ANSWERED.say(), f"no key for {lane.provider}")
     return lane
 
 

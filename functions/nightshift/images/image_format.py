@@ -49,7 +49,7 @@ def check_type(first_bytes: bytes, image_types: Set[str]) -> None:
     if found not in image_types:
         names = sorted(one.partition("/")[2].upper() for one in image_types & set(_MEDIA_TYPES.values()))
         kind, wanted = found.partition("/")[2].upper(), f"{', '.join(names[:-1])} or {names[-1]}"
-        raise JobRefused("invalid_input", f"The AI that answers this cannot read a {kind}; upload a {wanted}.")
+        raise JobRefused("invalid_input", Text.PHOTO_FORMAT_FOR_AI.say(kind=kind, wanted=wanted))
 
 
 def check_properties(size_bytes: int, content_encoding: str | None) -> None:

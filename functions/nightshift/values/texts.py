@@ -21,6 +21,7 @@ class Text(Enum):
     REQUEST_TOO_LARGE = "The request is too large. Send a shorter text, or a smaller photo."
     REQUEST_UNREADABLE = "The app sent a request that cannot be read. Update the app, and try again."
     KIND_UNKNOWN = "This kind of request is not known here. Update the app."
+    KIND_NOT_ANSWERED = "This kind of request is not answered here."
     SENT_BEFORE = "This request was sent before. Send it again as a new one."
     TIME_TOO_NEAR = "The time for the answer is too near. Choose one at least {minutes} min ahead."
 
@@ -33,6 +34,7 @@ class Text(Enum):
     PHOTO_TOO_LARGE = "The photo is larger than {megabytes} MB. Upload a smaller one."
     PHOTO_ENCODED = "The photo cannot be read as it was uploaded. Update the app, and upload it again."
     PHOTO_FORMAT = "The AI cannot read this file. Upload a JPEG, PNG, WebP or GIF."
+    PHOTO_FORMAT_FOR_AI = "The AI that answers this cannot read a {kind}. Upload a {wanted}."
     PHOTO_HEIC = "The AI cannot read photos in the HEIC format. Upload the photo as JPEG or PNG."
     PHOTO_DAMAGED = "The photo is incomplete or damaged. Upload it again."
     PHOTO_ANIMATED = "The photo is animated, which the AI cannot read. Upload a still picture."
