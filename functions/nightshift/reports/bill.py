@@ -78,7 +78,7 @@ class Bill:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class LastNight:
     """What some days did, as an admin asks in the morning."""
 
     # The first day, in UTC, as `2025-06-19`.

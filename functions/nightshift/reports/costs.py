@@ -13,7 +13,7 @@ from nightshift.batches.counts import Counts
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ, stream
 from nightshift.jobs.documents import jobs_where
-from nightshift.reports.bill import BatchCost, Bill, InstantCost, Night
+from nightshift.reports.bill import BatchCost, Bill, InstantCost, LastNight
 from nightshift.runtime import Runtime
 
 _PRICED_BY: Final = ("budgetDay", "lane", "status", "counts", "costUsd", "realtimeCostUsd")
@@ -48,7 +48,7 @@ async def of_answers(runtime: Runtime, days: Sequence[str]) -> list[InstantCost]
     return await asyncio.gather(*map(of_day, days))
 
 
-async def since_yesterday(runtime: Runtime) -> Night:
+async def since_yesterday(runtime: Runtime) -> LastNight:
     """What the batches of yesterday and today (UTC) and the answers in real time of these days did and cost.
 
     One read a batch, and two for each day and 1,000 answers in real time. Raises Undecided when the stream breaks off.
@@ -63,7 +63,7 @@ async def since_yesterday(runtime: Runtime) -> Night:
         return bill
 
     bill, answers = await asyncio.gather(of_batches(), of_answers(runtime, days))
-    return Night(since=days[0], bill=bill, answers=answers)
+    return LastNight(since=days[0], bill=bill, answers=answers)
 
 
 def _cost(fields: dict[str, Any]) -> BatchCost:
