@@ -155,6 +155,10 @@ class Stack:
         """The parts that run no more."""
         return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
 
+    def function_logs(self) -> list[Path]:
+        """The logs of the functions, which stay the same when they start again."""
+        return [part.log for part in self._functions.parts]
+
     def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees: of the secrets, those that it is deployed with."""
         auth = self.auth_environment if function.reads_id_tokens else {}
