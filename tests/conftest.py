@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.cloud import Emulators
+from tests.support import writing_rooms
 from tests.support.world import World
 
+writing_rooms.watch()
 _emulators = Emulators(say=lambda _: None)
 
 

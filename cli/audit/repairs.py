@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from google.cloud.firestore import SERVER_TIMESTAMP
 from pydantic import ValidationError
 
-from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, NOTIFICATIONS
+from nightshift.batches import transitions as batches
+from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided, attempts
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
-from nightshift.jobs import created
+from nightshift.jobs import created, transitions
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.notification import KINDS, TITLES, Kind, notification
@@ -72,7 +73,7 @@ async def refund(runtime: Runtime, job_id: str) -> int:
             return 0
         writes = Commit(runtime)
         refunds.write(writes, [job_id])
-        _touch(runtime, writes, job, {"tokensSpent": 0})
+        transitions.touch(runtime, writes, job_id, job.update_time, {"tokensSpent": 0})
         try:
             await writes.send()
         except Undecided:
@@ -94,7 +95,7 @@ async def rewrite_wallet(runtime: Runtime, wallet: "DocumentSnapshot[Any]", summ
 async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, int], update_time: datetime) -> None:
     """Write a closed batch's counts as they were counted again. Raises Undecided if it changed since then."""
     writes = Commit(runtime)
-    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, update_time)
+    batches.rewrite_counts(runtime, writes, batch_id, counts, update_time)
     await writes.send()
 
 
@@ -102,17 +103,9 @@ async def _create_beside(runtime: Runtime, job: JobDocument, collection: str, fi
     ends = Ends(runtime)
     await ends.look([job.job_id])
     writes = Commit(runtime)
-    writes.create(ends.place(collection, job.job_id, job.user_id), {**fields, "createdAt": SERVER_TIMESTAMP})
-    _touch(runtime, writes, job, {})
+    ends.create(writes, collection, job.job_id, job.user_id, {**fields, "createdAt": SERVER_TIMESTAMP})
+    transitions.touch(runtime, writes, job.job_id, job.update_time, {})
     await writes.send()
-
-
-def _touch(runtime: Runtime, writes: Any, job: JobDocument, changes: Mapping[str, Any]) -> None:
-    writes.update(
-        runtime.firestore.collection(JOBS).document(job.job_id),
-        {**changes, "updatedAt": SERVER_TIMESTAMP},
-        read_as_of=job.update_time,
-    )
 
 
 def _told(job: JobDocument) -> tuple[Kind, str, str]:

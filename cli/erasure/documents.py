@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from google.cloud.firestore import DELETE_FIELD, FieldFilter
+from google.cloud.firestore import FieldFilter
 
+from nightshift.batches import lanes
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, LANES, LEDGER, NOTIFICATIONS, WALLETS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.pages import pages
@@ -99,7 +100,7 @@ async def forget_turns(runtime: Runtime, uid: str) -> None:
             return
         commit = Commit(runtime)
         for lane in found:
-            commit.update(lane.reference, {"turns": DELETE_FIELD}, read_as_of=lane.update_time)
+            lanes.forget_turns(commit, lane)
         try:
             await commit.send()
         except Undecided:

@@ -42,6 +42,7 @@ from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.grouped_calls import Group, GroupedCalls
 from nightshift.errors import JobRefused, NeverLands
+from nightshift.jobs import transitions
 from nightshift.jobs.created import JobDocument, was_decided
 from nightshift.jobs.documents import jobs_where
 from nightshift.ledger import entries
@@ -264,20 +265,17 @@ def _decide(
 
 async def _commit(runtime: Runtime, after: _ChargedWallet, charges: Sequence[_Charge]) -> datetime:
     """Admit the jobs, and write what they leave of the account; returns their update time. Raises Undecided."""
-    client = runtime.firestore
     commit = Commit(runtime)
     for charge in charges:
-        commit.update(
-            client.collection(JOBS).document(charge.job_id),
-            {
-                **charge.start.fields(),
-                "lane": str(charge.lane),
-                "priority": charge.priority,
-                "tokensSpent": charge.tokens,
-                "queuedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-            },
-            read_as_of=charge.update_time,
+        transitions.admit(
+            runtime,
+            commit,
+            charge.job_id,
+            charge.update_time,
+            lane=charge.lane,
+            priority=charge.priority,
+            tokens=charge.tokens,
+            start=charge.start.fields(),
         )
     post(commit, after.read, [entries.charge(charge.job_id, charge.tokens) for charge in charges], after.admissions)
     return await commit.send()

@@ -12,9 +12,10 @@ from typing import Any, Final
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.admission.charges import Start
-from nightshift.database.collections import JOBS, NOTIFICATIONS
+from nightshift.database.collections import NOTIFICATIONS
 from nightshift.database.commits import Commit
 from nightshift.errors import JobRefused
+from nightshift.jobs import transitions
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import FORMER_BATCH_IDS
 from nightshift.jobs.ends import Ends
@@ -81,10 +82,8 @@ async def create(runtime: Runtime, job: JobDocument) -> None:
 
 
 async def _run_again(runtime: Runtime, writes: Commit, job: JobDocument, changes: dict[str, Any]) -> None:
-    client = runtime.firestore
-    fields = {**changes, **_NO_END, "updatedAt": SERVER_TIMESTAMP}
-    writes.update(client.collection(JOBS).document(job.job_id), fields, read_as_of=job.update_time)
+    transitions.touch(runtime, writes, job.job_id, job.update_time, {**changes, **_NO_END})
     ends = Ends(runtime)
     # Under the id of a job that expired, another user may have written this one.
     await ends.look([job.job_id])
-    writes.delete(ends.place(NOTIFICATIONS, job.job_id, job.user_id))
+    ends.take_back(writes, NOTIFICATIONS, job.job_id, job.user_id)

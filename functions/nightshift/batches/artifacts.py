@@ -24,6 +24,8 @@ from nightshift.values.lines import MAX_LINE_BYTES, LineSplitter
 Name = Literal["input"] | ResultFile
 _NAMES: Final[tuple[Name, ...]] = ("input", "output", "errors")
 
+# What reading an object raises if it is not there.
+Missing: Final = NotFound
 # A multiple of 256 KiB, as resumable uploads want it: https://cloud.google.com/storage/docs/resumable-uploads
 _CHUNK_BYTES: Final = 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
@@ -11,7 +11,7 @@ from nightshift.batches.lane_cache import LaneCache
 from nightshift.batches.queue import Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
-from nightshift.database.commits import READ
+from nightshift.database.commits import READ, Commit
 from nightshift.database.leases import LeaseHolder, Writes
 from nightshift.errors import LeaseHeld
 from nightshift.jobs.documents import jobs_where
@@ -20,6 +20,9 @@ from nightshift.values.lane import Lane
 from nightshift.values.status import QUEUED
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import count_of
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import DocumentSnapshot
 
 log = structlog.get_logger()
 
@@ -141,6 +144,11 @@ async def _replaced(
     most_requests = most_requests or count_of(((await ref.get(**READ)).to_dict() or {}).get("mostRequests"))
     learned = {"mostRequests": most_requests} if most_requests else {}
     return lambda writes: writes.set(ref, {"lane": str(lane), **fields, **learned})
+
+
+def forget_turns(writes: Commit, lane: "DocumentSnapshot[Any]") -> None:
+    """Let the turns of a lane begin anew, if its document is still as it was read."""
+    writes.update(lane.reference, {"turns": DELETE_FIELD}, read_as_of=lane.update_time)
 
 
 def log_back_off(trouble: Trouble, pause: timedelta) -> None:

@@ -19,7 +19,6 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from google.api_core.exceptions import NotFound
 
 from nightshift.batches import artifacts, evidence, lanes
 from nightshift.batches.batch import Batch
@@ -76,7 +75,7 @@ async def submit(runtime: Runtime, held: HeldBatch, listing: ProviderListing) ->
             await held.back_off_lane(runtime.now() + _BACK_OFF, trouble=trouble.trouble)
             lanes.log_back_off(trouble.trouble, _BACK_OFF)
         raise
-    except NotFound:
+    except artifacts.Missing:
         # The input file is gone from Cloud Storage; the jobs are still there to write it from.
         await held.unseal()
         return

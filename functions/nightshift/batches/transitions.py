@@ -7,7 +7,7 @@ to it: the claimed jobs, the shards, the lane that backs off. So a step writes n
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,11 @@ from nightshift.batches.queue import Turns
 from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import Tally
 from nightshift.database import leases
-from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.collections import BATCHES
 from nightshift.database.commits import Commit
 from nightshift.database.leases import LeaseHolder, Writes
 from nightshift.errors import TryLater
+from nightshift.jobs import transitions as of_jobs
 from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
 from nightshift.log import where_raised
@@ -34,7 +35,6 @@ from nightshift.pricing import shares
 from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome, Stop
-from nightshift.values.status import PROCESSING
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED
 
@@ -335,15 +335,11 @@ def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job],
     for job in jobs:
         line_usd = estimate.of_jobs.get(job.job_id)
         share = {} if line_usd is None else shares.counted(runtime, max(0.0, job.uncounted_usd) + line_usd)
-        writes.update(
-            runtime.firestore.collection(JOBS).document(job.job_id),
-            {
-                "status": PROCESSING,
-                "batchId": batch_id,
-                "attempts": job.attempts + 1,
-                "submittedAt": SERVER_TIMESTAMP,
-                "updatedAt": SERVER_TIMESTAMP,
-                **share,
-            },
-            read_as_of=job.update_time,
-        )
+        of_jobs.claim(runtime, writes, job, batch_id, share)
+
+
+def rewrite_counts(
+    runtime: Runtime, writes: Commit, batch_id: str, counts: Mapping[str, int], read_as_of: datetime
+) -> None:
+    """Write a closed batch's counts as they were counted again, if it is still as it was read."""
+    writes.update(runtime.firestore.collection(BATCHES).document(batch_id), {"counts": dict(counts)}, read_as_of)

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP, FieldFilter
+from google.cloud.firestore import DELETE_FIELD, FieldFilter
 
 from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.fields import time_or_none
 from nightshift.instant.realtime import Taken, WaitsFor
+from nightshift.jobs import transitions
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of, jobs_where
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlements import batches_left
@@ -115,8 +116,8 @@ async def _move(runtime: Runtime, job: Job, next_attempt_at: datetime, changes: 
     ref = runtime.firestore.collection(JOBS).document(job.job_id)
     async for _ in attempts():
         commit = Commit(runtime)
-        moved = {**changes, "nextAttemptAt": next_attempt_at, "updatedAt": SERVER_TIMESTAMP}
-        commit.update(ref, moved, read_as_of=job.update_time)
+        moved = {**changes, "nextAttemptAt": next_attempt_at}
+        transitions.touch(runtime, commit, job.job_id, job.update_time, moved)
         try:
             update_time = await commit.send()
         except Undecided:

@@ -51,6 +51,14 @@ class Ends:
         is_taken = self._owners.get(ref.path, user_id) != user_id
         return documents.document(id_beside(job_id, user_id)) if is_taken else ref
 
+    def take_back(self, commit: Commit, collection: str, job_id: str, user_id: str) -> None:
+        """Delete such a document, if there is one."""
+        commit.delete(self.place(collection, job_id, user_id))
+
+    def create(self, commit: Commit, collection: str, job_id: str, user_id: str, fields: Mapping[str, Any]) -> None:
+        """Add such a document to a commit, which fails if there is one."""
+        commit.create(self.place(collection, job_id, user_id), fields)
+
     def write(self, commit: Commit, collection: str, job_id: str, user_id: str, fields: Mapping[str, Any]) -> None:
         """Add such a document to a commit, which fails if there is one that is not known of yet."""
         ref = self.place(collection, job_id, user_id)
