@@ -36,11 +36,11 @@ def _is_as_declared(live: dict[str, Any], declared: list[dict[str, Any]]) -> boo
     return not live.get("cleanupPolicyDryRun") and there == {policy["name"]: _essence(policy) for policy in declared}
 
 
-def _essence(policy: dict[str, Any]) -> tuple[str, int | None, str | None]:
-    """What a policy does, in gcloud's form or in the API's."""
-    action = policy["action"]
+def _essence(policy: dict[str, Any]) -> tuple[str, int | None, float | None]:
+    """What a policy does, in gcloud's form or in the API's: both write seconds as `2592000s` or `2592000.0s`."""
+    action, older_than = policy["action"], policy.get("condition", {}).get("olderThan")
     return (
         str(action["type"] if isinstance(action, dict) else action).upper(),
         policy.get("mostRecentVersions", {}).get("keepCount"),
-        policy.get("condition", {}).get("olderThan"),
+        float(older_than.removesuffix("s")) if older_than else None,
     )
