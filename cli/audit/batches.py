@@ -105,10 +105,11 @@ def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
             raise LeftAlone("it could not be advanced now")
         return f"It was advanced from {batch.status} to {now.status if now else 'its end'}."
 
+    why = f" Its step failed last: {batch.last_error.reason}." if batch.last_error else ""
     return Finding(
         check="batches",
         subject=f"{BATCHES}/{batch.batch_id}",
-        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M:%S} UTC.",
+        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M:%S} UTC.{why}",
         mend=advance_it,
     )
 

@@ -5,6 +5,7 @@ with the pinned packages and no other; else by the Python of the tests alone.
 """
 
 import asyncio
+import os
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -27,9 +28,22 @@ DEPLOYED = f"python{RUNTIME.removeprefix('python')[0]}.{RUNTIME.removeprefix('py
 _FIRST_FIELD = b"\x0a"
 
 
+async def deployed_interpreter() -> str | None:
+    """Where Python is in the version that is deployed: on the path, or among pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    version = DEPLOYED.removeprefix("python")
+    for found in (shutil.which(DEPLOYED), *map(str, sorted(pyenv.glob(f"{version}.*/bin/{DEPLOYED}")))):
+        if found:
+            # A shim may stand for a version that is not there.
+            trying = await asyncio.create_subprocess_exec(found, "-c", "", stdout=DEVNULL, stderr=DEVNULL)
+            if await trying.wait() == 0:
+                return found
+    return None
+
+
 async def deployed_python(folder: Path) -> Path:
     """The programs of the deployed Python with the pinned packages, made by the hashes as the buildpack does."""
-    interpreter = shutil.which(DEPLOYED)
+    interpreter = await deployed_interpreter()
     if interpreter is None:
         pytest.skip(f"{DEPLOYED} is not on this machine")
     uv = str(Path(sys.executable).with_name("uv"))
