@@ -57,7 +57,7 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
     if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
         return _stuck(scope.runtime, batch, snapshot.update_time)
     error = batch.last_error
-    if error and error.since < scope.waited_since(0):
+    if error and error.since < scope.waited_since(scope.runtime.settings.lease_seconds):
         why = "the operator acts" if error.needs_operator else "it passes, or its log says more"
         return Finding(
             check="batches",

@@ -117,7 +117,7 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
