@@ -12,6 +12,7 @@ from cli.commands import (
     erase,
     grant,
     job,
+    jobs,
     mail,
     move,
     reprocess,
@@ -21,11 +22,14 @@ from cli.commands import (
     schedules,
     stats,
     submit,
+    user,
 )
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
     job.COMMAND,
+    jobs.COMMAND,
+    user.COMMAND,
     batches.COMMAND,
     stats.COMMAND,
     bill.COMMAND,

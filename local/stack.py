@@ -131,6 +131,16 @@ class Stack:
         """What a function that reads ID tokens has besides."""
         return {"FIREBASE_AUTH_EMULATOR_HOST": self.auth_host}
 
+    @property
+    def operators_environment(self) -> dict[str, str]:
+        """What a shell needs in which `./nightshift` is to work on this stack.
+
+        A key that the shell has already is not shown again: it may be a real one.
+        """
+        known = {name for name, value in self.options.caller.items() if self.environment.get(name) == value}
+        every = self.environment | self.auth_environment
+        return {name: value for name, value in every.items() if name not in known | {"OPENAI_WEBHOOK_SECRET"}}
+
     async def failure(self) -> str:
         """Wait until a part stops by itself; returns the sentence about it, which has been said by then."""
         return await asyncio.shield(self._watch)
@@ -151,6 +161,10 @@ class Stack:
     def stopped_parts(self) -> list[Part]:
         """The parts that run no more."""
         return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
+
+    def function_logs(self) -> list[Path]:
+        """The logs of the functions, which stay the same when they start again."""
+        return [part.log for part in self._functions.parts]
 
     def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees: of the secrets, those that it is deployed with."""

@@ -4,6 +4,7 @@ A job goes in one commit with its classification and notification, so a reader n
 no precondition: deleting a document twice is harmless, and only jobs that have ended are deleted here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -43,6 +44,19 @@ async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> Asyn
     query = jobs_where(runtime, userId=uid, **({"status": status} if status else {}))
     async for page in pages(query.select(_FIELDS)):
         yield [written(snapshot) for snapshot in page]
+
+
+async def count_all(runtime: Runtime, uid: str) -> tuple[int, ...]:
+    """How many jobs, classifications, notifications, wallets and ledger entries the user has, by the database."""
+    client = runtime.firestore
+    wallet = client.collection(WALLETS).document(uid)
+    of_user = FieldFilter("userId", "==", uid)
+    queries = [client.collection(name).where(filter=of_user) for name in (JOBS, CLASSIFICATIONS, NOTIFICATIONS)]
+    *counts, found = await asyncio.gather(
+        *(query.count().get(**READ) for query in (*queries, wallet.collection(LEDGER))), wallet.get(**READ)
+    )
+    jobs, classifications, notifications, entries = (int(count[0][0].value) for count in counts)
+    return jobs, classifications, notifications, int(found.exists), entries
 
 
 async def count_jobs(runtime: Runtime, uid: str) -> int:

@@ -8,6 +8,7 @@ from deploy.deployment import Deployment
 
 APIS: Final = {
     "artifactregistry": "keeps the functions' images",
+    "billingbudgets": "the budget alert",
     "cloudbuild": "builds them",
     "cloudfunctions": "deploys them",
     "cloudresourcemanager": "the project's grants",

@@ -17,7 +17,7 @@ from deploy.steps import database, image_key
 from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, SECRETS, Function
 
 _SOURCES: Final = "functions"
-_RUNTIME: Final = "python312"
+RUNTIME: Final = "python312"
 _CPU: Final = "1"
 _CREATED: Final = "google.cloud.firestore.document.v1.created"
 _LABEL: Final = "nightshift-declared"
@@ -57,7 +57,7 @@ def declared(deployment: Deployment, function: Function, location: str, versions
     build = f"projects/{cloud.project}/serviceAccounts/{email(cloud, BUILD)}"
     secrets = [f"{variable}={secret}:{number}" for variable, secret, number in sorted(_secrets(function, versions))]
     return (
-        *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={_RUNTIME}"),
+        *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={RUNTIME}"),
         *(f"--source={_SOURCES}", f"--entry-point={function.target}"),
         *(f"--memory={function.memory}", f"--cpu={_CPU}", f"--timeout={function.timeout_seconds}s"),
         *(f"--concurrency={function.concurrency}", "--min-instances=0", f"--max-instances={function.max_instances}"),

@@ -20,6 +20,7 @@ GCLOUD: Final = shutil.which("gcloud")
 _APIS: Final = (
     *(
         "artifactregistry",
+        "billingbudgets",
         "cloudbilling",
         "cloudfunctions",
         "cloudquotas",

@@ -138,7 +138,7 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
@@ -230,10 +230,11 @@ class World:
         answer = await self.call(target, headers=headers | attributes, json=body or {})
         return answer.status_code
 
-    async def stats(self, **claims: Any) -> httpx.Response:
+    async def stats(self, params: dict[str, str] | None = None, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
         token = unsigned_token(self.project, "alice", **claims)
-        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.call("get_batch_stats", "GET", headers=headers, params=params)
 
     async def api(
         self,

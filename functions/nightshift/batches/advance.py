@@ -13,7 +13,7 @@ from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
-from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
@@ -125,8 +125,15 @@ async def advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListi
     """Bring a batch on which this process has the lease as far as it goes now. Raises as above."""
     _bind(held.batch)
     async with held.lease.released_after():
-        while await _step(runtime, held, listing):
-            pass
+        try:
+            while await _step(runtime, held, listing):
+                pass
+        except (LeaseHeld, LeaseLost):
+            raise
+        except Exception as error:
+            await held.note_error(error)
+            raise
+        await held.note_success()
 
 
 def _bind(batch: Batch) -> None:

@@ -84,6 +84,13 @@ async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | 
         return await asyncio.to_thread(_data_url if is_emulated else _signed_through_iam, blob)
 
 
+async def has_any(runtime: Runtime, user_id: str) -> bool:
+    """Whether anything lies in a user's folder. Raises TryLater."""
+    with _translated_errors():
+        listed = runtime.uploads.list_blobs(prefix=f"users/{user_id}/", max_results=1)
+        return bool(await asyncio.to_thread(list, listed))
+
+
 async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
     """Delete all that lies in a user's folder; yields each name once it is deleted. Raises TryLater."""
 

@@ -37,7 +37,8 @@ from nightshift.notify.outbox import Outbox
 from nightshift.notify.preferences import MessagePreferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
-from nightshift.values.status import COMPLETED, QUEUED
+from nightshift.values.status import COMPLETED, FAILED, QUEUED
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed, Late)
@@ -154,6 +155,10 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
         before[:] = [await _write_failures_and_refunds(runtime, writes, known, failures)]
 
     settled = await _commit_all(runtime, failures, write)
+    for failure in settled:
+        # Of an answer in real time its own event tells.
+        if failure.status == FAILED and not failure.job.is_realtime:
+            log.info("job_failed", job_id=failure.job.job_id, code=failure.error_code, reason=failure.reason)
     failed_usd = sum(failure.failed_usd for failure in settled)
     limit_usd = runtime.settings.max_failed_usd_per_day
     if settled and before and before[0].failed_usd < limit_usd <= before[0].failed_usd + failed_usd:
@@ -282,7 +287,8 @@ async def _write_failures_and_refunds(
     refunds = await Refunds.read(runtime, failures[0].job.user_id, job_ids)
     for failure in failures:
         comes_back = refunds.tokens(failure.job.job_id) > 0
-        told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
+        said = failure.error_message
+        told = Text.TOKENS_RETURNED.say(what=said) if comes_back else said
         _write_job(
             runtime,
             writes,
@@ -323,12 +329,12 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
     if job.is_realtime:
         ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
-        if job.cost_usd:
-            # On this day it counts against the budget. A batch counts its jobs itself.
+        if job.cost_usd != 0.0:
+            # On this day it counts against the budget, and in the bill, also without a price. A batch counts its own.
             ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
-            if shares.share_usd(runtime.settings) < inf:
-                in_batches = job.share_usd if job.share_day == runtime.today else 0.0
-                ended |= shares.counted(runtime, in_batches + job.cost_usd)
+        if job.cost_usd and shares.share_usd(runtime.settings) < inf:
+            in_batches = job.share_usd if job.share_day == runtime.today else 0.0
+            ended |= shares.counted(runtime, in_batches + job.cost_usd)
     return ended
 
 
