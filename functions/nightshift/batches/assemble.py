@@ -38,7 +38,6 @@ from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
 from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
-from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 

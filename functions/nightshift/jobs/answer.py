@@ -69,11 +69,7 @@ def answer_of(line: ResultLine, job_type: JobType[Any], job_input: Mapping[str, 
     try:
         result = job_type.check_result(line.text)
         fault = job_type.fault(job_input, result)
-        return (
-            _invalid(line, f"The AI's answer was not what was asked for: {fault}.")
-            if fault
-            else Answer(result=result, usage=line.usage)
-        )
+        return _invalid(line, Text.ANSWER_UNUSABLE, fault) if fault else Answer(result=result, usage=line.usage)
     except ValidationError as invalid:
         return _invalid(line, Text.ANSWER_UNUSABLE, reasons(invalid, job_type.result_model))
 
