@@ -148,22 +148,27 @@ async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
 
 
 async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list[Failed]:
-    """Settle the failures of one user, and say so if they cost us more than they may in a day."""
-    before: list[Admissions] = []
+    """Settle the failures of one user, and say so if they cost us more than they may in a day.
+
+    It is said whether or not the answer to the commit arrived: twice rather than never.
+    """
+    spent_usd: list[float] = []
 
     async def write(writes: Commit, failures: Sequence[Failed], known: _Known) -> None:
-        before[:] = [await _write_failures_and_refunds(runtime, writes, known, failures)]
+        before_usd = (await _write_failures_and_refunds(runtime, writes, known, failures)).failed_usd
+        spent_usd[:] = [*(spent_usd[:1] or [before_usd]), before_usd + sum(one.failed_usd for one in failures)]
 
-    settled = await _commit_all(runtime, failures, write)
+    try:
+        settled = await _commit_all(runtime, failures, write)
+    finally:
+        limit_usd = runtime.settings.max_failed_usd_per_day
+        if spent_usd and spent_usd[0] < limit_usd <= spent_usd[-1]:
+            told = {"failed_usd": spent_usd[-1], "limit_usd": limit_usd}
+            log.warning("failures_limit_reached", job_id=failures[-1].job.job_id, **told)
     for failure in settled:
         # Of an answer in real time its own event tells.
         if failure.status == FAILED and not failure.job.is_realtime:
             log.info("job_failed", job_id=failure.job.job_id, code=failure.error_code, reason=failure.reason)
-    failed_usd = sum(failure.failed_usd for failure in settled)
-    limit_usd = runtime.settings.max_failed_usd_per_day
-    if settled and before and before[0].failed_usd < limit_usd <= before[0].failed_usd + failed_usd:
-        told = {"failed_usd": before[0].failed_usd + failed_usd, "limit_usd": limit_usd}
-        log.warning("failures_limit_reached", job_id=settled[-1].job.job_id, **told)
     return settled
 
 

@@ -18,7 +18,7 @@ _MOST_LISTED: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class MessageText:
     """A message in all its forms."""
 
     subject: str
@@ -29,7 +29,7 @@ class Text:
     body: str
 
 
-def compose(messages: Sequence[Message], *, app_url: str | None, unsubscribe_url: str | None) -> Text:
+def compose(messages: Sequence[Message], *, app_url: str | None, unsubscribe_url: str | None) -> MessageText:
     """The message that tells of these ends, in the language of the last one.
 
     Args:
@@ -57,7 +57,7 @@ def compose(messages: Sequence[Message], *, app_url: str | None, unsubscribe_url
         "unsubscribe": say("unsubscribe"),
         "unsubscribe_url": unsubscribe_url,
     }
-    return Text(
+    return MessageText(
         subject=subject,
         plain=_environment().get_template("message.txt").render(values),
         html=_environment().get_template("message.html").render(values),

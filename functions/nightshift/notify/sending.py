@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nightshift.notify.compose import Text
+from nightshift.notify.compose import MessageText
 from nightshift.notify.outbox import Message
 from nightshift.notify.preferences import Way
 
@@ -17,7 +17,7 @@ class Sending:
     user_id: str
     messages: Sequence[Message]
     ways: tuple[Way, ...]
-    text: Text
+    text: MessageText
     # None where no e-mail is sent.
     address: str | None
     # What takes the address off the list without a sign-in.
