@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
+from cli.commands import audit, batches, bill, bulk, cancel, erase, grant, job, retry, running, stats
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
     job.COMMAND,
     batches.COMMAND,
+    bulk.COMMAND,
     stats.COMMAND,
     bill.COMMAND,
     audit.COMMAND,

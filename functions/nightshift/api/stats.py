@@ -1,5 +1,7 @@
 """`GET getBatchStats`: how the night goes, for admins."""
 
+import asyncio
+
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,9 +25,10 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
     if not runtime.settings.stats_public:
         await require_admin(runtime, request.headers)
     try:
-        counts = await stats.count_by_status(runtime)
+        counts, bulk_open = await asyncio.gather(stats.count_by_status(runtime), stats.count_open_bulk_jobs(runtime))
     except TryLater as trouble:
         log.warning("jobs_not_counted", reason=str(trouble))
         raise HttpError(503, "unavailable", "The jobs cannot be counted now.") from trouble
     timestamp = runtime.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return JSONResponse({**stats.summary(counts), "timestamp": timestamp})
+    bulk = {"bulkOpen": bulk_open} if bulk_open else {}
+    return JSONResponse({**stats.summary(counts), **bulk, "timestamp": timestamp})
