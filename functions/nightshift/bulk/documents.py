@@ -15,6 +15,7 @@ from nightshift.bulk.states import States
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
+from nightshift.database.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.usage import count_of, usd_of
@@ -38,6 +39,7 @@ _REQUEST: Final = (
 _OWN: Final = (
     *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
     *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
+    *("costUsd", "budgetDay", "budgetUsd", "budgetBeforeUsd"),
     *("startedAt", "progressAt", "quotedAt", "completedAt", "updatedAt", "expireAt"),
 )
 WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
@@ -102,6 +104,12 @@ async def open_bulk_jobs(runtime: Runtime) -> list[BulkJob]:
     """Every bulk job that still has a step before it, the oldest first."""
     found = await _where(runtime, OPEN).select(WITHOUT_ITEMS).get(**READ)
     return sorted(map(bulk_job_of, found), key=lambda bulk: bulk.created_at)
+
+
+async def running_in_real_time(runtime: Runtime) -> list[BulkJob]:
+    """Bulk jobs whose parts workers are answering, a page of them."""
+    query = _where(runtime, ("running",)).where(filter=FieldFilter("speed", "==", "instant")).limit(_PAGE)
+    return [bulk_job_of(snapshot) for snapshot in await query.select(WITHOUT_ITEMS).get(**READ)]
 
 
 async def in_turn(runtime: Runtime) -> list[str]:
@@ -188,6 +196,9 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         wish=next((each for each in WISHES if wish.get("action") == each), None),
         wish_tokens=tokens if isinstance(tokens, int) else None,
         ends_as="cancelled" if fields.get("endsAs") == "cancelled" else "completed",
+        cost_usd=usd_of(fields.get("costUsd")),
+        budget_day=str(fields.get("budgetDay", "")),
+        budget_before_usd=usd_of(fields.get("budgetBeforeUsd")),
         error_code=error_code if isinstance(error_code, str) else None,
         started_at=time_or_none(fields.get("startedAt")),
         progress_at=time_or_none(fields.get("progressAt")),
@@ -219,8 +230,10 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         started_at=time_or_none(fields.get("startedAt")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         uncounted_usd=usd_of(fields.get("uncountedUsd")),
+        cost_usd=usd_of(fields.get("costUsd")),
         first_errors=tuple(fields.get("firstErrors") or ()),
         ends_at=fields.get("endsAt"),
+        held_until=lease.expires_at if (lease := Lease.read(fields.get("lease"))) else None,
         update_time=_instant(snapshot.update_time),
     )
 
