@@ -53,7 +53,7 @@ _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
-    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "sparedSince", "nextAttemptAt"),
     *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId", "shareDay", "shareUsd"),
 )
 
@@ -273,6 +273,8 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
         left |= {"lane": str(again.moved_to), "spared": 0}
     elif again.spared != again.job.spared:
         left["spared"] = again.spared
+        if again.job.spared_since is None:
+            left["sparedSince"] = runtime.now()
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 
