@@ -63,6 +63,11 @@ class JobInput(BaseModel):
     text: InputText | None = None
     imageUri: InputText | None = None
 
+    @property
+    def video_uri(self) -> str | None:
+        """The video of a type that takes one."""
+        return getattr(self, "videoUri", None)
+
     @model_validator(mode="after")
     def _holds_something(self) -> "JobInput":
         if not (self.text and self.text.strip()) and not self.imageUri:
