@@ -80,7 +80,7 @@ class JobResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # Fields that Firestore stores as vectors, so that `find_nearest` works on them.
+    # Fields that Firestore stores as vectors, on a classification beside its `result`, where `find_nearest` looks.
     vectors: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
