@@ -206,7 +206,7 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
     job, lane = done.job, done.lane
     result = done.result.model_dump(mode="json")
     vectors = {name: Vector(result[name]) for name in done.result.vectors}
-    answer = {
+    answer: dict[str, Any] = {
         "result": {**result, **vectors},
         "provider": lane.provider,
         "model": lane.model,
@@ -215,7 +215,6 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
     ended = {
         "status": COMPLETED,
         **answer,
-        "result": dict(answer["result"]),
         "costUsd": done.cost_usd,
         **_ended(runtime, job),
     }
