@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, cancel, erase, grant, job, retry, running, stats
+from cli.commands import audit, batches, bill, cancel, erase, grant, job, move, reprocess, retry, running, stats
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -15,6 +15,8 @@ COMMANDS: Final[Sequence[Command]] = (
     audit.COMMAND,
     grant.COMMAND,
     retry.COMMAND,
+    move.COMMAND,
+    reprocess.COMMAND,
     cancel.COMMAND,
     erase.COMMAND,
 )

@@ -132,6 +132,8 @@ class Settings(BaseSettings):
         None, validate_default=False
     )
     model: Model = Field("gpt-5-mini", min_length=1)
+    # To which a late or broken lane's jobs are moved; None = never.
+    fallback_model: Model | None = None
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)
     max_batch_bytes: int = Field(200_000_000, ge=1, le=200_000_000)

@@ -38,7 +38,8 @@ class XaiDialect(Dialect):
     async def answer(self, request: Request, inner: Inner) -> JsonObject | None:
         path, method = request.scope["path"], request.method
         if path == _FILES and method == "GET":
-            return _page(await inner.ask("GET", path, _query(request)), "data")
+            # The files that results are read from are the server's own.
+            return _page(await inner.ask("GET", path, _query(request) | {"purpose": "batch"}), "data")
         if not path.startswith(_BATCHES):
             return None
         if path == _BATCHES:

@@ -31,6 +31,9 @@ _TICKS = 18
 _TICK_MINUTES = 10
 
 
+_NO_MODEL = {"error": {"code": "model_not_found", "message": "The model does not exist.", "type": "invalid_request"}}
+
+
 class NotFinished(AssertionError):
     """Something is still under way after all the ticks."""
 
@@ -161,24 +164,27 @@ class Journey:
     """One journey.
 
     `submissions`: how often a job of it is submitted at most while nothing is struck. `answers`: how many of these the
-    provider answers, and is paid for.
+    provider answers, and is paid for. `provider` is that of the jobs' model.
     """
 
     name: str
     submissions: int
     answers: int
+    provider: str
     play: Callable[[Stage], Awaitable[None]]
 
 
 JOURNEYS: dict[str, Journey] = {}
 
 
-def journey(*, submissions: int = 1, answers: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+def journey(
+    *, submissions: int = 1, answers: int = 1, provider: str = "openai"
+) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
     """Register a coroutine function as a journey under its own name."""
 
     def register(play: Callable[[Stage], Awaitable[None]]) -> None:
         name = play.__name__.replace("_", "-")
-        JOURNEYS[name] = Journey(name, submissions, answers, play)
+        JOURNEYS[name] = Journey(name, submissions, answers, provider, play)
 
     return register
 
@@ -456,6 +462,63 @@ async def _stop_batch(stage: Stage, command: str) -> None:
     for batch_id in await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1")):
         await stage.operate(command, "batch", batch_id)
     world.provider.release()
+    await stage.finish()
+
+
+@journey(provider="groq")
+async def groq(stage: Stage) -> None:
+    """At Groq: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey(provider="xai")
+async def xai(stage: Stage) -> None:
+    """At xAI: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey()
+async def move_batch(stage: Stage) -> None:
+    """Three jobs of two users; their batch is moved by an operator with one answered, and two go to another lane."""
+    stage.world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    await _stop_batch(stage, "move")
+
+
+@journey()
+async def move_late(stage: Stage) -> None:
+    """Three jobs of two users; their batch is late with one answered, and a tick moves the two others."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.hold("in_progress", answered=1)
+    await world.give("alice", 2)
+    await world.give("bob", 1)
+    await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1"))
+    world.pass_time(hours=21)
+    await stage.tick()
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def move_broken(stage: Stage) -> None:
+    """Two jobs, whose model is not there for their lane: what waits, and what has not been sent, goes to another."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=404, body=_NO_MODEL, times=2))
+    await world.give("alice", 2)
+    await stage.write("alice", "alice-1")
+    await stage.write("alice", "alice-2")
+    await stage.finish()
+
+
+@journey()
+async def reprocess(stage: Stage) -> None:
+    """One job, answered; an operator has it asked anew on the house, and repeats the run if it was cut short."""
+    await stage.world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    for _ in range(2):
+        await stage.operate("reprocess", "--type", "waste_classification", "--run", "night")
     await stage.finish()
 
 

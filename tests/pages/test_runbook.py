@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", RUNBOOK, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 OPERATORS, SCHEDULERS = "./nightshift ", ".venv/bin/python -m scheduler "
 # What ends a question with yes.
-ASKING = ("grant", "cancel", "retry", "erase", "audit --repair")
+ASKING = ("grant", "cancel", "retry", "move", "erase", "audit --repair")
 
 
 def of(tool: str) -> list[str]:
@@ -44,6 +44,7 @@ async def test_an_operators_command_does_what_it_is_for(
 ) -> None:
     """After a night with every kind of end, while one batch is at the provider."""
     await spend_a_night(world)
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
     world.provider.hold("in_progress")
     job_id = await world.submit("alice", "under-way")
     batch = str((await world.job(job_id))["batchId"])

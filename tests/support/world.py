@@ -11,7 +11,7 @@ import os
 import secrets
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,8 +25,10 @@ import pytest
 from functions_framework.aio import create_asgi_app
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
+from local.groq_server import GroqServer
 from local.openai_server import OpenAIServer
 from local.tokens import unsigned_token
+from local.xai_server import XaiServer
 from nightshift import settings
 from nightshift.runtime import Runtime
 from tests.support.patience import PATIENCE_SECONDS
@@ -43,12 +45,28 @@ PNG = bytes.fromhex(
 )
 
 
+# The providers that speak OpenAI's API, each with its server and a model of its own.
+SERVERS: Mapping[str, tuple[type[OpenAIServer], str]] = {
+    "openai": (OpenAIServer, MODEL),
+    "groq": (GroqServer, "openai/gpt-oss-20b"),
+    "xai": (XaiServer, "grok-4.3"),
+}
+
+
+def access(provider: str, base_url: str) -> dict[str, str]:
+    """The variables that open a provider's server."""
+    return {f"{provider.upper()}_API_KEY": API_KEY, f"{provider.upper()}_BASE_URL": base_url}
+
+
 class World:
     """Everything that a test touches."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, provider: str = "openai") -> None:
+        """A world whose model is this provider's."""
         self.project = f"test-{secrets.token_hex(6)}"
-        self.provider = OpenAIServer(api_key=API_KEY, now=lambda: self.now().timestamp())
+        server, self._model = SERVERS[provider]
+        self._provider_name = provider
+        self.provider = server(api_key=API_KEY, now=lambda: self.now().timestamp())
         self.base_url = ""
         self.firestore: AsyncClient
         self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
@@ -80,10 +98,11 @@ class World:
         self.base_url = await self._parts.enter_async_context(self.provider.serve())
         for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
             self._env.delenv(name)
+        if self._provider_name != "openai":
+            self.set_env(NIGHTSHIFT_MODEL=f"{self._provider_name}:{self._model}")
         self.set_env(
             GOOGLE_CLOUD_PROJECT=self.project,
-            OPENAI_API_KEY=API_KEY,
-            OPENAI_BASE_URL=self.base_url,
+            **access(self._provider_name, self.base_url),
             OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
             FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
             NIGHTSHIFT_COALESCE_SECONDS="0",

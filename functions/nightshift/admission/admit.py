@@ -111,7 +111,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        lane = lane_for(runtime, job_type)
+        lane = lane_for(runtime, job_type, _requested_model(job))
         image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
@@ -133,6 +133,12 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         raise LeaseHeld("another delivery has admitted the job")
     started = {**start.fields(), "lane": str(lane), "submittedAt": runtime.now(), "batchId": None, "waitsFor": None}
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
+
+
+def _requested_model(job: JobDocument) -> str | None:
+    """The model that an operator wants; the rules let no client write it."""
+    model = job.fields.get("requestedModel")
+    return model if isinstance(model, str) else None
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
@@ -177,12 +183,15 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
 async def _check_input(
     runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, lane: Lane
 ) -> int | None:
-    """Returns the generation of its image, if it has uploaded one."""
+    """Returns the generation of its image or video, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
-    if not job_input.imageUri:
+    image_uri, video_uri = job_input.imageUri, job_input.video_uri
+    uri = image_uri or video_uri
+    if not uri:
         return None
-    if not is_web_address(job_input.imageUri):
+    if not is_web_address(uri):
         # Cloud Storage is asked for those only who can pay for it.
         await charges.check_account(runtime, job, job_type.tokens[request.speed])
-    image_types = TRAITS[lane.provider].image_types
-    return await uploads.check_image(runtime, request.userId, job_input.imageUri, image_types)
+    if video_uri:
+        return await uploads.check_video(runtime, request.userId, video_uri)
+    return await uploads.check_image(runtime, request.userId, uri, TRAITS[lane.provider].image_types)

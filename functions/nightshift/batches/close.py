@@ -18,9 +18,11 @@ from nightshift.batches.batch import Batch
 from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
@@ -50,9 +52,10 @@ async def close(runtime: Runtime, held: HeldBatch) -> None:
         await _back_off(runtime, held, left_out.trouble, _BACK_OFF)
     is_accounted_for = batch.counts.total == batch.job_count
     trouble, spared = batch.trouble, batch.spared
+    most_attempts, fallback = runtime.settings.max_attempts, fallback_of(runtime, batch.lane)
     if not is_accounted_for:
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            judged = [retry_or_failure(job, left_out, runtime.settings.max_attempts, batch.stop) for job in jobs]
+            judged = [retry_or_failure(job, left_out, most_attempts, batch.stop, fallback) for job in jobs]
             await settlements.settle(runtime, judged)
             spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
     await _delete_files(runtime, batch)
@@ -64,6 +67,11 @@ async def close(runtime: Runtime, held: HeldBatch) -> None:
             await _back_off(runtime, held, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, batch.usage)
+    if outcome == "cancelled" and not TRAITS[provider].reveals_stopped:
+        # What was answered there is billed, and not to be seen.
+        loss_usd = max(0.0, batch.budget_usd - (cost_usd or 0.0))
+        cost_usd = (cost_usd or 0.0) + loss_usd
+        log.warning("loss_booked", loss_usd=loss_usd)
     await held.close(outcome, counts, cost_usd, realtime_cost_usd(provider, model, batch.usage))
     log.info("batch_closed", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
 
@@ -90,7 +98,7 @@ def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
 async def _back_off(runtime: Runtime, held: HeldBatch, trouble: Trouble, pause: timedelta) -> None:
     """Let nothing be submitted in the batch's lane for a while: what is wrong is not wrong with its jobs."""
     most_requests = max(1, held.batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
-    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests)
+    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests, trouble=trouble)
     lanes.log_back_off(trouble, pause)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import string
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -109,6 +109,15 @@ async def correction(runtime: Runtime, lane: Lane) -> Correction:
     of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
     last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(_LAST_BATCHES).get(**READ)
     return learned(billed for snapshot in last if (billed := _billed(snapshot.to_dict() or {})))
+
+
+async def last_durations(runtime: Runtime, lane: Lane, limit: int) -> list[timedelta]:
+    """How long the provider took for the lane's last batches that completed, the newest first."""
+    of_lane = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("lane", "==", str(lane)))
+    of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
+    last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(limit).get(**READ)
+    read = (readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in last)
+    return [batch.ended_at - batch.sent_at for batch in read if batch and batch.ended_at]
 
 
 def _billed(fields: Mapping[str, Any]) -> BilledBatch | None:

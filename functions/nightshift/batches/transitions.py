@@ -224,9 +224,9 @@ class HeldBatch:
 
         Args:
             most_requests: how many requests a batch may hold from then on; None leaves it as it was.
-            trouble: what keeps this batch from the provider, put on record.
+            trouble: what keeps this batch from the provider, put on record here and in the lane.
         """
-        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests)
+        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests, trouble)
         await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
 
     async def _trouble_over(self) -> Writes | None:

@@ -12,6 +12,7 @@ from typing import Any
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from google.cloud.firestore_v1.types.document import Value
 from google.cloud.firestore_v1.types.write import DocumentTransform, Write
+from google.cloud.firestore_v1.vector import Vector
 from google.protobuf.struct_pb2 import NULL_VALUE
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -69,6 +70,7 @@ def _fill(write: Any, fields: Mapping[str, Any]) -> None:
 
 def _set(value: Any, field: Any) -> None:
     """Set a value to a field's content. Raises TypeError for what no document of ours holds."""
+    field = field.to_map_value() if isinstance(field, Vector) else field
     if field is None:
         value.null_value = NULL_VALUE
     elif isinstance(field, str):

@@ -31,6 +31,7 @@ from nightshift.instant.pace import GateClosed, pace_of
 from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import Answer, answer_of
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
@@ -48,6 +49,8 @@ log = structlog.get_logger()
 
 # An answer takes seconds. After a longer wait it is better to ask again.
 _ANSWER_SECONDS: Final = 60.0
+# So often a job is asked for in its own lane while the provider is in trouble, where another lane could take it.
+_ATTEMPTS_IN_A_LANE: Final = 5
 # What of a lease an answer may take, and what is kept for writing it down.
 _ANSWER_SHARE: Final = 0.5
 _END_SHARE: Final = 0.1
@@ -130,7 +133,8 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
             return _waits(job, "rate_limit", limited)
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
-            return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            waits = _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            return _moved(runtime, lane, waits)
         used = answered.line.usage
         slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
@@ -156,6 +160,16 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
         return failure(again, answered.error_code, answered.message)
     return _Waits(job=again, waits_for="valid_answer", reason=answered.error_code)
+
+
+def _moved(runtime: Runtime, lane: Lane, waits: _Waits) -> _Waits:
+    """The wait of a job whose lane is broken, or failed it again and again: in the fallback lane it is none."""
+    is_broken = waits.needs_operator or waits.job.attempts >= _ATTEMPTS_IN_A_LANE
+    other = fallback_of(runtime, lane)(waits.job) if is_broken else None
+    if other is None:
+        return waits
+    log.warning("answer_moved", job_id=waits.job.job_id, lane=str(other), reason=waits.reason)
+    return replace(waits, job=replace(waits.job, lane=str(other)), retry_after_seconds=0.0)
 
 
 async def _renewed(runtime: Runtime, job: Job) -> Job:

@@ -13,11 +13,15 @@ from nightshift.values.lane import Lane
 log = structlog.get_logger()
 
 
-def lane_for(runtime: Runtime, job_type: JobType[Any]) -> Lane:
-    """The lane of a job type's model. Raises JobRefused(unknown_job_type) if it cannot be answered here."""
+def lane_for(runtime: Runtime, job_type: JobType[Any], model: str | None = None) -> Lane:
+    """The lane of a job type's model. Raises JobRefused(unknown_job_type) if it cannot be answered here.
+
+    Args:
+        model: `[provider:]model` that an operator wants instead.
+    """
     is_vector = job_type.dimensions is not None
     try:
-        lane = lane_of(job_type.model or runtime.settings.model, is_vector=is_vector)
+        lane = lane_of(model or job_type.model or runtime.settings.model, is_vector=is_vector)
     except ValueError:
         raise JobRefused("unknown_job_type", "There is no model for jobs of this type.") from None
     if not runtime.providers.has(lane.provider):

@@ -1,5 +1,6 @@
 """What becomes of a job once its line, or the lack of one, is known."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, Self
@@ -22,6 +23,8 @@ WAS_CANCELLED: Final = "The request was cancelled."
 # How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
 # some day; with the lane's pauses in between, a trouble of some hours is waited out.
 MOST_SPARED: Final = 12
+# So often it is asked for again in its own lane, where another lane could take it.
+SPARED_IN_A_LANE: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +51,14 @@ class Completed(_OfJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Requeued(_OfJob):
-    """It goes back into its lane. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
+    """It is queued again. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
 
     attempts: int
     spared: int = 0
     # Why, if it is not the job's own trouble.
     trouble: Trouble | None = None
+    # The lane to which it is moved; None = it goes back into its own.
+    moved_to: Lane | None = None
     # What its line in a batch has cost, which was no answer.
     line_usd: float = 0.0
 
@@ -84,10 +89,23 @@ class Late(_OfJob):
 
 
 Settlement = Completed | Requeued | Failed
+# Gives the lane to which a job may be moved; None for one that stays.
+Fallback = Callable[[Job], Lane | None]
 
 
-def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
-    """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
+def stays(_: Job) -> None:
+    """No job is moved."""
+
+
+def settlement_of(
+    job: Job,
+    lane: Lane,
+    line: ResultLine,
+    max_attempts: int,
+    stop: Stop | None = None,
+    fallback: Fallback = stays,
+) -> Settlement:
+    """Judge a job by its result line; `stop` and `fallback` are as in `retry_or_failure`."""
     cost_usd = batch_cost_usd(lane.provider, lane.model, line.usage)
     try:
         job_type = find(job.type)
@@ -96,7 +114,7 @@ def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, sto
     answer = answer_of(line, job_type, job.input)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
-    return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)
+    return replace(retry_or_failure(job, answer, max_attempts, stop, fallback), line_usd=cost_usd or 0.0)
 
 
 def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
@@ -119,7 +137,13 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
     )
 
 
-def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
+def retry_or_failure(
+    job: Job,
+    no_answer: NoAnswer,
+    max_attempts: int,
+    stop: Stop | None = None,
+    fallback: Fallback = stays,
+) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
     Only the job's own trouble spends an attempt.
@@ -127,20 +151,25 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Sto
     Args:
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
+        fallback: where the job goes if its lane is broken, or did not answer it in time.
     """
     trouble = no_answer.trouble
     if trouble.is_final:
         return failure(job, no_answer.error_code, no_answer.message)
     if stop == "cancel":
         return cancellation(job)
-    if stop == "retry":
-        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared)
+    if stop in {"retry", "move"}:
+        moved_to = fallback(job) if stop == "move" else None
+        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared, moved_to=moved_to)
     if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
         # What is waited for without end counts so far only that its repetition is known for one.
         spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
-        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble)
+        is_broken = trouble.needs_operator or (spared > SPARED_IN_A_LANE and trouble is not Trouble.QUEUE_FULL)
+        moved_to = fallback(job) if is_broken else None
+        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble, moved_to=moved_to)
     if job.attempts < max_attempts:
-        return Requeued(job=job, attempts=job.attempts, spared=job.spared)
+        moved_to = fallback(job) if trouble is Trouble.EXPIRED else None
+        return Requeued(job=job, attempts=job.attempts, spared=job.spared, moved_to=moved_to)
     return failure(job, no_answer.error_code, no_answer.message)
 
 

@@ -21,7 +21,6 @@ from nightshift import job_types
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.errors import NeverLands
-from nightshift.job_types.base import JobResult
 from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.ends import Ends
@@ -69,6 +68,8 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     """
     refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
     judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
+    # Whether it may be moved to another lane depends on it.
+    judged_by.add("input.imageUri")
     snapshots = runtime.firestore.get_all(refs, field_paths=[*_SETTLED_BY, *sorted(judged_by)], **READ)
     jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
     return {job.job_id: job for job in jobs if job.lane}
@@ -203,13 +204,22 @@ def _whose(job: Job) -> tuple[object, ...]:
 
 def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Completed) -> None:
     job, lane = done.job, done.lane
-    answer = {
-        "result": _stored(done.result),
+    result = done.result.model_dump(mode="json")
+    vectors = {name: Vector(result[name]) for name in done.result.vectors}
+    answer: dict[str, Any] = {
+        "result": {**result, **vectors},
         "provider": lane.provider,
         "model": lane.model,
         "usage": done.usage.fields(),
     }
-    ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    ended = {
+        "status": COMPLETED,
+        **answer,
+        "costUsd": done.cost_usd,
+        **_ended(runtime, job),
+    }
+    if job.lane != str(lane):
+        ended["lane"] = str(lane)
     if not job.is_realtime:
         ended |= _share(job, done.cost_usd or 0.0)
     _write_job(runtime, writes, known, job, ended)
@@ -218,15 +228,13 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         "jobId": job.job_id,
         "type": job.type,
         **answer,
+        # A search looks for a field of the document itself.
+        **vectors,
+        "result": {name: field for name, field in result.items() if name not in vectors},
         "createdAt": SERVER_TIMESTAMP,
     }
     known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
     _write_notification(runtime, writes, known, job, "job_completed", done.title, done.message)
-
-
-def _stored(result: JobResult) -> dict[str, Any]:
-    fields = result.model_dump(mode="json")
-    return fields | {name: Vector(fields[name]) for name in result.vectors}
 
 
 def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requeued) -> None:
@@ -235,7 +243,10 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
     left |= _share(again.job, again.line_usd)
-    if again.spared != again.job.spared:
+    if again.moved_to:
+        # There its trouble begins anew, if it has any.
+        left |= {"lane": str(again.moved_to), "spared": 0}
+    elif again.spared != again.job.spared:
         left["spared"] = again.spared
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 

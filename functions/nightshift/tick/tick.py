@@ -14,7 +14,7 @@ import structlog
 
 from nightshift.admission import admit
 from nightshift.batches import documents as batches
-from nightshift.batches import lanes, poll
+from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
@@ -44,6 +44,8 @@ class _Tick:
         self._runtime = runtime
         self._time_limit = runtime.time_limit(runtime.settings.tick_seconds)
         self._began_at = runtime.now()
+        # The open batches as the tick found them.
+        self._open: list[Found] = []
         # The lanes with queued jobs, once they are known.
         self._lanes: list[Lane] | None = None
         self._duties_failed = 0
@@ -57,6 +59,7 @@ class _Tick:
         # What is paid for comes before what may be anything: the rescue looks at what clients wrote.
         duties: tuple[tuple[Callable[[TimeLimit], Awaitable[None]], int], ...] = (
             (self._advance_open_batches, 5),
+            (self._move, 1),
             (self._recover, 1),
             (self._rescue, 2),
             (self._submit_lanes, 5),
@@ -85,7 +88,7 @@ class _Tick:
             log.warning("jobs_rescued", jobs=rescued)
 
     async def _advance_open_batches(self, time_limit: TimeLimit) -> None:
-        open_batches = await batches.open_batches(self._runtime)
+        open_batches = self._open = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
         self._health["open_batches"] = len(open_batches)
@@ -114,6 +117,12 @@ class _Tick:
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
+
+    async def _move(self, time_limit: TimeLimit) -> None:
+        await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)
+        for lane in await lanes.with_queued_jobs(self._runtime) if self._runtime.settings.fallback_model else ():
+            if not time_limit.is_over:
+                await self._do("move", move.move_queued(self._runtime, lane, time_limit), lane=str(lane))
 
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)

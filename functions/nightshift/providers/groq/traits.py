@@ -18,6 +18,7 @@ TRAITS: Final = Traits(
     window=timedelta(hours=24),
     # https://console.groq.com/docs/vision
     image_types=frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}),
+    seeing_models=("meta-llama/llama-4-",),
     is_stamped=True,
     # It states no order.
     lists_newest_first=False,

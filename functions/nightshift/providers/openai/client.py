@@ -243,8 +243,7 @@ class OpenAIProvider:
         # Groq lists them on a batch that has completed, too.
         errors = self._errors_of(batch) if outcome != "completed" else None
         error = errors[0] if isinstance(errors, list) and errors else None
-        said = error if isinstance(error, dict) else getattr(error, "__dict__", {})
-        complaint = Complaint.read({name: text_of(said.get(name)) for name in ("code", "message", "param")})
+        complaint = Complaint.read({name: text_of(getattr(error, name, None)) for name in ("code", "message", "param")})
         return RemoteBatch(
             remote_id=_id_of(batch),
             batch_id=text_of(stamps.get(_STAMP)) if ours else None,
