@@ -478,7 +478,7 @@ async def _stop_batch(stage: Stage, command: str) -> None:
 
 @journey(provider="anthropic")
 async def anthropic(stage: Stage) -> None:
-    """At Anthropic, without a stamp: three jobs of two users; their batch is stopped with one answered, two go again."""
+    """At Anthropic, which keeps no stamp: as at Groq, and a lost batch is adopted by evidence."""
     await _stop_batch(stage, "retry")
 
 
