@@ -482,7 +482,7 @@ async def anthropic(stage: Stage) -> None:
     await _stop_batch(stage, "retry")
 
 
-@journey(provider="gemini", submissions=2, answers=2)
+@journey(provider="gemini", answers=2)
 async def gemini(stage: Stage) -> None:
     """At Gemini: three jobs of two users; their batch is stopped with one answered, which it does not give back."""
     await _stop_batch(stage, "retry")
