@@ -74,5 +74,5 @@ def test_a_deletion_is_encoded_as_the_library_does() -> None:
 
 def test_what_no_document_of_ours_holds_is_an_error() -> None:
     """It surfaces where it is written, and not as an odd document."""
-    with pytest.raises(TypeError, match="holds no bytes"):
-        encoding.create(PATH, {"photo": b"\xff"})
+    with pytest.raises(TypeError, match="holds no set"):
+        encoding.create(PATH, {"photo": {1}})

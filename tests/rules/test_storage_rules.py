@@ -33,6 +33,7 @@ AS_FIRESTORE_CALLS_IT = {
 MOST_BYTES = 20 * 1024 * 1024
 # A document lies at an even depth, hence the folder.
 OWN, OWN_NEW, ELSEWHERE = "users/alice/photos/old.png", "users/alice/photos/new.png", "photos/new.png"
+MOST_VIDEO_BYTES = 100 * 1024 * 1024
 PNG = {"contentType": "image/png", "size": 70_000}
 SOURCE_NEW, MOST_SOURCE_BYTES = "users/alice/bulk/new.csv", 100 * 1024 * 1024
 CSV = {"contentType": "text/csv", "size": 70_000}
@@ -126,6 +127,13 @@ async def test_a_user_uploads_and_sees_an_image_of_its_own(bucket: Uploads) -> N
     assert await bucket.ask("Alice", "GET", OWN_NEW) == ALLOWED
 
 
+@pytest.mark.parametrize("content_type", ["video/mp4", "video/quicktime", "video/webm"])
+@pytest.mark.parametrize("size", [1, MOST_VIDEO_BYTES])
+async def test_every_kind_and_size_of_video_is_taken(bucket: Uploads, content_type: str, size: int) -> None:
+    """Up to what the provider fetches."""
+    assert await bucket.ask("Alice", "PATCH", OWN_NEW, {"contentType": content_type, "size": size}) == ALLOWED
+
+
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/gif"])
 @pytest.mark.parametrize("size", [1, MOST_BYTES])
 async def test_every_kind_and_size_that_the_provider_reads_is_taken(
@@ -160,6 +168,10 @@ async def test_an_encoded_upload_is_refused(bucket: Uploads, encoding: Any) -> N
         {"contentType": "image/heic", "size": 1},
         {"contentType": "image/", "size": 1},
         {"contentType": "image/png; charset=utf-8", "size": 1},
+        {"contentType": "video/mp4", "size": 0},
+        {"contentType": "video/mp4", "size": MOST_VIDEO_BYTES + 1},
+        {"contentType": "video/mp4", "size": 1, "contentEncoding": "gzip"},
+        {"contentType": "video/x-msvideo", "size": 1},
         {"contentType": "text/html", "size": 1},
         {"contentType": "text/html;image/png", "size": 1},
         {"contentType": "application/octet-stream", "size": 1},
