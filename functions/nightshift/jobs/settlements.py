@@ -259,7 +259,6 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         **answer,
         # A search looks for a field of the document itself.
         **vectors,
-        "result": {name: field for name, field in result.items() if name not in vectors},
         "createdAt": SERVER_TIMESTAMP,
     }
     known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
