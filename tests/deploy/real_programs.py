@@ -20,6 +20,7 @@ GCLOUD: Final = shutil.which("gcloud")
 _APIS: Final = (
     *(
         "artifactregistry",
+        "billingbudgets",
         "cloudbilling",
         "cloudfunctions",
         "cloudquotas",
@@ -100,7 +101,13 @@ class Programs:
 
     def _scheduler(self, command: ShellCommand) -> CommandEnd:
         """`scheduler/` has tests of its own, against Cloud Scheduler's API and Pub/Sub; here it makes the topics."""
-        topics = ("nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick")
+        topics = (
+            "nightshift-bulk",
+            "nightshift-dead-letters",
+            "nightshift-ingest",
+            "nightshift-instant",
+            "nightshift-tick",
+        )
         paths = [f"pubsub/projects/P/topics/{topic}" for topic in topics]
         action = "same" if set(paths) <= self._google.state.keys() else "create"
         if "--plan" not in command.arguments:

@@ -78,6 +78,7 @@ def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(pro
     assert "https://getbatchstats-abc-el.a.run.app" in first.stdout
     assert "batch.completed" in first.stdout
     assert "set_custom_user_claims" in first.stdout
+    assert f"DEPLOY_MONTHLY_BUDGET=200 in deploy/settings/{PROJECT}.env" in first.stdout
     state = json.loads((programs / "state.json").read_text())
     assert state["functions"].keys() == {function.name for function in FUNCTIONS}
     assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]

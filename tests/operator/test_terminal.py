@@ -6,6 +6,7 @@ import io
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,8 +77,8 @@ def test_tables_and_sentences_keep_their_style_and_lose_everything_else(monkeypa
 def test_every_way_to_tell_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences, records, tables and growing rows for people; JSON for programs, keys included."""
     tty = begun(monkeypatch)
-    at = type("At", (), {"now": None})()
-    for tell in (printing.ForPeople(at), printing.ForPrograms()):
+    at: Any = SimpleNamespace(now=None, settings=SimpleNamespace(project=HOSTILE))
+    for tell in (printing.ForPeople(at), printing.ForPrograms(at)):
         fields: dict[str, Any] = {"name": HOSTILE, "of": {HOSTILE: 1}, HOSTILE: HOSTILE}
         tell.say(HOSTILE, style="bold")
         tell.line(fields)

@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", RUNBOOK, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 OPERATORS, SCHEDULES = "./nightshift ", "./nightshift schedules "
 # What ends a question with yes.
-ASKING = ("grant", "cancel", "retry", "erase", "audit --repair")
+ASKING = ("grant", "cancel", "retry", "move", "erase", "audit --repair")
 
 
 def of(tool: str) -> list[str]:
@@ -32,8 +32,9 @@ def of(tool: str) -> list[str]:
 
 
 def test_every_command_is_of_a_tool_that_is_tried() -> None:
-    """What stands in a block is run below, or read by gcloud's own parser."""
-    tried = (OPERATORS, "gcloud ", "make ", "OPENAI_API_KEY=sk-new make ", "export ")
+    """What stands in a block is run below, or read by gcloud's own parser; curl's in tests/local/test_stack.py."""
+    googles = ("gcloud ", "curl ", "ID_TOKEN=$(curl ", "  -")
+    tried = (OPERATORS, *googles, "make ", "OPENAI_API_KEY=sk-new make ", "export ")
     assert len(COMMANDS) > 40
     assert [line for line in COMMANDS if not line.startswith(tried)] == []
 
@@ -44,6 +45,7 @@ async def test_an_operators_command_does_what_it_is_for(
 ) -> None:
     """After a night with every kind of end, while one batch is at the provider."""
     await spend_a_night(world)
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
     world.provider.hold("in_progress")
     job_id = await world.submit("alice", "under-way")
     batch = str((await world.job(job_id))["batchId"])
