@@ -27,11 +27,11 @@ from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.provider_server.batches import TERMINAL, Batch
 from nightshift.api.creating import id_for
+from nightshift.bulk import wishes
+from nightshift.bulk.wishes import WishRefused
 from nightshift.earning import claims
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime
-from nightshift.bulk import wishes
-from nightshift.bulk.wishes import WishRefused
 from tests.chaos.calls import Traffic
 from tests.support.messages import telling
 from tests.support.world import World
