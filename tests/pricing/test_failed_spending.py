@@ -108,7 +108,7 @@ async def test_who_has_failed_too_often_waits_for_the_next_day(world: World) -> 
 
     assert {job["errorCode"] for job in refused} == {"too_many_failures"}
     assert refused[0]["errorMessage"] == (
-        "Too many of your requests could not be answered today; send it again after midnight UTC."
+        "Too many of your requests could not be answered today. Try again after midnight UTC."
     )
     assert await _failed_usd(world) == pytest.approx(6 * LINE_USD)
     assert (await world.read("wallets/alice"))["balance"] == 2
