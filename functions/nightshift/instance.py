@@ -8,7 +8,9 @@ Each part is built when it is first used. This is the one module that knows ever
 """
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
 
     from nightshift.admission.charges import Charges
+    from nightshift.batches.batch import Batch
     from nightshift.batches.lane_cache import LaneCache
+    from nightshift.batches.members import Members
     from nightshift.database.grouped_calls import GroupedCalls
     from nightshift.instant.pace import Pace
     from nightshift.pricing.shares import SpentShares
@@ -55,6 +59,10 @@ class Instance:
         self.absent_providers: set[str] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
+        # Whether an admin has stopped submission, and until when that need not be read again.
+        self.submission_stopped: tuple[bool, datetime] | None = None
+        # By uid, the user who was idle the longest first: the requests to the API that are left, and since when.
+        self.requests_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     @cached_property
     def reads(self) -> "GroupedCalls[str, DocumentSnapshot[Any]]":
@@ -97,3 +105,9 @@ class Instance:
         from nightshift.pricing.shares import SpentShares
 
         return SpentShares(self._runtime)
+
+    def part_members(self, batch: "Batch") -> "Members":
+        """What the batch of a bulk job's part asks for."""
+        from nightshift.bulk.members import PartMembers
+
+        return PartMembers(self._runtime, batch)

@@ -6,7 +6,9 @@ clock can be moved.
 """
 
 import asyncio
+import base64
 import functools
+import json
 import os
 import secrets
 import ssl
@@ -141,7 +143,7 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
@@ -153,7 +155,7 @@ class World:
 
     # Calls from outside
 
-    async def call(self, target: str, method: str = "POST", **request: Any) -> httpx.Response:
+    async def call(self, target: str, method: str = "POST", path: str = "/", **request: Any) -> httpx.Response:
         """Call a function; it is started by functions-framework when it is first called."""
         if target not in self._functions:
             app = create_asgi_app(target, str(SOURCE))
@@ -163,7 +165,7 @@ class World:
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=PATIENCE_SECONDS)
             self._functions[target] = await self._parts.enter_async_context(client)
-        return await self._functions[target].request(method, "/", **request)
+        return await self._functions[target].request(method, path, **request)
 
     async def trigger(self, job_id: str) -> int:
         """Deliver the event of a job's creation; returns the function's status code."""
@@ -233,10 +235,70 @@ class World:
         answer = await self.call(target, headers=headers | attributes, json=body or {})
         return answer.status_code
 
-    async def stats(self, **claims: Any) -> httpx.Response:
+    async def stats(self, params: dict[str, str] | None = None, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
         token = unsigned_token(self.project, "alice", **claims)
-        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.call("get_batch_stats", "GET", headers=headers, params=params)
+
+    async def api(
+        self,
+        method: str,
+        path: str,
+        uid: str | None = "alice",
+        *,
+        admin: bool = False,
+        claims: Mapping[str, Any] | None = None,
+        **request: Any,
+    ) -> httpx.Response:
+        """Call the API below /v1 with an ID token of this user and these claims; without a user, as a stranger."""
+        headers = dict(request.pop("headers", {}))
+        if uid is not None:
+            # By the functions' clock, which a test may have moved.
+            expires_at = int(self.now().timestamp()) + 3600
+            held = {**({"admin": True} if admin else {}), "exp": expires_at, **(claims or {})}
+            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **held)}")
+        return await self.call("api", method, f"/v1{path}", headers=headers, **request)
+
+    async def write_bulk(self, uid: str = "alice", bulk_id: str | None = None, **fields: Any) -> str:
+        """Write a bulk job as the app does, without its trigger; returns its id. A field set to None is left out."""
+        bulk_id = bulk_id or f"bulk{secrets.token_hex(6)}"
+        bulk = {
+            "userId": uid,
+            "type": "waste_classification",
+            "status": "created",
+            "createdAt": SERVER_TIMESTAMP,
+        } | fields
+        document = {name: content for name, content in bulk.items() if content is not None}
+        await self.firestore.collection("bulk_jobs").document(bulk_id).set(document)
+        return bulk_id
+
+    async def start_bulk(self, uid: str = "alice", bulk_id: str | None = None, **fields: Any) -> str:
+        """Write a bulk job and deliver its event once; returns its id."""
+        bulk_id = await self.write_bulk(uid, bulk_id, **fields)
+        assert await self.trigger_bulk(bulk_id) == 200
+        return bulk_id
+
+    async def trigger_bulk(self, bulk_id: str) -> int:
+        """Deliver the event of a bulk job's creation; returns the function's status code."""
+        kind, attributes = "google.cloud.firestore.document.v1.created", {"ce-document": f"bulk_jobs/{bulk_id}"}
+        return await self.event("on_bulk_job_created", kind, attributes)
+
+    async def work_bulk(self, bulk_id: str, part: int | None = None) -> int:
+        """Deliver a call for a worker of a bulk job; returns the function's status code."""
+        call = {"bulkId": bulk_id} | ({} if part is None else {"part": part})
+        data = base64.b64encode(json.dumps(call).encode()).decode()
+        message = {"message": {"data": data, "attributes": {}}, "subscription": "bulk"}
+        return await self.event("answer_bulk_part", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """A bulk job's fields."""
+        return await self.read(f"bulk_jobs/{bulk_id}")
+
+    async def parts(self, bulk_id: str) -> list[dict[str, Any]]:
+        """A bulk job's parts, in their order."""
+        every = await self.documents(f"bulk_jobs/{bulk_id}/parts")
+        return sorted(every.values(), key=lambda part: part["part"])
 
     # The clock
 

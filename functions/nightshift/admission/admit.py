@@ -11,6 +11,7 @@ so it comes again. After the lease, it takes the job up.
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 
 import structlog
@@ -36,6 +37,7 @@ from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
 from nightshift.values.status import CREATED
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -104,7 +106,7 @@ async def rescue_one(runtime: Runtime, job: JobDocument) -> Lane | None:
 
 async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane | Taken | None:
     """See `admit`. With `answers`, the caller answers the job if it is an instant one."""
-    title = "Your request"
+    title = Text.YOUR_REQUEST.say()
     try:
         request = _check_request(job)
         _check_deadline(runtime, job, request)
@@ -121,7 +123,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         )
     except JobRefused as refusal:
         await created.refuse(runtime, job, refusal, title)
-        log.info("job_refused", job_id=job.job_id, code=refusal.code)
+        log.info("job_refused", job_id=job.job_id, code=refusal.code, reason=refusal.reason)
         return None
     if not is_instant:
         log.info("job_queued", job_id=job.job_id, lane=str(lane))
@@ -165,11 +167,11 @@ def _lane_on_record(job: JobDocument) -> Lane | None:
 def _check_request(job: JobDocument) -> JobRequest:
     check_job_id(job.job_id)
     if job.is_too_large:
-        raise JobRefused("invalid_input", "The job's document is too large.")
+        raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "the job's document is too large")
     try:
         return JobRequest.model_validate(dict(job.fields))
     except ValidationError as invalid:
-        raise JobRefused("invalid_input", f"The job is not valid: {reasons(invalid)}.") from None
+        raise JobRefused("invalid_input", Text.REQUEST_UNREADABLE.say(), reasons(invalid, JobRequest)) from None
 
 
 def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> None:
@@ -177,7 +179,11 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
     seconds = runtime.settings.min_deadline_seconds
     nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
     if seconds and request.deadline and request.deadline < nearest:
-        raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
+        raise JobRefused(
+            "invalid_input",
+            Text.TIME_TOO_NEAR.say(minutes=ceil(seconds / 60)),
+            f"a deadline has to be at least {seconds:,.0f} seconds ahead",
+        )
 
 
 async def _check_input(

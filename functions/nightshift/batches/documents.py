@@ -10,10 +10,11 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
-from nightshift.batches.batch import OPEN, Batch, status_of
+from nightshift.batches.batch import OPEN, Batch, PartSource, status_of
 from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
+from nightshift.batches.step_error import StepError
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
@@ -95,6 +96,12 @@ async def count_open(runtime: Runtime) -> int:
 async def oldest_open(runtime: Runtime, limit: int) -> list[Found]:
     """Batches that still have a step before them, the oldest first; one that cannot be read is left out."""
     return await _found(_open(runtime).order_by("createdAt").limit(limit))
+
+
+async def with_errors(runtime: Runtime, limit: int) -> list[Found]:
+    """Open batches whose last step failed, those first that have failed the longest. One read each."""
+    failing = runtime.firestore.collection(BATCHES).order_by("lastError.since").limit(limit)
+    return await _found(failing)
 
 
 async def newest(runtime: Runtime, limit: int) -> list[Found]:
@@ -217,6 +224,8 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         output_missing_since=time_or_none(fields.get("outputMissingSince")),
         ended_at=time_or_none(fields.get("endedAt")),
         stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
+        source=PartSource.read(fields.get("source")),
+        last_error=StepError.read(fields.get("lastError")),
     )
 
 

@@ -49,6 +49,7 @@ OPEN: Final[tuple[BulkStatus, ...]] = ("created", "reading", "quoted", "running"
 # Those that count against a user's limit: they were checked, and have not ended.
 ADMITTED: Final[tuple[BulkStatus, ...]] = ("reading", "quoted", "running", "paused", "exporting")
 ENDED: Final[tuple[BulkStatus, ...]] = ("completed", "failed", "cancelled")
+STATUSES: Final[tuple[BulkStatus, ...]] = (*OPEN, *ENDED)
 WISHES: Final[tuple[Wish, ...]] = ("confirm", "pause", "resume", "cancel", "retry")
 
 # Rows that fit into a document.
@@ -86,7 +87,7 @@ class SourceRequest(BaseModel):
     uri: StrictStr = Field(min_length=1, max_length=LONGEST_URI)
     format: Literal["csv", "jsonl"] | None = None
     encoding: StrictStr | None = Field(None, max_length=20)
-    delimiter: StrictStr | None = Field(None, min_length=1, max_length=3)
+    delimiter: StrictStr | None = Field(None, min_length=1, max_length=4)
 
 
 class BulkRequest(BaseModel):
@@ -178,6 +179,8 @@ class BulkJob:
     source_generation: int | None
     quote: Mapping[str, Any] | None
     counts: BulkCounts
+    # From 0 to 1.
+    progress: float
     # How often it was charged.
     charges: int
     # What its user or an operator wishes, until that is carried out.

@@ -21,6 +21,7 @@ from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.states import States
 
 PartStatus = Literal["waiting", "running", "closed"]
+PART_STATUSES: Final[tuple[PartStatus, ...]] = ("waiting", "running", "closed")
 _MOST_COUNTED: Final = 255
 
 
@@ -74,8 +75,10 @@ class BulkPart:
     tries: Tries
     # The number of the round that is under way, or comes next; from 1.
     round: int
-    # The rounds that have an object in Cloud Storage.
-    rounds: tuple[int, ...]
+    # The names of the rounds' objects, in the order of the rounds; a round in which no item ended has none.
+    rounds: tuple[str, ...]
+    # The name of the object that holds its rows.
+    rows_name: str
     # The batch of the round under way, and the last index that it asks for.
     batch_id: str | None
     through: int | None

@@ -45,10 +45,31 @@ def replace(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
 
 def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
     """The write that changes some fields of a document, and fails unless this is still its update time."""
-    write = replace(path, fields, read_as_of)
+    write = merge(path, fields)
+    write.current_document.update_time.CopyFrom(_timestamp(read_as_of))
+    return write
+
+
+def merge(path: str, fields: Mapping[str, Any]) -> Any:
+    """The write that sets some fields of a document, whatever it holds, and creates it if there is none."""
+    write = overwrite(path, fields)
     # Without a mask, though an empty one, all other fields would go.
     write.update_mask.SetInParent()
     write.update_mask.field_paths.extend(name for name, field in fields.items() if field is not SERVER_TIMESTAMP)
+    return write
+
+
+def add_up(path: str, numbers: Mapping[str, int]) -> Any:
+    """The write that adds to a document's numbers, and creates the document if there is none.
+
+    A name with a full stop is that of a number in a map. Each is a plain word, or words joined by underscores.
+    """
+    write = _Write()
+    write.update.name = path
+    write.update_mask.SetInParent()
+    for name, number in numbers.items():
+        write.update_transforms.add(field_path=name).increment.integer_value = number
+    write.update_transforms.add(field_path="updatedAt", set_to_server_value=_REQUEST_TIME)
     return write
 
 

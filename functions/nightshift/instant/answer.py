@@ -28,7 +28,7 @@ from nightshift import job_types
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
 from nightshift.instant.pace import GateClosed, pace_of
-from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
+from nightshift.instant.realtime import Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import Answer, answer_of
 from nightshift.jobs.fallback import fallback_of
@@ -43,6 +43,7 @@ from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
@@ -101,14 +102,14 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
 async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | _Waits:
     """Ask once. Raises as above."""
     if runtime.now() >= gives_up_at(job):
-        return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+        return failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     lane = Lane.parse(job.lane)
     tell_if_unpriced(runtime, lane)
     try:
         asked = await request(runtime, lane, job)
         await runtime.instance.day_budget.check(job.user_id, job.job_id)
     except JobRefused as refusal:
-        return failure(job, refusal.code, refusal.message)
+        return failure(job, refusal.code, refusal.message, refusal.reason)
     except (BudgetSpent, ShareSpent) as spent:
         return _Waits(job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent))
     except TryLater as trouble:
@@ -158,8 +159,8 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
         return _Waits(job=paid, waits_for=waits_for, reason=trouble.value)
     again = replace(paid, invalid_answers=job.invalid_answers + 1)
     if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
-        return failure(again, answered.error_code, answered.message)
-    return _Waits(job=again, waits_for="valid_answer", reason=answered.error_code)
+        return failure(again, answered.error_code, answered.message, answered.reason)
+    return _Waits(job=again, waits_for="valid_answer", reason=answered.reason)
 
 
 def _moved(runtime: Runtime, lane: Lane, waits: _Waits) -> _Waits:
@@ -219,4 +220,11 @@ def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
     elif isinstance(end, Completed):
         log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
     else:
-        log.warning("answer_failed", job_id=job.job_id, lane=job.lane, attempts=job.attempts, code=end.error_code)
+        log.warning(
+            "answer_failed",
+            job_id=job.job_id,
+            lane=job.lane,
+            attempts=job.attempts,
+            code=end.error_code,
+            reason=end.reason,
+        )

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError, model_validator
 
 from nightshift.errors import JobRefused
 from nightshift.values.framed_json import framed_object
 from nightshift.values.model_name import ModelName
 from nightshift.values.speed import Speed
-from nightshift.values.text import all_cleaned, cleaned
+from nightshift.values.text import all_cleaned
+from nightshift.values.texts import Text
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
@@ -35,14 +36,20 @@ def _bounded(text: str) -> str:
 AnswerText = Annotated[str, AfterValidator(_bounded)]
 
 
+class InputFault(ValueError):
+    """What is wrong with an input, as a sentence that tells the person what to do. A validator raises it."""
+
+
 def _short(text: str) -> str:
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise ValueError(f"longer than {MAX_TEXT_CHARACTERS} characters")
+        raise InputFault(Text.TEXT_TOO_LONG.say(characters=MAX_TEXT_CHARACTERS))
     return text
 
 
 # Text in an input.
 InputText = Annotated[StrictStr, AfterValidator(_short)]
+# Where an image lies. The app made it, so a person cannot shorten it.
+ImageUri = Annotated[StrictStr, Field(max_length=MAX_TEXT_CHARACTERS)]
 
 
 def listed(text: Any) -> list[str]:
@@ -61,7 +68,7 @@ class JobInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: InputText | None = None
-    imageUri: InputText | None = None
+    imageUri: ImageUri | None = None
 
     @property
     def video_uri(self) -> str | None:
@@ -71,7 +78,7 @@ class JobInput(BaseModel):
     @model_validator(mode="after")
     def _holds_something(self) -> "JobInput":
         if not (self.text and self.text.strip()) and not self.imageUri:
-            raise ValueError("it needs a text or an imageUri")
+            raise InputFault(Text.ADD_TEXT_OR_PHOTO.say())
         return self
 
 
@@ -134,7 +141,7 @@ class JobType(Generic[Result]):
         try:
             return self.input_model.model_validate(dict(fields))
         except ValidationError as invalid:
-            raise JobRefused("invalid_input", f"The input is not valid: {reasons(invalid)}.") from None
+            raise JobRefused("invalid_input", _said(invalid), reasons(invalid, self.input_model)) from None
 
     def check_result(self, content: str) -> Result:
         """Validate the model's answer, a JSON text, perhaps in a frame; its own texts come out cleaned.
@@ -172,11 +179,24 @@ def _schema_of(result_model: type[JobResult]) -> dict[str, Any]:
     return result_model.model_json_schema()
 
 
-def reasons(invalid: ValidationError) -> str:
-    """What pydantic found wrong, without the values: others wrote them. Nor may a name of theirs fill a page."""
+def _said(invalid: ValidationError) -> str:
+    """What the person reads of it: what a validator says; else the app is wrong, which no person can mend."""
+    causes = (error.get("ctx", {}).get("error") for error in invalid.errors(include_input=False, include_url=False))
+    faults = (str(cause) for cause in causes if isinstance(cause, InputFault))
+    return next(faults, Text.REQUEST_UNREADABLE.say())
+
+
+def reasons(invalid: ValidationError, model: type[BaseModel]) -> str:
+    """What pydantic found wrong, for the log: without the values, and without names that others wrote."""
     found = "; ".join(
-        ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
+        f"{_place(error['loc'], model)}: {error['msg'].removeprefix('Value error, ')}"
         for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
-    found = cleaned(found)
     return found if len(found) <= _LONGEST_REASONS else f"{found[: _LONGEST_REASONS - 1]}…"
+
+
+def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    if not location:
+        return "the whole"
+    field_name = location[0]
+    return str(field_name) if field_name in model.model_fields else "an undeclared field"

@@ -10,16 +10,17 @@ from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
 from nightshift.jobs.answer import Answer, NoAnswer, answer_of
 from nightshift.jobs.job import Job
+from nightshift.jobs.notification import TITLES
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
-from nightshift.values.status import CANCELLED, FAILED
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED
 from nightshift.values.text import cleaned
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
-WAS_CANCELLED: Final = "The request was cancelled."
 # How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
 # some day; with the lane's pauses in between, a trouble of some hours is waited out.
 MOST_SPARED: Final = 12
@@ -70,6 +71,8 @@ class Failed(_OfJob):
     status: Literal["failed", "cancelled"] = FAILED
     error_code: str
     error_message: str
+    # Why exactly, for the log.
+    reason: str
     title: str
     # What its line in a batch has cost, which was no answer.
     line_usd: float = 0.0
@@ -110,7 +113,7 @@ def settlement_of(
     try:
         job_type = find(job.type)
     except JobRefused as unknown:
-        return replace(failure(job, unknown.code, unknown.message), line_usd=cost_usd or 0.0)
+        return replace(failure(job, unknown.code, unknown.message, unknown.reason), line_usd=cost_usd or 0.0)
     answer = answer_of(line, job_type, job.input)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
@@ -132,7 +135,7 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
         result=answer.result,
         usage=answer.usage,
         cost_usd=cost_usd,
-        title=f"{job_type.title} ready",
+        title=TITLES[COMPLETED].say(title=job_type.title),
         message=job_type.summarize(answer.result),
     )
 
@@ -155,7 +158,7 @@ def retry_or_failure(
     """
     trouble = no_answer.trouble
     if trouble.is_final:
-        return failure(job, no_answer.error_code, no_answer.message)
+        return failure(job, no_answer.error_code, no_answer.message, no_answer.reason)
     if stop == "cancel":
         return cancellation(job)
     if stop in {"retry", "move"}:
@@ -170,19 +173,20 @@ def retry_or_failure(
     if job.attempts < max_attempts:
         moved_to = fallback(job) if trouble is Trouble.EXPIRED else None
         return Requeued(job=job, attempts=job.attempts, spared=job.spared, moved_to=moved_to)
-    return failure(job, no_answer.error_code, no_answer.message)
+    return failure(job, no_answer.error_code, no_answer.message, no_answer.reason)
 
 
-def failure(job: Job, error_code: str, error_message: str) -> Failed:
-    """Fail a job."""
-    title = f"{title_of(job.type)} failed"
-    return Failed(job=job, error_code=error_code, error_message=cleaned(error_message), title=title)
+def failure(job: Job, error_code: str, error_message: str, reason: str | None = None) -> Failed:
+    """Fail a job. `reason` is as in `JobRefused`."""
+    title = TITLES[FAILED].say(title=title_of(job.type))
+    reason = reason or error_message
+    return Failed(job=job, error_code=error_code, error_message=cleaned(error_message), reason=reason, title=title)
 
 
 def cancellation(job: Job) -> Failed:
     """Cancel a job that was charged."""
-    title = f"{title_of(job.type)} cancelled"
-    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=WAS_CANCELLED, title=title)
+    said, title = Text.CANCELLED.say(), TITLES[CANCELLED].say(title=title_of(job.type))
+    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=said, reason=said, title=title)
 
 
 def title_of(job_type: str) -> str:
@@ -190,4 +194,4 @@ def title_of(job_type: str) -> str:
     try:
         return find(job_type).title
     except JobRefused:
-        return "Your request"
+        return Text.YOUR_REQUEST.say()

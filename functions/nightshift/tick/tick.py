@@ -18,11 +18,16 @@ from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.bulk import documents as bulk_jobs
+from nightshift.bulk.advance import advance_bulk
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
+from nightshift.notify import preferences
+from nightshift.orders.carry_out import carry_out
+from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog
+from nightshift.reports import backlog, last_tick
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -30,6 +35,8 @@ from nightshift.values.lane import Lane
 log = structlog.get_logger()
 
 _BATCHES_AT_ONCE: Final = 4
+# What one bulk job may take of the time that is left to all of them.
+_BULK_SHARE: Final = 0.5
 
 
 async def tick(runtime: Runtime) -> None:
@@ -53,6 +60,8 @@ class _Tick:
         self._health: dict[str, Any] = {}
         # The provider's files that open batches have on record: no stray is among them.
         self._owned_files: set[str | None] = set()
+        # How many answers the provider counts in each batch of a bulk job.
+        self._answered: dict[str, int] = {}
 
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
@@ -62,8 +71,11 @@ class _Tick:
             (self._move, 1),
             (self._recover, 1),
             (self._rescue, 2),
+            (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
+            (self._advance_bulk_jobs, 4),
             (self._sweep, 1),
+            (self._deliver, 1),
             (self._delete_stray_files, 1),
         )
         shares_left = sum(share for _, share in duties)
@@ -75,6 +87,7 @@ class _Tick:
             await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        await self._do("record_tick", self._record())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
@@ -114,6 +127,11 @@ class _Tick:
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
 
+        by_remote_id = {found.batch.remote_id: found.batch for found in open_batches if found.batch.source}
+        for listing in seen_at.values():
+            for remote_id, remote in listing.remotes.items():
+                if (batch := by_remote_id.get(remote_id)) and remote.completed:
+                    self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
@@ -126,6 +144,13 @@ class _Tick:
 
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
+
+    async def _carry_out_orders(self, time_limit: TimeLimit) -> None:
+        """For which no worker came, or which one left half done."""
+        for order in await open_orders(self._runtime):
+            if not time_limit.is_over:
+                carrying_out = carry_out(self._runtime, order.order_id, time_limit)
+                await self._do("carry_out_order", carrying_out, order_id=order.order_id)
 
     async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
@@ -144,9 +169,22 @@ class _Tick:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
+    async def _advance_bulk_jobs(self, time_limit: TimeLimit) -> None:
+        """After the lanes: single jobs go first. The users take turns, so no bulk job uses the time up for others."""
+        for bulk_id in await bulk_jobs.in_turn(self._runtime):
+            if not time_limit.is_over:
+                advancing = advance_bulk(self._runtime, bulk_id, time_limit.share(_BULK_SHARE), self._answered)
+                await self._do("advance_bulk", advancing, bulk_id=bulk_id)
+
     async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
         await sweep(self._runtime)
+
+    async def _deliver(self, time_limit: TimeLimit) -> None:
+        if preferences.are_asked_for(self._runtime):
+            from nightshift.notify.deliver import deliver_due
+
+            await deliver_due(self._runtime, time_limit)
 
     async def _delete_stray_files(self, time_limit: TimeLimit) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
@@ -159,6 +197,11 @@ class _Tick:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
+    async def _record(self) -> None:
+        """For those who ask how the night goes (reports/last_tick.py)."""
+        fields = {_camel_case(name): number for name, number in self._health.items()}
+        await last_tick.record(self._runtime, {**fields, "dutiesFailed": self._duties_failed})
+
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""
         if self._lanes is None:
@@ -166,7 +209,16 @@ class _Tick:
         queued = await backlog.count(self._runtime) if self._lanes else 0
         oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
         now = self._runtime.now()
+        window = self._runtime.settings.submit_at
+        if window and oldest:
+            # Until the window opens a job waits as it should; an alert is about what waits longer.
+            oldest = max(oldest, window.last_opening(now)) if window.is_open(now) else now
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _seconds(until: datetime, since: datetime) -> float:

@@ -41,7 +41,7 @@ from nightshift.providers.base import (
 )
 from nightshift.providers.fields import text_of
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_batch
-from nightshift.providers.openai.errors import NothingMore, locked, never_refused, translated_errors
+from nightshift.providers.openai.errors import NothingMore, locked, never_gone, never_refused, translated_errors
 from nightshift.providers.openai.headers import rate_limits, refuse_web_page
 from nightshift.providers.openai.request import batch_line, endpoint_of, request_body
 from nightshift.providers.openai.result import read_answer, read_line
@@ -128,7 +128,7 @@ class OpenAIProvider:
         return read_line(line)
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        with translated_errors():
+        with never_gone(), translated_errors():
             uploaded = await self._once.files.create(
                 file=(f"{batch_id}.jsonl", content, "application/jsonl"),
                 purpose="batch",
@@ -149,7 +149,7 @@ class OpenAIProvider:
             return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
-        with never_refused(), translated_errors():
+        with never_refused(), never_gone(), translated_errors():
             async for batch in _until_repeated(self._listed()):
                 if text_of(batch.id):
                     yield self._remote(batch)
@@ -221,7 +221,7 @@ class OpenAIProvider:
                         yield wanted
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
-        with never_refused(), translated_errors():
+        with never_refused(), never_gone(), translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
                 yield RemoteFile(file_id=_id_of(file), name=text_of(file.filename) or "")
 

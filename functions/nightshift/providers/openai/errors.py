@@ -72,6 +72,15 @@ def translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_
 
 
 @contextmanager
+def never_gone() -> Iterator[None]:
+    """For a call that names nothing that could be gone: a 404 then means that the server has no such address now."""
+    try:
+        yield
+    except ProviderGone as gone:
+        raise ProviderBusy(f"the provider answered 404 {gone}: is its address right?") from gone
+
+
+@contextmanager
 def never_refused() -> Iterator[None]:
     """For a question that is only about what is there: a refusal decides nothing, and it is asked again."""
     try:
