@@ -27,7 +27,7 @@ _plain = (
     | _texts
     | st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
     | st.just(READ_AS_OF)
-    | st.lists(st.floats(allow_nan=False), max_size=3).map(Vector)
+    | st.sampled_from([Vector([]), Vector([0.5, -1.0])])
 )
 _contents = st.recursive(_plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3))
 # Ours are identifiers: camelCase names.

@@ -87,7 +87,8 @@ class JobResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # Fields that Firestore stores as vectors, on a classification beside its `result`, where `find_nearest` looks.
+    # Fields that Firestore stores as vectors. A classification has them beside `result`, too: there `find_nearest`
+    # looks.
     vectors: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")

@@ -52,7 +52,7 @@ _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
-    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "sparedSince", "nextAttemptAt"),
     *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId", "shareDay", "shareUsd"),
 )
 
@@ -259,7 +259,6 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         **answer,
         # A search looks for a field of the document itself.
         **vectors,
-        "result": {name: field for name, field in result.items() if name not in vectors},
         "createdAt": SERVER_TIMESTAMP,
     }
     known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
@@ -277,6 +276,8 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
         left |= {"lane": str(again.moved_to), "spared": 0}
     elif again.spared != again.job.spared:
         left["spared"] = again.spared
+        if again.job.spared_since is None:
+            left["sparedSince"] = runtime.now()
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 
