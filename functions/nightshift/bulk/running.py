@@ -1,6 +1,6 @@
 """Run: parts are started while there is room, and stopped where that is wished; then the bulk job goes to its export.
 
-A bulk job has a bounded number of parts in flight, so it leaves room for others. Nobody holds a lease on it here: two
+A bulk job has a bounded number of parts in flight, so it leaves room for others. No process holds its lease here: two
 processes that start the same part meet at the part's own document.
 """
 
@@ -77,7 +77,7 @@ async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_li
 
 
 async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> None:
-    """Stop what the provider has, and cancel what nobody has."""
+    """Stop what the provider has, and cancel what no process has."""
     for part in parts:
         try:
             if part.status == "waiting":
