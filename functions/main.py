@@ -61,8 +61,10 @@ async def on_ai_job_created(event: CloudEvent) -> None:
 @takes_event
 async def answer_instant_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's sweep, every minute: jobs that waited, whose instance died, or whose deadline is near."""
+    from nightshift.bulk.instant import call_for_all
     from nightshift.instant.sweep import sweep
 
+    await call_for_all(runtime)
     await sweep(runtime)
 
 

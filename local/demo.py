@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from local import demo_view
+from local import demo_bulk, demo_view
 from local.answering import who_answers
 from local.app_user import AppUser
 from local.demo_batches import ended_batches
@@ -86,7 +86,8 @@ async def _run(console: Console, *, live: bool) -> int:
 
 async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs: Sequence[DemoJob]) -> int:
     users = {uid: AppUser(client, stack, uid) for uid in dict.fromkeys(job.uid for job in jobs)}
-    for uid, tokens in TOKENS.items():
+    bulk_user = AppUser(client, stack, demo_bulk.UID)
+    for uid, tokens in {**TOKENS, demo_bulk.UID: demo_bulk.TOKENS}.items():
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
     await _wants_mail(stack, users[TOLD])
     if stack.answering.is_stand_in:
@@ -100,10 +101,15 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     await asyncio.gather(*(_write(users, job) for job in jobs if job not in last))
     await asyncio.gather(*(_write(users, job) for job in last))
     await _watch(console, stack, users, len(jobs))
+    # After the single jobs, so that both are seen.
+    console.print("\nA user uploads a CSV of 500 rows, three of them bad, and writes a bulk job ...")
+    await demo_bulk.begin(bulk_user)
+    bulk = await demo_bulk.watch(console, bulk_user, _patience(stack))
+    demo_bulk.show(console, bulk)
     night = await look(client, stack, users)
     batches = ended_batches(stack.log_dir, stack.options.speed)
     demo_view.show(console, jobs, night, batches, invented=stack.answering.is_stand_in)
-    broken = broken_promises(jobs, night) + await _mail(console, stack)
+    broken = [*broken_promises(jobs, night), *bulk.broken(), *await _mail(console, stack)]
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)
     if not broken:
@@ -147,7 +153,7 @@ async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:
 async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], total: int) -> None:
     """Show the jobs' progress until all have ended and their batches are closed, or patience does."""
     started = time.monotonic()
-    patience = _PATIENCE_SECONDS if stack.answering.is_stand_in else _MODELS_PATIENCE_SECONDS
+    patience = _patience(stack)
     last = ""
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while time.monotonic() - started < patience:
@@ -167,6 +173,10 @@ async def _watch(console: Console, stack: Stack, users: Mapping[str, AppUser], t
     raise StackError(
         f"The night was not over after {patience:.0f} seconds; the functions' logs are in {stack.log_dir}."
     )
+
+
+def _patience(stack: Stack) -> float:
+    return _PATIENCE_SECONDS if stack.answering.is_stand_in else _MODELS_PATIENCE_SECONDS
 
 
 async def _open_batches(stack: Stack) -> int:

@@ -16,7 +16,7 @@ def user_id(text: str) -> str:
 
 
 def document_id(text: str) -> str:
-    """The id of a job's or a batch's document."""
+    """The id of a job's, a batch's or a bulk job's document."""
     if not names_a_document(text):
         raise ArgumentTypeError("no document can have this id")
     return text
@@ -46,7 +46,7 @@ def whole_number(most: int) -> Callable[[str], int]:
     return read
 
 
-def job_or_batch(parser: ArgumentParser, what_happens: str) -> None:
-    """Take `job ID` or `batch ID`, as `kind` and `id`; `what_happens` to it, for the help."""
-    parser.add_argument("kind", choices=("job", "batch"), help=f"what is {what_happens}")
+def job_batch_or_bulk(parser: ArgumentParser, what_happens: str) -> None:
+    """Take `job ID`, `batch ID` or `bulk ID`, as `kind` and `id`; `what_happens` to it, for the help."""
+    parser.add_argument("kind", choices=("job", "batch", "bulk"), help=f"what is {what_happens}")
     parser.add_argument("id", type=document_id, metavar="ID", help="its id")

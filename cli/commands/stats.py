@@ -13,6 +13,7 @@ from cli.commands.command import Command, ExitCode
 from cli.commands.lanes import tell_lanes, why_it_waits
 from cli.commands.printing import Printer
 from nightshift.batches import documents as batches
+from nightshift.bulk import documents as bulk_jobs
 from nightshift.pricing import spending
 from nightshift.reports import costs, stats
 from nightshift.reports.backlog import backlogs
@@ -23,10 +24,11 @@ _MOST_FAILING: Final = 5
 
 
 async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
-    counts, lanes, open_batches, spent_usd, night, failing = await asyncio.gather(
+    counts, lanes, open_batches, open_bulk_jobs, spent_usd, night, failing = await asyncio.gather(
         stats.count_by_status(runtime),
         backlogs(runtime),
         batches.count_open(runtime),
+        bulk_jobs.count_open(runtime),
         spending.spent_usd(runtime),
         costs.since_yesterday(runtime),
         batches.with_errors(runtime, _MOST_FAILING),
@@ -41,6 +43,7 @@ async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
             printer.line({"waitingBatch": {"batchId": batch.batch_id, "lastError": error.fields()}})
             printer.say(f" {batch.batch_id}: {why_it_waits(error, runtime.now())}", style="yellow")
     printer.record("sinceYesterday", night.fields())
+    printer.record("bulk jobs", {"open": open_bulk_jobs})
     printer.record(
         "today",
         {
@@ -57,9 +60,9 @@ COMMAND: Final = Command(
     name="stats",
     help="jobs by status, what waits in each lane, open batches, the last night, today's spending",
     description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
-    "since when, how many batches are open and which of them fail, what the batches and instant answers since "
-    "yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant answers did "
-    "cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
+    "since when, how many batches and bulk jobs are open and which batches fail, what the batches and instant answers "
+    "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant answers "
+    "did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
     example="stats",
     run=_run,
     needs_documents=True,

@@ -10,7 +10,7 @@
 | | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
-| those of tick, worker and bulk jobs | publish on `nightshift-bulk` | calls workers of bulk jobs |
+| those of tick, sweep, worker and bulk jobs | publish on `nightshift-bulk` | calls workers of bulk jobs |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the API's | read and write Firestore | shows and changes what belongs to its callers |
@@ -67,7 +67,7 @@ _ASK: Final = (*_ADVANCE, ANSWER)
 _TELL: Final = (NOTIFY, TICK)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
 # Whatever closes a part, or stops at its time limit, calls for the next step of its bulk job.
-_CALL_BULK_WORKERS: Final = (TICK, INGEST, BULK, BULK_START)
+_CALL_BULK_WORKERS: Final = (TICK, INGEST, ANSWER, BULK, BULK_START)
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:

@@ -108,6 +108,15 @@ async def delete(runtime: Runtime, path: str) -> bool:
     return True
 
 
+async def delete_below(runtime: Runtime, prefix: str) -> int:
+    """Delete all objects of our bucket below a prefix; returns how many there were. Raises TryLater."""
+    with translated_errors():
+        names = await asyncio.to_thread(lambda: [blob.name for blob in runtime.artifacts.list_blobs(prefix=prefix)])
+    for name in names:
+        await delete(runtime, name)
+    return len(names)
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Raise TryLater for whatever Cloud Storage's client raises, but for NotFound."""

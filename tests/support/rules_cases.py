@@ -186,6 +186,13 @@ JOB = {
     "input": {"text": "a bottle"},
     "status": "created",
 }
+BULK = {
+    "userId": "alice",
+    "type": "waste_classification",
+    "items": [{"text": "a bottle"}],
+    "status": "created",
+}
+FILE = {"uri": "gs://uploads/users/alice/bulk/list.csv"}
 NOTIFICATION = {
     "userId": "alice",
     "jobId": "old",
@@ -199,6 +206,8 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "ai_jobs/old": {**JOB, "status": "completed"},
     "ai_jobs/old/notes/one": {"userId": "alice"},
     "ai_jobs/damaged": {**JOB, "userId": None},
+    "bulk_jobs/old": {**BULK, "status": "completed"},
+    "bulk_jobs/old/parts/1": {"userId": "alice", "part": 1},
     "wallets/alice": {"userId": "alice", "balance": 1, "totalEarned": 1, "totalSpent": 0},
     "wallets/bob": {"balance": 1, "totalEarned": 1, "totalSpent": 0},
     "wallets/alice/ledger/one": {"userId": "alice", "amount": 1, "kind": "grant"},
@@ -220,6 +229,8 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 ALICES_OWN = {
     "her job": "ai_jobs/old",
+    "her bulk job": "bulk_jobs/old",
+    "her bulk job's part": "bulk_jobs/old/parts/1",
     "her wallet": "wallets/alice",
     "her ledger entry": "wallets/alice/ledger/one",
     "her economy": "economy/alice",
@@ -253,6 +264,7 @@ def cases() -> Iterator[Case]:
     yield from lists()
     yield from well_formed_jobs()
     yield from malformed_jobs()
+    yield from bulk_jobs()
     yield from notification_updates()
     yield from preferences()
     yield from devices()
@@ -276,6 +288,8 @@ def everyone_everywhere() -> Iterator[Case]:
         yield Case(f"{who} deletes {name}", caller, Delete(path))
         if collection == "ai_jobs":
             yield Case(f"{who} creates a job of Alice", caller, new_job(), caller is ALICE)
+        elif collection == "bulk_jobs":
+            yield Case(f"{who} creates a bulk job of Alice", caller, new_bulk_job(), caller is ALICE)
         else:
             # The document that is created belongs to Alice in every way that the rules know.
             created = f"{collection}/new"
@@ -303,7 +317,7 @@ def gets() -> Iterator[Case]:
 def lists() -> Iterator[Case]:
     """A list names its user and a limit; only a ledger, which is below its user, needs no filter."""
     in_group = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "IN", "value": to_value(["alice", "bob"])}}
-    for collection in ("ai_jobs", "classifications", "notifications"):
+    for collection in ("ai_jobs", "bulk_jobs", "classifications", "notifications"):
         mine = List(collection=collection, where=whose("alice"))
         yield Case(f"Alice lists one of {collection}", ALICE, replace(mine, limit=1), True)
         yield Case(f"Alice lists {collection} without a limit", ALICE, replace(mine, limit=None))
@@ -333,6 +347,7 @@ def well_formed_jobs() -> Iterator[Case]:
         "the longest type": {"type": "x" * 100},
         "the longest text": {"input": {"text": "x" * MOST_CHARACTERS}},
         "the longest address": {"input": {"imageUri": "x" * MOST_CHARACTERS}},
+        "the longest address of a video": {"input": {"videoUri": "x" * MOST_CHARACTERS}},
         "the longest criteria": {"input": {"text": "x", "criteria": "x" * MOST_CHARACTERS}},
         "the longest labels": {"input": {"text": "x", "labels": "x" * MOST_CHARACTERS}},
         "a text of null": {"input": {"text": None, "imageUri": "gs://uploads/users/alice/one.png"}},
@@ -373,6 +388,8 @@ def malformed_jobs() -> Iterator[Case]:
         "too long a text": {"input": {"text": "x" * (MOST_CHARACTERS + 1)}},
         "a text that is a number": {"input": {"text": 7}},
         "too long an address": {"input": {"imageUri": "x" * (MOST_CHARACTERS + 1)}},
+        "too long an address of a video": {"input": {"videoUri": "x" * (MOST_CHARACTERS + 1)}},
+        "an address of a video that is a list": {"input": {"videoUri": ["gs://uploads/users/alice/one.mp4"]}},
         "too long criteria": {"input": {"text": "x", "criteria": "x" * (MOST_CHARACTERS + 1)}},
         "criteria that are a list": {"input": {"text": "x", "criteria": ["clarity"]}},
         "too long labels": {"input": {"text": "x", "labels": "x" * (MOST_CHARACTERS + 1)}},
@@ -439,6 +456,79 @@ def malformed_jobs() -> Iterator[Case]:
     yield Case("Alice writes her job a second time", ALICE, new_job(job_id="old"))
     without_user = {"userId": None}
     yield Case("a visitor creates a job without a user", STRANGERS[1], new_job(without_user))
+
+
+def bulk_jobs() -> Iterator[Case]:
+    """Bulk jobs at the edges of what is allowed, and with one thing wrong."""
+    of_file = {"items": None, "source": FILE}
+    edges: dict[str, dict[str, Any]] = {
+        "a thousand rows": {"items": [{"text": "x"}] * 1000},
+        "a file": of_file,
+        "a file that is described": {
+            "items": None,
+            "source": {**FILE, "format": "jsonl", "encoding": "utf-16le", "delimiter": "tab"},
+        },
+        "a mode": {"mode": "auto"},
+        "a template": {"template": {"text": "{{name}}"}},
+        "a key, and equal rows asked once": {"keyColumn": "id", "dedupe": True},
+        "the rows of another left out": {"keyColumn": "id", "skip": "other"},
+        "the same, as a map": {"keyColumn": "id", "skip": {"bulkId": "other"}},
+        "a limit of 5.0": {"maxTokens": 5.0},
+    }
+    for name, fields in edges.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(fields), True)
+    wrong: dict[str, dict[str, Any]] = {
+        "another user": {"userId": "bob"},
+        "an empty type": {"type": ""},
+        "too long a type": {"type": "x" * 101},
+        "a type of null": {"type": 7},
+        "an unknown mode": {"mode": "free"},
+        "no row": {"items": []},
+        "too many rows": {"items": [{"text": "x"}] * 1001},
+        "rows that are no list": {"items": {"text": "x"}},
+        "rows and a file": {"source": FILE},
+        "neither rows nor a file": {"items": None},
+        "a file of another user": {"items": None, "source": {"uri": "gs://uploads/users/bob/bulk/list.csv"}},
+        "a file beside the folder": {"items": None, "source": {"uri": "gs://uploads/users/alice/list.csv"}},
+        "too long an address": {"items": None, "source": {"uri": FILE["uri"] + "x" * 2000}},
+        "an address that is a number": {"items": None, "source": {"uri": 7}},
+        "a source that is a text": {"items": None, "source": FILE["uri"]},
+        "an unknown field of the source": {"items": None, "source": {**FILE, "rows": 7}},
+        "an unknown format": {"items": None, "source": {**FILE, "format": "xlsx"}},
+        "too long an encoding": {"items": None, "source": {**FILE, "encoding": "x" * 21}},
+        "an encoding that is a number": {"items": None, "source": {**FILE, "encoding": 8}},
+        "too long a delimiter": {"items": None, "source": {**FILE, "delimiter": ";;;;;"}},
+        "an empty template": {"template": {}},
+        "a template that is a text": {"template": "{{name}}"},
+        "too large a template": {"template": {f"field{number}": "x" for number in range(21)}},
+        "too long a key": {"keyColumn": "x" * 201},
+        "a dedupe that is a text": {"dedupe": "yes"},
+        "too long a skip": {"skip": "x" * 61},
+        "a skip of other fields": {"skip": {"bulkId": "x", "part": 1}},
+        "a skip of a number": {"skip": {"bulkId": 7}},
+        "a limit below zero": {"maxTokens": -1},
+        "a limit that is broken": {"maxTokens": 5.5},
+        "a limit that is a text": {"maxTokens": "5"},
+        "another status": {"status": "quoted"},
+        "a price": {"price": 0},
+    }
+    for name, fields in wrong.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(fields))
+    late = Write(path="bulk_jobs/new", fields=BULK)
+    yield Case("Alice creates a bulk job without its time", ALICE, late)
+    for name, bulk_id in {"too long an id": "x" * 61, "a full stop in its id": "a.b"}.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(bulk_id=bulk_id))
+    poor = Caller("a user without a wallet", "poor")
+    yield Case("a user without a wallet creates a bulk job", poor, new_bulk_job({"userId": "poor"}))
+    for limit, name in ((1, "one"), (None, "all"), (MOST_LISTED + 1, "too many")):
+        parts = List(collection="parts", below="bulk_jobs/old", where=whose("alice"), limit=limit)
+        yield Case(f"Alice lists {name} of her parts", ALICE, parts, limit == 1)
+
+
+def new_bulk_job(fields: Mapping[str, Any] | None = None, *, bulk_id: str = "new") -> Write:
+    """Alice's new bulk job, with these fields; one of None is left out."""
+    content = {name: each for name, each in (BULK | dict(fields or {})).items() if each is not None}
+    return Write(path=f"bulk_jobs/{bulk_id}", fields=content, server_time="createdAt")
 
 
 def notification_updates() -> Iterator[Case]:

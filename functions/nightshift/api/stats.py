@@ -32,12 +32,13 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
         await require_admin(runtime, request.headers)
     wants_night = request.query_params.get("since") == "yesterday"
     try:
-        counts = await stats.count_by_status(runtime)
+        counts, bulk_open = await asyncio.gather(stats.count_by_status(runtime), stats.count_open_bulk_jobs(runtime))
         night = await _last_night(runtime) if wants_night else {}
     except TryLater as trouble:
         log.warning("jobs_not_counted", reason=str(trouble))
         raise HttpError(503, "unavailable", "The jobs cannot be counted now.") from trouble
-    return JSONResponse({**stats.summary(counts), "timestamp": _told(runtime.now()), **night})
+    bulk = {"bulkOpen": bulk_open} if bulk_open else {}
+    return JSONResponse({**stats.summary(counts), **bulk, "timestamp": _told(runtime.now()), **night})
 
 
 async def _last_night(runtime: Runtime) -> dict[str, Any]:

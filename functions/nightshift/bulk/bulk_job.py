@@ -58,6 +58,8 @@ MOST_TEMPLATE_CHARACTERS: Final = 8_000
 MOST_TEMPLATE_FIELDS: Final = 20
 LONGEST_COLUMN: Final = 200
 LONGEST_URI: Final = 2_000
+# So many parts of one bulk job are with the provider, or with workers, at a time.
+MOST_IN_FLIGHT: Final = 10
 # How many failures a bulk job's document names.
 MOST_FIRST_ERRORS: Final = 20
 
@@ -187,6 +189,10 @@ class BulkJob:
     wish: Wish | None
     # What a confirmation may cost at most, or what a retry may.
     wish_tokens: int | None
+    # In real time: what its answers have cost, and of that before the day on which it counts against the budget.
+    cost_usd: float
+    budget_day: str
+    budget_before_usd: float
     # How it ends once its files are written.
     ends_as: Literal["completed", "cancelled"]
     error_code: str | None

@@ -15,6 +15,7 @@ from nightshift.bulk.states import States
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
+from nightshift.database.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.usage import count_of, usd_of
@@ -38,6 +39,7 @@ _REQUEST: Final = (
 _OWN: Final = (
     *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
     *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
+    *("costUsd", "budgetDay", "budgetUsd", "budgetBeforeUsd"),
     *("startedAt", "progressAt", "quotedAt", "completedAt", "updatedAt", "expireAt"),
 )
 WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
@@ -104,6 +106,12 @@ async def open_bulk_jobs(runtime: Runtime) -> list[BulkJob]:
     return sorted(map(bulk_job_of, found), key=lambda bulk: bulk.created_at)
 
 
+async def running_in_real_time(runtime: Runtime) -> list[BulkJob]:
+    """Bulk jobs whose parts workers are answering, a page of them."""
+    query = _where(runtime, ("running",)).where(filter=FieldFilter("speed", "==", "instant")).limit(_PAGE)
+    return [bulk_job_of(snapshot) for snapshot in await query.select(WITHOUT_ITEMS).get(**READ)]
+
+
 async def in_turn(runtime: Runtime) -> list[str]:
     """The ids of the open bulk jobs, the users taking turns, and of those for which a retry is wished."""
     wished = runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("wish.action", "==", "retry"))
@@ -166,7 +174,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
     wish = wish if isinstance(wish, Mapping) else {}
     quote, speed, generation = fields.get("quote"), fields.get("speed"), fields.get("sourceGeneration")
     tokens, error_code = wish.get("tokens"), fields.get("errorCode")
-    status = fields.get("status")
+    status: Any = fields.get("status")
     return BulkJob(
         bulk_id=snapshot.id,
         user_id=str(fields.get("userId", "")),
@@ -188,6 +196,9 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         wish=next((each for each in WISHES if wish.get("action") == each), None),
         wish_tokens=tokens if isinstance(tokens, int) else None,
         ends_as="cancelled" if fields.get("endsAs") == "cancelled" else "completed",
+        cost_usd=usd_of(fields.get("costUsd")),
+        budget_day=str(fields.get("budgetDay", "")),
+        budget_before_usd=usd_of(fields.get("budgetBeforeUsd")),
         error_code=error_code if isinstance(error_code, str) else None,
         started_at=time_or_none(fields.get("startedAt")),
         progress_at=time_or_none(fields.get("progressAt")),
@@ -199,7 +210,8 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
     """The part of a document; what was not read of it is empty."""
     fields = snapshot.to_dict() or {}
     rows, number = count_of(fields.get("rows")), count_of(fields.get("part"))
-    status, batch_id, through = fields.get("status"), fields.get("batchId"), fields.get("through")
+    status: Any = fields.get("status")
+    batch_id, through = fields.get("batchId"), fields.get("through")
     return BulkPart(
         bulk_id=snapshot.reference.parent.parent.id,
         user_id=str(fields.get("userId", "")),
@@ -219,8 +231,10 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         started_at=time_or_none(fields.get("startedAt")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         uncounted_usd=usd_of(fields.get("uncountedUsd")),
+        cost_usd=usd_of(fields.get("costUsd")),
         first_errors=tuple(fields.get("firstErrors") or ()),
         ends_at=fields.get("endsAt"),
+        held_until=lease.expires_at if (lease := Lease.read(fields.get("lease"))) else None,
         update_time=_instant(snapshot.update_time),
     )
 

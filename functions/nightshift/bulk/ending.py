@@ -1,4 +1,4 @@
-"""The ends of a bulk job, and the cancellation of parts that no process works on."""
+"""The ends of a bulk job, and the cancellation of parts without a batch or a worker."""
 
 import structlog
 

@@ -87,8 +87,16 @@ class BulkPart:
     next_attempt_at: datetime | None
     # What rounds cost that brought no answer, and that no failure has counted yet.
     uncounted_usd: float
+    # What its answers in real time have cost.
+    cost_usd: float
     # Its share of `firstErrors`.
     first_errors: tuple[dict[str, Any], ...]
     # Where the source goes on behind it.
     ends_at: Any
+    # Until when a process has its lease; None = it is free.
+    held_until: datetime | None
     update_time: datetime
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether a process may still be at work on it."""
+        return self.held_until is not None and now < self.held_until

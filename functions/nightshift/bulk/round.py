@@ -76,15 +76,19 @@ class Round:
             self._move(index, "completed")
             return ItemEnd(index=index, status="completed", result=settlement.result.model_dump(mode="json"))
         if isinstance(settlement, Failed):
-            self.cost_usd += settlement.line_usd
-            return self.fail(
-                index, settlement.error_code, settlement.error_message, settlement.status, settlement.line_usd
-            )
+            usd = settlement.failed_usd
+            self.cost_usd += usd
+            return self.fail(index, settlement.error_code, settlement.error_message, settlement.status, usd)
         self.cost_usd += settlement.line_usd
         self.retried += 1
         self.retried_usd += settlement.line_usd
         self.tries.set(index, settlement.attempts, settlement.spared)
         return None
+
+    def note_attempts(self, index: int, attempts: int) -> None:
+        """Note that an open item has spent attempts, and is still asked for."""
+        self.retried += 1
+        self.tries.set(index, attempts, self.tries.spared(index))
 
     def fail(
         self,

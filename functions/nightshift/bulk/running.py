@@ -5,14 +5,13 @@ processes that start the same part meet at the part's own document.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 import structlog
 
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import stop, submit_lane
 from nightshift.bulk import documents, ending, instant, transitions
-from nightshift.bulk.bulk_job import BulkJob
+from nightshift.bulk.bulk_job import MOST_IN_FLIGHT, BulkJob
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.start import start_part
@@ -23,7 +22,6 @@ from nightshift.runtime import Runtime, TimeLimit
 
 log = structlog.get_logger()
 
-MOST_IN_FLIGHT: Final = 10
 # How many answers the provider counts in each batch that is under way.
 Answered = Mapping[str, int]
 
@@ -42,6 +40,8 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: T
         await _start(runtime, bulk, parts, time_limit)
         parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
     told = transitions.told(parts)
+    if bulk.speed == "instant":
+        told |= _budget(runtime, bulk, parts)
     if all(part.status == "closed" for part in parts):
         return await transitions.begin_export(runtime, bulk, told)
     told["progress"] = _progress(parts, answered)
@@ -58,7 +58,7 @@ async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_li
         if part.status == "running" and part.batch_id:
             await _mend(runtime, part)
     if bulk.speed == "instant":
-        await instant.call_for(runtime, bulk, parts, MOST_IN_FLIGHT)
+        await instant.call_for(runtime, bulk, parts, time_limit)
         return
     in_flight = sum(part.status == "running" for part in parts)
     waiting = [part.part for part in parts if part.status == "waiting"]
@@ -77,7 +77,7 @@ async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_li
 
 
 async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> None:
-    """Stop what the provider has, and cancel what no process has."""
+    """Stop what the provider has, and cancel what waits."""
     for part in parts:
         try:
             if part.status == "waiting":
@@ -86,7 +86,8 @@ async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> Non
                 await _mend(runtime, part)
                 await stop(runtime, part.batch_id, "cancel")
             elif part.status == "running":
-                await instant.cancel(runtime, bulk, part)
+                await instant.release_dead(runtime, part)
+                await ending.cancel_part(runtime, bulk, part.part)
         except LeaseHeld:
             # Its holder, or the next tick.
             continue
@@ -116,3 +117,15 @@ def _progress(parts: list[BulkPart], answered: Answered) -> float:
     counts = sum((part.counts for part in parts), BulkCounts())
     under_way = sum(min(answered.get(part.batch_id or "", 0), part.counts.open) for part in parts)
     return 1.0 if not counts.total else round((counts.total - counts.open + under_way) / counts.total, 4)
+
+
+def _budget(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> dict[str, float | str]:
+    """By what a bulk job in real time counts against the budget of the day: what its answers cost since its begin."""
+    cost_usd, today = sum(part.cost_usd for part in parts), runtime.today
+    before = bulk.budget_before_usd if bulk.budget_day == today else bulk.cost_usd
+    return {
+        "costUsd": cost_usd,
+        "budgetDay": today,
+        "budgetUsd": max(0.0, cost_usd - before),
+        "budgetBeforeUsd": before,
+    }

@@ -4,8 +4,9 @@
                             pause ⇄ resume
 
 While a bulk job is checked, read, quoted, charged and exported, its writer has the lease on it. While it runs, no
-process has: its parts move by themselves, and a write here rests on the update time at which the bulk job was read. The app
-listens to this document, so it is written for each change of the status, and for progress at most every five seconds.
+process has: its parts move by themselves, and a write here rests on the update time at which the bulk job was read.
+The app listens to this document. So it is written for each change of the status, and for progress at most every five
+seconds.
 """
 
 from collections.abc import Mapping, Sequence

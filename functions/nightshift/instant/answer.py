@@ -58,7 +58,7 @@ _END_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Waits:
+class AnswerDelayed:
     """No answer yet: the job as it is after the attempt, and why."""
 
     job: Job
@@ -78,8 +78,8 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
     """
     job, is_repeated = taken.job, taken.is_repeated
     while True:
-        outcome = await _attempt(runtime, job, is_repeated=is_repeated)
-        if not isinstance(outcome, _Waits):
+        outcome = await attempt(runtime, job, is_repeated=is_repeated)
+        if not isinstance(outcome, AnswerDelayed):
             _log_end(outcome, is_settled=bool(await settlements.settle(runtime, [outcome])))
             return True
         pause_seconds = wait_seconds(
@@ -99,8 +99,8 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
         job, is_repeated = replace(outcome.job, attempts=outcome.job.attempts + 1), False
 
 
-async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | _Waits:
-    """Ask once. Raises as above."""
+async def attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | AnswerDelayed:
+    """Ask once for a job that this instance has. Raises as `answer`."""
     if runtime.now() >= gives_up_at(job):
         return failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     lane = Lane.parse(job.lane)
@@ -111,19 +111,21 @@ async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Complete
     except JobRefused as refusal:
         return failure(job, refusal.code, refusal.message, refusal.reason)
     except (BudgetSpent, ShareSpent) as spent:
-        return _Waits(job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent))
+        return AnswerDelayed(
+            job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent)
+        )
     except TryLater as trouble:
-        return _Waits(job=job, waits_for="image", reason=str(trouble))
+        return AnswerDelayed(job=job, waits_for="image", reason=str(trouble))
     if is_repeated:
         estimated_usd = realtime_cost_usd(lane.provider, lane.model, expected_usage(asked))
         log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
     try:
         return await _ask(runtime, lane, job, asked)
     except GateClosed as closed:
-        return _Waits(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
+        return AnswerDelayed(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
 
 
-async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | _Waits:
+async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | AnswerDelayed:
     async with pace_of(runtime, lane).slot() as slot:
         if not _lasts(runtime, job, 0):
             job = await _renewed(runtime, job)
@@ -141,7 +143,7 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
     return _judge(runtime, lane, job, answered.line)
 
 
-def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | _Waits:
+def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | AnswerDelayed:
     """What becomes of a job by what the provider said."""
     job_type = job_types.find(job.type)
     answered = answer_of(line, job_type, job.input)
@@ -156,14 +158,14 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     if not trouble.is_final and not trouble.spends_attempt:
         # The next question has a new address of the image.
         waits_for: WaitsFor = "image" if trouble is Trouble.IMAGE_NOT_FETCHED else "provider"
-        return _Waits(job=paid, waits_for=waits_for, reason=trouble.value)
+        return AnswerDelayed(job=paid, waits_for=waits_for, reason=trouble.value)
     again = replace(paid, invalid_answers=job.invalid_answers + 1)
     if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
         return failure(again, answered.error_code, answered.message, answered.reason)
-    return _Waits(job=again, waits_for="valid_answer", reason=answered.reason)
+    return AnswerDelayed(job=again, waits_for="valid_answer", reason=answered.reason)
 
 
-def _moved(runtime: Runtime, lane: Lane, waits: _Waits) -> _Waits:
+def _moved(runtime: Runtime, lane: Lane, waits: AnswerDelayed) -> AnswerDelayed:
     """The wait of a job whose lane is broken, or failed it again and again: in the fallback lane it is none."""
     is_broken = waits.needs_operator or waits.job.attempts >= _ATTEMPTS_IN_A_LANE
     other = fallback_of(runtime, lane)(waits.job) if is_broken else None
@@ -191,8 +193,8 @@ def _answer_seconds(runtime: Runtime) -> float:
     return min(_ANSWER_SECONDS, _ANSWER_SHARE * runtime.settings.lease_seconds)
 
 
-def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
-    return _Waits(
+def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> AnswerDelayed:
+    return AnswerDelayed(
         job=job,
         waits_for=waits_for,
         reason=str(trouble),
@@ -201,7 +203,7 @@ def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
     )
 
 
-def _log_delay(waits: _Waits, pause_seconds: float, *, is_stored: bool) -> None:
+def _log_delay(waits: AnswerDelayed, pause_seconds: float, *, is_stored: bool) -> None:
     (log.error if waits.needs_operator else log.warning)(
         "answer_delayed",
         job_id=waits.job.job_id,
