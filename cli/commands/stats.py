@@ -24,15 +24,14 @@ _MOST_FAILING: Final = 5
 
 
 async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
-    counts, lanes, open_batches, spent_usd, night, failing = await asyncio.gather(
+    (open_batches, open_bulk_jobs), counts, lanes, spent_usd, night, failing = await asyncio.gather(
+        asyncio.gather(batches.count_open(runtime), bulk_jobs.count_open(runtime)),
         stats.count_by_status(runtime),
         backlogs(runtime),
-        batches.count_open(runtime),
         spending.spent_usd(runtime),
         costs.since_yesterday(runtime),
         batches.with_errors(runtime, _MOST_FAILING),
     )
-    open_bulk_jobs = await bulk_jobs.count_open(runtime)
     budget_usd = runtime.settings.daily_budget_usd
     oldest = min((lane.oldest_queued_at for lane in lanes if lane.oldest_queued_at), default=None)
     printer.record("jobs", {**stats.summary(counts), "notAdmittedYet": counts[CREATED], "oldestQueuedAt": oldest})
