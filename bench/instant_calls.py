@@ -7,7 +7,6 @@ its notification.
 """
 
 import asyncio
-import json
 import os
 import random
 import time
@@ -23,7 +22,7 @@ from bench.measured import check
 from bench.seeding import LANE
 from nightshift import job_types, settings
 from nightshift.admission.admit import admit
-from nightshift.instant.answer import _attempt, _Waits, answer
+from nightshift.instant.answer import AnswerDelayed, answer, attempt
 from nightshift.instant.realtime import Taken, wait_seconds
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import unaddressed_request
@@ -76,7 +75,7 @@ def ours_end_to_end(base_url: str, project: str, job_ids: list[str]) -> Calls:
 
 async def _bare(base_url: str, jobs: int, callers: int) -> Calls:
     job_type = job_types.find(_JOB_TYPE)
-    body = json.loads(completion_body(unaddressed_request(LANE, _job(0))))
+    body = completion_body(unaddressed_request(LANE, _job(0)))
     calls = Calls(jobs=jobs)
     async with openai.AsyncOpenAI(api_key="bench", base_url=base_url, max_retries=0) as client:
 
@@ -110,7 +109,7 @@ async def _ours(base_url: str, jobs: int) -> Calls:
 
     async def one(number: int) -> None:
         job = _job(number)
-        while isinstance(outcome := await _attempt(runtime, job, is_repeated=False), _Waits):
+        while isinstance(outcome := await attempt(runtime, job, is_repeated=False), AnswerDelayed):
             calls.refused += 1
             jitter = random.random()  # noqa: S311 - no secret
             await asyncio.sleep(wait_seconds(outcome.waits_for, 1, outcome.retry_after_seconds, jitter))

@@ -36,6 +36,7 @@ QUESTIONS = (
     Question(name="instant"),
     Question(name="per_job"),
     Question(name="estimate", has_emulators=False),
+    Question(name="eta", has_emulators=False),
 )
 
 

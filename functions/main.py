@@ -38,7 +38,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     from nightshift.instant.realtime import Taken
 
     try:
-        job_id = _job_id(event)
+        job_id = _document_id(event, "ai_jobs")
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
         return
@@ -61,8 +61,10 @@ async def on_ai_job_created(event: CloudEvent) -> None:
 @takes_event
 async def answer_instant_jobs(_: CloudEvent) -> None:
     """Cloud Scheduler's sweep, every minute: jobs that waited, whose instance died, or whose deadline is near."""
+    from nightshift.bulk.instant import call_for_all
     from nightshift.instant.sweep import sweep
 
+    await call_for_all(runtime)
     await sweep(runtime)
 
 
@@ -109,12 +111,58 @@ async def ingest_batch_results(event: CloudEvent) -> None:
 
 @functions.http
 @guarded
+@takes_event
+async def on_bulk_job_created(event: CloudEvent) -> None:
+    """A client wrote a bulk job: check it, read its source, quote it, and start it if its price is confirmed."""
+    from nightshift.bulk.advance import advance_bulk
+
+    try:
+        bulk_id = _document_id(event, "bulk_jobs")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await advance_bulk(runtime, bulk_id, runtime.time_limit(runtime.settings.tick_seconds))
+
+
+@functions.http
+@guarded
+@takes_event
+async def answer_bulk_part(event: CloudEvent) -> None:
+    """A worker was called: move a bulk job on, or answer one of its parts in real time."""
+    from nightshift.bulk.messages import read_bulk_call
+    from nightshift.bulk.work import work
+
+    try:
+        call = read_bulk_call(event.get_data())
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await work(runtime, call)
+
+
+@functions.http
+@guarded
 async def get_batch_stats(request: Request) -> Response:
     """How the night goes, for admins."""
     from nightshift.api.responses import respond
     from nightshift.api.stats import batch_stats
 
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
+
+
+@functions.http
+@guarded
+@takes_event
+async def deliver_notification(event: CloudEvent) -> None:
+    """A job or bulk job has ended whose user wants to hear of it: deliver what waits for the user."""
+    from nightshift.notify.deliver import deliver_message
+
+    try:
+        message_id = _document_id(event, "outbox")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await deliver_message(runtime, message_id)
 
 
 @functions.http
@@ -126,10 +174,10 @@ async def api(request: Request) -> Response:
     return await serve(runtime, request)
 
 
-def _job_id(event: CloudEvent) -> str:
-    """The job that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
+def _document_id(event: CloudEvent, of: str) -> str:
+    """The document of a collection that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
-    collection, _, job_id = str(document).partition("/")
-    if collection != "ai_jobs" or not names_a_document(job_id):
-        raise EventUnreadable("the event names no document of ai_jobs")
-    return job_id
+    collection, _, document_id = str(document).partition("/")
+    if collection != of or not names_a_document(document_id):
+        raise EventUnreadable(f"the event names no document of {of}")
+    return document_id

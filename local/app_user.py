@@ -31,31 +31,31 @@ class AppUser:
         self._documents = f"http://{stack.firestore_host}/v1/{self._name}"
         self._headers = {"Authorization": f"Bearer {unsigned_token(stack.project, uid)}"}
 
-    async def upload(self, name: str, image: bytes) -> str:
-        """Upload a PNG into the user's own folder; returns its `imageUri`.
+    async def upload(self, name: str, content: bytes, content_type: str = "image/png") -> str:
+        """Upload a file, a PNG if nothing else is said, into the user's own folder; returns its address.
 
         An upload that breaks off is begun again, as the app's SDK does it.
         """
         path = f"users/{self.uid}/{name}"
         for pause_seconds in _UPLOAD_PAUSES_SECONDS:
             try:
-                await self._upload(path, image)
+                await self._upload(path, content, content_type)
             except httpx.TransportError:
                 await asyncio.sleep(pause_seconds)
             else:
                 break
         else:
-            await self._upload(path, image)
+            await self._upload(path, content, content_type)
         return f"gs://{self._uploads_bucket}/{path}"
 
-    async def _upload(self, path: str, image: bytes) -> None:
+    async def _upload(self, path: str, content: bytes, content_type: str) -> None:
         boundary = "0123456789abcdef"
-        head = f"--{boundary}\r\nContent-Type: application/json\r\n\r\n" + json.dumps({"contentType": "image/png"})
-        head += f"\r\n--{boundary}\r\nContent-Type: image/png\r\n\r\n"
+        head = f"--{boundary}\r\nContent-Type: application/json\r\n\r\n" + json.dumps({"contentType": content_type})
+        head += f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\n\r\n"
         answer = await self._client.post(
             f"{self._storage}/v0/b/{self._uploads_bucket}/o",
             params={"name": path},
-            content=head.encode() + image + f"\r\n--{boundary}--".encode(),
+            content=head.encode() + content + f"\r\n--{boundary}--".encode(),
             headers={
                 "Authorization": self._headers["Authorization"].replace("Bearer", "Firebase"),
                 "X-Goog-Upload-Protocol": "multipart",
@@ -66,12 +66,25 @@ class AppUser:
 
     async def write_job(self, job_id: str, job_type: str, job_input: Mapping[str, str], speed: str = "batch") -> None:
         """Write a job document. Raises httpx.HTTPStatusError if the rules deny it."""
-        fields = {"userId": self.uid, "type": job_type, "speed": speed, "status": "created", "input": job_input}
+        await self._create(f"ai_jobs/{job_id}", {"type": job_type, "speed": speed, "input": job_input})
+
+    async def write_bulk_job(self, bulk_id: str, fields: Mapping[str, Any]) -> None:
+        """Write a bulk job's document. Raises httpx.HTTPStatusError if the rules deny it."""
+        await self._create(f"bulk_jobs/{bulk_id}", fields)
+
+    async def _create(self, path: str, own: Mapping[str, Any]) -> None:
+        fields = {"userId": self.uid, "status": "created", **own}
         write = {
-            "update": {"name": f"{self._name}/ai_jobs/{job_id}", "fields": to_fields(fields)},
+            "update": {"name": f"{self._name}/{path}", "fields": to_fields(fields)},
             "updateTransforms": [{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}],
             "currentDocument": {"exists": False},
         }
+        answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
+        answer.raise_for_status()
+
+    async def write_preferences(self, preferences: Mapping[str, Any]) -> None:
+        """Say how the user wants to hear of an end. Raises httpx.HTTPStatusError if the rules deny it."""
+        write = {"update": {"name": f"{self._name}/preferences/{self.uid}", "fields": to_fields(preferences)}}
         answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
         answer.raise_for_status()
 

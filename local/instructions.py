@@ -1,5 +1,6 @@
 """What a developer types next: the lines by which an app finds the running stack, and the same by curl."""
 
+import shlex
 import time
 
 from local.ports import lan_address
@@ -32,6 +33,9 @@ def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
         api_url=f"{stack.function_urls.get('api', '')}/v1",
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
+        exports="\n".join(
+            f"  export {name}={shlex.quote(value)}" for name, value in stack.operators_environment.items()
+        ),
     )
 
 
@@ -102,6 +106,10 @@ The REST API is {api_url} (docs/API.md). Another job by it:
     {api_url}/jobs -d '{{
     "type": "waste_classification", "input": {{"text": "an empty glass bottle"}}
   }}'
+
+An operator's shell, in this checkout: paste these lines, then ./nightshift stats
+
+{exports}
 
 The statistics, as an administrator:
 

@@ -167,6 +167,8 @@ def _responses(row: ApiRoute, names: Names) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": " ".join((meaning or "").split())}
     if row.answer:
         answer["content"] = {row.media_type: _content(row.answer, "serialization", names)}
+    elif row.media_type != _JSON:
+        answer["content"] = {row.media_type: {"schema": {"type": "string"}}}
     if row.is_polled:
         answer["headers"] = {"ETag": {"schema": {"type": "string"}}}
     responses: dict[str, Any] = {str(row.status): answer}

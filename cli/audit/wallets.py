@@ -10,7 +10,7 @@ from cli.audit.scope import Scope
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
 from nightshift.database.pages import PAGE, pages, read_at
-from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.ledger.entries import charge_id, is_of_bulk_job, refund_id
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
@@ -64,6 +64,10 @@ async def _of_user(scope: Scope, ref: "AsyncDocumentReference") -> list[Finding]
     return found
 
 
+def _is_refund_of_a_job(entry: Mapping[str, Any]) -> bool:
+    return entry.get("kind") == "refund" and entry.get("bulkId") is None
+
+
 def _is_of_a_job(entry: Mapping[str, Any]) -> bool:
     return entry.get("kind") in {"charge", "refund"}
 
@@ -72,7 +76,7 @@ async def _charges(
     runtime: Runtime, wallet_ref: "AsyncDocumentReference", page: Sequence["Snapshot"], entries: Mapping[str, Any]
 ) -> dict[str, Mapping[str, Any]]:
     """The charges that belong to the refunds of a page, by their ids."""
-    wanted = {charge_id(str(entry.get("jobId"))) for entry in entries.values() if entry.get("kind") == "refund"}
+    wanted = {charge_id(str(entry.get("jobId"))) for entry in entries.values() if _is_refund_of_a_job(entry)}
     elsewhere = [entry_id for entry_id in wanted - entries.keys() if names_a_document(entry_id)]
     ledger = wallet_ref.collection(LEDGER)
     read = await read_at(runtime, [ledger.document(entry_id) for entry_id in elsewhere], page[0].read_time)
@@ -84,6 +88,11 @@ def _fault(entry_id: str, entry: Mapping[str, Any], charges: Mapping[str, Mappin
     amount, job_id, kind = entry.get("amount"), str(entry.get("jobId")), entry.get("kind")
     if not _is_whole(amount):
         return "Its amount is no number of tokens."
+    if kind in {"charge", "refund"} and entry.get("bulkId") is not None:
+        # Whether its amount is right, the bulk job's own check says.
+        return (
+            None if is_of_bulk_job(entry_id, str(entry["bulkId"])) else f"It is a {kind}, and names another bulk job."
+        )
     if kind in {"charge", "refund"} and entry_id != (charge_id if kind == "charge" else refund_id)(job_id):
         return f"It is a {kind} of the job {job_id}, and is not named after it."
     if kind == "refund":

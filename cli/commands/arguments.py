@@ -2,6 +2,7 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from nightshift.values.ids import is_user_id, names_a_document
@@ -15,7 +16,7 @@ def user_id(text: str) -> str:
 
 
 def document_id(text: str) -> str:
-    """The id of a job's or a batch's document."""
+    """The id of a job's, a batch's or a bulk job's document."""
     if not names_a_document(text):
         raise ArgumentTypeError("no document can have this id")
     return text
@@ -34,7 +35,18 @@ def moment(text: str) -> datetime:
     return at
 
 
-def job_or_batch(parser: ArgumentParser, what_happens: str) -> None:
-    """Take `job ID` or `batch ID`, as `kind` and `id`; `what_happens` to it, for the help."""
-    parser.add_argument("kind", choices=("job", "batch"), help=f"what is {what_happens}")
+def whole_number(most: int) -> Callable[[str], int]:
+    """What reads a number from 1 to `most`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise ArgumentTypeError(f"it is no whole number from 1 to {most:,}")
+        return int(text)
+
+    return read
+
+
+def job_batch_or_bulk(parser: ArgumentParser, what_happens: str) -> None:
+    """Take `job ID`, `batch ID` or `bulk ID`, as `kind` and `id`; `what_happens` to it, for the help."""
+    parser.add_argument("kind", choices=("job", "batch", "bulk"), help=f"what is {what_happens}")
     parser.add_argument("id", type=document_id, metavar="ID", help="its id")

@@ -1,6 +1,6 @@
 """`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
-Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 15 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
@@ -13,7 +13,8 @@ from cli.commands.confirmation import confirm
 from cli.commands.printing import Printer
 from cli.commands.retrying import retry_jobs
 from cli.commands.stopping import stop_batch
-from nightshift.admission.retry import retry
+from cli.commands.wishing import wish_of_bulk
+from nightshift.admission.retry import retriable, retry
 from nightshift.errors import JobRefused
 from nightshift.jobs import created
 from nightshift.runtime import Runtime
@@ -33,15 +34,16 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         return await retry_jobs(runtime, options, printer)
     if options.kind == "batch":
         return await stop_batch(runtime, options, printer, "retry")
-    job = await created.read(runtime, options.id)
-    if job:
+    if options.kind == "bulk":
+        return await wish_of_bulk(runtime, options, printer, "retry")
+    try:
+        job = await retriable(runtime, options.id)
         price = "its tokens were returned, and it costs nothing" if job.job.lane else "it is charged if it is admitted"
         await confirm(
             options,
             f"Runs job {job.job_id} of {job.user_id} again, which is {job.fields.get('status')}: {price}. "
             "Its notification is deleted.",
         )
-    try:
         status = await retry(runtime, options.id)
     except JobRefused as refusal:
         raise Refused(f"Job {options.id} is not run again. {refusal.message}") from refusal
@@ -55,7 +57,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("job", "batch", "jobs"), help="what is run again")
+    parser.add_argument("kind", choices=("job", "batch", "jobs", "bulk"), help="what is run again")
     parser.add_argument("id", type=document_id, nargs="?", metavar="ID", help="its id; jobs have a filter instead")
     matching = parser.add_argument_group("jobs", "all failed jobs that match; at least one of")
     matching.add_argument("--code", help="their error code; cancelled jobs match only their own")
@@ -70,7 +72,8 @@ COMMAND: Final = Command(
     description="Runs a job again that failed or was cancelled. It is free if it was charged and refunded; else it "
     "is admitted anew. An instant job is answered in real time again, and so is a batch job whose deadline is over. Or "
     "stops a batch: what the provider answered by then is kept, the rest is sent again at once. Or runs all failed "
-    "jobs again that match a filter: their count and price are asked for first, and the command can be repeated.",
+    "jobs again that match a filter: their count and price are asked for first, and it can be repeated. Or quotes what "
+    "failed of a bulk job; its user confirms it.",
     example="retry jobs --code provider_rejected --since 12h",
     add_arguments=_add_arguments,
     run=_run,

@@ -3,14 +3,16 @@
 A run may die between any two steps. The order leaves the next run something to go on from, and harms no other user:
 
 1. The account, so that nothing new comes. (An ID token that was given out before lives for up to an hour.)
-2. The jobs that have not ended are cancelled, and refunded like any other.
+2. The jobs and bulk jobs that have not ended are cancelled, and refunded like any other. A bulk job is deleted with its
+   parts, its objects and its batches' files once it has ended.
 3. The batches that ever held a job of the user, by what the job's document says of them. One that is still open is
    stopped, and the other users' jobs in it are sent again; its jobs stay until it is closed. Of a closed one the files
    are deleted, here and at the provider: they hold lines of several users, who have their answers.
 4. The uploads.
 5. The jobs of closed batches, each with its classification and notification. A job goes after its batches' files, since
    only its document names them.
-6. Once no job is left: what was left of jobs that had been deleted earlier, the ledger, the wallet.
+6. Once no job is left: what was left of jobs that had been deleted earlier, messages, points, preferences, devices, the
+   ledger, the wallet.
 
 Memory holds a page of jobs, and an id for each of the user's batches.
 """
@@ -23,11 +25,12 @@ import structlog
 
 from cli.erasure import accounts
 from cli.erasure import documents as erasures
+from cli.erasure.bulk import erase_bulk_jobs
 from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import stop
 from nightshift.batches.batch import Batch
-from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
+from nightshift.database.collections import CLASSIFICATIONS, MAIL, NOTIFICATIONS, OUTBOX
 from nightshift.errors import LeaseHeld, TryLater
 from nightshift.images import uploads
 from nightshift.jobs.cancel import LIVE, cancel_all
@@ -73,7 +76,7 @@ async def erase(runtime: Runtime, uid: str, *, keep_account: bool) -> AsyncItera
     else:
         async for told in erasure.account():
             yield told
-    for part in (erasure.live_jobs, erasure.uploads, erasure.jobs):
+    for part in (erasure.live_jobs, erasure.bulk_jobs, erasure.uploads, erasure.jobs):
         async for told in part():
             yield told
     for sentence in erasure.remaining():
@@ -120,6 +123,15 @@ class _Erasure:
                 await cancel_all(self._runtime, page)
                 yield Erased(kind="jobs cancelled", number=len(page))
 
+    async def bulk_jobs(self) -> AsyncIterator[Told]:
+        """Bulk jobs: cancelled, and deleted once they have ended."""
+        async for erased in erase_bulk_jobs(self._runtime, self._uid):
+            if erased.why:
+                self._left[erased.why] += 1
+            for kind, number in erased.deleted.items():
+                if number:
+                    yield Erased(kind=kind, number=number)
+
     async def uploads(self) -> AsyncIterator[Told]:
         """Images."""
         async for path in uploads.delete_all(self._runtime, self._uid):
@@ -141,9 +153,11 @@ class _Erasure:
 
     async def rest(self) -> AsyncIterator[Told]:
         """What hangs on no job."""
-        for collection in (CLASSIFICATIONS, NOTIFICATIONS):
+        for collection in (CLASSIFICATIONS, NOTIFICATIONS, OUTBOX, MAIL):
             async for number in erasures.delete_orphans(self._runtime, self._uid, collection):
                 yield Erased(kind=collection, number=number)
+        async for kind, number in erasures.delete_own(self._runtime, self._uid):
+            yield Erased(kind=kind, number=number)
         await erasures.forget_turns(self._runtime, self._uid)
         async for entries, with_wallet in erasures.delete_wallet(self._runtime, self._uid):
             yield Erased(kind="ledger entries", number=entries)

@@ -2,7 +2,7 @@
 
 | account | may | because it |
 |---|---|---|
-| the three that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
+| the five that advance batches | read and write Firestore | admits, claims, settles; only a project has that role |
 | | read, write and replace objects of the private bucket | writes a batch's files, again after a crash |
 | | read objects of the app's bucket | checks an image's first bytes; a signed address may do what its signer may |
 | | sign as itself | signs images' addresses where there is no key: `reassemble` may happen in each of them |
@@ -10,6 +10,7 @@
 | | read `openai-api-key` | asks the provider |
 | the sweep's | the same, but for the private bucket | takes jobs, and answers them |
 | those of tick, worker and webhook | publish on `nightshift-ingest` | calls workers |
+| those of tick, sweep, worker and bulk jobs | publish on `nightshift-bulk` | calls workers of bulk jobs |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the API's | read and write Firestore | shows and changes what belongs to its callers |
@@ -20,6 +21,10 @@
 | | read Firebase Auth's users, by the statistics' role | asks whether an admin's token was revoked |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
+| the messenger's, the tick's | read Firebase Auth's users, by the same, with NIGHTSHIFT_MAIL | finds an address |
+| | send messages of Firebase Cloud Messaging; with NIGHTSHIFT_PUSH | pushes |
+| | read `smtp-password` | signs in at the mail server |
+| the messenger's | read and write Firestore | takes messages, and records what came of them |
 | the events' | receive events | Eventarc delivers by it |
 | the builder's | write logs and images, read its sources' bucket | Cloud Build works by it |
 
@@ -35,9 +40,12 @@ from deploy.accounts import (
     ANSWER,
     API,
     BUILD,
+    BULK,
+    BULK_START,
     EVENTS,
     IMAGES,
     INGEST,
+    NOTIFY,
     STATS,
     TICK,
     WEBHOOK,
@@ -49,13 +57,17 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import IMAGE_KEY, INGEST_TOPIC, KEYS, WEBHOOK_SECRET
+from nightshift.functions import BULK_TOPIC, IMAGE_KEY, INGEST_TOPIC, KEYS, MAIL_SECRET, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
-_ADVANCE: Final = (ADMIT, TICK, INGEST)
+_ADVANCE: Final = (ADMIT, TICK, INGEST, BULK, BULK_START)
 # A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
+# A tick sends what no delivery has sent.
+_TELL: Final = (NOTIFY, TICK)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
+# Whatever closes a part, or stops at its time limit, calls for the next step of its bulk job.
+_CALL_BULK_WORKERS: Final = (TICK, INGEST, ANSWER, BULK, BULK_START)
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
@@ -89,12 +101,14 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             kind=("iam", "service-accounts"), name=address, has_conditions=True, exists=address in accounts_there
         )
 
+    tells = _TELL if settings.mail != "off" else ()
     return [
         (
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
-                *to("roles/datastore.user", *_ASK, API),
-                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS, API),
+                *to("roles/datastore.user", *_ASK, API, NOTIFY),
+                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS, API, *tells),
+                *to("roles/firebasecloudmessaging.admin", *(_TELL if settings.push else ())),
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),
@@ -126,6 +140,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             Resource(kind=("pubsub", "topics"), name=INGEST_TOPIC),
             to("roles/pubsub.publisher", *_CALL_WORKERS),
         ),
+        (
+            Resource(kind=("pubsub", "topics"), name=BULK_TOPIC),
+            to("roles/pubsub.publisher", *_CALL_BULK_WORKERS),
+        ),
         *(
             (
                 account(signer),
@@ -143,6 +161,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         (
             secret(IMAGE_KEY),
             to("roles/secretmanager.secretAccessor", *_ASK),
+        ),
+        (
+            secret(MAIL_SECRET),
+            to("roles/secretmanager.secretAccessor", *(_TELL if MAIL_SECRET in secrets_there else ())),
         ),
         (
             secret(WEBHOOK_SECRET),

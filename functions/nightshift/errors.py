@@ -21,12 +21,19 @@ class InvalidSettings(NightshiftError):
 
 
 class JobRefused(NightshiftError):
-    """A job cannot be answered. `code` is for programs, `message` a sentence for the person."""
+    """A job cannot be answered.
 
-    def __init__(self, code: str, message: str) -> None:
+    Args:
+        code: for programs.
+        message: for the person: a sentence of `values/texts.py`, or of the job type.
+        reason: for the log: why exactly, in our own words. It quotes nothing that a user wrote. None = the message.
+    """
+
+    def __init__(self, code: str, message: str, reason: str | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
+        self.reason = reason or message
 
 
 class EventUnreadable(NightshiftError):

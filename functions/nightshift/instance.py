@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
 
     from nightshift.admission.charges import Charges
+    from nightshift.batches.batch import Batch
     from nightshift.batches.lane_cache import LaneCache
+    from nightshift.batches.members import Members
     from nightshift.database.grouped_calls import GroupedCalls
     from nightshift.instant.pace import Pace
     from nightshift.pricing.shares import SpentShares
@@ -103,3 +105,9 @@ class Instance:
         from nightshift.pricing.shares import SpentShares
 
         return SpentShares(self._runtime)
+
+    def part_members(self, batch: "Batch") -> "Members":
+        """What the batch of a bulk job's part asks for."""
+        from nightshift.bulk.members import PartMembers
+
+        return PartMembers(self._runtime, batch)

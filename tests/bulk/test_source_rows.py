@@ -306,7 +306,7 @@ def test_jsonl_rows_keep_their_values_and_their_bounds() -> None:
         ({"format": "jsonl"}, "users/u/bulk/a.csv", "text/csv", "jsonl"),
         ({}, "users/u/bulk/a.JSONL", "text/csv", "jsonl"),
         ({}, "users/u/bulk/a.tsv", None, "csv"),
-        ({}, "users/u/bulk/1f2e", "application/x-ndjson", "jsonl"),
+        ({}, "users/u/bulk/1f2e", "application/x-ndjson; charset=utf-8", "jsonl"),
         ({}, "users/u.jsonl/bulk/1f2e", None, "csv"),
     ],
 )

@@ -24,6 +24,7 @@ process; the next invocation begins a new one.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,7 +34,9 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
+import aiosmtplib
 import grpc
+import httpx
 import httpx2
 import requests
 from requests.adapters import HTTPAdapter
@@ -217,6 +220,8 @@ def seam() -> Iterator[None]:
         intercepted(_Unary(), _Stream()),
         patch.object(httpx2.AsyncHTTPTransport, "handle_async_request", _handle_async_request),
         patch.object(HTTPAdapter, "send", _send),
+        patch.object(httpx.AsyncHTTPTransport, "handle_async_request", _push),
+        patch.multiple(aiosmtplib.SMTP, **{name: _smtp(name) for name in ("connect", "mail", "rcpt", "data")}),
     ):
         yield
 
@@ -313,6 +318,8 @@ async def _breaking(messages: AsyncIterator[Any], process: _Process, answer: Rpc
 
 # What the OpenAI SDK sends over HTTP
 
+_VERSION = re.compile(r"/v1(?:beta)?/")
+_ID = re.compile(r"(?:batch_|msgbatch_|file-)?[0-9a-f]{12,}")
 _real_handle_async_request = httpx2.AsyncHTTPTransport.handle_async_request
 
 
@@ -351,9 +358,9 @@ async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: h
 
 
 def _openai_method(request: httpx2.Request) -> str:
-    """The HTTP method and the path below `/v1`, with the id of what it names left out."""
-    parts = request.url.path.partition("/v1/")[2].split("/")
-    return ".".join([request.method, *(("ID" if place == 1 else part) for place, part in enumerate(parts))])
+    """The HTTP method and the path below the API's version, with the ids of what it names left out."""
+    parts = _ID.sub("ID", _VERSION.split(request.url.path, maxsplit=1)[-1]).split("/")
+    return ".".join([request.method, *parts])
 
 
 class _BrokenBody(httpx2.AsyncByteStream):
@@ -411,3 +418,46 @@ def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: An
 def _storage_method(request: requests.PreparedRequest) -> str:
     """The HTTP method and which of the service's doors the path begins with: upload, download or storage."""
     return f"{request.method}.{(request.path_url or '').split('/')[1]}"
+
+
+# What firebase-admin's messaging sends over HTTP
+
+_real_push = httpx.AsyncHTTPTransport.handle_async_request
+
+
+async def _push(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    process = _running.get()
+    if process is None:
+        return await _real_push(transport, request)
+    fault = process.enter("fcm", "POST.messages:send", writes=True)
+    if fault is None:
+        return await _real_push(transport, request)
+    if fault.effect == "now":
+        with suppress(httpx.TransportError):
+            await (await _real_push(transport, request)).aclose()
+    answer = fault.answers["fcm"]
+    if isinstance(answer, Reply):
+        return httpx.Response(answer.status, json={"error": {"code": answer.status, "message": "struck"}})
+    raise process.error(answer)
+
+
+# What our sender of mail says over SMTP
+
+
+def _smtp(name: str) -> Any:
+    """One command of the SMTP client, counted and struck."""
+    real = getattr(aiosmtplib.SMTP, name)
+
+    async def command(client: aiosmtplib.SMTP, *arguments: Any, **options: Any) -> Any:
+        process = _running.get()
+        if process is None:
+            return await real(client, *arguments, **options)
+        fault = process.enter("smtp", name.upper(), writes=name == "data")
+        if fault is None:
+            return await real(client, *arguments, **options)
+        if fault.effect == "now":
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await real(client, *arguments, **options)
+        raise process.error(fault.answers["smtp"])
+
+    return command

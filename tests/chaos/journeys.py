@@ -15,21 +15,33 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from google.api_core.exceptions import GoogleAPIError
+
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
-from local.openai_server.batches import TERMINAL, Batch
+from local.provider_server.batches import TERMINAL, Batch
 from nightshift.api.creating import id_for
+from nightshift.bulk import wishes
+from nightshift.bulk.wishes import WishRefused
+from nightshift.earning import claims
+from nightshift.errors import TryLater
+from nightshift.runtime import Runtime
 from tests.chaos.calls import Traffic
+from tests.support.messages import telling
 from tests.support.world import World
 
 # Three hours of ticks: the provider's queue is full for half an hour, and nothing else here waits longer than a lease.
 _TICKS = 18
 _TICK_MINUTES = 10
+
+
+_NO_MODEL = {"error": {"code": "model_not_found", "message": "The model does not exist.", "type": "invalid_request"}}
 
 
 class NotFinished(AssertionError):
@@ -62,6 +74,26 @@ class Stage:
         """Deliver the event of a job's creation."""
         await self._invoke(lambda: self.world.trigger(job_id))
 
+    async def write_bulk(self, bulk_id: str, **fields: Any) -> str:
+        """Write a bulk job of alice's, and deliver its event."""
+        await self.world.write_bulk("alice", bulk_id, **fields)
+        await self._invoke(lambda: self.world.trigger_bulk(bulk_id))
+        return bulk_id
+
+    async def work_bulk(self, bulk_id: str, part: int | None = None) -> None:
+        """Deliver a call for a worker of a bulk job."""
+        await self._invoke(lambda: self.world.work_bulk(bulk_id, part))
+
+    async def wish(self, wish: Callable[..., Awaitable[Any]], bulk_id: str) -> None:
+        """Let the user wish something of a bulk job; a wish that means nothing any more is refused."""
+
+        async def recorded() -> int:
+            with suppress(WishRefused):
+                await wish(self.world.operators_runtime(), bulk_id)
+            return 200
+
+        await self._invoke(recorded)
+
     async def tick(self) -> None:
         """Let the provider work, and deliver a tick."""
         await self.world.provider.settled()
@@ -86,6 +118,28 @@ class Stage:
 
             await self._invoke(deliver)
         await self.work()
+
+    async def deliver(self, message_id: str) -> None:
+        """Deliver the event of a message's creation."""
+        created = "google.cloud.firestore.document.v1.created"
+        event = {"ce-document": f"outbox/{message_id}"}
+        await self._invoke(lambda: self.world.event("deliver_notification", created, event))
+
+    async def claim(self, claim: Callable[[Runtime], Awaitable[claims.Claimed]]) -> None:
+        """Let a user claim tokens, again and again until there is an answer."""
+
+        async def ask() -> int:
+            try:
+                await claim(self.world.operators_runtime())
+            except (TryLater, GoogleAPIError):
+                return 503
+            return 200
+
+        for _ in range(_TICKS):
+            answer = await self.traffic.invoke(ask)
+            if answer == 200:
+                return
+        raise NotFinished("a claim was never answered")
 
     async def operate(self, *arguments: str) -> int:
         """Let an operator run a command that changes something; returns its exit code, 2 if its process died."""
@@ -146,6 +200,11 @@ class Stage:
             "jobs": {job_id: job["status"] for job_id, job in jobs.items()},
             "batches": {batch["id"]: batch["status"] for batch in await self.world.open_batches()},
             "orders": [key for key, one in (await self.world.documents("orders")).items() if one["status"] == "open"],
+            "bulk jobs": {
+                bulk_id: bulk["status"]
+                for bulk_id, bulk in (await self.world.documents("bulk_jobs")).items()
+                if bulk["status"] not in {"completed", "failed", "cancelled"} or bulk.get("wish")
+            },
             "files": [file.filename for file in self.world.provider.files.values()],
         }
         return {name: some for name, some in found.items() if some}
@@ -162,11 +221,22 @@ class Stage:
 
     def _jobs_of(self, batch: Batch) -> set[str]:
         file = self.world.provider.files.get(batch.input_file_id)
-        return {json.loads(line)["custom_id"] for line in file.path.read_bytes().splitlines()} if file else set()
+        return set(map(_request_id, file.path.read_bytes().splitlines())) if file else set()
 
     def _count_answers(self, _: Batch, lines: list[bytes]) -> list[bytes]:
-        self.answers.update({json.loads(line)["custom_id"].removeprefix("job-") for line in lines})
+        self.answers.update({_request_id(line).removeprefix("job-") for line in lines if _is_answered(line)})
         return lines
+
+
+def _request_id(line: bytes) -> str:
+    """Which request a line of a batch is, or is about, in any provider's format."""
+    fields = json.loads(line)
+    return str(fields.get("custom_id") or fields["key"])
+
+
+def _is_answered(line: bytes) -> bool:
+    """Whether a result was paid for: Anthropic's have lines of requests that it never answered beside them."""
+    return str(json.loads(line).get("result", {}).get("type", "succeeded")) == "succeeded"
 
 
 @dataclass(frozen=True)
@@ -174,24 +244,27 @@ class Journey:
     """One journey.
 
     `submissions`: how often a job of it is submitted at most while nothing is struck. `answers`: how many of these the
-    provider answers, and is paid for.
+    provider answers, and is paid for. `provider` is that of the jobs' model.
     """
 
     name: str
     submissions: int
     answers: int
+    provider: str
     play: Callable[[Stage], Awaitable[None]]
 
 
 JOURNEYS: dict[str, Journey] = {}
 
 
-def journey(*, submissions: int = 1, answers: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+def journey(
+    *, submissions: int = 1, answers: int = 1, provider: str = "openai"
+) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
     """Register a coroutine function as a journey under its own name."""
 
     def register(play: Callable[[Stage], Awaitable[None]]) -> None:
         name = play.__name__.replace("_", "-")
-        JOURNEYS[name] = Journey(name, submissions, answers, play)
+        JOURNEYS[name] = Journey(name, submissions, answers, provider, play)
 
     return register
 
@@ -501,6 +574,75 @@ async def _stop_batch(stage: Stage, command: str) -> None:
     await stage.finish()
 
 
+@journey(provider="anthropic")
+async def anthropic(stage: Stage) -> None:
+    """At Anthropic, which keeps no stamp: as at Groq, and a lost batch is adopted by evidence."""
+    await _stop_batch(stage, "retry")
+
+
+@journey(provider="gemini", answers=2)
+async def gemini(stage: Stage) -> None:
+    """At Gemini: three jobs of two users; their batch is stopped with one answered, which it does not give back."""
+    await _stop_batch(stage, "retry")
+
+
+@journey(provider="groq")
+async def groq(stage: Stage) -> None:
+    """At Groq: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey(provider="xai")
+async def xai(stage: Stage) -> None:
+    """At xAI: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey()
+async def move_batch(stage: Stage) -> None:
+    """Three jobs of two users; their batch is moved by an operator with one answered, and two go to another lane."""
+    stage.world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    await _stop_batch(stage, "move")
+
+
+@journey()
+async def move_late(stage: Stage) -> None:
+    """Three jobs of two users; their batch is late with one answered, and a tick moves the two others."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.hold("in_progress", answered=1)
+    await world.give("alice", 2)
+    await world.give("bob", 1)
+    await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1"))
+    world.pass_time(hours=21)
+    await stage.tick()
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def move_broken(stage: Stage) -> None:
+    """Two jobs, whose model is not there for their lane: what waits, and what has not been sent, goes to another."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=404, body=_NO_MODEL, times=2))
+    await world.give("alice", 2)
+    await stage.write("alice", "alice-1")
+    await stage.write("alice", "alice-2")
+    await stage.finish()
+
+
+@journey()
+async def reprocess(stage: Stage) -> None:
+    """One job, answered; an operator has it asked anew on the house, and repeats the run if it was cut short."""
+    await stage.world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    for _ in range(2):
+        await stage.operate("reprocess", "--type", "waste_classification", "--run", "night")
+    await stage.finish()
+
+
 @journey()
 async def cancel_unsent(stage: Stage) -> None:
     """One job, whose batch the provider does not take in now; an operator cancels it before it ever gets there."""
@@ -544,3 +686,147 @@ async def _assert_erased(world: World, uid: str) -> None:
     assert not await world.documents(f"wallets/{uid}/ledger")
     runtime = world.operators_runtime()
     assert not await asyncio.to_thread(lambda: list(runtime.uploads.list_blobs(prefix=f"users/{uid}/")))
+
+
+@journey()
+async def earn(stage: Stage) -> None:
+    """A user whose job is answered logs in, turns points into tokens, and claims an achievement."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_ECONOMY="true")
+    await world.give("alice", 1)
+    for number in range(9):
+        entry = {"points": 10, "kind": "answer", "jobId": f"old-{number}", "type": "waste_classification"}
+        await world.firestore.document(f"economy/alice/points/old-{number}").set(entry)
+    before = {"points": 90, "answered": 9, "answeredOf": {"waste_classification": 9}}
+    await world.firestore.document("economy/alice").set(before)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    await stage.claim(lambda runtime: claims.daily_login(runtime, "alice", "Asia/Kolkata"))
+    await stage.claim(lambda runtime: claims.convert(runtime, "alice", request_key="one"))
+    await stage.claim(lambda runtime: claims.claim_achievement(runtime, "alice", "ten_answers"))
+    await stage.traffic.land()
+    economy = await world.read("economy/alice")
+    assert (economy["points"], economy["answered"]) == (0, 10), "points come once, and are taken once"
+    assert (await world.read("wallets/alice"))["totalEarned"] == 1 + 50 + 2 + 1 + 5, "each token is given once"
+
+
+@journey(submissions=2, answers=2)
+async def told(stage: Stage) -> None:
+    """Two answers of a user who hears of them by e-mail and push; the event of the second message is lost."""
+    world = stage.world
+    async with telling(world) as messages:
+        await messages.user()
+        await messages.wants(email=True, push=True)
+        await messages.device("phone")
+        await stage.write("alice", "alice-1", speed="instant")
+        await stage.deliver("alice-1.job_completed")
+        await stage.write("alice", "alice-2", speed="instant")
+        await stage.finish()
+        for _ in range(_TICKS):
+            states = await messages.statuses()
+            if set(states) <= {"sent", "doubtful"}:
+                break
+            world.pass_time(minutes=30)
+            await stage.tick()
+        assert set(states) <= {"sent", "doubtful"}, f"each message has come to rest: {states}"
+        told = messages.ends_told()
+        assert max(told) <= 2, "no end is told twice"
+        codes = [message.get("codes") for message in (await world.documents("outbox")).values()]
+        assert min(told) == 2 or "doubtful" in states or any(codes), "what was not told has its reason on record"
+
+
+_CSV = b"name;kind\nAnna;jar\nBo;tin\n;box\nCy;unspeakable\n"
+
+
+@journey()
+async def bulk(stage: Stage) -> None:
+    """A file of four rows in two parts; one row is declined, one batch is asked again, and all is exported."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 9)
+    world.provider.faults.add(
+        ReplyRule(Reply.refuses("no"), text="unspeakable"),
+        ReplyRule(Reply.http_error(503), text="jar"),
+    )
+    source = {"uri": await world.upload("alice", "bulk/list.csv", _CSV)}
+    await stage.write_bulk("bulk-1", source=source, template={"text": "{{kind}} of {{name}}"}, maxTokens=9)
+    await stage.tick()
+    await stage.work_bulk("bulk-1")
+    await stage.finish()
+
+
+@journey()
+async def bulk_instant(stage: Stage) -> None:
+    """Three rows in two parts, answered in real time; the provider wants to be left alone once."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 20)
+    world.provider.faults.add(
+        ReplyRule(Reply.refuses("no"), text="unspeakable"),
+        RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "30"}, times=1),
+    )
+    items = [{"text": text} for text in ("jar", "tin", "unspeakable")]
+    await stage.write_bulk("bulk-1", items=items, mode="instant", maxTokens=15)
+    world.pass_time(minutes=3)
+    # As in `instant_retry`.
+    world.set_env()
+    await stage.work_bulk("bulk-1", 1)
+    await stage.work_bulk("bulk-1", 2)
+    await stage.finish()
+
+
+@journey()
+async def bulk_cancel(stage: Stage) -> None:
+    """Three rows in two parts; the provider has answered one when the user cancels."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 5)
+    world.provider.hold("in_progress", answered=1)
+    items = [{"text": text} for text in ("jar", "tin", "box")]
+    await stage.write_bulk("bulk-1", items=items, maxTokens=5)
+    await world.provider.settled()
+    await stage.wish(wishes.cancel, "bulk-1")
+    await stage.work_bulk("bulk-1")
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def bulk_retry(stage: Stage) -> None:
+    """Two rows, of which one is declined; the user has it quoted and run again, and confirms the price."""
+    world = stage.world
+    await world.give("alice", 5)
+    world.provider.faults.add(ReplyRule(Reply.refuses("no"), text="tin"))
+    items = [{"text": text} for text in ("jar", "tin")]
+    await stage.write_bulk("bulk-1", items=items, maxTokens=5)
+    await stage.finish()
+    await stage.wish(wishes.retry, "bulk-1")
+    await stage.work_bulk("bulk-1")
+    await stage.tick()
+    await stage.wish(wishes.confirm, "bulk-1")
+    await stage.work_bulk("bulk-1")
+    if (await world.bulk("bulk-1"))["status"] == "quoted":
+        world.pass_time(minutes=_TICK_MINUTES)
+        await stage.tick()
+        await stage.wish(wishes.confirm, "bulk-1")
+    await stage.finish()
+
+
+@journey()
+async def bulk_pause(stage: Stage) -> None:
+    """Four rows in two parts that are quoted, confirmed, paused and resumed."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 5)
+    items = [{"text": text} for text in ("jar", "tin", "box", "can")]
+    await stage.write_bulk("bulk-1", items=items)
+    for wish in (wishes.confirm, wishes.pause, wishes.resume):
+        await stage.wish(wish, "bulk-1")
+        await stage.work_bulk("bulk-1")
+    for _ in range(2):
+        # Whatever died before is over: what was wished in vain is wished again.
+        world.pass_time(minutes=_TICK_MINUTES)
+        await stage.tick()
+        await stage.wish(wishes.confirm, "bulk-1")
+        await stage.wish(wishes.resume, "bulk-1")
+    await stage.finish()

@@ -20,6 +20,7 @@ GCLOUD: Final = shutil.which("gcloud")
 _APIS: Final = (
     *(
         "artifactregistry",
+        "billingbudgets",
         "cloudbilling",
         "cloudfunctions",
         "cloudquotas",
@@ -100,13 +101,19 @@ class Programs:
 
     def _scheduler(self, command: ShellCommand) -> CommandEnd:
         """`scheduler/` has tests of its own, against Cloud Scheduler's API and Pub/Sub; here it makes the topics."""
-        topics = ("nightshift-dead-letters", "nightshift-ingest", "nightshift-instant", "nightshift-tick")
+        topics = (
+            "nightshift-bulk",
+            "nightshift-dead-letters",
+            "nightshift-ingest",
+            "nightshift-instant",
+            "nightshift-tick",
+        )
         paths = [f"pubsub/projects/P/topics/{topic}" for topic in topics]
         action = "same" if set(paths) <= self._google.state.keys() else "create"
-        if "--dry-run" not in command.arguments:
+        if "--plan" not in command.arguments:
             for path in paths:
                 self._google.state.setdefault(path, {"name": path.replace("pubsub/projects/P", f"projects/{PROJECT}")})
-        said = json.dumps({"action": action, "kind": "topic", "name": topics[0]})
+        said = json.dumps({"step": {"action": action, "kind": "topic", "name": topics[0]}})
         return CommandEnd(exit_code=0, stdout=said + "\n", stderr="")
 
 

@@ -379,6 +379,46 @@ async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewh
         await site.deploy(settings="DEPLOY_APP_CHECK=on\n")
 
 
+async def test_a_budget_alert_is_made_and_brought_to_its_amount(site: Site) -> None:
+    """By a setting; without one, nothing is made."""
+    await site.deploy()
+    assert site.state["budgets"] == {}
+    for amount in ("200", "300"):
+        await site.deploy(settings=f"DEPLOY_MONTHLY_BUDGET={amount}\n")
+        (budget,) = site.state["budgets"].values()
+        assert budget["displayName"] == f"nightshift {PROJECT}"
+        assert budget["amount"]["specifiedAmount"]["units"] == amount
+    await site.deploy(settings="DEPLOY_MONTHLY_BUDGET=300\n")
+    assert site.actions() == {"same", "check"}
+
+
+async def test_where_budgets_cannot_be_seen_the_accounts_owner_gets_the_command(site: Site) -> None:
+    """A deployer need not see the billing account; all else is deployed."""
+    site.state["sees_budgets"] = False
+
+    await site.deploy(settings="DEPLOY_MONTHLY_BUDGET=200\n")
+
+    assert site.state["budgets"] == {}
+    (told,) = [line for line in site.said if "owner runs gcloud billing budgets create" in line]
+    assert "--billing-account=0A-1B" in told
+    assert "--budget-amount=200" in told
+
+
+async def test_images_of_former_builds_are_deleted_and_the_newest_kept(site: Site) -> None:
+    """Whatever was changed by hand is brought back."""
+    await site.deploy()
+    declared = site.state["image_policies"]
+    assert {name: policy["action"] for name, policy in declared.items()} == {
+        "keep-newest": "KEEP",
+        "delete-older": "DELETE",
+    }
+    site.state["image_policies"] = {"keep-newest": declared["keep-newest"]}
+
+    await site.deploy()
+
+    assert site.state["image_policies"] == declared
+
+
 async def test_functions_framework_leaves_the_log_of_a_deployed_function_alone(site: Site) -> None:
     """Cloud Functions would set the variable to true."""
     await site.deploy()
@@ -432,6 +472,7 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
+        ("DEPLOY_MONTHLY_BUDGET=200USD", "DEPLOY_MONTHLY_BUDGET"),
         ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
         ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),

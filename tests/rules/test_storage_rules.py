@@ -28,11 +28,17 @@ AS_FIRESTORE_CALLS_IT = {
     "service firebase.storage": "service cloud.firestore",
     "/b/{bucket}/o": "/databases/{database}/documents",
     "isImage(request.resource)": "isImage(request.resource.data)",
+    "isSource(request.resource)": "isSource(request.resource.data)",
+    "isVideo(request.resource)": "isVideo(request.resource.data)",
 }
 MOST_BYTES = 20 * 1024 * 1024
 # A document lies at an even depth, hence the folder.
 OWN, OWN_NEW, ELSEWHERE = "users/alice/photos/old.png", "users/alice/photos/new.png", "photos/new.png"
+MOST_VIDEO_BYTES = 100 * 1024 * 1024
 PNG = {"contentType": "image/png", "size": 70_000}
+SOURCE_NEW, MOST_SOURCE_BYTES = "users/alice/bulk/new.csv", 100 * 1024 * 1024
+CSV = {"contentType": "text/csv", "size": 70_000}
+MP4 = {"contentType": "video/mp4", "size": 7_000_000}
 CALLERS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "Alice": ("alice", {}),
     "another user": ("bob", {}),
@@ -70,7 +76,7 @@ class Uploads:
 
     async def reset(self) -> None:
         """One object of Alice's, and nothing else."""
-        for path in (OWN_NEW, ELSEWHERE, "users/alice"):
+        for path in (OWN_NEW, SOURCE_NEW, ELSEWHERE, "users/alice"):
             await self._send("owner", "DELETE", path)
         assert await self._send("owner", "PATCH", OWN, PNG) == ALLOWED
 
@@ -123,6 +129,14 @@ async def test_a_user_uploads_and_sees_an_image_of_its_own(bucket: Uploads) -> N
     assert await bucket.ask("Alice", "GET", OWN_NEW) == ALLOWED
 
 
+@pytest.mark.parametrize("content_type", ["video/mp4", "video/quicktime", "video/webm"])
+@pytest.mark.parametrize("size", [1, MOST_VIDEO_BYTES])
+async def test_every_kind_and_size_of_video_is_taken(bucket: Uploads, content_type: str, size: int) -> None:
+    """Up to what the provider fetches."""
+    await bucket.reset()
+    assert await bucket.ask("Alice", "PATCH", OWN_NEW, {"contentType": content_type, "size": size}) == ALLOWED
+
+
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/gif"])
 @pytest.mark.parametrize("size", [1, MOST_BYTES])
 async def test_every_kind_and_size_that_the_provider_reads_is_taken(
@@ -157,6 +171,10 @@ async def test_an_encoded_upload_is_refused(bucket: Uploads, encoding: Any) -> N
         {"contentType": "image/heic", "size": 1},
         {"contentType": "image/", "size": 1},
         {"contentType": "image/png; charset=utf-8", "size": 1},
+        {"contentType": "video/mp4", "size": 0},
+        {"contentType": "video/mp4", "size": MOST_VIDEO_BYTES + 1},
+        {"contentType": "video/mp4", "size": 1, "contentEncoding": "gzip"},
+        {"contentType": "video/x-msvideo", "size": 1},
         {"contentType": "text/html", "size": 1},
         {"contentType": "text/html;image/png", "size": 1},
         {"contentType": "application/octet-stream", "size": 1},
@@ -173,6 +191,72 @@ async def test_what_is_no_image_or_too_large_is_refused(bucket: Uploads, upload:
     await bucket.reset()
 
     assert await bucket.ask("Alice", "PATCH", OWN_NEW, upload) == DENIED
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/csv",
+        "text/csv;charset=utf-8",
+        "text/csv; charset=UTF-8",
+        "text/tab-separated-values",
+        "text/plain",
+        "application/json",
+        "application/jsonl",
+        "application/x-ndjson",
+        "application/vnd.ms-excel",
+    ],
+)
+async def test_a_source_of_a_bulk_job_is_taken_below_bulk_and_nowhere_else(bucket: Uploads, content_type: str) -> None:
+    """By each name that a browser has for CSV or JSONL; of one byte to 100 MiB. A photo may lie there, too."""
+    await bucket.reset()
+
+    for size in (1, MOST_SOURCE_BYTES):
+        upload = {"contentType": content_type, "size": size}
+        assert await bucket.ask("Alice", "PATCH", SOURCE_NEW, upload) == ALLOWED
+        await bucket.reset()
+        assert await bucket.ask("Alice", "PATCH", OWN_NEW, upload) == DENIED
+    assert await bucket.ask("Alice", "PATCH", SOURCE_NEW, PNG) == ALLOWED
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [
+        {"contentType": "text/html"},
+        {"contentType": "text/html; charset=utf-8"},
+        {"contentType": "image/svg+xml"},
+        {"contentType": "text/csv, text/html"},
+        {"contentType": "text/csv; charset=utf-8; x"},
+        {"contentType": "application/octet-stream"},
+        {"contentType": "application/vndxms-excel2"},
+        {"contentType": "application/zip"},
+        {"contentType": ""},
+        {"contentType": None},
+        {"size": 0},
+        {"size": MOST_SOURCE_BYTES + 1},
+        {"contentEncoding": "gzip"},
+        {"contentType": "image/png", "size": MOST_BYTES + 1},
+    ],
+    ids=str,
+)
+async def test_what_is_no_source_or_too_large_is_refused_below_bulk(bucket: Uploads, upload: dict[str, Any]) -> None:
+    """What a browser would run, what is compressed, and more than 100 MiB."""
+    await bucket.reset()
+
+    assert await bucket.ask("Alice", "PATCH", SOURCE_NEW, CSV | upload) == DENIED
+
+
+@pytest.mark.parametrize("caller", STRANGERS)
+async def test_no_other_caller_uploads_or_reads_a_source(bucket: Uploads, caller: str) -> None:
+    """Nor does Alice upload one into another user's folder, or change one of hers."""
+    await bucket.reset()
+
+    assert await bucket.ask(caller, "PATCH", SOURCE_NEW, CSV) == DENIED
+    assert await bucket.ask("Alice", "PATCH", "users/bob/bulk/new.csv", CSV) == DENIED
+    assert await bucket.ask("Alice", "PATCH", SOURCE_NEW, CSV) == ALLOWED
+    assert await bucket.ask(caller, "GET", SOURCE_NEW) == DENIED
+    assert await bucket.ask("Alice", "PATCH", SOURCE_NEW, CSV | {"size": 1}) == DENIED
+    assert await bucket.ask("Alice", "DELETE", SOURCE_NEW) == DENIED
 
 
 @pytest.mark.parametrize("caller", STRANGERS)
@@ -210,11 +294,16 @@ async def test_these_asks_evaluate_every_expression_both_ways(bucket: Uploads) -
     """By the emulator's own record, after the few asks that it takes."""
     await bucket.reset()
     wrong = ({"contentType": "text/html"}, {"size": 0}, {"size": MOST_BYTES + 1}, {"contentEncoding": "gzip"})
-    for upload in (*({**PNG, **part} for part in wrong), PNG):
+    large = {"size": MOST_VIDEO_BYTES + 1}
+    for upload in (*({**PNG, **part} for part in wrong), *({**MP4, **part} for part in (*wrong, large)), PNG, MP4):
+        await bucket.reset()
         await bucket.ask("Alice", "PATCH", OWN_NEW, upload)
+    for upload in (*({**CSV, **part} for part in (*wrong, {"size": MOST_SOURCE_BYTES + 1})), CSV):
+        await bucket.ask("Alice", "PATCH", SOURCE_NEW, upload)
     for caller in CALLERS:
         await bucket.ask(caller, "GET", OWN)
         await bucket.ask(caller, "PATCH", OWN_NEW, PNG)
+        await bucket.ask(caller, "PATCH", SOURCE_NEW, CSV)
 
     seen: defaultdict[tuple[int, int], set[Any]] = defaultdict(set)
     for start, end, found in values((await bucket.coverage())["report"]):

@@ -16,21 +16,27 @@ ENDED = {"completed", "failed", "cancelled"}
 
 async def assert_promises_kept(world: World) -> None:
     """Check promises 1 to 4: nothing lost, nothing charged twice, no stray at the provider, one document each."""
-    _, jobs, wallets, batches, notifications, classifications = await asyncio.gather(
-        assert_audit_is_clean(world),
+    jobs, wallets, batches, notifications, classifications = await asyncio.gather(
         world.jobs(),
         world.documents("wallets"),
         world.batches(),
         world.documents("notifications"),
         world.documents("classifications"),
     )
+    await assert_audit_is_clean(world)
+    bulk_jobs = await world.documents("bulk_jobs")
     unfinished = {job_id: job["status"] for job_id, job in jobs.items() if job["status"] not in ENDED}
     assert not unfinished, "every job has ended"
-    assert notifications.keys() | classifications.keys() <= jobs.keys(), "each notification has a job"
+    of_jobs = {key for key in notifications if not key.startswith("bulk.")}
+    assert of_jobs | classifications.keys() <= jobs.keys(), "each notification has a job"
+    assert notifications.keys() - of_jobs <= {f"bulk.{bulk_id}" for bulk_id in bulk_jobs}, "or a bulk job"
     spent: Counter[str] = Counter()
     for job in jobs.values():
         if job["status"] == "completed":
             spent[job["userId"]] += job["tokensSpent"]
+    for bulk in bulk_jobs.values():
+        if bulk.get("charges"):
+            spent[bulk["userId"]] += bulk["price"] * (bulk["counts"]["completed"] + bulk["counts"]["open"])
     for uid, wallet in wallets.items():
         assert wallet["totalSpent"] == spent[uid], "only answers cost"
     _assert_provider_is_clean(world, {batch["remoteId"] for batch in batches if batch.get("remoteId")})

@@ -186,6 +186,13 @@ JOB = {
     "input": {"text": "a bottle"},
     "status": "created",
 }
+BULK = {
+    "userId": "alice",
+    "type": "waste_classification",
+    "items": [{"text": "a bottle"}],
+    "status": "created",
+}
+FILE = {"uri": "gs://uploads/users/alice/bulk/list.csv"}
 NOTIFICATION = {
     "userId": "alice",
     "jobId": "old",
@@ -199,12 +206,21 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "ai_jobs/old": {**JOB, "status": "completed"},
     "ai_jobs/old/notes/one": {"userId": "alice"},
     "ai_jobs/damaged": {**JOB, "userId": None},
+    "bulk_jobs/old": {**BULK, "status": "completed"},
+    "bulk_jobs/old/parts/1": {"userId": "alice", "part": 1},
     "wallets/alice": {"userId": "alice", "balance": 1, "totalEarned": 1, "totalSpent": 0},
     "wallets/bob": {"balance": 1, "totalEarned": 1, "totalSpent": 0},
     "wallets/alice/ledger/one": {"userId": "alice", "amount": 1, "kind": "grant"},
     "classifications/old": {"userId": "alice", "jobId": "old", "result": {"category": "dry"}},
     "notifications/old": NOTIFICATION,
     "notifications/seen": {**NOTIFICATION, "read": True},
+    "economy/alice": {"userId": "alice", "points": 10, "answered": 1},
+    "economy/alice/points/one": {"userId": "alice", "points": 10, "kind": "answer"},
+    "preferences/alice": {"email": True},
+    "devices/alice/tokens/phone": {"token": "abc"},
+    "outbox/old.job_completed": {"userId": "alice", "status": "waiting"},
+    "digests/alice": {"userId": "alice", "unsubscribeKey": "secret"},
+    "mail/one": {"userId": "alice", "to": ["alice@example.com"]},
     "ai_batches/one": {"userId": "alice", "status": "submitted"},
     "ai_batches/one/shards/0": {"userId": "alice", "status": "open"},
     "lanes/one": {"userId": "alice"},
@@ -213,8 +229,12 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 ALICES_OWN = {
     "her job": "ai_jobs/old",
+    "her bulk job": "bulk_jobs/old",
+    "her bulk job's part": "bulk_jobs/old/parts/1",
     "her wallet": "wallets/alice",
     "her ledger entry": "wallets/alice/ledger/one",
+    "her economy": "economy/alice",
+    "her entry of points": "economy/alice/points/one",
     "her classification": "classifications/old",
     "her notification": "notifications/old",
 }
@@ -223,9 +243,17 @@ UNOWNED = {
     "a shard": "ai_batches/one/shards/0",
     "a lane": "lanes/one",
     "a webhook": "webhooks/one",
+    "a message": "outbox/old.job_completed",
+    "a digest": "digests/alice",
+    "a mail": "mail/one",
     "a document of an unknown collection": "secrets/one",
     "a document below a job": "ai_jobs/old/notes/one",
 }
+
+
+# Collections whose documents lie below their user, and those that are named after one.
+_BELOW_A_USER = ("ledger", "points")
+_NAMED_BY_USER = ("wallets", "economy")
 
 
 def cases() -> Iterator[Case]:
@@ -236,7 +264,10 @@ def cases() -> Iterator[Case]:
     yield from lists()
     yield from well_formed_jobs()
     yield from malformed_jobs()
+    yield from bulk_jobs()
     yield from notification_updates()
+    yield from preferences()
+    yield from devices()
     yield from other_ways()
 
 
@@ -247,19 +278,21 @@ def everyone_everywhere() -> Iterator[Case]:
         collection = path.rpartition("/")[0]
         below, _, collection_id = collection.rpartition("/")
         listed = List(
-            collection=collection_id, below=below, where=None if collection_id == "ledger" else whose("alice")
+            collection=collection_id, below=below, where=None if collection_id in _BELOW_A_USER else whose("alice")
         )
         who = caller.name
         yield Case(f"{who} gets {name}", caller, Get(path), owned)
-        yield Case(f"{who} lists the collection of {name}", caller, listed, owned and collection != "wallets")
+        yield Case(f"{who} lists the collection of {name}", caller, listed, owned and collection not in _NAMED_BY_USER)
         yield Case(f"{who} updates {name}", caller, Write(path=path, fields={"balance": 9}, mask=("balance",)))
         yield Case(f"{who} replaces {name}", caller, Write(path=path, fields={"userId": "alice", "balance": 9}))
         yield Case(f"{who} deletes {name}", caller, Delete(path))
         if collection == "ai_jobs":
             yield Case(f"{who} creates a job of Alice", caller, new_job(), caller is ALICE)
+        elif collection == "bulk_jobs":
+            yield Case(f"{who} creates a bulk job of Alice", caller, new_bulk_job(), caller is ALICE)
         else:
             # The document that is created belongs to Alice in every way that the rules know.
-            created = "wallets/new" if collection == "wallets" else f"{collection}/new"
+            created = f"{collection}/new"
             ask = Write(path=created, fields={**JOB, "read": True}, server_time="createdAt")
             yield Case(f"{who} creates one like {name}", caller, ask)
     for stranger in STRANGERS:
@@ -284,7 +317,7 @@ def gets() -> Iterator[Case]:
 def lists() -> Iterator[Case]:
     """A list names its user and a limit; only a ledger, which is below its user, needs no filter."""
     in_group = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "IN", "value": to_value(["alice", "bob"])}}
-    for collection in ("ai_jobs", "classifications", "notifications"):
+    for collection in ("ai_jobs", "bulk_jobs", "classifications", "notifications"):
         mine = List(collection=collection, where=whose("alice"))
         yield Case(f"Alice lists one of {collection}", ALICE, replace(mine, limit=1), True)
         yield Case(f"Alice lists {collection} without a limit", ALICE, replace(mine, limit=None))
@@ -314,6 +347,9 @@ def well_formed_jobs() -> Iterator[Case]:
         "the longest type": {"type": "x" * 100},
         "the longest text": {"input": {"text": "x" * MOST_CHARACTERS}},
         "the longest address": {"input": {"imageUri": "x" * MOST_CHARACTERS}},
+        "the longest address of a video": {"input": {"videoUri": "x" * MOST_CHARACTERS}},
+        "the longest criteria": {"input": {"text": "x", "criteria": "x" * MOST_CHARACTERS}},
+        "the longest labels": {"input": {"text": "x", "labels": "x" * MOST_CHARACTERS}},
         "a text of null": {"input": {"text": None, "imageUri": "gs://uploads/users/alice/one.png"}},
         "a priority of 5.0": {"priority": 5.0},
     }
@@ -352,6 +388,12 @@ def malformed_jobs() -> Iterator[Case]:
         "too long a text": {"input": {"text": "x" * (MOST_CHARACTERS + 1)}},
         "a text that is a number": {"input": {"text": 7}},
         "too long an address": {"input": {"imageUri": "x" * (MOST_CHARACTERS + 1)}},
+        "too long an address of a video": {"input": {"videoUri": "x" * (MOST_CHARACTERS + 1)}},
+        "an address of a video that is a list": {"input": {"videoUri": ["gs://uploads/users/alice/one.mp4"]}},
+        "too long criteria": {"input": {"text": "x", "criteria": "x" * (MOST_CHARACTERS + 1)}},
+        "criteria that are a list": {"input": {"text": "x", "criteria": ["clarity"]}},
+        "too long labels": {"input": {"text": "x", "labels": "x" * (MOST_CHARACTERS + 1)}},
+        "labels that are a list": {"input": {"text": "x", "labels": ["spam", "no spam"]}},
         "an address that is a list": {"input": {"imageUri": ["gs://uploads/users/alice/one.png"]}},
         "a priority of 0": {"priority": 0},
         "a priority of 11": {"priority": 11},
@@ -416,6 +458,79 @@ def malformed_jobs() -> Iterator[Case]:
     yield Case("a visitor creates a job without a user", STRANGERS[1], new_job(without_user))
 
 
+def bulk_jobs() -> Iterator[Case]:
+    """Bulk jobs at the edges of what is allowed, and with one thing wrong."""
+    of_file = {"items": None, "source": FILE}
+    edges: dict[str, dict[str, Any]] = {
+        "a thousand rows": {"items": [{"text": "x"}] * 1000},
+        "a file": of_file,
+        "a file that is described": {
+            "items": None,
+            "source": {**FILE, "format": "jsonl", "encoding": "utf-16le", "delimiter": "tab"},
+        },
+        "a mode": {"mode": "auto"},
+        "a template": {"template": {"text": "{{name}}"}},
+        "a key, and equal rows asked once": {"keyColumn": "id", "dedupe": True},
+        "the rows of another left out": {"keyColumn": "id", "skip": "other"},
+        "the same, as a map": {"keyColumn": "id", "skip": {"bulkId": "other"}},
+        "a limit of 5.0": {"maxTokens": 5.0},
+    }
+    for name, fields in edges.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(fields), True)
+    wrong: dict[str, dict[str, Any]] = {
+        "another user": {"userId": "bob"},
+        "an empty type": {"type": ""},
+        "too long a type": {"type": "x" * 101},
+        "a type of null": {"type": 7},
+        "an unknown mode": {"mode": "free"},
+        "no row": {"items": []},
+        "too many rows": {"items": [{"text": "x"}] * 1001},
+        "rows that are no list": {"items": {"text": "x"}},
+        "rows and a file": {"source": FILE},
+        "neither rows nor a file": {"items": None},
+        "a file of another user": {"items": None, "source": {"uri": "gs://uploads/users/bob/bulk/list.csv"}},
+        "a file beside the folder": {"items": None, "source": {"uri": "gs://uploads/users/alice/list.csv"}},
+        "too long an address": {"items": None, "source": {"uri": FILE["uri"] + "x" * 2000}},
+        "an address that is a number": {"items": None, "source": {"uri": 7}},
+        "a source that is a text": {"items": None, "source": FILE["uri"]},
+        "an unknown field of the source": {"items": None, "source": {**FILE, "rows": 7}},
+        "an unknown format": {"items": None, "source": {**FILE, "format": "xlsx"}},
+        "too long an encoding": {"items": None, "source": {**FILE, "encoding": "x" * 21}},
+        "an encoding that is a number": {"items": None, "source": {**FILE, "encoding": 8}},
+        "too long a delimiter": {"items": None, "source": {**FILE, "delimiter": ";;;;;"}},
+        "an empty template": {"template": {}},
+        "a template that is a text": {"template": "{{name}}"},
+        "too large a template": {"template": {f"field{number}": "x" for number in range(21)}},
+        "too long a key": {"keyColumn": "x" * 201},
+        "a dedupe that is a text": {"dedupe": "yes"},
+        "too long a skip": {"skip": "x" * 61},
+        "a skip of other fields": {"skip": {"bulkId": "x", "part": 1}},
+        "a skip of a number": {"skip": {"bulkId": 7}},
+        "a limit below zero": {"maxTokens": -1},
+        "a limit that is broken": {"maxTokens": 5.5},
+        "a limit that is a text": {"maxTokens": "5"},
+        "another status": {"status": "quoted"},
+        "a price": {"price": 0},
+    }
+    for name, fields in wrong.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(fields))
+    late = Write(path="bulk_jobs/new", fields=BULK)
+    yield Case("Alice creates a bulk job without its time", ALICE, late)
+    for name, bulk_id in {"too long an id": "x" * 61, "a full stop in its id": "a.b"}.items():
+        yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(bulk_id=bulk_id))
+    poor = Caller("a user without a wallet", "poor")
+    yield Case("a user without a wallet creates a bulk job", poor, new_bulk_job({"userId": "poor"}))
+    for limit, name in ((1, "one"), (None, "all"), (MOST_LISTED + 1, "too many")):
+        parts = List(collection="parts", below="bulk_jobs/old", where=whose("alice"), limit=limit)
+        yield Case(f"Alice lists {name} of her parts", ALICE, parts, limit == 1)
+
+
+def new_bulk_job(fields: Mapping[str, Any] | None = None, *, bulk_id: str = "new") -> Write:
+    """Alice's new bulk job, with these fields; one of None is left out."""
+    content = {name: each for name, each in (BULK | dict(fields or {})).items() if each is not None}
+    return Write(path=f"bulk_jobs/{bulk_id}", fields=content, server_time="createdAt")
+
+
 def notification_updates() -> Iterator[Case]:
     """Alice may turn `read` to true, and nothing else."""
     yield Case("Alice marks her notification as read", ALICE, marked({"read": True}), True)
@@ -441,6 +556,91 @@ def notification_updates() -> Iterator[Case]:
     yield Case("Alice leaves nothing but read", ALICE, only)
     timed = Write(path="notifications/old", fields={"read": True}, mask=("read",), server_time="createdAt")
     yield Case("Alice marks it as read and renews its time", ALICE, timed)
+
+
+def preferences() -> Iterator[Case]:
+    """What a user wants to hear of: each field has its few values."""
+    quiet = {"from": "22:00", "to": "07:00", "timeZone": "Europe/Berlin"}
+    fitting: dict[str, dict[str, Any]] = {
+        "nothing": {},
+        "all": {"email": True, "push": True, "language": "en-GB", "about": ["jobs", "bulk"], "quietHours": quiet},
+        "a language": {"language": "de"},
+        "bulk jobs only, and no push": {"about": ["bulk"], "push": False},
+    }
+    wrong: dict[str, dict[str, Any]] = {
+        "an e-mail address": {"email": "eve@example.com"},
+        "an unknown field": {"admin": True},
+        "a push by a number": {"push": 1},
+        "a language that is a number": {"language": 7},
+        "a long language": {"language": "en" * 1000},
+        "an unknown topic": {"about": ["jobs", "news"]},
+        "a topic often": {"about": ["jobs"] * 1000},
+        "a topic that is a text": {"about": "jobs"},
+        "quiet hours that are a text": {"quietHours": "22-7"},
+        "quiet hours without a zone": {"quietHours": {"from": "22:00", "to": "07:00"}},
+        "quiet hours with more": {"quietHours": {**quiet, "pad": "x"}},
+        "no such hour": {"quietHours": {**quiet, "from": "24:00"}},
+        "no such minute": {"quietHours": {**quiet, "to": "07:60"}},
+        "hours that are numbers": {"quietHours": {**quiet, "from": 22}},
+        "hours that end at a number": {"quietHours": {**quiet, "to": 7}},
+        "a zone that is a number": {"quietHours": {**quiet, "timeZone": 1}},
+        "an empty zone": {"quietHours": {**quiet, "timeZone": ""}},
+        "a long zone": {"quietHours": {**quiet, "timeZone": "x" * 65}},
+    }
+    path = "preferences/alice"
+    for name, fields in (fitting | wrong).items():
+        yield Case(f"Alice prefers {name}", ALICE, Write(path=path, fields=fields), name in fitting)
+    yield Case("Alice changes her mind", ALICE, Write(path=path, fields={"email": False}, mask=("email",)), True)
+    yield Case("Alice deletes her preferences", ALICE, Delete(path), True)
+    yield Case("another user has preferences", STRANGERS[0], Write(path="preferences/bob", fields={}), True)
+    for caller in (ALICE, *STRANGERS):
+        yield Case(f"{caller.name} gets Alice's preferences", caller, Get(path), caller is ALICE)
+        yield Case(f"{caller.name} lists preferences", caller, List(collection="preferences"))
+    for caller in STRANGERS:
+        yield Case(f"{caller.name} writes Alice's preferences", caller, Write(path=path, fields={"email": False}))
+        yield Case(f"{caller.name} deletes Alice's preferences", caller, Delete(path))
+
+
+def devices() -> Iterator[Case]:
+    """The devices of a user, one document each."""
+    path = "devices/alice/tokens/new"
+    fitting: dict[str, dict[str, Any]] = {
+        "a token": {"token": "abc"},
+        "a platform": {"token": "abc", "platform": "ios"},
+        "the longest token": {"token": "x" * 4096},
+    }
+    wrong: dict[str, dict[str, Any]] = {
+        "no token": {},
+        "an empty token": {"token": ""},
+        "too long a token": {"token": "x" * 4097},
+        "a token that is a number": {"token": 7},
+        "an unknown platform": {"token": "abc", "platform": "toaster"},
+        "an unknown field": {"token": "abc", "pad": "x"},
+    }
+    for name, fields in (fitting | wrong).items():
+        ask = Write(path=path, fields=fields, server_time="updatedAt")
+        yield Case(f"Alice has a device with {name}", ALICE, ask, name in fitting)
+    phone = Write(path="devices/alice/tokens/phone", fields={"token": "def"}, server_time="updatedAt")
+    yield Case("Alice's phone has a new token", ALICE, phone, True)
+    yield Case("Alice has a device without a time", ALICE, Write(path=path, fields={"token": "abc"}))
+    long_id = Write(path=f"devices/alice/tokens/{'x' * 65}", fields={"token": "abc"}, server_time="updatedAt")
+    yield Case("Alice has a device with a long id", ALICE, long_id)
+    other_time = Write(path=path, fields={"token": "abc"}, times={"updatedAt": "2120-01-01T00:00:00Z"})
+    yield Case("Alice has a device of the future", ALICE, other_time)
+    listed = List(collection="tokens", below="devices/alice")
+    for caller in (ALICE, *STRANGERS):
+        is_alice = caller is ALICE
+        yield Case(f"{caller.name} gets Alice's phone", caller, Get("devices/alice/tokens/phone"), is_alice)
+        yield Case(f"{caller.name} lists Alice's devices", caller, listed, is_alice)
+        yield Case(f"{caller.name} deletes Alice's phone", caller, Delete("devices/alice/tokens/phone"), is_alice)
+    for caller in STRANGERS:
+        ask = Write(path=path, fields={"token": "abc"}, server_time="updatedAt")
+        yield Case(f"{caller.name} adds a device to Alice's", caller, ask)
+    yield Case("Alice lists her devices without a limit", ALICE, replace(listed, limit=None))
+    yield Case("Alice lists too many devices", ALICE, replace(listed, limit=MOST_LISTED + 1))
+    yield Case("Alice lists all devices", ALICE, List(collection="tokens", every=True))
+    points = List(collection="points", below="economy/alice", limit=MOST_LISTED + 1)
+    yield Case("Alice lists her points beyond the limit", ALICE, points)
 
 
 def other_ways() -> Iterator[Case]:

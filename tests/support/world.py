@@ -6,12 +6,14 @@ clock can be moved.
 """
 
 import asyncio
+import base64
 import functools
+import json
 import os
 import secrets
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,8 +27,13 @@ import pytest
 from functions_framework.aio import create_asgi_app
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
+from local.anthropic_server import AnthropicServer
+from local.gemini_server import GeminiServer
+from local.groq_server import GroqServer
 from local.openai_server import OpenAIServer
+from local.openai_server.webhooks import new_secret
 from local.tokens import unsigned_token
+from local.xai_server import XaiServer
 from nightshift import settings
 from nightshift.runtime import Runtime
 from tests.support.patience import PATIENCE_SECONDS
@@ -43,12 +50,30 @@ PNG = bytes.fromhex(
 )
 
 
+# The providers, each with its server and a model of its own.
+SERVERS: Mapping[str, tuple[type[Any], str]] = {
+    "openai": (OpenAIServer, MODEL),
+    "anthropic": (AnthropicServer, "claude-haiku-4-5"),
+    "gemini": (GeminiServer, "gemini-2.5-flash"),
+    "groq": (GroqServer, "openai/gpt-oss-20b"),
+    "xai": (XaiServer, "grok-4.3"),
+}
+
+
+def access(provider: str, base_url: str) -> dict[str, str]:
+    """The variables that open a provider's server."""
+    return {f"{provider.upper()}_API_KEY": API_KEY, f"{provider.upper()}_BASE_URL": base_url}
+
+
 class World:
     """Everything that a test touches."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, provider: str = "openai") -> None:
+        """A world whose model is this provider's."""
         self.project = f"test-{secrets.token_hex(6)}"
-        self.provider = OpenAIServer(api_key=API_KEY, now=lambda: self.now().timestamp())
+        server, self._model = SERVERS[provider]
+        self._provider_name = provider
+        self.provider = server(api_key=API_KEY, now=lambda: self.now().timestamp())
         self.base_url = ""
         self.firestore: AsyncClient
         self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
@@ -80,11 +105,12 @@ class World:
         self.base_url = await self._parts.enter_async_context(self.provider.serve())
         for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
             self._env.delenv(name)
+        if self._provider_name != "openai":
+            self.set_env(NIGHTSHIFT_MODEL=f"{self._provider_name}:{self._model}")
         self.set_env(
             GOOGLE_CLOUD_PROJECT=self.project,
-            OPENAI_API_KEY=API_KEY,
-            OPENAI_BASE_URL=self.base_url,
-            OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
+            **access(self._provider_name, self.base_url),
+            OPENAI_WEBHOOK_SECRET=getattr(self.provider, "webhook_secret", new_secret()),
             FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
             NIGHTSHIFT_COALESCE_SECONDS="0",
             # A test need not wait an hour for a deadline to be near.
@@ -117,7 +143,7 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
@@ -209,22 +235,70 @@ class World:
         answer = await self.call(target, headers=headers | attributes, json=body or {})
         return answer.status_code
 
-    async def stats(self, **claims: Any) -> httpx.Response:
+    async def stats(self, params: dict[str, str] | None = None, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
         token = unsigned_token(self.project, "alice", **claims)
-        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.call("get_batch_stats", "GET", headers=headers, params=params)
 
     async def api(
-        self, method: str, path: str, uid: str | None = "alice", *, admin: bool = False, **request: Any
+        self,
+        method: str,
+        path: str,
+        uid: str | None = "alice",
+        *,
+        admin: bool = False,
+        claims: Mapping[str, Any] | None = None,
+        **request: Any,
     ) -> httpx.Response:
-        """Call the API below /v1 with an ID token of this user; without one, as a stranger."""
+        """Call the API below /v1 with an ID token of this user and these claims; without a user, as a stranger."""
         headers = dict(request.pop("headers", {}))
         if uid is not None:
-            claims: dict[str, Any] = {"admin": True} if admin else {}
             # By the functions' clock, which a test may have moved.
-            claims["exp"] = int(self.now().timestamp()) + 3600
-            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **claims)}")
+            expires_at = int(self.now().timestamp()) + 3600
+            held = {**({"admin": True} if admin else {}), "exp": expires_at, **(claims or {})}
+            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **held)}")
         return await self.call("api", method, f"/v1{path}", headers=headers, **request)
+
+    async def write_bulk(self, uid: str = "alice", bulk_id: str | None = None, **fields: Any) -> str:
+        """Write a bulk job as the app does, without its trigger; returns its id. A field set to None is left out."""
+        bulk_id = bulk_id or f"bulk{secrets.token_hex(6)}"
+        bulk = {
+            "userId": uid,
+            "type": "waste_classification",
+            "status": "created",
+            "createdAt": SERVER_TIMESTAMP,
+        } | fields
+        document = {name: content for name, content in bulk.items() if content is not None}
+        await self.firestore.collection("bulk_jobs").document(bulk_id).set(document)
+        return bulk_id
+
+    async def start_bulk(self, uid: str = "alice", bulk_id: str | None = None, **fields: Any) -> str:
+        """Write a bulk job and deliver its event once; returns its id."""
+        bulk_id = await self.write_bulk(uid, bulk_id, **fields)
+        assert await self.trigger_bulk(bulk_id) == 200
+        return bulk_id
+
+    async def trigger_bulk(self, bulk_id: str) -> int:
+        """Deliver the event of a bulk job's creation; returns the function's status code."""
+        kind, attributes = "google.cloud.firestore.document.v1.created", {"ce-document": f"bulk_jobs/{bulk_id}"}
+        return await self.event("on_bulk_job_created", kind, attributes)
+
+    async def work_bulk(self, bulk_id: str, part: int | None = None) -> int:
+        """Deliver a call for a worker of a bulk job; returns the function's status code."""
+        call = {"bulkId": bulk_id} | ({} if part is None else {"part": part})
+        data = base64.b64encode(json.dumps(call).encode()).decode()
+        message = {"message": {"data": data, "attributes": {}}, "subscription": "bulk"}
+        return await self.event("answer_bulk_part", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """A bulk job's fields."""
+        return await self.read(f"bulk_jobs/{bulk_id}")
+
+    async def parts(self, bulk_id: str) -> list[dict[str, Any]]:
+        """A bulk job's parts, in their order."""
+        every = await self.documents(f"bulk_jobs/{bulk_id}/parts")
+        return sorted(every.values(), key=lambda part: part["part"])
 
     # The clock
 

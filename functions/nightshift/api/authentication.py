@@ -39,6 +39,8 @@ class Caller:
     user_id: str
     # By the token's claim alone; `require_admin` asks Firebase Auth, too.
     claims_admin: bool
+    # Whether its e-mail address or phone number is verified; an anonymous user has neither.
+    is_verified: bool
     _token: str = field(repr=False)
 
 
@@ -53,7 +55,12 @@ async def require_user(runtime: Runtime, headers: Headers) -> Caller:
     user_id = claims.get("sub")
     if not isinstance(user_id, str) or not is_user_id(user_id):
         raise _unauthenticated()
-    return Caller(user_id=user_id, claims_admin=claims.get("admin") is True, _token=token)
+    return Caller(
+        user_id=user_id,
+        claims_admin=claims.get("admin") is True,
+        is_verified=claims.get("email_verified") is True or bool(claims.get("phone_number")),
+        _token=token,
+    )
 
 
 async def require_admin(runtime: Runtime, headers: Headers) -> Caller:

@@ -74,6 +74,8 @@ class ApiRoute:
     is_polled: bool = False
     # Of an admin's route: other users get as far as the handler, which answers the owner of what is asked for.
     admits_owner: bool = False
+    # Whether an HTML form, or a mail program, posts a body that says nothing.
+    passes_over_form: bool = False
     # Further statuses that are its own, each with what it means.
     errors: Mapping[int, str] = field(default_factory=dict)
     # The media type of an answer that is no JSON.

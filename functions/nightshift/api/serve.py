@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 _EMPTY_BODIES: Final = (b"", b"{}")
 _MOST_EMPTY_BYTES: Final = 16
+_MOST_FORM_BYTES: Final = 1_024
 _MOST_DETAILS: Final = 10
 _LONGEST_DETAIL: Final = 200
 # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -158,6 +159,9 @@ def _query(request: Request, row: ApiRoute) -> ApiModel | None:
 
 
 async def _body(runtime: Runtime, request: Request, row: ApiRoute) -> ApiModel | None:
+    if row.passes_over_form:
+        await read_body(request, _MOST_FORM_BYTES, runtime.instance)
+        return None
     if row.body is None:
         if (await read_body(request, _MOST_EMPTY_BYTES, runtime.instance)).strip() not in _EMPTY_BODIES:
             raise HttpError(400, "invalid_request", "This route takes no body.")

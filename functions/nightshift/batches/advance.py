@@ -11,8 +11,9 @@ from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
-from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
@@ -33,7 +34,7 @@ async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing
         LeaseHeld: another process holds its lease, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
-    await _advance_held(runtime, transitions.take(runtime, found), listing)
+    await advance_held(runtime, transitions.take(runtime, found), listing)
 
 
 async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
@@ -53,7 +54,7 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
     if found and found.batch.is_stoppable:
         held = transitions.take(runtime, found)
         await held.request_stop(wish)
-        await _advance_held(runtime, held, NOTHING_LISTED)
+        await advance_held(runtime, held, NOTHING_LISTED)
     return found
 
 
@@ -110,7 +111,7 @@ async def submit_lane(
             if assembled is None:
                 break
             try:
-                await _advance_held(runtime, assembled.held, NOTHING_LISTED)
+                await advance_held(runtime, assembled.held, NOTHING_LISTED)
             except ProviderTrouble:
                 lanes.pause(runtime, lane)
                 raise
@@ -120,11 +121,19 @@ async def submit_lane(
                 break
 
 
-async def _advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:
+async def advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:
+    """Bring a batch on which this process has the lease as far as it goes now. Raises as above."""
     _bind(held.batch)
     async with held.lease.released_after():
-        while await _step(runtime, held, listing):
-            pass
+        try:
+            while await _step(runtime, held, listing):
+                pass
+        except (LeaseHeld, LeaseLost):
+            raise
+        except Exception as error:
+            await held.note_error(error)
+            raise
+        await held.note_success()
 
 
 def _bind(batch: Batch) -> None:
@@ -139,18 +148,19 @@ async def _step(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> 
         # While the provider is at work there is nothing to write, the lease included.
         return await poll.note_outcome(runtime, held, listing)
     await held.lease.on_record()
+    members = members_of(runtime, held.batch)
     match status:
         case "assembling" if held.batch.stop:
             # Whether there is anything to stop at the provider is the next step's to find out.
             held.seal()
         case "assembling":
-            await assemble.reassemble(runtime, held)
+            await assemble.reassemble(runtime, held, members)
         case "sealed":
             await submit.submit(runtime, held, listing)
         case "ingesting":
-            return await ingest.ingest(runtime, held)
+            return await ingest.ingest(runtime, held, members)
         case "closing":
-            await close.close(runtime, held)
+            await close.close(runtime, held, members)
         case _:
             return False
     return not held.lease.is_released

@@ -10,7 +10,6 @@ meanwhile makes the claim `Undecided`: then the page is read again. That the fil
 batch's next step, or with its release.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,23 +21,23 @@ import structlog
 
 from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
+from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
 from nightshift.batches.limits import BatchFill, BatchLimits, Estimate
+from nightshift.batches.members import Members, members_of
 from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
+from nightshift.batches.request_page import joined, request_page
 from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
-from nightshift.errors import BudgetSpent, JobRefused, TryLater
-from nightshift.jobs import settlements
+from nightshift.errors import BudgetSpent
 from nightshift.jobs.job import Job
-from nightshift.jobs.request import RequestLine, request_line
-from nightshift.jobs.settlement import Failed, failure
+from nightshift.jobs.request import RequestLine
 from nightshift.pricing import spending
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
 from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
-from nightshift.values.lane import Lane
 
 log = structlog.get_logger()
 
@@ -70,7 +69,7 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
     spent_usd = await spending.spent_usd(runtime) if isfinite(budget_usd) else 0.0
     if spent_usd >= budget_usd:
         raise BudgetSpent(spent_usd, budget_usd)
-    limits = await _limits(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
+    limits = await limits_of(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
     assembly = _Assembly(runtime, held_lane, limits, correction, Shares(runtime, spent_usd))
@@ -86,33 +85,28 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
             if assembly.is_doubtful:
                 # A claim whose answer was lost may have landed since; after this write none can any more.
                 await held.lease.renew()
-                await reassemble(runtime, held)
+                await reassemble(runtime, held, members_of(runtime, held.batch))
             else:
                 held.seal()
                 log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=assembly.fill.requests)
     return Assembled(held=held, is_full=assembly.is_full)
 
 
-async def reassemble(runtime: Runtime, held: HeldBatch) -> None:
-    """Write a batch's input file anew, from the jobs that it has claimed by the database's word, and seal it."""
-    batch = held.batch
+async def reassemble(runtime: Runtime, held: HeldBatch, members: Members) -> None:
+    """Write a batch's input file anew, from what it has claimed by the database's word, and seal it."""
     written = 0
 
     async def pages() -> AsyncIterator[bytes]:
         nonlocal written
-        async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            page = await _request_page(runtime, batch.lane, jobs)
-            if page.unreachable and runtime.now() < batch.created_at + _IMAGE_PATIENCE:
-                raise TryLater("the image of a claimed job cannot be reached now")
-            written += len(page.lines)
-            yield _joined(page.lines)
+        async for page in members.pages():
+            written += page.count(b"\n")
+            yield page
 
-    await artifacts.write(runtime, batch.batch_id, "input", pages())
-    # A job that ended meanwhile is its job, too: it can never be sent, or its user or an operator cancelled it.
-    claimed = await batches.count_claimed(runtime, batch.batch_id)
+    await artifacts.write(runtime, held.batch.batch_id, "input", pages())
+    claimed = await members.count_claimed()
     if written:
         await held.seal_again(claimed, written)
-        log.info("batch_sealed", batch_id=batch.batch_id, jobs=written)
+        log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)
 
@@ -169,13 +163,13 @@ class _Assembly:
         async with aclosing(queued(runtime, lane, limit, page_jobs, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
-                page = await _request_page(runtime, lane, jobs)
+                page = await request_page(runtime, lane, jobs)
                 filled = await self._fill(page.lines, {job.job_id: job for job in jobs})
                 is_full = filled.is_full or filled.fill.requests_left == 0
                 if filled.claimed:
                     is_last_page = is_last and not is_full
                     await self._claim(filled, turns, is_last=is_last_page, is_burst=len(jobs) == page_jobs)
-                    yield _joined([line for _, line in filled.claimed])
+                    yield joined([line for _, line in filled.claimed])
                 # Only now: an undecided claim begins again, and the batch with it.
                 self.is_full = is_full
                 # Where no job of a page can be sent now, the next ones fare no better: Cloud Storage is not there.
@@ -255,19 +249,6 @@ class _Assembly:
         self._shares.add(filled.of_users)
 
 
-async def _limits(runtime: Runtime, lane: Lane, most_requests: int | None, usd: float) -> BatchLimits:
-    settings, traits = runtime.settings, runtime.provider_for(lane).traits
-    most_tokens = settings.max_enqueued_tokens
-    in_flight = await batches.estimated_tokens_in_flight(runtime, lane) if most_tokens else 0
-    return BatchLimits(
-        requests=min(settings.max_batch_requests, traits.max_requests, most_requests or traits.max_requests),
-        bytes=min(settings.max_batch_bytes, traits.max_bytes),
-        tokens=most_tokens - in_flight if most_tokens else None,
-        lane_is_idle=in_flight == 0,
-        usd=usd,
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Filled:
     """What of a page goes into the batch."""
@@ -284,51 +265,7 @@ class _Filled:
     is_any_held: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Page:
-    """The request lines of some jobs, in their order, and how many have none."""
-
-    lines: list[RequestLine]
-    # They can never be sent, and have failed.
-    refused: int
-    # Their images could not be reached now.
-    unreachable: int
-
-
-async def _request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> _Page:
-    """Build the lines of these jobs. A job that can never be sent fails here."""
-    at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
-
-    async def line_of(job: Job) -> RequestLine | Failed | None:
-        try:
-            async with at_once:
-                return await _request_line(runtime, lane, job)
-        except JobRefused as refusal:
-            log.info("job_refused", job_id=job.job_id, code=refusal.code)
-            return failure(job, refusal.code, refusal.message)
-        except TryLater as trouble:
-            log.warning("image_unreachable", job_id=job.job_id, reason=str(trouble))
-            return None
-
-    built = await asyncio.gather(*(line_of(job) for job in jobs))
-    refused = [failed for failed in built if isinstance(failed, Failed)]
-    await settlements.settle(runtime, refused)
-    lines = [line for line in built if isinstance(line, RequestLine)]
-    return _Page(lines=lines, refused=len(refused), unreachable=built.count(None))
-
-
-async def _request_line(runtime: Runtime, lane: Lane, job: Job) -> RequestLine:
-    line = await request_line(runtime, lane, job)
-    if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
-        raise JobRefused("invalid_input", "The request is too large.")
-    return line
-
-
 async def _chained(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for other in others:
         yield other
-
-
-def _joined(lines: Sequence[RequestLine]) -> bytes:
-    return b"".join(line.line + b"\n" for line in lines)

@@ -18,15 +18,17 @@ batch that the provider never had is settled as it is. One that the provider has
 by then is answered.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from nightshift.batches.counts import Counts
+from nightshift.batches.step_error import StepError
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Outcome, Stop
 from nightshift.values.trouble import Trouble
-from nightshift.values.usage import Usage
+from nightshift.values.usage import Usage, count_of
 
 BatchStatus = Literal[
     "assembling",
@@ -46,6 +48,26 @@ OPEN: Final[tuple[str, ...]] = ("assembling", "sealed", "submitted", "ingesting"
 def status_of(stored: str) -> BatchStatus:
     """A batch's status by what its document says, also as versions before wrote it."""
     return cast("BatchStatus", "closing" if stored == "settling" else stored)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSource:
+    """The round of a bulk job's part that a batch asks for."""
+
+    bulk_id: str
+    part: int
+    round: int
+
+    def fields(self) -> dict[str, Any]:
+        """The field `source` of a batch."""
+        return {"bulkId": self.bulk_id, "part": self.part, "round": self.round}
+
+    @classmethod
+    def read(cls, fields: Any) -> "PartSource | None":
+        """The source in a batch's field; None where its members are jobs."""
+        if not isinstance(fields, Mapping) or not isinstance(fields.get("bulkId"), str):
+            return None
+        return cls(bulk_id=fields["bulkId"], part=count_of(fields.get("part")), round=count_of(fields.get("round")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +108,8 @@ class Batch:
     # How many jobs ended how, as far as it is known.
     counts: Counts
     created_at: datetime
+    # When its input file was written last; until then its creation.
+    addressed_at: datetime
     submitted_at: datetime | None
     # Since when we have known that the provider is done, and does not say where the answers are.
     output_missing_since: datetime | None
@@ -93,6 +117,10 @@ class Batch:
     ended_at: datetime | None
     # None while no operator wishes it to stop.
     stop: Stop | None
+    # None where its members are jobs.
+    source: PartSource | None
+    # Why its step failed last; None once a step succeeded.
+    last_error: StepError | None
 
     @property
     def is_open(self) -> bool:

@@ -1,10 +1,8 @@
 """Close: `closing` → the provider's outcome. Deal with the jobs that the files left out, price the batch, clean up.
 
 A job that is still `processing` here has no line: it is queued again, or fails when its attempts are spent. Why the
-batch failed decides whether that is an attempt (`model/trouble.py`), and whether the lane backs off. If one
-reading of the lines settled every job, its counts are the batch's. Otherwise, since a repeated reading counts only what
-was left to it, they are counted by the database. The provider's files go before the last write; a crash in between
-deletes them again, which does no harm.
+batch failed decides whether that is an attempt (`values/trouble.py`), and whether the lane backs off. The provider's
+files go before the last write; a crash in between deletes them again, which does no harm.
 """
 
 from datetime import timedelta
@@ -12,15 +10,14 @@ from typing import Final
 
 import structlog
 
-from nightshift.batches import documents as batches
 from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
+from nightshift.batches.members import Closing, Members
 from nightshift.batches.transitions import HeldBatch
-from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
-from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
@@ -40,7 +37,7 @@ _LEFT_OUT: Final[dict[Outcome, Trouble]] = {
 }
 
 
-async def close(runtime: Runtime, held: HeldBatch) -> None:
+async def close(runtime: Runtime, held: HeldBatch, members: Members) -> None:
     """Close a batch. Raises ProviderTrouble when a file cannot be deleted now; then it is repeated."""
     batch = held.batch
     outcome = batch.outcome or "failed"
@@ -48,23 +45,29 @@ async def close(runtime: Runtime, held: HeldBatch) -> None:
     if left_out.trouble.is_waited_for:
         # Before its jobs are queued again.
         await _back_off(runtime, held, left_out.trouble, _BACK_OFF)
-    is_accounted_for = batch.counts.total == batch.job_count
-    trouble, spared = batch.trouble, batch.spared
-    if not is_accounted_for:
-        async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            judged = [retry_or_failure(job, left_out, runtime.settings.max_attempts, batch.stop) for job in jobs]
-            await settlements.settle(runtime, judged)
-            spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
+    tally = await members.settle_rest(left_out)
     await _delete_files(runtime, batch)
-    counts = batch.counts if is_accounted_for else await batches.count_jobs(runtime, batch)
+    counts, trouble, spared = tally.settled, tally.trouble, tally.spared
     if trouble and spared:
         _log_spared(trouble, spared)
         repeated = spared - _AT_ONCE
         if repeated > 0 and not counts.completed and not left_out.trouble.is_waited_for:
             await _back_off(runtime, held, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
     provider, model = batch.lane.provider, batch.lane.model
-    cost_usd = batch_cost_usd(provider, model, batch.usage)
-    await held.close(outcome, counts, cost_usd, realtime_cost_usd(provider, model, batch.usage))
+    cost_usd = batch_cost_usd(provider, model, tally.usage)
+    if outcome == "cancelled" and not TRAITS[provider].reveals_stopped:
+        # What was answered there is billed, and not to be seen.
+        loss_usd = max(0.0, batch.budget_usd - (cost_usd or 0.0))
+        cost_usd = (cost_usd or 0.0) + loss_usd
+        log.warning("loss_booked", loss_usd=loss_usd)
+    closing = Closing(
+        outcome=outcome,
+        counts=counts,
+        usage=tally.usage,
+        cost_usd=cost_usd,
+        realtime_cost_usd=realtime_cost_usd(provider, model, tally.usage),
+    )
+    await members.close(held, closing)
     log.info("batch_closed", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())
 
 
@@ -90,7 +93,7 @@ def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
 async def _back_off(runtime: Runtime, held: HeldBatch, trouble: Trouble, pause: timedelta) -> None:
     """Let nothing be submitted in the batch's lane for a while: what is wrong is not wrong with its jobs."""
     most_requests = max(1, held.batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
-    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests)
+    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests, trouble=trouble)
     lanes.log_back_off(trouble, pause)
 
 

@@ -24,10 +24,9 @@ from typing import Final
 import structlog
 
 from nightshift.batches import artifacts, messages, shards
-from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.cutting import ByteRange, Cutter, ResultFile, Shard
-from nightshift.batches.lines import settle_lines
+from nightshift.batches.members import Members
 from nightshift.batches.shard import settle_shard
 from nightshift.batches.tally import Tally
 from nightshift.batches.transitions import HeldBatch
@@ -43,7 +42,7 @@ _VISIBLE_AFTER: Final = timedelta(minutes=30)
 _TROUBLE_PATIENCE: Final = timedelta(hours=24)
 
 
-async def ingest(runtime: Runtime, held: HeldBatch) -> bool:
+async def ingest(runtime: Runtime, held: HeldBatch, members: Members) -> bool:
     """Settle all that the provider's files say.
 
     Returns:
@@ -62,27 +61,33 @@ async def ingest(runtime: Runtime, held: HeldBatch) -> bool:
     for file, file_id in files:
         of_file = [shard for shard in cut if shard.file == file]
         if not of_file and file_id:
-            byte_ranges = await _copy(runtime, batch, file, file_id)
+            byte_ranges = await _copy(runtime, batch, members, file, file_id)
+            if members.settles_at_close:
+                continue
             if len(byte_ranges) == 1:
-                in_place += await settle_lines(runtime, batch, file, byte_ranges[0])
+                in_place += await members.settle_lines(file, byte_ranges[0])
                 continue
             of_file = await _cut(runtime, held, file, byte_ranges)
             if of_file and await messages.call_workers(runtime, batch.batch_id, [s.shard_id for s in of_file]):
                 return False
         if not await _settle_shards(runtime, batch, of_file):
             return False
-    await _sum_up(runtime, held, in_place)
+    if members.settles_at_close:
+        # From here on the copies are read. The provider's files are not missed.
+        await held.record_copies()
+    else:
+        await _sum_up(runtime, held, in_place)
     return True
 
 
-async def _copy(runtime: Runtime, batch: Batch, file: ResultFile, file_id: str) -> list[ByteRange]:
+async def _copy(runtime: Runtime, batch: Batch, members: Members, file: ResultFile, file_id: str) -> list[ByteRange]:
     """Copy a file to Cloud Storage; returns its byte_ranges, none if the file is given up."""
     cutter = Cutter(runtime.settings.shard_lines)
     try:
         chunks = _passing(cutter, runtime.provider_for(batch.lane).results(file_id))
         await artifacts.write(runtime, batch.batch_id, file, chunks)
     except (ProviderGone, ProviderTrouble, ProviderRefusal) as trouble:
-        if not await batches.is_any_processing(runtime, batch.batch_id):
+        if not await members.is_any_waiting():
             return []
         patience = _TROUBLE_PATIENCE if isinstance(trouble, ProviderTrouble) else _VISIBLE_AFTER
         if runtime.now() < (batch.ended_at or batch.created_at) + patience:

@@ -63,19 +63,31 @@ class HeldLane:
             release: give the lease up in the same commit.
         """
         changes: dict[str, Any] = {"lastSubmittedAt": SERVER_TIMESTAMP, **(turns.fields() if turns else {})}
+        changes |= self._learned_limit()
         as_set = self._runtime.settings.coalesce_seconds
         before = _window_seconds(self._runtime, self._fields)
         window = min(2 * before, _WIDEST * as_set) if is_burst else as_set
         if window != before:
             changes["windowSeconds"] = window
-        if learned := self.most_requests:
-            is_needed = 2 * learned < self._runtime.settings.max_batch_requests
-            changes["mostRequests"] = 2 * learned if is_needed else DELETE_FIELD
         update_time = await self.lease.write(changes, also=also, release=release)
         self._fields = {**self._fields, **changes}
         # Spares the triggers of this instance the reading of a document that was just written.
         self._runtime.instance.lanes.close(self.lane, self._runtime.now() + timedelta(seconds=window))
         return update_time
+
+    async def record_part(self, also: Writes) -> datetime:
+        """Create the batch of a bulk job's part, and give the lane free; returns the commit's update time.
+
+        No coalescing window begins: single jobs are not to wait for a bulk job. Raises LeaseHeld.
+        """
+        return await self.lease.write(self._learned_limit(), also=also, release=True)
+
+    def _learned_limit(self) -> dict[str, Any]:
+        learned = self.most_requests
+        if learned is None:
+            return {}
+        is_needed = 2 * learned < self._runtime.settings.max_batch_requests
+        return {"mostRequests": 2 * learned if is_needed else DELETE_FIELD}
 
 
 async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> HeldLane | None:
@@ -122,13 +134,24 @@ async def _take(runtime: Runtime, lane: Lane, memory: LaneCache, *, coalesce: bo
     return HeldLane(runtime, lane, lease, fields)
 
 
-async def backing_off(runtime: Runtime, lane: Lane, until: datetime, most_requests: int | None) -> Writes:
+async def backing_off(
+    runtime: Runtime, lane: Lane, until: datetime, most_requests: int | None, trouble: Trouble | None
+) -> Writes:
     """What lets no lease holder submit this lane until then, in the commit of a batch that met the trouble.
 
     Args:
         most_requests: how many requests a batch may hold from then on; None leaves it as it was.
+        trouble: why.
     """
-    return await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
+    why = {"trouble": trouble.value} if trouble else {}
+    return await _replaced(runtime, lane, {"backsOffUntil": until, **why}, most_requests)
+
+
+async def is_broken(runtime: Runtime, lane: Lane) -> bool:
+    """Whether the lane backs off, and goes on only when the operator acts. It is tried again when that is over."""
+    fields = (await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)).to_dict() or {}
+    trouble = Trouble.read(fields.get("trouble"))
+    return trouble is not None and trouble.needs_operator and _is_later(fields.get("backsOffUntil"), runtime.now())
 
 
 async def end_of_back_off(runtime: Runtime, lane: Lane) -> Writes:

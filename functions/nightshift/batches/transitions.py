@@ -8,29 +8,35 @@ to it: the claimed jobs, the shards, the lane that backs off. So a step writes n
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches import lanes
-from nightshift.batches.batch import Batch
-from nightshift.batches.counts import NOTHING_SETTLED, Counts
+from nightshift.batches.batch import Batch, PartSource
+from nightshift.batches.counts import NOTHING_SETTLED
 from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTERS, Found, batch_from
 from nightshift.batches.limits import Estimate
+from nightshift.batches.members import Closing
 from nightshift.batches.queue import Turns
+from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import Tally
 from nightshift.database import leases
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import Commit
 from nightshift.database.leases import LeaseHolder, Writes
+from nightshift.errors import TryLater
 from nightshift.jobs import transitions as of_jobs
 from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
+from nightshift.log import where_raised
 from nightshift.pricing import shares
 from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
-from nightshift.values.outcome import Outcome, Stop
+from nightshift.values.lane import Lane
+from nightshift.values.outcome import Stop
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import NOTHING_USED
 
@@ -70,7 +76,14 @@ class HeldBatch:
 
     async def seal_again(self, job_count: int, request_count: int) -> None:
         """The input file was written again, from the jobs that the database counts."""
-        await self._write({"status": "sealed", "jobCount": job_count, "requestCount": request_count})
+        await self._write(
+            {
+                "status": "sealed",
+                "jobCount": job_count,
+                "requestCount": request_count,
+                "addressedAt": self._runtime.now(),
+            }
+        )
 
     async def give_up_empty(self, job_count: int) -> None:
         """No job of the batch can be sent any more."""
@@ -79,8 +92,8 @@ class HeldBatch:
     # sealed
 
     async def unseal(self) -> None:
-        """The input file is gone; it has to be written again."""
-        await self._write({"status": "assembling"})
+        """The input file is gone, or too old; it has to be written and uploaded again."""
+        await self._write({"status": "assembling", "inputFileId": None})
 
     async def announce_create(self, input_file_id: str | None, lands_by: datetime) -> None:
         """A create is about to be sent, which may take effect until `lands_by`.
@@ -194,27 +207,32 @@ class HeldBatch:
             self.lease.with_next_write(changes)
             self._became(changes)
 
+    async def record_copies(self) -> None:
+        """The result files are copied. Their lines are settled in the commit that closes the batch."""
+        await self._write({"status": "closing"})
+
     # closing
 
-    async def close(
-        self, outcome: Outcome, counts: Counts, cost_usd: float | None, realtime_cost_usd: float | None
-    ) -> None:
+    async def close(self, closing: Closing, also: Writes | None = None) -> None:
         """No job of the batch waits any more, and the provider's files are gone. The lease is given up.
 
         Args:
-            cost_usd: None if the model has no listed price, like `realtime_cost_usd`, the price of instant answers.
+            also: what is settled in the same commit. Raises Undecided if one of its preconditions failed.
         """
+        usage = {"usage": closing.usage.fields()} if closing.usage != self.batch.usage else {}
         await self._write(
             {
-                "status": outcome,
-                "counts": counts.fields(),
-                "costUsd": cost_usd,
+                "status": closing.outcome,
+                "counts": closing.counts.fields(),
+                "costUsd": closing.cost_usd,
                 # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
-                "budgetUsd": cost_usd or 0.0,
-                "realtimeCostUsd": realtime_cost_usd,
+                "budgetUsd": closing.cost_usd or 0.0,
+                "realtimeCostUsd": closing.realtime_cost_usd,
+                **usage,
                 "completedAt": SERVER_TIMESTAMP,
                 **batch_expiry(self._runtime),
             },
+            also,
             release=True,
         )
 
@@ -227,16 +245,46 @@ class HeldBatch:
 
         Args:
             most_requests: how many requests a batch may hold from then on; None leaves it as it was.
-            trouble: what keeps this batch from the provider, put on record.
+            trouble: what keeps this batch from the provider, put on record here and in the lane.
         """
-        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests)
+        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests, trouble)
         await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
+
+    # whenever a step fails
+
+    async def note_error(self, error: Exception) -> None:
+        """Put on record why a step failed: with the write that gives the lease free, or at once if there is none.
+
+        It never hides the error: what Firestore does not take now is left out.
+        """
+        now, before = self._runtime.now(), self.batch.last_error
+        if isinstance(error, TryLater):
+            reason, needs_operator = str(error), error.needs_operator
+        else:
+            reason, needs_operator = f"unforeseen: {type(error).__name__} in {where_raised(error)}", True
+        since = before.since if before else now
+        noted = StepError(reason=reason, needs_operator=needs_operator, since=since, at=now)
+        changes = {"lastError": noted.fields()}
+        if self.lease.is_released:
+            return
+        if self.lease.is_on_record:
+            self.lease.with_next_write(changes)
+        elif before is None or before.reason != noted.reason:
+            with suppress(TryLater):
+                await self._write(changes, release=True)
+
+    async def note_success(self) -> None:
+        """The step that failed before has succeeded, and had nothing to write."""
+        if self.batch.last_error and not self.lease.is_released:
+            await self._write({"lastError": DELETE_FIELD}, release=True)
 
     async def _trouble_over(self) -> Writes | None:
         """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once."""
         return await lanes.end_of_back_off(self._runtime, self.batch.lane) if self.batch.trouble else None
 
     async def _write(self, changes: dict[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
+        if self.batch.last_error and "status" in changes:
+            changes["lastError"] = DELETE_FIELD
         await self.lease.write(changes, also, release=release)
         self._became(changes)
 
@@ -274,22 +322,9 @@ async def create_batch(
         LeaseHeld: the lane was.
     """
     lease = leases.new_lease(runtime)
-    batch_id = ID_PREFIX + "".join(secrets.choice(ID_LETTERS) for _ in range(ID_RANDOM_LETTERS))
+    batch_id = new_batch_id()
     ref = runtime.firestore.collection(BATCHES).document(batch_id)
-    fields = {
-        "status": "assembling",
-        "provider": lane.lane.provider,
-        "endpoint": lane.lane.endpoint,
-        "model": lane.lane.model,
-        "lane": str(lane.lane),
-        "jobCount": len(jobs),
-        "estimatedTokens": estimate.tokens,
-        "budgetDay": runtime.today,
-        "budgetUsd": estimate.usd,
-        "estimatedUsd": estimate.usd,
-        "correction": estimate.correction.fields(),
-        "counts": NOTHING_SETTLED.fields(),
-    }
+    fields = {**_new_fields(runtime, lane.lane, estimate), "status": "assembling", "jobCount": len(jobs)}
 
     def create(writes: Commit) -> None:
         _claim(runtime, writes, batch_id, jobs, estimate)
@@ -298,6 +333,65 @@ async def create_batch(
     update_time = await lane.record_submission(create, turns, is_burst=is_burst, release=is_last)
     held = LeaseHolder(runtime, ref, update_time, lease)
     return HeldBatch(runtime, held, {**fields, "createdAt": runtime.now()})
+
+
+def new_batch_id() -> str:
+    """An id for a batch."""
+    return ID_PREFIX + "".join(secrets.choice(ID_LETTERS) for _ in range(ID_RANDOM_LETTERS))
+
+
+async def create_part_batch(
+    runtime: Runtime,
+    lane: lanes.HeldLane,
+    batch_id: str,
+    source: PartSource,
+    user_id: str,
+    estimate: Estimate,
+    requests: int,
+    also: Writes,
+) -> HeldBatch:
+    """Create the batch of a bulk job's part, whose input file is whole, and take its lease.
+
+    Args:
+        lane: it is given free in the same commit.
+        user_id: whose share of the day's budget it counts for.
+        also: moves the part, in the same commit.
+
+    Raises:
+        Undecided: the part was moved meanwhile, or the batch is there.
+        LeaseHeld: the lane was taken.
+    """
+    lease = leases.new_lease(runtime)
+    ref = runtime.firestore.collection(BATCHES).document(batch_id)
+    fields = {
+        **_new_fields(runtime, lane.lane, estimate),
+        "status": "sealed",
+        "jobCount": requests,
+        "source": source.fields(),
+        "userId": user_id,
+    }
+
+    def create(writes: Commit) -> None:
+        also(writes)
+        writes.create(ref, {**fields, "lease": lease.fields(), "createdAt": SERVER_TIMESTAMP})
+
+    update_time = await lane.record_part(create)
+    return HeldBatch(runtime, LeaseHolder(runtime, ref, update_time, lease), {**fields, "createdAt": runtime.now()})
+
+
+def _new_fields(runtime: Runtime, lane: Lane, estimate: Estimate) -> dict[str, Any]:
+    return {
+        "provider": lane.provider,
+        "endpoint": lane.endpoint,
+        "model": lane.model,
+        "lane": str(lane),
+        "estimatedTokens": estimate.tokens,
+        "budgetDay": runtime.today,
+        "budgetUsd": estimate.usd,
+        "estimatedUsd": estimate.usd,
+        "correction": estimate.correction.fields(),
+        "counts": NOTHING_SETTLED.fields(),
+    }
 
 
 def _claim(runtime: Runtime, writes: Commit, batch_id: str, jobs: Sequence[Job], estimate: Estimate) -> None:

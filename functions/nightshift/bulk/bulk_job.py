@@ -49,6 +49,7 @@ OPEN: Final[tuple[BulkStatus, ...]] = ("created", "reading", "quoted", "running"
 # Those that count against a user's limit: they were checked, and have not ended.
 ADMITTED: Final[tuple[BulkStatus, ...]] = ("reading", "quoted", "running", "paused", "exporting")
 ENDED: Final[tuple[BulkStatus, ...]] = ("completed", "failed", "cancelled")
+STATUSES: Final[tuple[BulkStatus, ...]] = (*OPEN, *ENDED)
 WISHES: Final[tuple[Wish, ...]] = ("confirm", "pause", "resume", "cancel", "retry")
 
 # Rows that fit into a document.
@@ -57,6 +58,8 @@ MOST_TEMPLATE_CHARACTERS: Final = 8_000
 MOST_TEMPLATE_FIELDS: Final = 20
 LONGEST_COLUMN: Final = 200
 LONGEST_URI: Final = 2_000
+# So many parts of one bulk job are with the provider, or with workers, at a time.
+MOST_IN_FLIGHT: Final = 10
 # How many failures a bulk job's document names.
 MOST_FIRST_ERRORS: Final = 20
 
@@ -86,7 +89,7 @@ class SourceRequest(BaseModel):
     uri: StrictStr = Field(min_length=1, max_length=LONGEST_URI)
     format: Literal["csv", "jsonl"] | None = None
     encoding: StrictStr | None = Field(None, max_length=20)
-    delimiter: StrictStr | None = Field(None, min_length=1, max_length=3)
+    delimiter: StrictStr | None = Field(None, min_length=1, max_length=4)
 
 
 class BulkRequest(BaseModel):
@@ -178,12 +181,18 @@ class BulkJob:
     source_generation: int | None
     quote: Mapping[str, Any] | None
     counts: BulkCounts
+    # From 0 to 1.
+    progress: float
     # How often it was charged.
     charges: int
     # What its user or an operator wishes, until that is carried out.
     wish: Wish | None
     # What a confirmation may cost at most, or what a retry may.
     wish_tokens: int | None
+    # In real time: what its answers have cost, and of that before the day on which it counts against the budget.
+    cost_usd: float
+    budget_day: str
+    budget_before_usd: float
     # How it ends once its files are written.
     ends_as: Literal["completed", "cancelled"]
     error_code: str | None

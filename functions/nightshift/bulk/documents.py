@@ -1,18 +1,21 @@
 """Reading bulk jobs and their parts."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, get_args
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import FieldFilter, Query
 
-from nightshift.bulk.bulk_job import ADMITTED, OPEN, WISHES, BulkJob, BulkStatus
+from nightshift.bulk.bulk_job import ADMITTED, OPEN, STATUSES, WISHES, BulkJob, BulkStatus
 from nightshift.bulk.counts import BulkCounts
-from nightshift.bulk.part import BulkPart, PartStatus, Tries
+from nightshift.bulk.part import PART_STATUSES, BulkPart, Tries
 from nightshift.bulk.states import States
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
+from nightshift.database.lease import Lease
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.usage import count_of, usd_of
@@ -36,9 +39,11 @@ _REQUEST: Final = (
 _OWN: Final = (
     *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
     *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
+    *("costUsd", "budgetDay", "budgetUsd", "budgetBeforeUsd"),
     *("startedAt", "progressAt", "quotedAt", "completedAt", "updatedAt", "expireAt"),
 )
 WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
+_PAGE: Final = 200
 # What moving the parts on needs to know of each.
 _OVERVIEW: Final = (
     "userId",
@@ -78,6 +83,19 @@ async def read(runtime: Runtime, bulk_id: str) -> BulkJob | None:
     return bulk_job_of(snapshot) if snapshot else None
 
 
+async def read_request(runtime: Runtime, bulk_id: str) -> dict[str, Any]:
+    """What the client wrote, its rows included; empty if the document is gone."""
+    snapshot = await bulk_ref(runtime, bulk_id).get((*_REQUEST, "items"), **READ)
+    fields = snapshot.to_dict() or {}
+    return {name: fields[name] for name in (*_REQUEST, "items") if name in fields}
+
+
+async def part_refs(runtime: Runtime, bulk_id: str) -> "list[AsyncDocumentReference]":
+    """Where some parts of a bulk job lie, a page of them."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).select([]).limit(_PAGE)
+    return [snapshot.reference for snapshot in await query.get(**READ)]
+
+
 def _where(runtime: Runtime, statuses: Sequence[BulkStatus]) -> Any:
     return runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("status", "in", list(statuses)))
 
@@ -86,6 +104,23 @@ async def open_bulk_jobs(runtime: Runtime) -> list[BulkJob]:
     """Every bulk job that still has a step before it, the oldest first."""
     found = await _where(runtime, OPEN).select(WITHOUT_ITEMS).get(**READ)
     return sorted(map(bulk_job_of, found), key=lambda bulk: bulk.created_at)
+
+
+async def running_in_real_time(runtime: Runtime) -> list[BulkJob]:
+    """Bulk jobs whose parts workers are answering, a page of them."""
+    query = _where(runtime, ("running",)).where(filter=FieldFilter("speed", "==", "instant")).limit(_PAGE)
+    return [bulk_job_of(snapshot) for snapshot in await query.select(WITHOUT_ITEMS).get(**READ)]
+
+
+async def in_turn(runtime: Runtime) -> list[str]:
+    """The ids of the open bulk jobs, the users taking turns, and of those for which a retry is wished."""
+    wished = runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("wish.action", "==", "retry"))
+    found = {bulk.bulk_id: bulk for bulk in await open_bulk_jobs(runtime)}
+    found |= {snapshot.id: bulk_job_of(snapshot) for snapshot in await wished.select(WITHOUT_ITEMS).get(**READ)}
+    of_users: defaultdict[str, list[str]] = defaultdict(list)
+    for bulk in found.values():
+        of_users[bulk.user_id].append(bulk.bulk_id)
+    return [bulk_id for turn in zip_longest(*of_users.values()) for bulk_id in turn if bulk_id is not None]
 
 
 async def count_open(runtime: Runtime) -> int:
@@ -118,15 +153,17 @@ async def last_part(runtime: Runtime, bulk_id: str) -> BulkPart | None:
     return part_of(found[0]) if found else None
 
 
-async def parts_of(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
-    """All parts in their order, without what their items are."""
-    query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part").select(_OVERVIEW)
+async def parts_of(runtime: Runtime, bulk_id: str, number: int) -> list[BulkPart]:
+    """The first `number` parts in their order, without what their items are."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part").limit(max(1, number)).select(_OVERVIEW)
     return [part_of(snapshot) for snapshot in await query.get(**READ)]
 
 
-async def whole_parts(runtime: Runtime, bulk_id: str) -> list[BulkPart]:
-    """All parts in their order, with the states of their items."""
+async def whole_parts(runtime: Runtime, bulk_id: str, number: int | None = None) -> list[BulkPart]:
+    """The first `number` parts in their order, or all, with the states of their items."""
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part")
+    if number is not None:
+        query = query.limit(max(1, number))
     return [part_of(snapshot) for snapshot in await query.get(**READ)]
 
 
@@ -137,12 +174,12 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
     wish = wish if isinstance(wish, Mapping) else {}
     quote, speed, generation = fields.get("quote"), fields.get("speed"), fields.get("sourceGeneration")
     tokens, error_code = wish.get("tokens"), fields.get("errorCode")
-    status = fields.get("status")
+    status: Any = fields.get("status")
     return BulkJob(
         bulk_id=snapshot.id,
         user_id=str(fields.get("userId", "")),
         type=str(fields.get("type", "")),
-        status=status if status in get_args(BulkStatus) else "failed",
+        status=next((each for each in STATUSES if each == status), "failed"),
         created_at=_instant(snapshot.create_time),
         update_time=_instant(snapshot.update_time),
         request={name: fields[name] for name in _REQUEST if name in fields},
@@ -154,10 +191,14 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         source_generation=generation if isinstance(generation, int) else None,
         quote=quote if isinstance(quote, Mapping) else None,
         counts=BulkCounts.read(fields.get("counts")),
+        progress=usd_of(fields.get("progress")),
         charges=count_of(fields.get("charges")),
         wish=next((each for each in WISHES if wish.get("action") == each), None),
         wish_tokens=tokens if isinstance(tokens, int) else None,
         ends_as="cancelled" if fields.get("endsAs") == "cancelled" else "completed",
+        cost_usd=usd_of(fields.get("costUsd")),
+        budget_day=str(fields.get("budgetDay", "")),
+        budget_before_usd=usd_of(fields.get("budgetBeforeUsd")),
         error_code=error_code if isinstance(error_code, str) else None,
         started_at=time_or_none(fields.get("startedAt")),
         progress_at=time_or_none(fields.get("progressAt")),
@@ -169,12 +210,13 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
     """The part of a document; what was not read of it is empty."""
     fields = snapshot.to_dict() or {}
     rows, number = count_of(fields.get("rows")), count_of(fields.get("part"))
-    status, batch_id, through = fields.get("status"), fields.get("batchId"), fields.get("through")
+    status: Any = fields.get("status")
+    batch_id, through = fields.get("batchId"), fields.get("through")
     return BulkPart(
         bulk_id=snapshot.reference.parent.parent.id,
         user_id=str(fields.get("userId", "")),
         part=number,
-        status=status if status in get_args(PartStatus) else "waiting",
+        status=next((each for each in PART_STATUSES if each == status), "waiting"),
         first_row=count_of(fields.get("firstRow")),
         last_row=count_of(fields.get("lastRow")),
         rows=rows,
@@ -182,14 +224,17 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         states=States(rows, _bytes(fields.get("states"))),
         tries=Tries(rows, _bytes(fields.get("tries"))),
         round=count_of(fields.get("round")),
-        rounds=tuple(count_of(each) for each in fields.get("rounds") or ()),
+        rounds=tuple(map(str, fields.get("rounds") or ())),
+        rows_name=str(fields.get("rowsName", "")),
         batch_id=batch_id if isinstance(batch_id, str) else None,
         through=through if isinstance(through, int) else None,
         started_at=time_or_none(fields.get("startedAt")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         uncounted_usd=usd_of(fields.get("uncountedUsd")),
+        cost_usd=usd_of(fields.get("costUsd")),
         first_errors=tuple(fields.get("firstErrors") or ()),
         ends_at=fields.get("endsAt"),
+        held_until=lease.expires_at if (lease := Lease.read(fields.get("lease"))) else None,
         update_time=_instant(snapshot.update_time),
     )
 

@@ -21,6 +21,7 @@ from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.states import States
 
 PartStatus = Literal["waiting", "running", "closed"]
+PART_STATUSES: Final[tuple[PartStatus, ...]] = ("waiting", "running", "closed")
 _MOST_COUNTED: Final = 255
 
 
@@ -74,8 +75,10 @@ class BulkPart:
     tries: Tries
     # The number of the round that is under way, or comes next; from 1.
     round: int
-    # The rounds that have an object in Cloud Storage.
-    rounds: tuple[int, ...]
+    # The names of the rounds' objects, in the order of the rounds; a round in which no item ended has none.
+    rounds: tuple[str, ...]
+    # The name of the object that holds its rows.
+    rows_name: str
     # The batch of the round under way, and the last index that it asks for.
     batch_id: str | None
     through: int | None
@@ -84,8 +87,16 @@ class BulkPart:
     next_attempt_at: datetime | None
     # What rounds cost that brought no answer, and that no failure has counted yet.
     uncounted_usd: float
+    # What its answers in real time have cost.
+    cost_usd: float
     # Its share of `firstErrors`.
     first_errors: tuple[dict[str, Any], ...]
     # Where the source goes on behind it.
     ends_at: Any
+    # Until when a process has its lease; None = it is free.
+    held_until: datetime | None
     update_time: datetime
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether a process may still be at work on it."""
+        return self.held_until is not None and now < self.held_until

@@ -58,6 +58,11 @@ class LeaseHolder:
         self._one_write_at_a_time = asyncio.Lock()
         self._writes = self._lease.writes
 
+    @property
+    def update_time(self) -> datetime | None:
+        """The document's update time, as this holder left it; None before it exists."""
+        return self._update_time
+
     async def write(self, changes: Mapping[str, Any], also: Writes | None = None, *, release: bool = False) -> datetime:
         """Change the document and, in the same commit, what `also` adds; renew the lease, or give it up.
 

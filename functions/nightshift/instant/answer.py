@@ -28,9 +28,10 @@ from nightshift import job_types
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
 from nightshift.instant.pace import GateClosed, pace_of
-from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
+from nightshift.instant.realtime import Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import Answer, answer_of
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
@@ -42,19 +43,22 @@ from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
 # An answer takes seconds. After a longer wait it is better to ask again.
 _ANSWER_SECONDS: Final = 60.0
+# So often a job is asked for in its own lane while the provider is in trouble, where another lane could take it.
+_ATTEMPTS_IN_A_LANE: Final = 5
 # What of a lease an answer may take, and what is kept for writing it down.
 _ANSWER_SHARE: Final = 0.5
 _END_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Waits:
+class AnswerDelayed:
     """No answer yet: the job as it is after the attempt, and why."""
 
     job: Job
@@ -74,8 +78,8 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
     """
     job, is_repeated = taken.job, taken.is_repeated
     while True:
-        outcome = await _attempt(runtime, job, is_repeated=is_repeated)
-        if not isinstance(outcome, _Waits):
+        outcome = await attempt(runtime, job, is_repeated=is_repeated)
+        if not isinstance(outcome, AnswerDelayed):
             _log_end(outcome, is_settled=bool(await settlements.settle(runtime, [outcome])))
             return True
         pause_seconds = wait_seconds(
@@ -95,31 +99,33 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
         job, is_repeated = replace(outcome.job, attempts=outcome.job.attempts + 1), False
 
 
-async def _attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | _Waits:
-    """Ask once. Raises as above."""
+async def attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | AnswerDelayed:
+    """Ask once for a job that this instance has. Raises as `answer`."""
     if runtime.now() >= gives_up_at(job):
-        return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+        return failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     lane = Lane.parse(job.lane)
     tell_if_unpriced(runtime, lane)
     try:
         asked = await request(runtime, lane, job)
         await runtime.instance.day_budget.check(job.user_id, job.job_id)
     except JobRefused as refusal:
-        return failure(job, refusal.code, refusal.message)
+        return failure(job, refusal.code, refusal.message, refusal.reason)
     except (BudgetSpent, ShareSpent) as spent:
-        return _Waits(job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent))
+        return AnswerDelayed(
+            job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent)
+        )
     except TryLater as trouble:
-        return _Waits(job=job, waits_for="image", reason=str(trouble))
+        return AnswerDelayed(job=job, waits_for="image", reason=str(trouble))
     if is_repeated:
         estimated_usd = realtime_cost_usd(lane.provider, lane.model, expected_usage(asked))
         log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
     try:
         return await _ask(runtime, lane, job, asked)
     except GateClosed as closed:
-        return _Waits(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
+        return AnswerDelayed(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
 
 
-async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | _Waits:
+async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | AnswerDelayed:
     async with pace_of(runtime, lane).slot() as slot:
         if not _lasts(runtime, job, 0):
             job = await _renewed(runtime, job)
@@ -130,16 +136,17 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
             return _waits(job, "rate_limit", limited)
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
-            return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            waits = _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            return _moved(runtime, lane, waits)
         used = answered.line.usage
         slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
 
 
-def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | _Waits:
+def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | AnswerDelayed:
     """What becomes of a job by what the provider said."""
     job_type = job_types.find(job.type)
-    answered = answer_of(line, job_type)
+    answered = answer_of(line, job_type, job.input)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
     runtime.instance.day_budget.spend(job.user_id, spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
@@ -151,11 +158,21 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
     if not trouble.is_final and not trouble.spends_attempt:
         # The next question has a new address of the image.
         waits_for: WaitsFor = "image" if trouble is Trouble.IMAGE_NOT_FETCHED else "provider"
-        return _Waits(job=paid, waits_for=waits_for, reason=trouble.value)
+        return AnswerDelayed(job=paid, waits_for=waits_for, reason=trouble.value)
     again = replace(paid, invalid_answers=job.invalid_answers + 1)
     if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
-        return failure(again, answered.error_code, answered.message)
-    return _Waits(job=again, waits_for="valid_answer", reason=answered.error_code)
+        return failure(again, answered.error_code, answered.message, answered.reason)
+    return AnswerDelayed(job=again, waits_for="valid_answer", reason=answered.reason)
+
+
+def _moved(runtime: Runtime, lane: Lane, waits: AnswerDelayed) -> AnswerDelayed:
+    """The wait of a job whose lane is broken, or failed it again and again: in the fallback lane it is none."""
+    is_broken = waits.needs_operator or waits.job.attempts >= _ATTEMPTS_IN_A_LANE
+    other = fallback_of(runtime, lane)(waits.job) if is_broken else None
+    if other is None:
+        return waits
+    log.warning("answer_moved", job_id=waits.job.job_id, lane=str(other), reason=waits.reason)
+    return replace(waits, job=replace(waits.job, lane=str(other)), retry_after_seconds=0.0)
 
 
 async def _renewed(runtime: Runtime, job: Job) -> Job:
@@ -176,8 +193,8 @@ def _answer_seconds(runtime: Runtime) -> float:
     return min(_ANSWER_SECONDS, _ANSWER_SHARE * runtime.settings.lease_seconds)
 
 
-def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
-    return _Waits(
+def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> AnswerDelayed:
+    return AnswerDelayed(
         job=job,
         waits_for=waits_for,
         reason=str(trouble),
@@ -186,7 +203,7 @@ def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> _Waits:
     )
 
 
-def _log_delay(waits: _Waits, pause_seconds: float, *, is_stored: bool) -> None:
+def _log_delay(waits: AnswerDelayed, pause_seconds: float, *, is_stored: bool) -> None:
     (log.error if waits.needs_operator else log.warning)(
         "answer_delayed",
         job_id=waits.job.job_id,
@@ -205,4 +222,11 @@ def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
     elif isinstance(end, Completed):
         log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
     else:
-        log.warning("answer_failed", job_id=job.job_id, lane=job.lane, attempts=job.attempts, code=end.error_code)
+        log.warning(
+            "answer_failed",
+            job_id=job.job_id,
+            lane=job.lane,
+            attempts=job.attempts,
+            code=end.error_code,
+            reason=end.reason,
+        )

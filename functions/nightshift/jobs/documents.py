@@ -31,11 +31,12 @@ WITHOUT_INPUT: Final = (
         "shareDay",
         "shareUsd",
         "spared",
+        "sparedSince",
     ),
 )
 
 
-def jobs_where(runtime: Runtime, **fields: str) -> Any:
+def jobs_where(runtime: Runtime, **fields: str | None) -> Any:
     """The query for jobs whose fields have these values, at least one."""
     query: Any = runtime.firestore.collection(JOBS)
     for name, wanted in fields.items():
@@ -70,6 +71,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
         spared=count_of(fields.get("spared")),
+        spared_since=time_or_none(fields.get("sparedSince")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),

@@ -1,19 +1,25 @@
-"""What the app shows to a user about an ended job."""
+"""What the app shows to a user about an ended job, or bulk job."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from nightshift.values.text import JOINERS, cleaned
+from nightshift.values.texts import Text
 
 # What a phone shows of a notification; the whole answer stands on the job.
 _MOST_CHARACTERS: Final = 300
 
-Kind = Literal["job_completed", "job_failed", "job_cancelled"]
+Kind = Literal["job_completed", "job_failed", "job_cancelled", "bulk_completed", "bulk_failed", "bulk_cancelled"]
 # How a job ended → what its user reads.
 KINDS: Final[Mapping[str, Kind]] = {
     "completed": "job_completed",
     "failed": "job_failed",
     "cancelled": "job_cancelled",
+}
+TITLES: Final[Mapping[str, Text]] = {
+    "completed": Text.TITLE_COMPLETED,
+    "failed": Text.TITLE_FAILED,
+    "cancelled": Text.TITLE_CANCELLED,
 }
 
 

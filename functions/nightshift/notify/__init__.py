@@ -1,1 +1,1 @@
-"""How a user is told of an end outside the app: what the user wishes, and where to."""
+"""Messages to people outside the app: e-mail and push, from an outbox."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import FieldFilter
 
-from nightshift.database.collections import JOBS
+from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS
 from nightshift.database.commits import READ
 from nightshift.runtime import Runtime
 from nightshift.settings import Settings
@@ -32,10 +32,24 @@ def share_usd(settings: Settings) -> float:
 
 
 async def taken_usd(runtime: Runtime, user_id: str) -> float:
-    """What a user has taken of today's budget: one sum, billed as one read per 1,000 of the user's jobs of today."""
-    of_user = runtime.firestore.collection(JOBS).where(filter=FieldFilter("userId", "==", user_id))
-    of_today = of_user.where(filter=FieldFilter("shareDay", "==", runtime.today))
-    return float((await of_today.sum("shareUsd").get(**READ))[0][0].value or 0)
+    """What a user has taken of today's budget, by jobs, by parts of bulk jobs, and by bulk jobs in real time.
+
+    Three sums, each billed as one read per 1,000 of what the user has there of today.
+    """
+
+    async def taken(collection: str, day: str, usd: str) -> float:
+        of_user = runtime.firestore.collection(collection).where(filter=FieldFilter("userId", "==", user_id))
+        of_today = of_user.where(filter=FieldFilter(day, "==", runtime.today))
+        return float((await of_today.sum(usd).get(**READ))[0][0].value or 0)
+
+    return sum(
+        await asyncio.gather(
+            taken(JOBS, "shareDay", "shareUsd"),
+            # Only a part's batch names its user.
+            taken(BATCHES, "budgetDay", "budgetUsd"),
+            taken(BULK_JOBS, "budgetDay", "budgetUsd"),
+        )
+    )
 
 
 def counted(runtime: Runtime, usd: float) -> dict[str, Any]:

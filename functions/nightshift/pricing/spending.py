@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from google.cloud.firestore import FieldFilter
 
-from nightshift.database.collections import BATCHES, JOBS
+from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS
 from nightshift.database.commits import READ
 from nightshift.errors import BudgetSpent, ShareSpent
 from nightshift.pricing.shares import share_usd, taken_usd
@@ -23,13 +23,15 @@ _REMEMBERED: Final = timedelta(minutes=1)
 
 
 async def spent_usd(runtime: Runtime) -> float:
-    """What is spent of today's budget: two sums of the database, billed as one read per 1,000 documents in each."""
-    of_batches, of_answers = await asyncio.gather(
+    """What is spent of today's budget: three sums of the database, billed as one read per 1,000 documents in each."""
+    of_batches, of_bulk_jobs, of_answers = await asyncio.gather(
         _sum_usd(runtime, BATCHES, "budgetUsd"),
+        # Those that are answered in real time.
+        _sum_usd(runtime, BULK_JOBS, "budgetUsd"),
         # A job has a `budgetDay` of its own only if it was answered in real time.
         _sum_usd(runtime, JOBS, "costUsd"),
     )
-    return of_batches + of_answers
+    return of_batches + of_bulk_jobs + of_answers
 
 
 async def _sum_usd(runtime: Runtime, collection: str, field: str) -> float:

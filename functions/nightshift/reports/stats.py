@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from nightshift.bulk import documents as bulk_jobs
 from nightshift.database.commits import PASSING
 from nightshift.errors import TryLater
 from nightshift.jobs.documents import jobs_where
@@ -26,6 +27,14 @@ async def count_by_status(runtime: Runtime) -> dict[str, int]:
     except PASSING as error:
         raise TryLater(f"the jobs could not be counted: {type(error).__name__}") from error
     return dict(zip(STATUSES, counts, strict=True))
+
+
+async def count_open_bulk_jobs(runtime: Runtime) -> int:
+    """How many bulk jobs have not ended. Billed as one read per 1,000. Raises TryLater."""
+    try:
+        return await bulk_jobs.count_open(runtime)
+    except PASSING as error:
+        raise TryLater(f"the bulk jobs could not be counted: {type(error).__name__}") from error
 
 
 def summary(counts: Mapping[str, int]) -> dict[str, int]:

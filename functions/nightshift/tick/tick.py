@@ -14,13 +14,16 @@ import structlog
 
 from nightshift.admission import admit
 from nightshift.batches import documents as batches
-from nightshift.batches import lanes, poll
+from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.bulk import documents as bulk_jobs
+from nightshift.bulk.advance import advance_bulk
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
+from nightshift.notify import preferences
 from nightshift.orders.carry_out import carry_out
 from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
@@ -32,6 +35,8 @@ from nightshift.values.lane import Lane
 log = structlog.get_logger()
 
 _BATCHES_AT_ONCE: Final = 4
+# What one bulk job may take of the time that is left to all of them.
+_BULK_SHARE: Final = 0.5
 
 
 async def tick(runtime: Runtime) -> None:
@@ -46,6 +51,8 @@ class _Tick:
         self._runtime = runtime
         self._time_limit = runtime.time_limit(runtime.settings.tick_seconds)
         self._began_at = runtime.now()
+        # The open batches as the tick found them.
+        self._open: list[Found] = []
         # The lanes with queued jobs, once they are known.
         self._lanes: list[Lane] | None = None
         self._duties_failed = 0
@@ -53,17 +60,22 @@ class _Tick:
         self._health: dict[str, Any] = {}
         # The provider's files that open batches have on record: no stray is among them.
         self._owned_files: set[str | None] = set()
+        # How many answers the provider counts in each batch of a bulk job.
+        self._answered: dict[str, int] = {}
 
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
         # What is paid for comes before what may be anything: the rescue looks at what clients wrote.
         duties: tuple[tuple[Callable[[TimeLimit], Awaitable[None]], int], ...] = (
             (self._advance_open_batches, 5),
+            (self._move, 1),
             (self._recover, 1),
             (self._rescue, 2),
             (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
+            (self._advance_bulk_jobs, 4),
             (self._sweep, 1),
+            (self._deliver, 1),
             (self._delete_stray_files, 1),
         )
         shares_left = sum(share for _, share in duties)
@@ -89,7 +101,7 @@ class _Tick:
             log.warning("jobs_rescued", jobs=rescued)
 
     async def _advance_open_batches(self, time_limit: TimeLimit) -> None:
-        open_batches = await batches.open_batches(self._runtime)
+        open_batches = self._open = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
         self._health["open_batches"] = len(open_batches)
@@ -115,9 +127,20 @@ class _Tick:
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
 
+        by_remote_id = {found.batch.remote_id: found.batch for found in open_batches if found.batch.source}
+        for listing in seen_at.values():
+            for remote_id, remote in listing.remotes.items():
+                if (batch := by_remote_id.get(remote_id)) and remote.completed:
+                    self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
+
+    async def _move(self, time_limit: TimeLimit) -> None:
+        await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)
+        for lane in await lanes.with_queued_jobs(self._runtime) if self._runtime.settings.fallback_model else ():
+            if not time_limit.is_over:
+                await self._do("move", move.move_queued(self._runtime, lane, time_limit), lane=str(lane))
 
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
@@ -146,9 +169,22 @@ class _Tick:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
+    async def _advance_bulk_jobs(self, time_limit: TimeLimit) -> None:
+        """After the lanes: single jobs go first. The users take turns, so no bulk job uses the time up for others."""
+        for bulk_id in await bulk_jobs.in_turn(self._runtime):
+            if not time_limit.is_over:
+                advancing = advance_bulk(self._runtime, bulk_id, time_limit.share(_BULK_SHARE), self._answered)
+                await self._do("advance_bulk", advancing, bulk_id=bulk_id)
+
     async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
         await sweep(self._runtime)
+
+    async def _deliver(self, time_limit: TimeLimit) -> None:
+        if preferences.are_asked_for(self._runtime):
+            from nightshift.notify.deliver import deliver_due
+
+            await deliver_due(self._runtime, time_limit)
 
     async def _delete_stray_files(self, time_limit: TimeLimit) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from nightshift.errors import JobRefused
+from nightshift.values.texts import Text
 
 # A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
 JOB_ID: Final = r"^[A-Za-z0-9_-]{1,60}$"
@@ -31,7 +32,11 @@ def is_user_id(uid: str) -> bool:
 def check_job_id(job_id: str) -> None:
     """Raise JobRefused unless the id is one that a provider's custom_id can carry."""
     if not is_job_id(job_id):
-        raise JobRefused("invalid_input", "The job's id may hold 1 to 60 letters, digits, hyphens and underscores.")
+        raise JobRefused(
+            "invalid_input",
+            Text.REQUEST_UNREADABLE.say(),
+            "the job's id may hold 1 to 60 letters, digits, hyphens and underscores",
+        )
 
 
 def custom_id_of(job_id: str) -> str:

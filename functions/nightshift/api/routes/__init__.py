@@ -3,12 +3,14 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import batches, bulk, health, jobs, me, queue, uploads
+from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, unsubscribe, uploads
 
 # In this order they are matched: a path of words stands before one with a name in braces.
 ROUTES: Final[tuple[ApiRoute, ...]] = (
     *health.ROUTES,
     *me.ROUTES,
+    *earning.ROUTES,
+    *unsubscribe.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,
     *bulk.ROUTES,

@@ -154,7 +154,7 @@ def _fields(call: ApiCall) -> dict[str, Any]:
     except JobRefused as refusal:
         raise HttpError(400, refusal.code, refusal.message) from None
     except ValidationError as invalid:
-        raise HttpError(400, "invalid_input", f"The bulk job is not valid: {reasons(invalid)}.") from None
+        raise HttpError(400, "invalid_input", f"The bulk job is not valid: {reasons(invalid, BulkRequest)}.") from None
     _check_place(call.runtime, call.user_id, wanted)
     return fields
 

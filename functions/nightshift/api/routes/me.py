@@ -1,7 +1,4 @@
-"""The caller's own account: wallet, preferences, devices.
-
-Daily login, conversions and achievements (`POST /me/…`) belong here, too: each is one more `ApiRoute`.
-"""
+"""The caller's own account: wallet, preferences, devices."""
 
 from collections.abc import Mapping
 from typing import Any, Final

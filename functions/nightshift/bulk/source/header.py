@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from nightshift.bulk.source.opening import DELIMITERS
 from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, OWN_COLUMNS, refused
+from nightshift.bulk.source.spreadsheet import unescaped
 
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 # Excel reads and writes it as a first line of its own.
@@ -56,7 +57,8 @@ def read_header(text: str, delimiter: str | None) -> Header:
     width = len(names)
     for place in range(width - len(OWN_COLUMNS) + 1):
         if tuple(names[place : place + len(OWN_COLUMNS)]) == OWN_COLUMNS:
-            names = names[:place]
+            # A file of ours, whose texts were escaped.
+            names = [unescaped(name) for name in names[:place]]
             return Header(_named(names), delimiter, width)
     while names and not names[-1]:
         names.pop()

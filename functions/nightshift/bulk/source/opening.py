@@ -36,6 +36,7 @@ _ENDINGS: Final[dict[str, Format]] = {
 _CONTENT_TYPES: Final[dict[str, Format]] = {
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
+    "application/json": "jsonl",
     "application/jsonl": "jsonl",
     "application/x-ndjson": "jsonl",
 }
@@ -81,7 +82,8 @@ def options_of(fields: object) -> SourceOptions:
 def format_of(options: SourceOptions, name: str, content_type: str | None) -> Format:
     """CSV or JSONL: as the client says, else by the name's ending, else by the content type, else CSV."""
     ending = name.rpartition("/")[2].rpartition(".")[2].lower()
-    return options.format or _ENDINGS.get(ending) or _CONTENT_TYPES.get(content_type or "", "csv")
+    media_type = (content_type or "").partition(";")[0].strip()
+    return options.format or _ENDINGS.get(ending) or _CONTENT_TYPES.get(media_type, "csv")
 
 
 class Opened(NamedTuple):

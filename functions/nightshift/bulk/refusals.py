@@ -1,0 +1,19 @@
+"""Refuse: a bulk job ends as `failed` before anything of it was charged, with a code and a sentence."""
+
+import structlog
+
+from nightshift.bulk import transitions
+from nightshift.bulk.bulk_job import BulkJob
+from nightshift.database.leases import LeaseHolder
+from nightshift.errors import JobRefused
+from nightshift.runtime import Runtime
+
+log = structlog.get_logger()
+
+
+async def refuse(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, refusal: JobRefused) -> None:
+    """End a bulk job that was not charged, and tell its user."""
+    log.info("bulk_refused", bulk_id=bulk.bulk_id, code=refusal.code)
+    fields = {"errorCode": refusal.code, "errorMessage": refusal.message}
+    message = f"{refusal.message} Nothing was charged."
+    await transitions.end(runtime, holder, bulk, "failed", message=message, fields=fields)

@@ -1,0 +1,121 @@
+"""One round of a part: what becomes of some of its items, gathered item by item.
+
+It knows no clock and no database. `rounds.py` writes it.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS
+from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.part import BulkPart
+from nightshift.bulk.states import ItemState
+from nightshift.jobs.settlement import Completed, Failed, Settlement
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemEnd:
+    """How an item ended in this round, as its line in Cloud Storage says it."""
+
+    index: int
+    status: Literal["completed", "failed", "cancelled"]
+    result: dict[str, Any] | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """The line's fields."""
+        if self.status == "completed":
+            return {"index": self.index, "status": self.status, "result": self.result}
+        told = {"errorCode": self.error_code, "errorMessage": self.error_message}
+        return {"index": self.index, "status": self.status, **told}
+
+
+class Round:
+    """A part as a round leaves it."""
+
+    def __init__(self, part: BulkPart) -> None:
+        self.part = part
+        self.states = part.states.copy()
+        self.tries = part.tries.copy()
+        self.counts = part.counts
+        # How many items were completed, came back for another round, and ended without an answer.
+        self.completed = 0
+        self.retried = 0
+        self.failed = 0
+        self.cancelled = 0
+        # What lines cost that brought no answer, and what the answers in real time cost.
+        self.failed_usd = 0.0
+        self.retried_usd = 0.0
+        self.cost_usd = 0.0
+        # The first failures, by their index.
+        self.errors: dict[int, ItemEnd] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing."""
+        return not (self.completed or self.retried or self.failed or self.cancelled)
+
+    @property
+    def refunded(self) -> int:
+        """How many items ended without an answer; each gives its price back."""
+        return self.failed + self.cancelled
+
+    def of(self, part: BulkPart) -> "Round":
+        """The same for a part whose document was read again."""
+        again = copy(self)
+        again.part = part
+        return again
+
+    def settle(self, index: int, settlement: Settlement) -> ItemEnd | None:
+        """Note what was judged of an open item; returns how it ended, or None if it is still open."""
+        if isinstance(settlement, Completed):
+            self.cost_usd += settlement.cost_usd or 0.0
+            self.completed += 1
+            self._move(index, "completed")
+            return ItemEnd(index=index, status="completed", result=settlement.result.model_dump(mode="json"))
+        if isinstance(settlement, Failed):
+            usd = settlement.failed_usd
+            self.cost_usd += usd
+            return self.fail(index, settlement.error_code, settlement.error_message, settlement.status, usd)
+        self.cost_usd += settlement.line_usd
+        self.retried += 1
+        self.retried_usd += settlement.line_usd
+        self.tries.set(index, settlement.attempts, settlement.spared)
+        return None
+
+    def note_attempts(self, index: int, attempts: int) -> None:
+        """Note that an open item has spent attempts, and is still asked for."""
+        self.retried += 1
+        self.tries.set(index, attempts, self.tries.spared(index))
+
+    def fail(
+        self,
+        index: int,
+        code: str,
+        message: str,
+        status: Literal["failed", "cancelled"] = "failed",
+        line_usd: float = 0.0,
+    ) -> ItemEnd:
+        """Let an open item end without an answer."""
+        end = ItemEnd(index=index, status=status, error_code=code, error_message=message)
+        if status == "failed":
+            self.failed += 1
+            if len(self.errors) < MOST_FIRST_ERRORS:
+                self.errors[index] = end
+        else:
+            self.cancelled += 1
+        self.failed_usd += line_usd
+        self._move(index, status)
+        return end
+
+    def _move(self, index: int, state: ItemState) -> None:
+        self.states[index] = state
+        ended = {"completed": 0, "failed": 0, "cancelled": 0, state: 1}
+        self.counts = BulkCounts(
+            open=self.counts.open - 1,
+            completed=self.counts.completed + ended["completed"],
+            failed=self.counts.failed + ended["failed"],
+            cancelled=self.counts.cancelled + ended["cancelled"],
+        )

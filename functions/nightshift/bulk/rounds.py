@@ -1,0 +1,146 @@
+"""Writing a round of a part: its object in Cloud Storage first, then what one commit needs.
+
+| the process dies | what is left | what the next round does |
+|---|---|---|
+| before the commit | perhaps an object, which the part does not name | writes its own |
+| after the commit | the part, its refund, and the object that it names | begins behind it |
+
+The refund is created under the round's number, in the commit that moves the states. So it cannot come twice.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift import storage
+from nightshift.bulk import documents, objects
+from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS, BulkJob
+from nightshift.bulk.part import BulkPart
+from nightshift.bulk.round import ItemEnd, Round
+from nightshift.bulk.stored_rows import read_rows
+from nightshift.database.commits import READ, Commit
+from nightshift.database.leases import Writes
+from nightshift.ledger.entries import bulk_refund
+from nightshift.ledger.limits import Admissions
+from nightshift.ledger.posting import count_admissions, post, wallet_ref
+from nightshift.runtime import Runtime
+
+
+def line_of(end: ItemEnd) -> bytes:
+    """How an item ended, as it is stored, with its newline."""
+    return json.dumps(end.fields(), separators=(",", ":")).encode() + b"\n"
+
+
+async def write_ends(runtime: Runtime, part: BulkPart, ends: Iterable[ItemEnd]) -> str:
+    """Write how the items of the round under way ended, in the order of their index; returns the object's name.
+
+    Raises TryLater.
+    """
+    lines = b"".join(line_of(end) for end in sorted(ends, key=lambda end: end.index))
+
+    async def once() -> AsyncIterator[bytes]:
+        yield lines
+
+    return await write_lines(runtime, part, once())
+
+
+async def write_lines(runtime: Runtime, part: BulkPart, lines: AsyncIterator[bytes]) -> str:
+    """Write the object of the round under way, whole or not at all; returns its name. Raises TryLater."""
+    name = objects.new_name(part.part, part.round)
+    await storage.write(runtime, objects.round_ends(part.bulk_id, name), lines)
+    return name
+
+
+async def fields_of(runtime: Runtime, round_: Round, name: str | None) -> dict[str, Any]:
+    """What the part's document says after the round. The batch or the worker of the round has left it.
+
+    Args:
+        name: of the round's object; None if no item has ended.
+    """
+    part, tries = round_.part, round_.tries.packed()
+    uncounted_usd = 0.0 if round_.refunded else part.uncounted_usd + round_.retried_usd
+    return {
+        "status": "waiting" if round_.counts.open else "closed",
+        "counts": round_.counts.fields(),
+        "states": round_.states.packed(),
+        "tries": tries if tries and round_.counts.open else DELETE_FIELD,
+        "round": part.round + 1,
+        "rounds": [*part.rounds, *([name] if name else [])],
+        "batchId": DELETE_FIELD,
+        "through": DELETE_FIELD,
+        "uncountedUsd": uncounted_usd or DELETE_FIELD,
+        "updatedAt": SERVER_TIMESTAMP,
+        **await _first_errors(runtime, round_),
+    }
+
+
+async def move(runtime: Runtime, bulk: BulkJob, round_: Round, name: str | None) -> Writes:
+    """The writes that move a part, under the update time at which it was read, and refund what has failed."""
+    part, fields = round_.part, await fields_of(runtime, round_, name)
+    give_back = await refund(runtime, bulk, round_)
+    ref = documents.part_ref(runtime, part.bulk_id, part.part)
+
+    def add(writes: Commit) -> None:
+        writes.update(ref, fields, read_as_of=part.update_time)
+        give_back(writes)
+
+    return add
+
+
+async def refund(runtime: Runtime, bulk: BulkJob, round_: Round) -> Writes:
+    """What gives the price of the items back that ended without an answer, and counts what they cost us.
+
+    The wallet is read now, and written under this reading.
+    """
+    part = round_.part
+    tokens = round_.refunded * bulk.price if bulk.charges else 0
+    failed_usd = round_.failed_usd + (part.uncounted_usd + round_.retried_usd if round_.refunded else 0.0)
+    if not tokens and not failed_usd:
+        return _nothing
+    wallet = await wallet_ref(runtime, bulk.user_id).get(**READ)
+    if not wallet.exists:
+        return _nothing
+    admissions = Admissions.read(wallet.to_dict(), runtime.today)
+    admissions = admissions.with_failed(failed_usd) if failed_usd else admissions
+
+    def give_back(writes: Commit) -> None:
+        if tokens:
+            entry = bulk_refund(bulk.bulk_id, part.part, part.round, tokens)
+            post(writes, wallet, [entry], admissions if failed_usd else None)
+        else:
+            count_admissions(writes, wallet, admissions)
+
+    return give_back
+
+
+def _nothing(_: Commit) -> None:
+    return
+
+
+async def _first_errors(runtime: Runtime, round_: Round) -> dict[str, Any]:
+    part = round_.part
+    room = MOST_FIRST_ERRORS - len(part.first_errors)
+    wanted = dict(sorted(round_.errors.items())[: max(0, room)])
+    if not wanted:
+        return {}
+    rows = await row_numbers(runtime, part, wanted)
+    told = [
+        {"row": rows.get(index, 0), "code": end.error_code, "message": end.error_message}
+        for index, end in wanted.items()
+    ]
+    return {"firstErrors": sorted([*part.first_errors, *told], key=lambda error: error["row"])}
+
+
+async def row_numbers(runtime: Runtime, part: BulkPart, indices: Iterable[int]) -> dict[int, int]:
+    """The rows of the source at these indices of a part. Where rows were left out, the stored rows are read."""
+    wanted = set(indices)
+    if part.last_row - part.first_row + 1 == part.rows:
+        return {index: part.first_row + index for index in wanted}
+    found: dict[int, int] = {}
+    async for rows in read_rows(runtime, part):
+        found |= {index: row.row for index, row in rows if index in wanted}
+        if len(found) == len(wanted):
+            break
+    return found

@@ -1,0 +1,131 @@
+"""Run: parts are started while there is room, and stopped where that is wished; then the bulk job goes to its export.
+
+A bulk job has a bounded number of parts in flight, so it leaves room for others. No process holds its lease here: two
+processes that start the same part meet at the part's own document.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+from nightshift.batches import documents as batches
+from nightshift.batches.advance import stop, submit_lane
+from nightshift.bulk import documents, ending, instant, transitions
+from nightshift.bulk.bulk_job import MOST_IN_FLIGHT, BulkJob
+from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.part import BulkPart
+from nightshift.bulk.start import start_part
+from nightshift.database.commits import Commit, Undecided
+from nightshift.errors import BudgetSpent, LeaseHeld, ShareSpent, TryLater
+from nightshift.log import left_to_the_next_tick
+from nightshift.runtime import Runtime, TimeLimit
+
+log = structlog.get_logger()
+
+# How many answers the provider counts in each batch that is under way.
+Answered = Mapping[str, int]
+
+
+async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: TimeLimit) -> bool:
+    """Move a running or paused bulk job on. Returns whether it has reached its export, or its status changed."""
+    parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+    if bulk.is_cancelling:
+        await _cancel(runtime, bulk, parts)
+        parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+    elif bulk.wish == "pause" and bulk.status == "running":
+        return await transitions.pause(runtime, bulk)
+    elif bulk.wish == "resume" and bulk.status == "paused":
+        return await transitions.resume(runtime, bulk)
+    elif bulk.status == "running":
+        await _start(runtime, bulk, parts, time_limit)
+        parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+    told = transitions.told(parts)
+    if bulk.speed == "instant":
+        told |= _budget(runtime, bulk, parts)
+    if all(part.status == "closed" for part in parts):
+        return await transitions.begin_export(runtime, bulk, told)
+    told["progress"] = _progress(parts, answered)
+    is_due = bulk.progress_at is None or runtime.now() >= bulk.progress_at + transitions.PROGRESS_EVERY
+    if is_due and (told["counts"], told["progress"]) != (bulk.counts.fields(), bulk.progress):
+        await transitions.note_progress(runtime, bulk, told)
+    return False
+
+
+async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_limit: TimeLimit) -> None:
+    lane = bulk.lane
+    assert lane, "a running bulk job has its lane on record"  # noqa: S101 - `begin_reading` writes it
+    for part in parts:
+        if part.status == "running" and part.batch_id:
+            await _mend(runtime, part)
+    if bulk.speed == "instant":
+        await instant.call_for(runtime, bulk, parts, time_limit)
+        return
+    in_flight = sum(part.status == "running" for part in parts)
+    waiting = [part.part for part in parts if part.status == "waiting"]
+    if not waiting or in_flight >= MOST_IN_FLIGHT:
+        return
+    try:
+        # Single jobs go first.
+        await submit_lane(runtime, lane, time_limit, coalesce=True)
+        for number in waiting[: MOST_IN_FLIGHT - in_flight]:
+            if time_limit.is_over or not await start_part(runtime, bulk, lane, number):
+                break
+    except (BudgetSpent, ShareSpent) as spent:
+        log.warning("bulk_waits", bulk_id=bulk.bulk_id, reason=str(spent))
+    except TryLater as trouble:
+        left_to_the_next_tick("start_part", trouble, bulk_id=bulk.bulk_id)
+
+
+async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> None:
+    """Stop what the provider has, and cancel what waits."""
+    for part in parts:
+        try:
+            if part.status == "waiting":
+                await ending.cancel_part(runtime, bulk, part.part)
+            elif part.status == "running" and part.batch_id:
+                await _mend(runtime, part)
+                await stop(runtime, part.batch_id, "cancel")
+            elif part.status == "running":
+                await instant.release_dead(runtime, part)
+                await ending.cancel_part(runtime, bulk, part.part)
+        except LeaseHeld:
+            # Its holder, or the next tick.
+            continue
+        except TryLater as trouble:
+            left_to_the_next_tick("cancel_part", trouble, bulk_id=bulk.bulk_id)
+
+
+async def _mend(runtime: Runtime, part: BulkPart) -> None:
+    """Let a part wait again whose batch's document was deleted by hand."""
+    if part.batch_id is None or await batches.read(runtime, part.batch_id) is not None:
+        return
+    log.warning("bulk_part_recovered", bulk_id=part.bulk_id, part=part.part, batch_id=part.batch_id)
+    commit = Commit(runtime)
+    commit.update(
+        documents.part_ref(runtime, part.bulk_id, part.part),
+        {"status": "waiting", "batchId": None, "through": None, "round": part.round + 1},
+        read_as_of=part.update_time,
+    )
+    try:
+        await commit.send()
+    except Undecided:
+        return
+
+
+def _progress(parts: list[BulkPart], answered: Answered) -> float:
+    """The share of items that have ended, or that the provider says it has answered."""
+    counts = sum((part.counts for part in parts), BulkCounts())
+    under_way = sum(min(answered.get(part.batch_id or "", 0), part.counts.open) for part in parts)
+    return 1.0 if not counts.total else round((counts.total - counts.open + under_way) / counts.total, 4)
+
+
+def _budget(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> dict[str, float | str]:
+    """By what a bulk job in real time counts against the budget of the day: what its answers cost since its begin."""
+    cost_usd, today = sum(part.cost_usd for part in parts), runtime.today
+    before = bulk.budget_before_usd if bulk.budget_day == today else bulk.cost_usd
+    return {
+        "costUsd": cost_usd,
+        "budgetDay": today,
+        "budgetUsd": max(0.0, cost_usd - before),
+        "budgetBeforeUsd": before,
+    }

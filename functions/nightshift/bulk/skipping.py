@@ -1,0 +1,28 @@
+"""The rows that an earlier bulk job of the same user completed, by their keys."""
+
+from hashlib import sha256
+
+from nightshift.bulk import documents
+from nightshift.bulk.stored_rows import read_rows
+from nightshift.errors import JobRefused
+from nightshift.runtime import Runtime
+
+
+def digest(key: str) -> bytes:
+    """A key, shortened: 50,000 of them are in memory."""
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+async def completed_keys(runtime: Runtime, user_id: str, bulk_id: str) -> frozenset[bytes]:
+    """The digests of the keys that a bulk job has completed. Raises JobRefused if it is not the user's own."""
+    earlier = await documents.read(runtime, bulk_id)
+    if earlier is None or earlier.user_id != user_id:
+        raise JobRefused("invalid_input", "The bulk job that skip names does not exist.")
+    if earlier.is_open:
+        raise JobRefused("invalid_input", "The bulk job that skip names has not ended.")
+    found: set[bytes] = set()
+    for part in await documents.whole_parts(runtime, bulk_id):
+        if part.counts.completed:
+            async for rows in read_rows(runtime, part):
+                found |= {digest(row.key) for index, row in rows if row.key and part.states[index] == "completed"}
+    return frozenset(found)

@@ -1,0 +1,85 @@
+"""The file that a bulk job is read from: the user's own upload, one generation of it, streamed from a byte on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.api_core.exceptions import NotFound
+
+from nightshift import storage
+from nightshift.bulk.bulk_job import SourceRequest
+from nightshift.bulk.source.row import MAX_SOURCE_BYTES
+from nightshift.errors import JobRefused
+from nightshift.images.image_uri import own_object
+from nightshift.runtime import Runtime
+
+
+async def check(runtime: Runtime, user_id: str, source: SourceRequest) -> int:
+    """Check that a user may name this file; returns the generation that is read from now on.
+
+    Raises:
+        JobRefused: it is not the user's own, does not exist, or is too large.
+        TryLater: Cloud Storage did not answer.
+    """
+    blob = runtime.uploads.blob(name_of(runtime, user_id, source.uri))
+    try:
+        with storage.translated_errors():
+            await asyncio.to_thread(blob.reload)
+    except NotFound:
+        raise _missing() from None
+    if int(blob.size or 0) > MAX_SOURCE_BYTES:
+        most = MAX_SOURCE_BYTES // (1024 * 1024)
+        raise JobRefused("invalid_input", f"The source has more than {most} MB; divide it.")
+    if blob.content_encoding not in {None, "", "identity"}:
+        raise JobRefused("invalid_input", "The source is stored compressed; upload it as it is.")
+    return int(blob.generation)
+
+
+async def chunks(
+    runtime: Runtime, user_id: str, source: SourceRequest, generation: int | None, start: int
+) -> AsyncIterator[bytes]:
+    """The bytes of that generation from `start` on. Raises JobRefused if it is gone, and TryLater."""
+    blob = runtime.uploads.blob(name_of(runtime, user_id, source.uri), generation=generation)
+    try:
+        with storage.translated_errors():
+            await asyncio.to_thread(blob.reload)
+            if not blob.size:
+                return
+            reader: Any = blob.open("rb", chunk_size=storage.CHUNK_BYTES)
+            await asyncio.to_thread(reader.seek, start)
+        while True:
+            with storage.translated_errors():
+                chunk = await asyncio.to_thread(reader.read, storage.CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+    except NotFound:
+        raise _missing() from None
+
+
+async def content_type(runtime: Runtime, user_id: str, source: SourceRequest) -> str | None:
+    """What the upload says that it is. Raises as `check`."""
+    blob = runtime.uploads.blob(name_of(runtime, user_id, source.uri))
+    try:
+        with storage.translated_errors():
+            await asyncio.to_thread(blob.reload)
+    except NotFound:
+        raise _missing() from None
+    found: str | None = blob.content_type
+    return found
+
+
+def name_of(runtime: Runtime, user_id: str, uri: str) -> str:
+    """The name of the user's own object that a source names. Raises JobRefused."""
+    folder = f"users/{user_id}/bulk/"
+    try:
+        name = own_object(uri, runtime.settings.uploads_bucket, user_id)
+    except JobRefused:
+        name = ""
+    if not name.startswith(folder):
+        raise JobRefused("invalid_input", "The source is not one of your own uploads below users/{uid}/bulk/.")
+    return name
+
+
+def _missing() -> JobRefused:
+    return JobRefused("invalid_input", "The source does not exist, or was replaced; upload it and begin anew.")

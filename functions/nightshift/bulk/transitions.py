@@ -1,0 +1,225 @@
+"""The transitions of a bulk job, each by its name: what may be written into `bulk_jobs/{bulkId}`, and when.
+
+    begin_reading → quote → charge → begin_export → end
+                            pause ⇄ resume
+
+While a bulk job is checked, read, quoted, charged and exported, its writer has the lease on it. While it runs, no
+process has: its parts move by themselves, and a write here rests on the update time at which the bulk job was read.
+The app listens to this document. So it is written for each change of the status, and for progress at most every five
+seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import structlog
+from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+
+from nightshift.bulk import documents
+from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS, BulkJob, BulkQuote
+from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.part import BulkPart
+from nightshift.database.collections import NOTIFICATIONS
+from nightshift.database.commits import Commit, Undecided
+from nightshift.database.leases import LeaseHolder, Writes
+from nightshift.jobs.ends import Ends
+from nightshift.jobs.notification import Kind, notification
+from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
+from nightshift.jobs.settlement import title_of
+from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
+from nightshift.values.speed import Speed
+
+log = structlog.get_logger()
+
+PROGRESS_EVERY: Final = timedelta(seconds=5)
+EndStatus = Literal["completed", "failed", "cancelled"]
+
+
+async def begin_reading(
+    holder: LeaseHolder, lane: Lane, part_items: int, source_generation: int | None, also: Writes
+) -> None:
+    """created → reading. `also` proves that the user's limit still holds. Raises Undecided if it does not."""
+    generation = {} if source_generation is None else {"sourceGeneration": source_generation}
+    await holder.write(
+        {
+            "status": "reading",
+            "lane": str(lane),
+            "partItems": part_items,
+            "charges": 0,
+            "counts": BulkCounts().fields(),
+            "progress": 0.0,
+            "updatedAt": SERVER_TIMESTAMP,
+            **generation,
+        },
+        also,
+    )
+
+
+async def quote(
+    holder: LeaseHolder,
+    quoted: BulkQuote,
+    *,
+    speed: Speed,
+    parts: int,
+    counts: BulkCounts,
+    first_errors: Sequence[Mapping[str, Any]],
+) -> None:
+    """reading → quoted. The client's rows are in the parts now, and leave the document to which the app listens."""
+    await holder.write(
+        {
+            "status": "quoted",
+            "quote": quoted.fields(),
+            "speed": speed,
+            "parts": parts,
+            "counts": counts.fields(),
+            "firstErrors": list(first_errors),
+            "items": DELETE_FIELD,
+            "quotedAt": SERVER_TIMESTAMP,
+            "updatedAt": SERVER_TIMESTAMP,
+        }
+    )
+
+
+async def quote_again(holder: LeaseHolder, quoted: BulkQuote, max_tokens: int | None) -> None:
+    """An ended bulk job → quoted, for what failed."""
+    confirmed: Any = {"action": "confirm", "tokens": max_tokens} if max_tokens is not None else DELETE_FIELD
+    await holder.write(
+        {
+            "status": "quoted",
+            "quote": quoted.fields(),
+            "wish": confirmed,
+            "errorCode": DELETE_FIELD,
+            "errorMessage": DELETE_FIELD,
+            "completedAt": DELETE_FIELD,
+            "expireAt": DELETE_FIELD,
+            "quotedAt": SERVER_TIMESTAMP,
+            "updatedAt": SERVER_TIMESTAMP,
+        }
+    )
+
+
+async def charge(holder: LeaseHolder, bulk: BulkJob, price: int, also: Writes) -> None:
+    """quoted → running; `also` writes the charge. Raises Undecided if the wallet, or a part, was changed meanwhile."""
+    await holder.write(
+        {
+            "status": "running",
+            "price": price,
+            "charges": bulk.charges + 1,
+            "startedAt": SERVER_TIMESTAMP,
+            "endsAs": "completed",
+            "wish": DELETE_FIELD,
+            "updatedAt": SERVER_TIMESTAMP,
+        },
+        also,
+        release=True,
+    )
+
+
+async def decline(holder: LeaseHolder) -> None:
+    """A confirmation that does not fit the quote: the bulk job stays quoted."""
+    await holder.write({"wish": DELETE_FIELD, "updatedAt": SERVER_TIMESTAMP})
+
+
+async def pause(runtime: Runtime, bulk: BulkJob) -> bool:
+    """running → paused. Returns False if the bulk job changed meanwhile."""
+    return await _update(runtime, bulk, {"status": "paused", "wish": DELETE_FIELD})
+
+
+async def resume(runtime: Runtime, bulk: BulkJob) -> bool:
+    """paused → running. Returns False if the bulk job changed meanwhile."""
+    return await _update(runtime, bulk, {"status": "running", "wish": DELETE_FIELD})
+
+
+async def note_progress(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) -> bool:
+    """Write how far it is. Returns False if the bulk job changed meanwhile; the next one writes it."""
+    return await _update(runtime, bulk, {**fields, "progressAt": runtime.now()})
+
+
+async def begin_export(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) -> bool:
+    """running, paused → exporting: every item has ended. Returns False if the bulk job changed meanwhile."""
+    ends_as = "cancelled" if bulk.is_cancelling else "completed"
+    return await _update(runtime, bulk, {**fields, "status": "exporting", "endsAs": ends_as, "wish": DELETE_FIELD})
+
+
+async def end(
+    runtime: Runtime,
+    holder: LeaseHolder,
+    bulk: BulkJob,
+    status: EndStatus,
+    *,
+    message: str,
+    fields: Mapping[str, Any],
+    parts: Sequence[BulkPart] = (),
+) -> None:
+    """Any status → an end, with the one notification of it. The lease is given up.
+
+    Args:
+        message: what its user reads.
+        parts: they expire with it.
+
+    Raises:
+        Undecided: a part was changed meanwhile.
+    """
+    title = f"{title_of(bulk.type)}: {_ENDS[status]}"
+    ends = Ends(runtime)
+    place = f"bulk.{bulk.bulk_id}"
+    await ends.look([place])
+    expiry = refused_expiry(runtime) if status == "failed" and not bulk.charges else job_expiry(runtime)
+    note = notification(user_id=bulk.user_id, job_id=bulk.bulk_id, kind=_KINDS[status], title=title, message=message)
+    told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
+
+    def also(writes: Commit) -> None:
+        ends.write(writes, NOTIFICATIONS, place, bulk.user_id, told)
+        for part in parts:
+            if expiry:
+                ref = documents.part_ref(runtime, bulk.bulk_id, part.part)
+                writes.update(ref, expiry, read_as_of=part.update_time)
+
+    ended = {
+        "status": status,
+        "items": DELETE_FIELD,
+        "wish": DELETE_FIELD,
+        "eta": None,
+        "completedAt": SERVER_TIMESTAMP,
+        "updatedAt": SERVER_TIMESTAMP,
+        **fields,
+        **expiry,
+    }
+    await holder.write(ended, also, release=True)
+
+
+def told(parts: Sequence[BulkPart]) -> dict[str, Any]:
+    """What a bulk job's document says of its parts."""
+    counts = sum((part.counts for part in parts), BulkCounts())
+    errors = sorted((error for part in parts for error in part.first_errors), key=lambda error: error["row"])
+    return {
+        "counts": counts.fields(),
+        "progress": counts.progress,
+        "firstErrors": errors[:MOST_FIRST_ERRORS],
+        "updatedAt": SERVER_TIMESTAMP,
+    }
+
+
+_KINDS: Final[Mapping[EndStatus, Kind]] = {
+    "completed": "bulk_completed",
+    "failed": "bulk_failed",
+    "cancelled": "bulk_cancelled",
+}
+_ENDS: Final[Mapping[EndStatus, str]] = {
+    "completed": "your results are ready",
+    "failed": "your bulk job failed",
+    "cancelled": "your bulk job was cancelled",
+}
+
+
+async def _update(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) -> bool:
+    commit = Commit(runtime)
+    ref = documents.bulk_ref(runtime, bulk.bulk_id)
+    commit.update(ref, {**fields, "updatedAt": SERVER_TIMESTAMP}, read_as_of=bulk.update_time)
+    try:
+        await commit.send()
+    except Undecided:
+        return False
+    return True
