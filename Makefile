@@ -5,15 +5,18 @@ BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check lock clean
+.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# A dot every two seconds while a command is silent.
+patiently = (while sleep 2; do printf .; done) & dots=$$!; ($(1)); code=$$?; kill $$dots; echo; exit $$code
+
 $(BIN)/.ready: requirements.txt
-	@echo "Installing the Python packages into $(VENV) (once) ..."
+	@echo "Installing the Python packages into $(VENV) (once; a minute or some) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(call patiently,$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt)
 	@touch $@
 
 setup: $(BIN)/.ready ## install the packages and find (or fetch) the emulators and Java
@@ -23,14 +26,14 @@ APP := tests/javascript
 $(APP)/node_modules/.ready: $(APP)/package.json $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "make test runs the README's JavaScript: install Node.js 20 or newer (https://nodejs.org)."; exit 1; }
 	@echo "Installing the Firebase JavaScript SDK for the tests (once) ..."
-	@cd $(APP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(call patiently,cd $(APP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
 CLI := deploy/firebase-cli
 $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 	@command -v npm >/dev/null || { echo "The Firebase CLI runs on Node.js 20 or newer (https://nodejs.org)."; exit 1; }
 	@echo "Installing the Firebase CLI into $(CLI) (once) ..."
-	@cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(call patiently,cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself)
@@ -70,7 +73,7 @@ bill: setup ## what a month costs, from list prices and measured counts (JOBS=25
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)
 
 schedules: $(BIN)/.ready ## bring Cloud Scheduler and Pub/Sub to the table of functions (PROJECT=..., REGION=...; PLAN=1: print the plan alone)
-	@$(BIN)/python -m scheduler sync --project "$(PROJECT)" --location "$(REGION)" $(if $(PLAN),--dry-run)
+	@$(BIN)/python -m cli schedules sync $(if $(PROJECT),--project "$(PROJECT)") $(if $(REGION),--region "$(REGION)") $(if $(PLAN),--plan)
 
 check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerabilities (VULNERABILITIES=offline: not those, where no network is)
 	@$(BIN)/ruff check .
@@ -79,6 +82,9 @@ check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerab
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m local.terms
 	@$(BIN)/python -m local.vulnerabilities functions/requirements.txt
+
+openapi: $(BIN)/.ready ## write docs/openapi.yaml from the API's route table
+	@$(BIN)/python -m local.openapi
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header

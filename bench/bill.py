@@ -18,6 +18,7 @@ from rich.table import Table
 from bench.cost_page import page
 from bench.cost_tables import VOLUMES, CostTable, model_table, month_table, place_table
 from bench.counts import EXAMPLES, MonthCounts, measure
+from cli import terminal
 from local.cloud import running_emulators
 from local.part import ROOT
 
@@ -34,8 +35,11 @@ def main() -> int:
     if asked.write and asked.jobs is not None:
         parser.error("--write writes the page of the three volumes: name no other with it")
     volumes = VOLUMES if asked.jobs is None else (asked.jobs,)
-    console = Console(width=_WIDTH)
-    counts = _measured()
+    console = Console()
+    console.width = min(_WIDTH, console.width)
+    console.print("Measuring what a job reads, writes and calls, on the emulators: half a minute.", style="dim")
+    with terminal.never_silent("Measuring"):
+        counts = _measured()
     for example in EXAMPLES:
         _show(console, month_table(counts, example, volumes))
     _show(console, model_table())

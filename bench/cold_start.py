@@ -22,7 +22,11 @@ _FIRST_EVENT: Final = """import main
 from nightshift.admission.admit import admit
 from nightshift.batches.advance import submit_lane
 main.runtime.firestore, main.runtime.providers.configured()"""
+_FIRST_REQUEST: Final = """import main
+from nightshift.api.serve import serve
+main.runtime.firestore"""
 _FLOOR: Final = "import google.cloud.firestore, openai, functions_framework"
+_FLOOR_OF_API: Final = "import google.cloud.firestore, firebase_admin.auth, functions_framework"
 _PROGRAM: Final = """import time
 started_at = time.perf_counter()
 {imports}
@@ -46,14 +50,15 @@ class _ColdStart:
 
 async def ask() -> Measured:
     """Import in new interpreters, in turns."""
-    starts: dict[str, list[_ColdStart]] = {_MAIN: [], _FIRST_EVENT: [], _FLOOR: []}
+    programs = (_MAIN, _FIRST_EVENT, _FLOOR, _FIRST_REQUEST, _FLOOR_OF_API)
+    starts: dict[str, list[_ColdStart]] = {imports: [] for imports in programs}
     for imports in starts:
         # The first start reads the files from the disk; it is not counted.
         _start(imports)
     for _ in range(_RUNS):
         for imports, started in starts.items():
             started.append(_start(imports))
-    main, first_event, floor = starts.values()
+    main, first_event, floor, first_request, api_floor = starts.values()
     check("main" in main[0].modules, "main was not imported.")
     check({"openai", "google.cloud.firestore"} <= first_event[0].modules, "The first event's imports are not all.")
     return Measured(
@@ -61,10 +66,12 @@ async def ask() -> Measured:
         measurements=[
             _time("import main", main, floor, _AIM),
             _time("… and all that a job's first event needs", first_event, floor),
+            _time("… and all that the API's first request needs", first_request, api_floor),
             _memory("memory after import main", main, floor),
             _memory("memory after the first event's imports", first_event, floor),
+            _memory("memory after the API's first request's imports", first_request, api_floor),
         ],
-        notes=[f"Medians of {_RUNS} new interpreters each. The floor: `{_FLOOR}`."],
+        notes=[f"Medians of {_RUNS} new interpreters each. The floor: `{_FLOOR}`, of the API `{_FLOOR_OF_API}`."],
     )
 
 

@@ -7,7 +7,6 @@ its notification.
 """
 
 import asyncio
-import json
 import os
 import random
 import time
@@ -76,7 +75,7 @@ def ours_end_to_end(base_url: str, project: str, job_ids: list[str]) -> Calls:
 
 async def _bare(base_url: str, jobs: int, callers: int) -> Calls:
     job_type = job_types.find(_JOB_TYPE)
-    body = json.loads(completion_body(unaddressed_request(LANE, _job(0))))
+    body = completion_body(unaddressed_request(LANE, _job(0)))
     calls = Calls(jobs=jobs)
     async with openai.AsyncOpenAI(api_key="bench", base_url=base_url, max_retries=0) as client:
 

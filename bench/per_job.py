@@ -85,10 +85,10 @@ async def ask() -> Measured:
                 aim=MOST_READS,
             ),
             Measurement(
-                name="a tick over an unchanged batch: writes",
+                name="a tick over an unchanged batch: writes, its own record",
                 measured=str(large.unchanged.writes),
                 number=large.unchanged.writes,
-                aim=Aim(sign="≤", bound=0),
+                aim=Aim(sign="≤", bound=1),
             ),
             _row("a tick over an unchanged batch", large.unchanged),
             Measurement(

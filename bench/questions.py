@@ -31,6 +31,7 @@ QUESTIONS = (
     Question(name="burst", has_emulators=False),
     Question(name="polling"),
     Question(name="stats", has_emulators=False),
+    Question(name="api", has_emulators=False),
     Question(name="cold_start", has_emulators=False),
     Question(name="instant"),
     Question(name="per_job"),

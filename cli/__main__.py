@@ -4,20 +4,48 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli.commands import audit, batches, bill, bulk, cancel, erase, grant, job, retry, running, stats
+from cli.commands import (
+    audit,
+    batches,
+    bill,
+    bulk,
+    cancel,
+    erase,
+    grant,
+    job,
+    jobs,
+    mail,
+    move,
+    reprocess,
+    retry,
+    running,
+    scheduler,
+    schedules,
+    stats,
+    submit,
+    user,
+)
 from cli.commands.command import Command
 
 COMMANDS: Final[Sequence[Command]] = (
     job.COMMAND,
+    jobs.COMMAND,
+    user.COMMAND,
     batches.COMMAND,
     bulk.COMMAND,
     stats.COMMAND,
     bill.COMMAND,
     audit.COMMAND,
     grant.COMMAND,
+    mail.COMMAND,
     retry.COMMAND,
+    move.COMMAND,
+    reprocess.COMMAND,
     cancel.COMMAND,
+    submit.COMMAND,
+    scheduler.COMMAND,
     erase.COMMAND,
+    schedules.COMMAND,
 )
 
 

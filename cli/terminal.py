@@ -6,14 +6,21 @@ by one that prints a question mark for whatever is no visible character. Styles 
 meant to obey: rich writes those past the stream, and the text between them is cleaned before.
 """
 
+import shutil
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _INSTEAD = "?"
+_SILENCE_SECONDS = 2.0
+_SILENCE_AGAIN_SECONDS = 10.0
 
 
 def clean(text: str) -> str:
@@ -21,15 +28,40 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else _INSTEAD for letter in text)
 
 
-class CleanStream:
-    """A stream of text that prints visible characters only."""
+class _Heard:
+    """When this process printed last, on any stream, and whether that ended a line."""
+
+    at = time.monotonic()
+    is_line_ended = True
+
+
+class HeardStream:
+    """A stream of text that notes when something was printed."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
+        """Write the text."""
+        if text:
+            _Heard.at, _Heard.is_line_ended = time.monotonic(), text.endswith("\n")
+        return self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the stream's own."""
+        return getattr(self.stream, name)
+
+
+class CleanStream:
+    """A stream of text that prints visible characters only."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.heard = HeardStream(stream)
+        self.stream = stream
+
+    def write(self, text: str) -> int:
         """Write the text, cleaned."""
-        return self.stream.write(clean(text))
+        return self.heard.write(clean(text))
 
     def writelines(self, lines: Any) -> None:
         """Write the lines, cleaned."""
@@ -39,6 +71,52 @@ class CleanStream:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the stream's own."""
         return getattr(self.stream, name)
+
+
+def told_in_lines(text: str) -> str:
+    """A text as it is written on standard error: cleaned, and cut into lines between words if that is a terminal."""
+    text = clean(text)
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+
+
+def line_was_answered() -> None:
+    """A person has answered a question: the next text begins a line."""
+    _Heard.at, _Heard.is_line_ended = time.monotonic(), True
+
+
+@contextmanager
+def never_silent(doing: str) -> Iterator[None]:
+    """While the body runs, say on standard error what it is doing whenever nothing was printed for two seconds.
+
+    A person waits for it, so nothing is said where standard error is no terminal, nor while a question is open. A
+    thread says it, since a library may keep this one waiting.
+    """
+    over = threading.Event()
+    began = time.monotonic()
+
+    def watch() -> None:
+        pause = _SILENCE_SECONDS
+        while not over.wait(max(0.1, _Heard.at + pause - time.monotonic())):
+            now = time.monotonic()
+            if _Heard.is_line_ended and now - _Heard.at >= pause:
+                sys.stderr.write(f"{doing} ({now - began:.0f} s) ...\n")
+                sys.stderr.flush()
+                pause = _SILENCE_AGAIN_SECONDS
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    line_was_answered()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def protect() -> None:
@@ -67,6 +145,7 @@ def console() -> "Console":
             return [_Cleaned(renderable) for renderable in renderables]
 
     stream = sys.stdout
-    own = Console(file=stream.stream if isinstance(stream, CleanStream) else stream, highlight=False, markup=False)
+    file: Any = stream.heard if isinstance(stream, CleanStream) else HeardStream(stream)
+    own = Console(file=file, highlight=False, markup=False)
     own.push_render_hook(_CleanedEach())
     return own

@@ -1,25 +1,26 @@
 """`python -m deploy --project P [--region R] [--plan] [--email A]`: bring a project to what this checkout declares.
 
 The plan is printed first, and nothing is asked. `--plan` ends there. The keys come from OPENAI_API_KEY and
-OPENAI_WEBHOOK_SECRET, and only if they are new. Exit code 0: all is as declared (or planned). 1: it is not; a sentence
-says why. 130: it was stopped. To run it again is always safe.
+OPENAI_WEBHOOK_SECRET, and only if they are new. Exit code 0: all is as declared (or planned). 1: a person has to bring
+something. 2: it could not be done. To run it again is always safe.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from cli import terminal
+from cli.program import run_to_its_end, say
 from deploy import run
 from deploy.begin import begin
-from deploy.errors import DeployError
+from deploy.errors import Unfinished
 from deploy.lock import held
 from deploy.summary import summary
 
 _REGION: Final = "asia-south1"
+INTERRUPTED: Final = "Interrupted. To run it again is safe."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,34 +34,23 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--email", help="who is told of alerts")
     given = parser.parse_args(arguments)
-    try:
-        asyncio.run(_deploy(project=given.project, region=given.region, email=given.email, is_plan=given.plan))
-    except DeployError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped. To run it again is safe.", file=sys.stderr)
-        return 130
-    return 0
+    work = _deploy(project=given.project, region=given.region, email=given.email, is_plan=given.plan)
+    return run_to_its_end(work, interrupted=INTERRUPTED)
 
 
 async def _deploy(*, project: str, region: str, email: str | None, is_plan: bool) -> None:
     deployment = await begin(project, region, os.environ, email=email, may_be_blind=is_plan)
-    planned = await run.plan(deployment, _say, with_commands=is_plan)
+    planned = await run.plan(deployment, say, with_commands=is_plan)
     if is_plan:
         return
     run.refuse_if_missing(planned)
     async with held(deployment):
-        _say("")
-        left = await run.take(deployment, _say)
+        say("")
+        left = await run.take(deployment, say)
     for line in await summary(deployment):
-        _say(line)
+        say(line)
     if left:
-        raise DeployError("\n".join(["", "All else is deployed, but this is left to do:", *left]))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
+        raise Unfinished("\n".join(["", "All else is deployed, but this is left to do:", *left]))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ ANSWER: Final = function("answer_instant_jobs").account
 TICK: Final = function("process_batch_jobs").account
 INGEST: Final = function("ingest_batch_results").account
 WEBHOOK: Final = function("openai_webhook").account
+NOTIFY: Final = function("deliver_notification").account
 BULK: Final = function("answer_bulk_part").account
 BULK_START: Final = function("on_bulk_job_created").account
 STATS: Final = function("get_batch_stats").account
+API: Final = function("api").account
 # Eventarc calls the event functions by it. No function runs by it, so no function may call another.
 EVENTS: Final = "nightshift-events"
 # Cloud Build's default differs between old and new projects, and may have no rights at all.

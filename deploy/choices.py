@@ -13,6 +13,7 @@ from nightshift.functions import FUNCTIONS
 PREFIX: Final = "DEPLOY_"
 _MAX_INSTANCES: Final = "DEPLOY_MAX_INSTANCES"
 _APP_CHECK: Final = "DEPLOY_APP_CHECK"
+MONTHLY_BUDGET: Final = "DEPLOY_MONTHLY_BUDGET"
 # https://firebase.google.com/docs/app-check/enable-enforcement
 _MODES: Final = ("off", "unenforced", "enforced")
 # https://cloud.google.com/run/quotas
@@ -27,6 +28,8 @@ class Choices:
     max_instances: Mapping[str, int] = field(default_factory=dict)
     # How Firestore and Storage treat requests that come from no installation of the app; None leaves it as it is.
     app_check: str | None = None
+    # Of which the billing account tells, in its own currency; None makes no alert, and leaves one that there is.
+    monthly_budget: int | None = None
 
 
 def choices_of(variables: Mapping[str, str]) -> Choices:
@@ -36,12 +39,24 @@ def choices_of(variables: Mapping[str, str]) -> Choices:
         DeployError: one is unknown or malformed, and is named.
     """
     for name in variables:
-        if name not in {_MAX_INSTANCES, _APP_CHECK}:
+        if name not in {_MAX_INSTANCES, _APP_CHECK, MONTHLY_BUDGET}:
             raise DeployError(f"{name} is no setting of a deployment.")
     app_check = variables.get(_APP_CHECK) or None
     if app_check not in {None, *_MODES}:
         raise DeployError(f"{_APP_CHECK} must be one of {', '.join(_MODES)}.")
-    return Choices(max_instances=_instances(variables.get(_MAX_INSTANCES, "")), app_check=app_check)
+    return Choices(
+        max_instances=_instances(variables.get(_MAX_INSTANCES, "")),
+        app_check=app_check,
+        monthly_budget=_amount(variables.get(MONTHLY_BUDGET, "")),
+    )
+
+
+def _amount(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise DeployError(f"{MONTHLY_BUDGET} must be a whole number, in the billing account's currency.")
+    return int(text)
 
 
 def _instances(text: str) -> dict[str, int]:

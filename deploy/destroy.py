@@ -6,13 +6,16 @@ later deployment makes all else anew. To run it again is always safe.
 """
 
 import argparse
-import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from cli import terminal
+from cli.commands.confirmation import confirm
+from cli.program import run_to_its_end, say
+from deploy.__main__ import INTERRUPTED
 from deploy.accounts import ACCOUNTS, email, member
 from deploy.begin import begin
 from deploy.change import Change
@@ -27,6 +30,8 @@ from nightshift.functions import DEAD_LETTERS, FUNCTIONS, IMAGE_KEY, SECRETS
 
 DATABASE: Final = "database"
 BUCKET: Final = "bucket"
+# Asks whether what was said may be done; raises Refused.
+Agree = Callable[[str], Awaitable[None]]
 # The label of our dashboards.
 _BOARD: Final = "nightshift"
 
@@ -115,11 +120,12 @@ def _remove(cloud: Cloud, what: str, *words: str) -> Change:
     return Change(action="remove", what=what, commands=(cloud.gcloud(*words),))
 
 
-async def destroy(deployment: Deployment, also: Sequence[str], say: Say, is_sure: Callable[[str], bool]) -> None:
+async def destroy(deployment: Deployment, also: Sequence[str], say: Say, agree: Agree) -> None:
     """Say what would go; take it away once a person has said yes.
 
     Raises:
-        DeployError: no one said yes, or a command failed.
+        Refused: a person did not agree.
+        DeployError: a command failed.
     """
     changes = [change async for change in removals(deployment)]
     gone_for_ever = [change async for change in data(deployment, also)]
@@ -130,8 +136,7 @@ async def destroy(deployment: Deployment, also: Sequence[str], say: Say, is_sure
     if not changes and not gone_for_ever:
         say("There is nothing to take away.")
         return
-    if not is_sure(deployment.cloud.project):
-        raise DeployError("Nothing was changed.")
+    await agree("Takes all this away.")
     async with held(deployment):
         for change in changes:
             await _take(deployment, change, say)
@@ -146,16 +151,11 @@ async def _take(deployment: Deployment, change: Change, say: Say) -> None:
     say(f"  removed   {change.what}")
 
 
-def _ask(project: str) -> bool:
-    return input(f"Take all this away from {project}? Type its name: ") == project
-
-
-def _yes(_: str) -> bool:
-    return True
-
-
 async def _run(given: argparse.Namespace, also: Sequence[str]) -> None:
-    await destroy(await begin(given.project, given.region, os.environ), also, print, _yes if given.yes else _ask)
+    if unknown := set(also) - {DATABASE, BUCKET}:
+        raise DeployError(f"--also: {', '.join(sorted(unknown))} is neither {DATABASE} nor {BUCKET}.")
+    agree = partial(confirm, given, typed=given.project)
+    await destroy(await begin(given.project, given.region, os.environ), also, say, agree)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -170,17 +170,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     given = parser.parse_args(arguments)
     also = [name for name in given.also.split(",") if name]
-    try:
-        if unknown := set(also) - {DATABASE, BUCKET}:
-            raise DeployError(f"--also: {', '.join(sorted(unknown))} is neither {DATABASE} nor {BUCKET}.")
-        asyncio.run(_run(given, also))
-    except DeployError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, EOFError):
-        print("Stopped. To run it again is safe.", file=sys.stderr)
-        return 130
-    return 0
+    return run_to_its_end(_run(given, also), interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

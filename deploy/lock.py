@@ -35,7 +35,7 @@ async def held(deployment: Deployment) -> AsyncIterator[None]:
         return
     address = f"gs://{deployment.settings.bucket}/{_OBJECT}"
     name = f"{getpass.getuser()} on {platform.node()}"
-    ours = f"{name}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC ({secrets.token_hex(4)})"
+    ours = f"{name}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC ({secrets.token_hex(4)})"
     # Generation 0: only if there is no such object.
     take = cloud.gcloud("storage", "cp", "-", address, "--if-generation-match=0")
     try:

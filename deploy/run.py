@@ -7,7 +7,7 @@ from typing import Final
 from deploy import preflight
 from deploy.change import Change
 from deploy.deployment import Deployment
-from deploy.errors import CommandFailed, DeployError
+from deploy.errors import CommandFailed, Unfinished
 from deploy.steps import STEPS, Step
 
 # Looks alone: what a person has to bring, and what a person should know.
@@ -64,11 +64,11 @@ def refuse_if_missing(planned: Sequence[Change]) -> None:
     """Stop while nothing is changed.
 
     Raises:
-        DeployError: a person has to bring something first.
+        Unfinished: a person has to bring something first.
     """
     missing = [change.what for change in planned if change.action == "missing"]
     if missing:
-        raise DeployError("\n".join(["Nothing was changed, since this is missing:", *missing]))
+        raise Unfinished("\n".join(["Nothing was changed, since this is missing:", *missing]))
 
 
 async def _changes(deployment: Deployment, step: Step) -> list[Change]:

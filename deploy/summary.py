@@ -1,5 +1,6 @@
 """What a deployment says at its end: where the functions are, and what a person has yet to do."""
 
+from deploy.choices import MONTHLY_BUDGET
 from deploy.deployment import Deployment
 from nightshift.functions import FUNCTIONS, SECRETS, WEBHOOK_SECRET
 
@@ -31,8 +32,10 @@ async def summary(deployment: Deployment) -> list[str]:
         "import firebase_admin as f; from firebase_admin import auth; "
         f"f.initialize_app(options={{'projectId': '{project}'}}); auth.set_custom_user_claims('UID', {{'admin': True}})"
     )
+    if deployment.choices.monthly_budget is None:
+        lines.append(f"  A budget alert: {MONTHLY_BUDGET}=200 in deploy/settings/{project}.env, and deploy again.")
     return [
         *lines,
-        "  An admin, who may read getBatchStats:",
+        "  An admin, who may read getBatchStats and call the admins' routes of api:",
         f'    GOOGLE_CLOUD_QUOTA_PROJECT={project} .venv/bin/python -c "{claim}"',
     ]

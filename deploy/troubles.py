@@ -63,6 +63,11 @@ PASSING: Final = (
         source="https://github.com/googleapis/java-storage/pull/2444",
     ),
     GoogleTrouble(
+        pattern=r"Role \S+ does not exist in the resource's hierarchy",
+        seen="Role (organizations/59485982875/roles/FortigateSdnViewer) does not exist in the resource's hierarchy.",
+        source="https://github.com/GoogleCloudPlatform/pubsec-declarative-toolkit/issues/608",
+    ),
+    GoogleTrouble(
         pattern=r"Unable to retrieve the repository metadata",
         seen="Unable to retrieve the repository metadata for projects/p/locations/us-central1/repositories/"
         "gcf-artifacts. Ensure that the Cloud Functions service account has 'artifactregistry.repositories.list' and "

@@ -92,14 +92,19 @@ async def openai_webhook(request: Request) -> Response:
 @guarded
 @takes_event
 async def ingest_batch_results(event: CloudEvent) -> None:
-    """A worker was called: settle one shard of a large batch's output, or advance a batch that has ended."""
-    from nightshift.batches.messages import read_call
+    """A worker was called: settle one shard of a large batch's output, advance a batch, or carry out an order."""
+    from nightshift.batches.messages import OrderCall, read_call
     from nightshift.batches.work import work
 
     try:
         call = read_call(event.get_data())
     except EventUnreadable as unreadable:
         events.error("event_unreadable", reason=str(unreadable))
+        return
+    if isinstance(call, OrderCall):
+        from nightshift.orders.carry_out import carry_out
+
+        await carry_out(runtime, call.order_id, runtime.time_limit(runtime.settings.tick_seconds))
         return
     await work(runtime, call)
 
@@ -145,10 +150,34 @@ async def get_batch_stats(request: Request) -> Response:
     return await respond(runtime, request, batch_stats, method="GET", origin=runtime.settings.dashboard_origin)
 
 
-def _document_id(event: CloudEvent, collection: str) -> str:
-    """The id of the document that a Firestore event names in its `document` attribute, as `ai_jobs/{jobId}`."""
+@functions.http
+@guarded
+@takes_event
+async def deliver_notification(event: CloudEvent) -> None:
+    """A job or bulk job has ended whose user wants to hear of it: deliver what waits for the user."""
+    from nightshift.notify.deliver import deliver_message
+
+    try:
+        message_id = _document_id(event, "outbox")
+    except EventUnreadable as unreadable:
+        events.error("event_unreadable", reason=str(unreadable))
+        return
+    await deliver_message(runtime, message_id)
+
+
+@functions.http
+@guarded
+async def api(request: Request) -> Response:
+    """The REST API, for users and admins."""
+    from nightshift.api.serve import serve
+
+    return await serve(runtime, request)
+
+
+def _document_id(event: CloudEvent, of: str) -> str:
+    """The document of a collection that a Firestore event names in its `document` attribute, `ai_jobs/{jobId}`."""
     document = event.get_attributes().get("document")
-    found, _, document_id = str(document).partition("/")
-    if found != collection or not names_a_document(document_id):
-        raise EventUnreadable(f"the event names no document of {collection}")
+    collection, _, document_id = str(document).partition("/")
+    if collection != of or not names_a_document(document_id):
+        raise EventUnreadable(f"the event names no document of {of}")
     return document_id

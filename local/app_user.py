@@ -82,6 +82,12 @@ class AppUser:
         answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
         answer.raise_for_status()
 
+    async def write_preferences(self, preferences: Mapping[str, Any]) -> None:
+        """Say how the user wants to hear of an end. Raises httpx.HTTPStatusError if the rules deny it."""
+        write = {"update": {"name": f"{self._name}/preferences/{self.uid}", "fields": to_fields(preferences)}}
+        answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
+        answer.raise_for_status()
+
     async def own(self, collection: str) -> dict[str, dict[str, Any]]:
         """The user's own documents of a collection, a hundred at most, by id."""
         mine = {"fieldFilter": {"field": {"fieldPath": "userId"}, "op": "EQUAL", "value": to_value(self.uid)}}

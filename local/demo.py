@@ -10,7 +10,9 @@ whether all that was promised happened.
 import argparse
 import asyncio
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +35,10 @@ _LOOK_EVERY_SECONDS = 0.4
 # A tick every ten minutes comes every five seconds; with a real model every minute, since batches take their time.
 _SPEED, _MODELS_SPEED = 120.0, 10.0
 _PATIENCE_SECONDS, _MODELS_PATIENCE_SECONDS = 200.0, 25 * 3600.0
+
+_MAIL_PATIENCE_SECONDS = 60.0
+# Who asks for e-mail.
+TOLD = "chen"
 
 _KEPT = (
     "every job ended as it should, with one notification each; every wallet equals its ledger; "
@@ -69,6 +75,8 @@ async def _run(console: Console, *, live: bool) -> int:
         validating_seconds=0.2,
         finalizing_seconds=0.2,
         answer_seconds=0.5,
+        messages=True,
+        settings={"NIGHTSHIFT_ECONOMY": "true"},
     )
     async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
         console.print(answering.sentence, highlight=False)
@@ -81,6 +89,7 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     bulk_user = AppUser(client, stack, demo_bulk.UID)
     for uid, tokens in {**TOKENS, demo_bulk.UID: demo_bulk.TOKENS}.items():
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
+    await _wants_mail(stack, users[TOLD])
     if stack.answering.is_stand_in:
         refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
         hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}
@@ -100,12 +109,33 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     night = await look(client, stack, users)
     batches = ended_batches(stack.log_dir, stack.options.speed)
     demo_view.show(console, jobs, night, batches, invented=stack.answering.is_stand_in)
-    broken = [*broken_promises(jobs, night), *bulk.broken()]
+    broken = [*broken_promises(jobs, night), *bulk.broken(), *await _mail(console, stack)]
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)
     if not broken:
         console.print(f"\n[green]All kept:[/green] {_KEPT}", highlight=False)
     return 1 if broken else 0
+
+
+async def _wants_mail(stack: Stack, user: AppUser) -> None:
+    """Give a user an account with a verified address, and the wish to hear by e-mail."""
+    stack.users.admin.create({"localId": user.uid, "email": f"{user.uid}@example.com", "emailVerified": True})
+    await user.write_preferences({"email": True})
+
+
+async def _mail(console: Console, stack: Stack) -> list[str]:
+    """Show the mail that the user got; returns what is broken."""
+    started = time.monotonic()
+    while not stack.mailbox.mails:
+        if time.monotonic() - started > _MAIL_PATIENCE_SECONDS:
+            return [f"{TOLD} asked for e-mail, and none came"]
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    mail = stack.mailbox.mails[0]
+    # The stack's directory goes with it.
+    kept = await asyncio.to_thread(shutil.copytree, stack.mail_dir, tempfile.mkdtemp(), dirs_exist_ok=True)
+    console.print(f"\n{TOLD} was told by e-mail, too: “{mail['Subject']}”", highlight=False)
+    console.print(f"  file://{kept}/0001.html", highlight=False)
+    return []
 
 
 async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:

@@ -60,8 +60,7 @@ def _results(jobs: Sequence[DemoJob], night: Night) -> Table:
     table.add_column("job", no_wrap=True, min_width=19)
     table.add_column("status", no_wrap=True, min_width=9)
     table.add_column("tries", justify="right", min_width=5)
-    table.add_column("result, or why not", overflow="ellipsis", no_wrap=True, min_width=19)
-    table.add_column("notification", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("result, or why not; and the notification", overflow="fold", ratio=1)
     for job in jobs:
         document = night.jobs.get(job.job_id, {})
         status = str(document.get("status", "missing"))
@@ -70,8 +69,7 @@ def _results(jobs: Sequence[DemoJob], night: Night) -> Table:
             job.job_id,
             Text(status, _STYLES.get(status, "red")),
             str(document.get("attempts", 0)),
-            _outcome(document),
-            str(told.get("message", "none")),
+            Text.assemble(_outcome(document), ("\n" + str(told.get("message", "no notification")), "dim")),
         )
     return table
 

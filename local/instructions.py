@@ -1,5 +1,6 @@
 """What a developer types next: the lines by which an app finds the running stack, and the same by curl."""
 
+import shlex
 import time
 
 from local.ports import lan_address
@@ -29,8 +30,12 @@ def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
         rest=f"http://{stack.firestore_host}/v1/{documents}",
         user_token=_long_lived(stack.project, uid),
         admin_token=_long_lived(stack.project, "admin", admin=True),
+        api_url=f"{stack.function_urls.get('api', '')}/v1",
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
+        exports="\n".join(
+            f"  export {name}={shlex.quote(value)}" for name, value in stack.operators_environment.items()
+        ),
     )
 
 
@@ -94,6 +99,17 @@ The same by curl: a job of {uid}, and its document.
     }}]}}'
 
   curl -s -H "Authorization: Bearer $TOKEN" '{rest}/ai_jobs/my-first-job'
+
+The REST API is {api_url} (docs/API.md). Another job by it:
+
+  curl -s -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+    {api_url}/jobs -d '{{
+    "type": "waste_classification", "input": {{"text": "an empty glass bottle"}}
+  }}'
+
+An operator's shell, in this checkout: paste these lines, then ./nightshift stats
+
+{exports}
 
 The statistics, as an administrator:
 

@@ -31,6 +31,8 @@ from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
 from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.grant import grant_tokens
+from local.messages.mailbox import MailServer
+from local.messages.serving import MessageAddresses, running_messages
 from local.openai_server.webhooks import new_secret
 from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
 from local.ports import HOST, free_ports
@@ -65,6 +67,7 @@ class Options:
     storage_rules: Path = ROOT / "storage.rules"  # the same
     standard_ports: bool = False  # those of the Firebase Emulator Suite, where they are free
     lan: bool = False  # a phone in the same network reaches Firestore, Auth and Storage; so does everybody in it
+    messages: bool = False  # a mail server, and one for pushes, to which the functions send
     welcome_tokens: int = 0  # what each user gets who signs up
     follow_changes: bool = False  # start the functions again when their code changes
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -86,6 +89,7 @@ class Stack:
 
         self._cloud = CloudAddresses.choose(standard=options.standard_ports)
         self._firebase = FirebaseAddresses.choose(standard=options.standard_ports)
+        self._messages = MessageAddresses.choose() if options.messages else None
         (openai_port,) = free_ports(1)
         self._openai_address = f"{HOST}:{openai_port}"
         self._functions = ServedFunctions(
@@ -99,6 +103,8 @@ class Stack:
         self.auth_host = self._firebase.auth
         self.app_storage_host = self._firebase.storage
         self.users: AuthRoutes
+        self.mailbox: MailServer
+        self.mail_dir = self.log_dir / "mail"
         self.answering = options.answering
         self.openai_api_key = self.answering.api_key
         own_url = f"http://{self._openai_address}/v1"
@@ -115,6 +121,7 @@ class Stack:
             "OPENAI_API_KEY": self.openai_api_key,
             "OPENAI_BASE_URL": self.openai_base_url,
             "OPENAI_WEBHOOK_SECRET": self.webhook_secret,
+            **(self._messages.environment if self._messages else {}),
             **self.settings,
         }
         return {name: value for name, value in variables.items() if value}
@@ -123,6 +130,16 @@ class Stack:
     def auth_environment(self) -> dict[str, str]:
         """What a function that reads ID tokens has besides."""
         return {"FIREBASE_AUTH_EMULATOR_HOST": self.auth_host}
+
+    @property
+    def operators_environment(self) -> dict[str, str]:
+        """What a shell needs in which `./nightshift` is to work on this stack.
+
+        A key that the shell has already is not shown again: it may be a real one.
+        """
+        known = {name for name, value in self.options.caller.items() if self.environment.get(name) == value}
+        every = self.environment | self.auth_environment
+        return {name: value for name, value in every.items() if name not in known | {"OPENAI_WEBHOOK_SECRET"}}
 
     async def failure(self) -> str:
         """Wait until a part stops by itself; returns the sentence about it, which has been said by then."""
@@ -145,9 +162,13 @@ class Stack:
         """The parts that run no more."""
         return [part for part in self._parts if part.exit_code() is not None] + self._functions.stopped()
 
+    def function_logs(self) -> list[Path]:
+        """The logs of the functions, which stay the same when they start again."""
+        return [part.log for part in self._functions.parts]
+
     def function_environment(self, function: Function) -> dict[str, str]:
         """All that one function sees: of the secrets, those that it is deployed with."""
-        auth = self.auth_environment if function.reads_id_tokens else {}
+        auth = self.auth_environment if function.reads_id_tokens or function.sends_messages else {}
         others = set(SECRETS.values()) - set(function.variables)
         settings = {name: text for name, text in self.environment.items() if name not in others}
         return basic_environment(self.options.caller) | settings | auth
@@ -197,6 +218,15 @@ class Stack:
         async with running as self.users:
             self._say(f"  {'Firebase Auth':<22} {self.auth_host:<16} ready")
             self._say(f"  {'Firebase Storage':<22} {self.app_storage_host:<16} ready")
+            yield
+
+    @asynccontextmanager
+    async def serving_messages(self) -> AsyncIterator[None]:
+        """Serve mail and pushes, if the stack is to."""
+        if self._messages is None:
+            yield
+            return
+        async with running_messages(self._messages, self.mail_dir, self._say) as (self.mailbox, _):
             yield
 
     async def run_clock(self) -> None:
@@ -311,6 +341,7 @@ async def running_stack(options: Options | None = None, say: Callable[[str], Non
             address = await closing.enter_async_context(running_relay(stack.relay()))
             # First in the order of closing: every process begins to end while the relay drains.
             closing.callback(stack.let_go)
+            await closing.enter_async_context(stack.serving_messages())
             await stack.start_parts(address)
             await closing.enter_async_context(stack.serving_firebase())
             clock = asyncio.create_task(stack.run_clock())

@@ -18,6 +18,7 @@ from local.answering import who_answers
 from local.errors import StackError
 from local.grant import grant_tokens
 from local.instructions import instructions
+from local.refusals import follow_refusals
 from local.stack import Options, Stack, running_stack
 
 # Who can sign in at once; each user who signs up gets as many tokens.
@@ -52,6 +53,8 @@ async def _run(chosen: argparse.Namespace) -> int:
             lan=chosen.lan,
             welcome_tokens=TOKENS,
             follow_changes=True,
+            messages=True,
+            settings={"NIGHTSHIFT_ECONOMY": "true"},
         )
         async with running_stack(options, say=_say) as stack:
             _say(textwrap.fill(answering.sentence, 80))
@@ -59,7 +62,11 @@ async def _run(chosen: argparse.Namespace) -> int:
             _create(stack, USER)
             _create(stack, ADMIN, customAttributes='{"admin": true}')
             _say(instructions(stack, USER, PASSWORD, TOKENS))
-            await stack.failure()
+            telling = asyncio.create_task(follow_refusals(stack.function_logs(), _say))
+            try:
+                await stack.failure()
+            finally:
+                telling.cancel()
             return 1
     except asyncio.CancelledError:
         _say("Stopped.")

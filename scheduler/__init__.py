@@ -1,4 +1,4 @@
-"""Brings Cloud Scheduler and Pub/Sub to what the table of functions declares: `python -m scheduler --help`."""
+"""Brings Cloud Scheduler and Pub/Sub to what the table of functions declares: `./nightshift schedules --help`."""
 
 import sys
 from pathlib import Path

@@ -22,7 +22,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from scheduler.cloud import SchedulerClients
 from scheduler.declared import MESSAGE, TOPIC_PREFIX, Declared
-from scheduler.errors import SchedulerError
+from scheduler.errors import NoSuchSchedule, SchedulerError
 from scheduler.step import Action, FieldChange, PlannedStep
 
 KIND: Final = "schedule"
@@ -107,10 +107,10 @@ async def run(cloud: SchedulerClients, name: str) -> None:
 
 
 async def find(cloud: SchedulerClients, name: str) -> Job:
-    """One of our schedules. Raises SchedulerError if we have no schedule of that name."""
+    """One of our schedules. Raises NoSuchSchedule."""
     job = await _read(cloud, cloud.job(name))
     if job is None or not is_ours(cloud, job):
-        raise SchedulerError(f"There is no schedule {name} of Nightshift in {cloud.parent}.")
+        raise NoSuchSchedule(f"There is no schedule {name} of Nightshift in {cloud.parent}.")
     return job
 
 

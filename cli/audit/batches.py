@@ -59,6 +59,16 @@ async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:
     # The lease holder renews its lease, and every tick takes a free one: both move the update time.
     if batch.status != "submitted" and snapshot.update_time < scope.waited_since(scope.runtime.settings.lease_seconds):
         return _stuck(scope.runtime, batch, snapshot.update_time)
+    error = batch.last_error
+    if error and error.since < scope.waited_since(scope.runtime.settings.lease_seconds):
+        why = "the operator acts" if error.needs_operator else "it passes, or its log says more"
+        return Finding(
+            check="batches",
+            subject=f"{BATCHES}/{batch.batch_id}",
+            sentence=f"It is {batch.status}, and its step fails since {error.since:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{error.reason}.",
+            undecided=f"each tick takes the step again; {why}",
+        )
     return None
 
 
@@ -98,10 +108,11 @@ def _stuck(runtime: Runtime, batch: Batch, since: datetime) -> Finding:
             raise LeftAlone("it could not be advanced now")
         return f"It was advanced from {batch.status} to {now.status if now else 'its end'}."
 
+    why = f" Its step failed last: {batch.last_error.reason}." if batch.last_error else ""
     return Finding(
         check="batches",
         subject=f"{BATCHES}/{batch.batch_id}",
-        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M} UTC.",
+        sentence=f"It is {batch.status}, and no tick has moved it since {since:%Y-%m-%d %H:%M:%S} UTC.{why}",
         mend=advance_it,
     )
 

@@ -174,7 +174,7 @@ def _stuck(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
         case "created":
             rescued_after = scope.runtime.settings.rescue_seconds
             if seen.snapshot.create_time < scope.waited_since(rescued_after):
-                since = f"{seen.snapshot.create_time:%Y-%m-%d %H:%M} UTC"
+                since = f"{seen.snapshot.create_time:%Y-%m-%d %H:%M:%S} UTC"
                 yield f"It is created since {since}, and was never admitted.", lambda: _admit(scope, seen)
         case "queued":
             try:
@@ -184,7 +184,7 @@ def _stuck(scope: Scope, seen: _JobView) -> Iterator[_Fault]:
         case "processing":
             if (job := job_of(seen.snapshot)).is_realtime:
                 if gives_up_at(job) < scope.waited_since(scope.runtime.settings.lease_seconds):
-                    since = f"{gives_up_at(job):%Y-%m-%d %H:%M} UTC"
+                    since = f"{gives_up_at(job):%Y-%m-%d %H:%M:%S} UTC"
                     yield f"It should have failed for want of an answer since {since}.", lambda: _give_up(scope, seen)
             elif seen.batch is None:
                 yield "It is processing in a batch that does not exist.", lambda: _send_again(scope, seen)

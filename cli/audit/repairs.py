@@ -15,18 +15,20 @@ from pydantic import ValidationError
 from nightshift.batches import transitions as batches
 from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided, attempts
+from nightshift.earning import points as points_of_entries
 from nightshift.errors import JobRefused
 from nightshift.job_types import find
 from nightshift.jobs import created, transitions
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.ends import Ends
-from nightshift.jobs.notification import KINDS, Kind, notification
+from nightshift.jobs.notification import KINDS, TITLES, Kind, notification
 from nightshift.jobs.retention import notification_expiry
 from nightshift.ledger import posting
 from nightshift.ledger.refunds import Refunds
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, COMPLETED, FAILED
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
@@ -91,6 +93,15 @@ async def rewrite_wallet(runtime: Runtime, wallet: "DocumentSnapshot[Any]", summ
     await writes.send()
 
 
+async def rewrite_points(
+    runtime: Runtime, economy: "DocumentSnapshot[Any]", points: int, answered: int, answered_of: Mapping[str, int]
+) -> None:
+    """Write a user's points as their entries have it. Raises Undecided if they changed since they were read."""
+    writes = Commit(runtime)
+    points_of_entries.rewrite(writes, economy, points, answered, answered_of)
+    await writes.send()
+
+
 async def rewrite_counts(runtime: Runtime, batch_id: str, counts: Mapping[str, int], update_time: datetime) -> None:
     """Write a closed batch's counts as they were counted again. Raises Undecided if it changed since then."""
     writes = Commit(runtime)
@@ -113,12 +124,13 @@ def _told(job: JobDocument) -> tuple[Kind, str, str]:
         job_type = find(str(job.fields.get("type")))
     except JobRefused:
         job_type = None
-    title, status = job_type.title if job_type else "Your request", job.fields["status"]
+    title, status = job_type.title if job_type else Text.YOUR_REQUEST.say(), job.fields["status"]
     if status != COMPLETED:
-        return KINDS[status], f"{title} {status}", f"{job.fields.get('errorMessage', '')} It cost you nothing.".strip()
+        told = Text.COST_NOTHING.say(what=str(job.fields.get("errorMessage", ""))).strip()
+        return KINDS[status], TITLES[status].say(title=title), told
     try:
         result = job_type.result_model.model_validate(job.fields.get("result")) if job_type else None
     except ValidationError:
         result = None
-    summary = job_type.summarize(result) if job_type and result else "Your answer is there."
-    return "job_completed", f"{title} ready", summary
+    summary = job_type.summarize(result) if job_type and result else Text.ANSWER_THERE.say()
+    return "job_completed", TITLES[COMPLETED].say(title=title), summary

@@ -2,6 +2,7 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from nightshift.values.ids import is_user_id, names_a_document
@@ -32,6 +33,17 @@ def moment(text: str) -> datetime:
     if at.tzinfo is None:
         raise ArgumentTypeError("it has no time zone; write Z for UTC")
     return at
+
+
+def whole_number(most: int) -> Callable[[str], int]:
+    """What reads a number from 1 to `most`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise ArgumentTypeError(f"it is no whole number from 1 to {most:,}")
+        return int(text)
+
+    return read
 
 
 def job_batch_or_bulk(parser: ArgumentParser, what_happens: str) -> None:

@@ -11,10 +11,19 @@ from cli.audit.finding import Finding, LeftAlone
 from cli.audit.scope import Scope
 from cli.commands.command import Command, ExitCode
 from cli.commands.confirmation import confirm
-from cli.commands.printing import Printer
+from cli.commands.printing import Printer, counted
 from nightshift.runtime import Runtime
 
 _WIDTHS: Final = {"check": 8, "where": 36}
+# What was looked at, one and many.
+_ONE: Final = {
+    "jobs": "job",
+    "batches": "batch",
+    "wallets": "wallet",
+    "ledger entries": "ledger entry",
+    "provider batches": "provider batch",
+    "provider files": "provider file",
+}
 _MENDS: Final = (
     "Mends what is certain, each as it is found: missing notifications, classifications and refunds, wallets that are "
     "not the sum of their ledgers, wrong counts, stray batches and files at the provider, stuck jobs and batches."
@@ -84,13 +93,13 @@ def _tell_end(printer: Printer, scope: Scope, *, found: int, mended: int) -> Non
             }
         }
     )
-    looked_at = ", ".join(f"{number} {kind}" for kind, number in scope.looked_at.items()) or "nothing"
+    looked_at = ", ".join(counted(number, _ONE[kind], kind) for kind, number in scope.looked_at.items()) or "nothing"
     printer.say(f"Looked at {looked_at}.")
     for check, why in scope.skipped.items():
         printer.say(f"Skipped: {check}, since {why}.")
     for check, why in scope.troubles.items():
         printer.say(f"Not finished: {check}. {why}", style="bold red")
-    told = f"{found} findings, {mended} mended." if found else "No finding."
+    told = f"{counted(found, 'finding')}, {mended:,} mended." if found else "No finding."
     printer.say(told, style="yellow" if found or scope.troubles else "green")
 
 

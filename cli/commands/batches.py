@@ -5,12 +5,13 @@ which jobs are queued.
 """
 
 import asyncio
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any, Final
 
+from cli.commands.arguments import whole_number
 from cli.commands.command import Command, ExitCode
-from cli.commands.lanes import tell_lanes
-from cli.commands.printing import Printer, duration
+from cli.commands.lanes import tell_lanes, why_it_waits
+from cli.commands.printing import Printer, counted, duration
 from nightshift.batches import documents as batches
 from nightshift.database.lease import Lease
 from nightshift.reports.backlog import backlogs
@@ -21,17 +22,20 @@ _MOST: Final = 1_000
 # One under the other, since 80 columns hold no more.
 _COLUMNS: Final = {
     "Batch": ["batchId", "remoteId", "lane"],
-    "Status": ["status", "errorCode"],
+    "Status": ["status", "errorCode", "counts"],
     "Jobs": ["jobs"],
-    "Age": ["age"],
-    "": ["counts", "costUsd", "held"],
+    "Age, cost": ["age", "costUsd", "held"],
 }
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="closed ones too, the newest first")
     parser.add_argument(
-        "--limit", type=_limit, default=_DEFAULT_LIMIT, metavar="N", help=f"at most so many (default: {_DEFAULT_LIMIT})"
+        "--limit",
+        type=whole_number(_MOST),
+        default=_DEFAULT_LIMIT,
+        metavar="N",
+        help=f"at most so many (default: {_DEFAULT_LIMIT})",
     )
 
 
@@ -41,16 +45,23 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         reading(runtime, options.limit), batches.count_open(runtime), backlogs(runtime)
     )
     printer.table("batch", [_row(runtime, one) for one in found], _COLUMNS)
+    for batch in (one.batch for one in found):
+        if batch.last_error:
+            printer.say(f"{batch.batch_id}: {why_it_waits(batch.last_error, runtime.now())}", style="yellow")
     tell_lanes(runtime, printer, lanes)
     printer.line({"summary": {"openBatches": number_open, "told": len(found)}})
     printer.say("")
     if not options.all and number_open > len(found):
         printer.say(f"{number_open:,} batches are open; these are the oldest {len(found):,}. --limit N shows more.")
     else:
-        printer.say(f"{number_open:,} batches are open." if number_open != 1 else "1 batch is open.")
+        printer.say(_number_told(number_open))
     if not lanes:
         printer.say("No job is queued.")
     return ExitCode.DONE
+
+
+def _number_told(number_open: int) -> str:
+    return "No batch is open." if not number_open else f"{counted(number_open, 'batch is', 'batches are')} open."
 
 
 def _row(runtime: Runtime, found: batches.Found) -> dict[str, Any]:
@@ -69,17 +80,12 @@ def _row(runtime: Runtime, found: batches.Found) -> dict[str, Any]:
         "createdAt": batch.created_at,
         "submittedAt": batch.submitted_at,
         "endedAt": batch.ended_at,
+        "lastError": batch.last_error and batch.last_error.fields(),
         "counts": None if batch.is_open else batch.counts.fields(),
         "costUsd": cost_usd if isinstance(cost_usd, int | float) else None,
         "heldUntil": held_until,
         "held": f"held for {duration(held_until - now)} more" if held_until else None,
     }
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
-        raise ArgumentTypeError(f"it is no whole number from 1 to {_MOST:,}")
-    return int(text)
 
 
 COMMAND: Final = Command(
@@ -91,4 +97,5 @@ COMMAND: Final = Command(
     example="batches --all --limit 20",
     add_arguments=_add_arguments,
     run=_run,
+    needs_documents=True,
 )

@@ -2,7 +2,7 @@
 
 Reads the month's batches once, as a stream, of each only what a bill needs: one read a batch, whatever they hold.
 Memory holds a sum for each day and lane. Instant answers are summed by the database: for each day of the month that has
-begun, one read per 1,000 jobs.
+begun, one read per 1,000 jobs, and one more for those without a price.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli.commands.command import Command, ExitCode
-from cli.commands.printing import Printer
+from cli.commands.printing import Printer, counted
 from nightshift.reports import costs
 from nightshift.reports.bill import Bill, InstantCost
 from nightshift.runtime import Runtime
@@ -42,6 +42,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
             **_sums(whole),
             "perCompletedJobUsd": whole.usd_per_completed_job,
             "instantJobs": sum(day.jobs for day in instant),
+            "unpricedInstantJobs": sum(day.unpriced_jobs for day in instant),
             "instantCostUsd": instant_usd,
             "totalCostUsd": whole.cost_usd + instant_usd,
         },
@@ -50,7 +51,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     _tell_sums(printer, "lane", by_lane)
     _tell_instant(printer, instant)
     printer.say("")
-    printer.say(_what_is_left_out(whole), style="dim")
+    printer.say(_what_is_left_out(whole, sum(day.unpriced_jobs for day in instant)), style="dim")
     return ExitCode.DONE
 
 
@@ -60,8 +61,16 @@ def _days(month: str) -> list[str]:
 
 
 def _tell_instant(printer: Printer, instant: Sequence[InstantCost]) -> None:
-    rows = [{"day": day.day, "jobs": day.jobs, "costUsd": day.cost_usd} for day in instant if day.jobs]
-    printer.table("instant", rows, {"Day": ["day"], "Instant jobs": ["jobs"], "Cost": ["costUsd"]})
+    rows = [
+        {"day": day.day, "jobs": day.jobs, "unpricedJobs": day.unpriced_jobs, "costUsd": day.cost_usd}
+        for day in instant
+        if day.jobs
+    ]
+    printer.table(
+        "instant",
+        rows,
+        {"Day": ["day"], "Instant jobs": ["jobs"], "Without a price": ["unpricedJobs"], "Cost": ["costUsd"]},
+    )
 
 
 def _tell_sums(printer: Printer, kind: str, sums: Mapping[str, Bill]) -> None:
@@ -90,13 +99,15 @@ def _sums(bill: Bill) -> dict[str, Any]:
     }
 
 
-def _what_is_left_out(bill: Bill) -> str:
+def _what_is_left_out(bill: Bill, unpriced_jobs: int) -> str:
     left_out = []
     if bill.open_batches:
-        left_out.append(f"{bill.open_batches:,} still open")
+        left_out.append(f"{counted(bill.open_batches, 'batch', 'batches')} still open")
     if bill.unpriced_batches:
-        left_out.append(f"{bill.unpriced_batches:,} of a model without a listed price")
-    without = f"Without the batches that are {' and '.join(left_out)}. " if left_out else ""
+        left_out.append(f"{counted(bill.unpriced_batches, 'batch', 'batches')} of a model without a listed price")
+    if unpriced_jobs:
+        left_out.append(f"{counted(unpriced_jobs, 'instant job')} of a model without a listed price")
+    without = f"Not in it: {', '.join(left_out)}. " if left_out else ""
     return f"{without}By the provider's usage and list prices; Google's part is not in it: make bill forecasts that."
 
 
@@ -117,4 +128,5 @@ COMMAND: Final = Command(
     example="bill --month 2026-11",
     add_arguments=_add_arguments,
     run=_run,
+    needs_documents=True,
 )

@@ -1,6 +1,6 @@
 """`cancel`: end a job, or a batch, without an answer.
 
-Of a job it reads 6 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
+Of a job it reads 9 documents and writes 4, in one commit; of a batch it writes the wish, and what that leads to.
 """
 
 from argparse import Namespace
@@ -14,7 +14,10 @@ from cli.commands.stopping import stop_batch
 from cli.commands.wishing import wish_of_bulk
 from nightshift.jobs import created
 from nightshift.jobs.cancel import LIVE, cancel
+from nightshift.jobs.created import JobDocument
+from nightshift.ledger.refunds import Refunds
 from nightshift.runtime import Runtime
+from nightshift.values.ids import names_a_document
 from nightshift.values.status import CANCELLED, CREATED
 
 
@@ -29,7 +32,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     status = job.fields.get("status")
     if status not in LIVE:
         raise Refused(f"Job {job.job_id} has ended already: it is {status}.")
-    money = "nothing was charged" if status == CREATED else "its tokens come back"
+    money = await _money(runtime, job)
     await confirm(
         options,
         f"Cancels job {job.job_id} of {job.user_id}, which is {status}: its user gets a notification, and {money}.",
@@ -40,6 +43,16 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     printer.line({"job": {"jobId": job.job_id, "status": ended}})
     printer.say(f"Job {job.job_id} is cancelled; its user has a notification, and {money}.", style="green")
     return ExitCode.DONE
+
+
+async def _money(runtime: Runtime, job: JobDocument) -> str:
+    """What its user gets back, as the ledger has it now: an operator's retry was free."""
+    if job.fields.get("status") == CREATED or not names_a_document(job.user_id):
+        return "nothing was charged"
+    tokens = (await Refunds.read(runtime, job.user_id, [job.job_id])).tokens(job.job_id)
+    if not tokens:
+        return "its tokens were returned before"
+    return "its token comes back" if tokens == 1 else f"its {tokens:,} tokens come back"
 
 
 COMMAND: Final = Command(

@@ -45,3 +45,7 @@ class Command:
     run: Callable[[Runtime, Namespace, Printer], Awaitable[ExitCode]]
     add_arguments: Callable[[ArgumentParser], None] = _no_arguments
     changes: bool = False
+    # Whether it works on documents. If not, it may name a project of its own (`--project`).
+    asks_the_database: bool = True
+    # Whether there is nothing to tell of a project that holds no document of ours.
+    needs_documents: bool = False

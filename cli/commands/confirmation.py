@@ -23,10 +23,11 @@ async def confirm(options: Namespace, change: str, typed: str = "") -> None:
     change = f"In {options.project}: {change}"
     if not sys.stdin.isatty():
         raise CouldNotRun(f"{change} There is no terminal to confirm it at, so nothing was changed; --yes confirms it.")
-    question = f"{change}\n{f'Type {typed} to go on: ' if typed else 'Go on? [y/N] '}"
-    sys.stderr.write(terminal.clean(question))
+    ask = f"Type {typed} to go on: " if typed else "Go on? [y/N] "
+    sys.stderr.write(f"{terminal.told_in_lines(change)}\n{terminal.clean(ask)}")
     sys.stderr.flush()
     answer = (await _line()).strip()
+    terminal.line_was_answered()
     if answer != typed if typed else answer.lower() not in {"y", "yes"}:
         raise Refused("Nothing was changed.")
 

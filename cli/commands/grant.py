@@ -10,7 +10,7 @@ from typing import Final
 
 from google.api_core.exceptions import GoogleAPIError
 
-from cli.commands.arguments import user_id
+from cli.commands.arguments import user_id, whole_number
 from cli.commands.command import Command, CouldNotRun, ExitCode, Refused
 from cli.commands.confirmation import confirm
 from cli.commands.printing import Printer
@@ -22,7 +22,9 @@ from nightshift.runtime import Runtime
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("uid", type=user_id, metavar="UID", help="the user's uid in Firebase Auth")
-    parser.add_argument("tokens", type=_tokens, metavar="TOKENS", help=f"how many, 1 to {MOST_GRANTED:,}")
+    parser.add_argument(
+        "tokens", type=whole_number(MOST_GRANTED), metavar="TOKENS", help=f"how many, 1 to {MOST_GRANTED:,}"
+    )
     parser.add_argument(
         "--entry-id",
         type=_entry_id,
@@ -64,12 +66,6 @@ def _tell(printer: Printer, uid: str, tokens: int, entry_id: str, grant: grants.
 
 def _told(tokens: int) -> str:
     return "1 token" if tokens == 1 else f"{tokens:,} tokens"
-
-
-def _tokens(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_GRANTED):
-        raise ArgumentTypeError(f"it is no whole number from 1 to {MOST_GRANTED:,}")
-    return int(text)
 
 
 def _entry_id(text: str) -> str:

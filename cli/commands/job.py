@@ -14,7 +14,9 @@ from typing import Any, Final
 from cli.commands.arguments import document_id
 from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.job_state import JobState, sentence
+from cli.commands.lanes import why_it_waits
 from cli.commands.printing import Printer
+from nightshift.batches.step_error import StepError
 from nightshift.database.lease import Lease
 from nightshift.pricing import shares, spending
 from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
@@ -131,7 +133,9 @@ def _tell_batch(runtime: Runtime, printer: Printer, story: Story) -> None:
     lease = Lease.read(story.batch.get("lease"))
     held_until = lease.expires_at if lease and lease.is_live(runtime.now()) else None
     fields = {name: story.batch[name] for name in _OF_BATCH if name in story.batch}
-    printer.record("batch", {"batchId": batch_id, **fields, "heldUntil": held_until})
+    error = StepError.read(story.batch.get("lastError"))
+    why = why_it_waits(error, runtime.now()) if error else None
+    printer.record("batch", {"batchId": batch_id, **fields, "heldUntil": held_until, "lastError": why})
 
 
 async def _tell_provider(runtime: Runtime, printer: Printer, story: Story) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cli.commands.lanes import why_it_waits
 from cli.commands.printing import dollars, duration, moment
 from nightshift.batches.batch import OPEN, status_of
+from nightshift.batches.step_error import StepError
 from nightshift.database.fields import time_or_none
 from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
 from nightshift.jobs.documents import job_from
@@ -119,6 +121,8 @@ def _processing(standing: JobState) -> str:
     if status not in OPEN:
         return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
     told = f"{told} {_OF_BATCHES[status_of(status)]}"
+    if error := StepError.read(story.batch.get("lastError")):
+        told = f"{told} {why_it_waits(error, standing.now)}"
     hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 

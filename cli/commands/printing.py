@@ -5,7 +5,7 @@ content follows from its type:
 
 | type | people | programs |
 |---|---|---|
-| datetime | `2026-11-22 10:53 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
+| datetime | `2026-11-22 10:53:07 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
 | timedelta | `12 min` | seconds |
 | number in a field `…Usd` | `US$ 0.0123` | a number |
 | mapping | `3 completed, 1 failed`: what is not zero | an object |
@@ -13,6 +13,7 @@ content follows from its type:
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from cli import terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from nightshift.runtime import Runtime
@@ -32,6 +34,10 @@ Columns = Mapping[str, Sequence[str]]
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _LONGEST_ID: Final = 40
+# Where a field's own words do not read well.
+_PLAIN_WORDS: Final = {"expireAt": "expires", "userId": "user", "jobCount": "jobs", "remoteId": "provider's id"}
+# The client library itself reads it.
+_EMULATOR: Final = "FIRESTORE_EMULATOR_HOST"
 
 
 class Printer(Protocol):
@@ -63,12 +69,22 @@ class Printer(Protocol):
 
 
 def printing(runtime: "Runtime", *, as_json: bool) -> Printer:
-    """Where to tell, on standard output."""
-    return ForPrograms() if as_json else ForPeople(runtime)
+    """Where to tell, on standard output. What is told first is the project: many an operator has two."""
+    return ForPrograms(runtime) if as_json else ForPeople(runtime)
+
+
+def tell_programs(fields: Mapping[str, Any]) -> None:
+    """One JSON object on a line."""
+    sys.stdout.write(json.dumps(fields, default=_for_programs) + "\n")
+    sys.stdout.flush()
 
 
 class ForPrograms:
     """JSON, one object a line, each as soon as it is known."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        emulator = os.environ.get(_EMULATOR)
+        self._heading: dict[str, Any] | None = {"projectId": runtime.settings.project, "emulator": emulator}
 
     def say(self, sentence: str, *, style: str = "") -> None:
         """See `Printer`."""
@@ -78,8 +94,10 @@ class ForPrograms:
 
     def line(self, fields: Mapping[str, Any]) -> None:
         """See `Printer`."""
-        sys.stdout.write(json.dumps(fields, default=_for_programs) + "\n")
-        sys.stdout.flush()
+        if self._heading:
+            heading, self._heading = self._heading, None
+            tell_programs({"project": heading})
+        tell_programs(fields)
 
     def record(self, kind: str, fields: Mapping[str, Any]) -> None:
         """See `Printer`."""
@@ -105,7 +123,17 @@ class ForPeople:
 
     def __init__(self, runtime: "Runtime") -> None:
         self._now = runtime.now
-        self._console = terminal.console()
+        self._plain_console = terminal.console()
+        emulator = os.environ.get(_EMULATOR)
+        self._heading = f"Project {runtime.settings.project}{f', on the emulator at {emulator}' if emulator else ''}"
+
+    @property
+    def _console(self) -> "Console":
+        """Where to print; what is printed first names the project."""
+        if self._heading:
+            heading, self._heading = self._heading, ""
+            self._plain_console.print(heading, style="dim")
+        return self._plain_console
 
     def say(self, sentence: str, *, style: str = "") -> None:
         """See `Printer`."""
@@ -193,6 +221,11 @@ def _plain(content: Any) -> str:
             return str(content)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts: `1 job`, `1,000 jobs`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def dollars(amount: float) -> str:
     """An amount of US dollars: to the cent, or what is less than a dollar to two digits."""
     if amount >= 0.995 or not amount:
@@ -204,7 +237,7 @@ def moment(at: datetime, now: datetime) -> str:
     """A time in UTC, and how long ago it was, or how long it still is until then."""
     ago = now - at
     told = f"in {duration(-ago)}" if ago < timedelta() else f"{duration(ago)} ago"
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({told})"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({told})"
 
 
 def duration(long: timedelta) -> str:
@@ -220,7 +253,7 @@ def duration(long: timedelta) -> str:
 def _words(name: str) -> str:
     """A field's name as words: `oldestQueuedAt` is "oldest queued"; `costUsd`, "cost"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-    return re.sub(r" (at|usd)$", "", words)
+    return _PLAIN_WORDS.get(name) or re.sub(r" (at|usd)$", "", words)
 
 
 def _title(name: str) -> str:

@@ -1,6 +1,6 @@
 """`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
-Of a job it reads 10 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 15 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
@@ -14,7 +14,7 @@ from cli.commands.printing import Printer
 from cli.commands.retrying import retry_jobs
 from cli.commands.stopping import stop_batch
 from cli.commands.wishing import wish_of_bulk
-from nightshift.admission.retry import retry
+from nightshift.admission.retry import retriable, retry
 from nightshift.errors import JobRefused
 from nightshift.jobs import created
 from nightshift.runtime import Runtime
@@ -36,15 +36,14 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         return await stop_batch(runtime, options, printer, "retry")
     if options.kind == "bulk":
         return await wish_of_bulk(runtime, options, printer, "retry")
-    job = await created.read(runtime, options.id)
-    if job:
+    try:
+        job = await retriable(runtime, options.id)
         price = "its tokens were returned, and it costs nothing" if job.job.lane else "it is charged if it is admitted"
         await confirm(
             options,
             f"Runs job {job.job_id} of {job.user_id} again, which is {job.fields.get('status')}: {price}. "
             "Its notification is deleted.",
         )
-    try:
         status = await retry(runtime, options.id)
     except JobRefused as refusal:
         raise Refused(f"Job {options.id} is not run again. {refusal.message}") from refusal

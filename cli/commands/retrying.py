@@ -15,8 +15,8 @@ from typing import Final
 from cli.commands.command import ExitCode, Refused
 from cli.commands.confirmation import confirm
 from cli.commands.printing import Printer
-from cli.failed_jobs import Filter, failed_jobs
 from nightshift import job_types
+from nightshift.admission.failed_jobs import Filter, failed_jobs
 from nightshift.admission.retry import retry
 from nightshift.errors import JobRefused, TryLater
 from nightshift.jobs.created import JobDocument
@@ -60,8 +60,9 @@ async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> 
     charged = f"; {price.charged:,} of them were never charged, and are for up to {price.tokens:,} tokens"
     await confirm(
         options,
-        f"Runs {price.jobs:,} jobs again, at about US$ {price.usd:,.2f} to the provider (images not counted), on the "
-        f"house{charged if price.charged else ''}. Their notifications are deleted.",
+        f"Runs up to {price.jobs:,} jobs again, at about US$ {price.usd:,.2f} to the provider (images not counted), "
+        f"on the house{charged if price.charged else ''}. Their notifications are deleted. A job whose batch is still "
+        "open is left as it is.",
     )
     done = await _run_again(runtime, asked)
     left, ran = done.left.total(), done.statuses.total() - done.statuses[FAILED]

@@ -17,6 +17,7 @@ from nightshift.values.outcome import Stop
 _THE_REST: Final[dict[Stop, str]] = {
     "cancel": "cancelled and refunded",
     "retry": "sent again, without an attempt spent",
+    "move": "sent again in their fallback lane, without an attempt spent",
 }
 # A process rarely has a batch's lease for longer.
 _TRIES: Final = 10

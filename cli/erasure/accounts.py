@@ -16,6 +16,24 @@ async def delete(runtime: Runtime, uid: str) -> bool:
     return await asyncio.to_thread(_delete, runtime.settings.project, uid)
 
 
+async def exists(runtime: Runtime, uid: str) -> bool:
+    """Whether there is an account. Raises TryLater when Firebase Auth cannot be asked."""
+    return await asyncio.to_thread(_exists, runtime.settings.project, uid)
+
+
+def _exists(project: str, uid: str) -> bool:
+    from firebase_admin import auth
+    from firebase_admin.exceptions import FirebaseError
+
+    try:
+        auth.get_user(uid, app=_app(project))
+    except auth.UserNotFoundError:
+        return False
+    except (FirebaseError, GoogleAuthError, ValueError) as error:
+        raise TryLater(f"Firebase Auth did not look for the account: {type(error).__name__}") from error
+    return True
+
+
 def _delete(project: str, uid: str) -> bool:
     from firebase_admin import auth
     from firebase_admin.exceptions import FirebaseError

@@ -4,13 +4,27 @@ A job goes in one commit with its classification and notification, so a reader n
 no precondition: deleting a document twice is harmless, and only jobs that have ended are deleted here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter
 
 from nightshift.batches import lanes
-from nightshift.database.collections import CLASSIFICATIONS, JOBS, LANES, LEDGER, NOTIFICATIONS, WALLETS
+from nightshift.database.collections import (
+    CLASSIFICATIONS,
+    DEVICE_TOKENS,
+    DEVICES,
+    DIGESTS,
+    ECONOMY,
+    JOBS,
+    LANES,
+    LEDGER,
+    NOTIFICATIONS,
+    POINTS,
+    PREFERENCES,
+    WALLETS,
+)
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.pages import pages
 from nightshift.jobs.created import JobDocument, written
@@ -32,6 +46,19 @@ async def jobs(runtime: Runtime, uid: str, status: Status | None = None) -> Asyn
         yield [written(snapshot) for snapshot in page]
 
 
+async def count_all(runtime: Runtime, uid: str) -> tuple[int, ...]:
+    """How many jobs, classifications, notifications, wallets and ledger entries the user has, by the database."""
+    client = runtime.firestore
+    wallet = client.collection(WALLETS).document(uid)
+    of_user = FieldFilter("userId", "==", uid)
+    queries = [client.collection(name).where(filter=of_user) for name in (JOBS, CLASSIFICATIONS, NOTIFICATIONS)]
+    *counts, found = await asyncio.gather(
+        *(query.count().get(**READ) for query in (*queries, wallet.collection(LEDGER))), wallet.get(**READ)
+    )
+    jobs, classifications, notifications, entries = (int(count[0][0].value) for count in counts)
+    return jobs, classifications, notifications, int(found.exists), entries
+
+
 async def count_jobs(runtime: Runtime, uid: str) -> int:
     """How many jobs the user has, counted by the database."""
     return int((await jobs_where(runtime, userId=uid).count().get(**READ))[0][0].value)
@@ -51,7 +78,7 @@ async def delete_jobs(runtime: Runtime, uid: str, job_ids: Sequence[str]) -> dic
 
 
 async def delete_orphans(runtime: Runtime, uid: str, collection: str) -> AsyncIterator[int]:
-    """Delete the user's documents in `classifications` or `notifications` whose jobs are gone; yields how many."""
+    """Delete the user's documents in a collection, by their `userId`; yields how many."""
     query = runtime.firestore.collection(collection).where(filter=FieldFilter("userId", "==", uid))
     async for page in pages(query.select(["userId"])):
         await _delete(runtime, [snapshot.reference for snapshot in page])
@@ -75,6 +102,23 @@ async def delete_wallet(runtime: Runtime, uid: str) -> AsyncIterator[tuple[int, 
     if before or exists:
         await _delete(runtime, [*before, wallet])
         yield len(before), exists
+
+
+# The documents that are named after a user, and what lies below each.
+_OF_A_USER: Final = {ECONOMY: POINTS, DEVICES: DEVICE_TOKENS, PREFERENCES: None, DIGESTS: None}
+
+
+async def delete_own(runtime: Runtime, uid: str) -> AsyncIterator[tuple[str, int]]:
+    """Delete what is named after the user besides the wallet; yields the kind, and how many."""
+    for collection, below in _OF_A_USER.items():
+        ref = runtime.firestore.collection(collection).document(uid)
+        if below:
+            async for page in pages(ref.collection(below).select(["kind"])):
+                await _delete(runtime, [snapshot.reference for snapshot in page])
+                yield f"{collection}/{below}", len(page)
+        if (await ref.get(["updatedAt"], **READ)).exists:
+            await _delete(runtime, [ref])
+            yield collection, 1
 
 
 async def forget_turns(runtime: Runtime, uid: str) -> None:

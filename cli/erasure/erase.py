@@ -11,7 +11,8 @@ A run may die between any two steps. The order leaves the next run something to 
 4. The uploads.
 5. The jobs of closed batches, each with its classification and notification. A job goes after its batches' files, since
    only its document names them.
-6. Once no job is left: what was left of jobs that had been deleted earlier, the ledger, the wallet.
+6. Once no job is left: what was left of jobs that had been deleted earlier, messages, points, preferences, devices, the
+   ledger, the wallet.
 
 Memory holds a page of jobs, and an id for each of the user's batches.
 """
@@ -29,7 +30,7 @@ from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import stop
 from nightshift.batches.batch import Batch
-from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
+from nightshift.database.collections import CLASSIFICATIONS, MAIL, NOTIFICATIONS, OUTBOX
 from nightshift.errors import LeaseHeld, TryLater
 from nightshift.images import uploads
 from nightshift.jobs.cancel import LIVE, cancel_all
@@ -152,9 +153,11 @@ class _Erasure:
 
     async def rest(self) -> AsyncIterator[Told]:
         """What hangs on no job."""
-        for collection in (CLASSIFICATIONS, NOTIFICATIONS):
+        for collection in (CLASSIFICATIONS, NOTIFICATIONS, OUTBOX, MAIL):
             async for number in erasures.delete_orphans(self._runtime, self._uid, collection):
                 yield Erased(kind=collection, number=number)
+        async for kind, number in erasures.delete_own(self._runtime, self._uid):
+            yield Erased(kind=kind, number=number)
         await erasures.forget_turns(self._runtime, self._uid)
         async for entries, with_wallet in erasures.delete_wallet(self._runtime, self._uid):
             yield Erased(kind="ledger entries", number=entries)

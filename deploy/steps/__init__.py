@@ -8,6 +8,7 @@
 - Functions before who may call them, and before the dead letters: service and subscription are made together with them.
   An event that comes too early is delivered again.
 - Metrics before the alerts that name them.
+- Functions before the clean-up of their images: the first function makes the repository.
 
 So an older checkout is deployed in the same way: indexes that it does not know stay, since nothing here removes one.
 """
@@ -22,11 +23,13 @@ from deploy.steps import (
     apis,
     app_check,
     buckets,
+    budget,
     database,
     dead_letters,
     functions,
     grants,
     image_key,
+    images,
     indexes,
     invokers,
     monitoring,
@@ -61,10 +64,12 @@ STEPS: Final = (
     Step("Functions", functions.changes),
     Step("Who may call them", invokers.changes),
     Step("Dead letters", dead_letters.changes),
+    Step("Old images", images.changes),
     Step("Rules", rules.changes),
     Step("App Check", app_check.changes),
     Step("Metrics", monitoring.metrics),
     Step("Dashboards", monitoring.dashboards),
     Step("Who is told", monitoring.channel),
     Step("Alerts", monitoring.alerts),
+    Step("Budget", budget.changes),
 )

@@ -8,11 +8,13 @@ from deploy.deployment import Deployment
 
 APIS: Final = {
     "artifactregistry": "keeps the functions' images",
+    "billingbudgets": "the budget alert",
     "cloudbuild": "builds them",
     "cloudfunctions": "deploys them",
     "cloudresourcemanager": "the project's grants",
     "cloudscheduler": "the tick",
     "eventarc": "brings events to the functions",
+    "fcm": "pushes",
     "firebase": "the app's side of the project",
     "firebaseappcheck": "which requests are the app's own",
     "firebaserules": "the rules",

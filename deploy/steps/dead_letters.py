@@ -13,8 +13,8 @@ from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, Function
 
-_LEAST_SECONDS: Final = 10
-_MOST_SECONDS: Final = 600
+LEAST_SECONDS: Final = 10
+MOST_SECONDS: Final = 600
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
@@ -37,7 +37,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
             yield same(name)
             continue
         update = ("pubsub", "subscriptions", "update", name, f"--dead-letter-topic={DEAD_LETTERS}")
-        delays = (f"--min-retry-delay={_LEAST_SECONDS}s", f"--max-retry-delay={_MOST_SECONDS}s")
+        delays = (f"--min-retry-delay={LEAST_SECONDS}s", f"--max-retry-delay={MOST_SECONDS}s")
         command = cloud.gcloud(*update, f"--max-delivery-attempts={function.most_deliveries}", *delays)
         yield Change(action="change", what=name, commands=(command,))
 
@@ -63,5 +63,5 @@ def _is_as_declared(function: Function, subscription: dict[str, Any]) -> bool:
     return (
         str(letters.get("deadLetterTopic")).endswith(f"/topics/{DEAD_LETTERS}")
         and letters.get("maxDeliveryAttempts") == function.most_deliveries
-        and retry == {"minimumBackoff": f"{_LEAST_SECONDS}s", "maximumBackoff": f"{_MOST_SECONDS}s"}
+        and retry == {"minimumBackoff": f"{LEAST_SECONDS}s", "maximumBackoff": f"{MOST_SECONDS}s"}
     )

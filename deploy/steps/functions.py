@@ -14,10 +14,10 @@ from deploy.accounts import BUILD, EVENTS, email
 from deploy.change import Change, same
 from deploy.deployment import Deployment, Service
 from deploy.steps import database, image_key
-from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, KEYS, SECRETS, Function
+from nightshift.functions import IMAGE_KEY, IMAGE_KEY_VARIABLE, SECRETS, Function
 
 _SOURCES: Final = "functions"
-_RUNTIME: Final = "python312"
+RUNTIME: Final = "python312"
 _CPU: Final = "1"
 _CREATED: Final = "google.cloud.firestore.document.v1.created"
 _LABEL: Final = "nightshift-declared"
@@ -57,7 +57,7 @@ def declared(deployment: Deployment, function: Function, location: str, versions
     build = f"projects/{cloud.project}/serviceAccounts/{email(cloud, BUILD)}"
     secrets = [f"{variable}={secret}:{number}" for variable, secret, number in sorted(_secrets(function, versions))]
     return (
-        *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={_RUNTIME}"),
+        *("functions", "deploy", function.name, "--gen2", f"--region={cloud.region}", f"--runtime={RUNTIME}"),
         *(f"--source={_SOURCES}", f"--entry-point={function.target}"),
         *(f"--memory={function.memory}", f"--cpu={_CPU}", f"--timeout={function.timeout_seconds}s"),
         *(f"--concurrency={function.concurrency}", "--min-instances=0", f"--max-instances={function.max_instances}"),
@@ -149,7 +149,7 @@ def _difference(
 
 def _secrets(function: Function, versions: Mapping[str, int]) -> set[tuple[str, str, str]]:
     """Variable, name and version of each secret that it gets."""
-    keys = {secret for secret in KEYS if versions[secret]} if function.asks_providers else set()
+    keys = {secret for secret in function.optional_secrets if versions[secret]}
     secrets = {(SECRETS[secret], secret, str(versions[secret] or 1)) for secret in {*function.secrets, *keys}}
     if function.signs_images and versions[IMAGE_KEY]:
         secrets.add((IMAGE_KEY_VARIABLE, IMAGE_KEY, str(versions[IMAGE_KEY])))

@@ -13,8 +13,18 @@
 | those of tick, sweep, worker and bulk jobs | publish on `nightshift-bulk` | calls workers of bulk jobs |
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
+| the API's | read and write Firestore | shows and changes what belongs to its callers |
+| | publish on `nightshift-ingest` | calls a worker for what needs a provider; it has no key itself |
+| | create objects in the app's bucket, below `users/` | its links let a client upload a file, and replace none |
+| | read objects of the private bucket, below `bulk/` | its links let a client download results |
+| | sign as itself | signs those links |
+| | read Firebase Auth's users, by the statistics' role | asks whether an admin's token was revoked |
 | the statistics' | read documents (a role of our own: `roles.py`) | counts jobs; no role counts without reading |
 | | read Firebase Auth's users, by the same | asks whether an admin's token was revoked |
+| the messenger's, the tick's | read Firebase Auth's users, by the same, with NIGHTSHIFT_MAIL | finds an address |
+| | send messages of Firebase Cloud Messaging; with NIGHTSHIFT_PUSH | pushes |
+| | read `smtp-password` | signs in at the mail server |
+| the messenger's | read and write Firestore | takes messages, and records what came of them |
 | the events' | receive events | Eventarc delivers by it |
 | the builder's | write logs and images, read its sources' bucket | Cloud Build works by it |
 
@@ -28,12 +38,14 @@ from typing import Any, Final
 from deploy.accounts import (
     ADMIT,
     ANSWER,
+    API,
     BUILD,
     BULK,
     BULK_START,
     EVENTS,
     IMAGES,
     INGEST,
+    NOTIFY,
     STATS,
     TICK,
     WEBHOOK,
@@ -45,13 +57,15 @@ from deploy.change import Change
 from deploy.deployment import Deployment
 from deploy.policies import Resource, RoleGrant, differences
 from deploy.steps.roles import STATS_ROLE
-from nightshift.functions import BULK_TOPIC, IMAGE_KEY, INGEST_TOPIC, KEYS, WEBHOOK_SECRET
+from nightshift.functions import BULK_TOPIC, IMAGE_KEY, INGEST_TOPIC, KEYS, MAIL_SECRET, WEBHOOK_SECRET
 
 # A function that advances a batch may have to take any of its steps.
 _ADVANCE: Final = (ADMIT, TICK, INGEST, BULK, BULK_START)
 # A function that asks the provider for answers reads and signs the images that go with a question.
 _ASK: Final = (*_ADVANCE, ANSWER)
-_CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK)
+# A tick sends what no delivery has sent.
+_TELL: Final = (NOTIFY, TICK)
+_CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
 # Whatever closes a part, or stops at its time limit, calls for the next step of its bulk job.
 _CALL_BULK_WORKERS: Final = (TICK, INGEST, ANSWER, BULK, BULK_START)
 
@@ -87,12 +101,14 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
             kind=("iam", "service-accounts"), name=address, has_conditions=True, exists=address in accounts_there
         )
 
+    tells = _TELL if settings.mail != "off" else ()
     return [
         (
             Resource(kind=("projects",), name=cloud.project, has_conditions=True),
             [
-                *to("roles/datastore.user", *_ASK),
-                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS),
+                *to("roles/datastore.user", *_ASK, API, NOTIFY),
+                *to(f"projects/{cloud.project}/roles/{STATS_ROLE}", STATS, API, *tells),
+                *to("roles/firebasecloudmessaging.admin", *(_TELL if settings.push else ())),
                 *to("roles/eventarc.eventReceiver", EVENTS),
                 *to("roles/logging.logWriter", BUILD),
                 *to("roles/artifactregistry.writer", BUILD),
@@ -107,13 +123,17 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         ),
         (
             bucket(settings.bucket),
-            to("roles/storage.objectUser", *_ADVANCE),
+            [
+                *to("roles/storage.objectUser", *_ADVANCE),
+                *to("roles/storage.objectViewer", API, where=_below(settings.bucket, "bulk/")),
+            ],
         ),
         (
             bucket(settings.uploads_bucket),
             [
                 *to("roles/storage.objectViewer", *_ASK),
                 _reader(deployment, buckets_there.get(settings.uploads_bucket, {})),
+                _creator(deployment, buckets_there.get(settings.uploads_bucket, {})),
             ],
         ),
         (
@@ -129,7 +149,7 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
                 account(signer),
                 to("roles/iam.serviceAccountTokenCreator", signer),
             )
-            for signer in _ASK
+            for signer in (*_ASK, API)
         ),
         *(
             (
@@ -141,6 +161,10 @@ async def declared(deployment: Deployment) -> list[tuple[Resource, list[RoleGran
         (
             secret(IMAGE_KEY),
             to("roles/secretmanager.secretAccessor", *_ASK),
+        ),
+        (
+            secret(MAIL_SECRET),
+            to("roles/secretmanager.secretAccessor", *(_TELL if MAIL_SECRET in secrets_there else ())),
         ),
         (
             secret(WEBHOOK_SECRET),
@@ -157,16 +181,31 @@ def _sources(deployment: Deployment) -> str:
 
 
 def _reader(deployment: Deployment, bucket: Mapping[str, Any]) -> RoleGrant:
-    """What the key of images' addresses opens.
-
-    Google takes a condition on objects only where a bucket has uniform access. Elsewhere the role ends at the bucket.
-    https://cloud.google.com/storage/docs/access-control/iam#conditions
-    """
+    """What the key of images' addresses opens."""
     reader = member(deployment.cloud, IMAGES)
-    if bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"):
-        where = f"resource.name.startsWith('projects/_/buckets/{bucket['name']}/objects/users/')"
+    if _has_uniform_access(bucket):
+        where = _below(bucket["name"], "users/")
         return RoleGrant(role="roles/storage.objectViewer", member=reader, where=where)
     return RoleGrant(role="roles/storage.legacyObjectReader", member=reader)
+
+
+def _creator(deployment: Deployment, bucket: Mapping[str, Any]) -> RoleGrant:
+    """What the API's links to upload open: new objects, and no other."""
+    where = _below(bucket["name"], "users/") if _has_uniform_access(bucket) else None
+    return RoleGrant(role="roles/storage.objectCreator", member=member(deployment.cloud, API), where=where)
+
+
+def _has_uniform_access(bucket: Mapping[str, Any]) -> bool:
+    """Whether Google takes a condition on a bucket's objects. Elsewhere a role ends at the bucket.
+
+    https://cloud.google.com/storage/docs/access-control/iam#conditions
+    """
+    return bool(bucket.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"))
+
+
+def _below(bucket: str, folder: str) -> str:
+    """The condition that an object lies in a folder."""
+    return f"resource.name.startsWith('projects/_/buckets/{bucket}/objects/{folder}')"
 
 
 def _agents_grant(deployment: Deployment, service: str) -> RoleGrant:

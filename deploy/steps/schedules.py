@@ -1,4 +1,4 @@
-"""The topics, and what Cloud Scheduler publishes on them: `scheduler/` compares and does it."""
+"""The topics, and what Cloud Scheduler publishes on them: `./nightshift schedules` compares and does it."""
 
 import json
 import sys
@@ -15,24 +15,25 @@ _FINE: Final = {"same", "left"}
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:
-    """Let `scheduler/` say what is missing, and do it. Where it cannot say, it finds out when it is done."""
+    """Let `./nightshift schedules` say what is missing, and do it. If it cannot say, doing it finds out."""
     cloud = deployment.cloud
     # -P: what is imported is what PYTHONPATH names, wherever the caller stands.
     program = (
         sys.executable,
         "-P",
         "-m",
-        "scheduler",
+        "cli",
+        "schedules",
         "sync",
         f"--project={cloud.project}",
-        f"--location={cloud.region}",
+        f"--region={cloud.region}",
     )
     command = ShellCommand(arguments=(*program, "--yes"))
-    said = await cloud.hear(ShellCommand(arguments=(*program, "--dry-run", "--json")))
+    said = await cloud.hear(ShellCommand(arguments=(*program, "--plan", "--json")))
     if said is None:
         yield Change(action="check", what=_WHAT, commands=(command,))
         return
-    steps = [step for line in said.splitlines() if "action" in (step := json.loads(line))]
+    steps = [told["step"] for line in said.splitlines() if "step" in (told := json.loads(line))]
     todo = [f"{step['action']} {step['kind']} {step['name']}" for step in steps if step["action"] not in _FINE]
     if todo:
         yield Change(action="change", what=f"{_WHAT}: {', '.join(todo)}", commands=(command,))

@@ -1,4 +1,4 @@
-"""The providers' keys and the webhook's secret, in Secret Manager.
+"""The providers' keys, the webhook's secret and the mail server's password, in Secret Manager.
 
 A provider without a key is not used. The one of NIGHTSHIFT_MODEL has to have one.
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from deploy.change import Change, same
 from deploy.command import ShellCommand
 from deploy.deployment import Deployment
-from nightshift.functions import KEYS, SECRETS, key_secret
+from nightshift.functions import KEYS, MAIL_SECRET, SECRETS, key_secret
 from nightshift.values.model_name import ModelName
 
 
@@ -26,9 +26,11 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         version, is_there = await deployment.version(secret)
         create = cloud.gcloud("secrets", "create", secret, "--replication-policy=automatic")
         commands: tuple[ShellCommand, ...] = () if secret in existing else (create,)
-        is_of_provider_without_key = secret in KEYS and secret != needed and not version
-        if is_of_provider_without_key:
+        if secret in KEYS and secret != needed and not version:
             yield Change(action="note", what=f"{secret}: without {variable} this provider is not used")
+        elif secret == MAIL_SECRET and not version:
+            if deployment.settings.mail == "smtp":
+                yield Change(action="note", what=f"{secret}: without {variable} no sign-in at the mail server")
         elif is_there:
             yield same(f"{secret}, version {version}")
         elif value:

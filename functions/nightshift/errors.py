@@ -9,6 +9,8 @@
 | `TryLater`, and anything else | 5xx: delivered again, or taken up by a later tick |
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class NightshiftError(Exception):
     """The base of all errors that Nightshift raises itself."""
@@ -19,12 +21,19 @@ class InvalidSettings(NightshiftError):
 
 
 class JobRefused(NightshiftError):
-    """A job cannot be answered. `code` is for programs, `message` a sentence for the person."""
+    """A job cannot be answered.
 
-    def __init__(self, code: str, message: str) -> None:
+    Args:
+        code: for programs.
+        message: for the person: a sentence of `values/texts.py`, or of the job type.
+        reason: for the log: why exactly, in our own words. It quotes nothing that a user wrote. None = the message.
+    """
+
+    def __init__(self, code: str, message: str, reason: str | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
+        self.reason = reason or message
 
 
 class EventUnreadable(NightshiftError):
@@ -64,11 +73,22 @@ class LeaseLost(TryLater):
 
 
 class HttpError(NightshiftError):
-    """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`."""
+    """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`.
 
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+    The REST API adds `details`, if there are any, and the request's id.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        details: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.details = details

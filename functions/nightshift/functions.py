@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 # The providers of answers. One that has no key is not used.
-PROVIDERS: Final = ("openai",)
+PROVIDERS: Final = ("openai", "anthropic", "gemini", "groq", "xai")
 WEBHOOK_SECRET: Final = "openai-webhook-secret"  # noqa: S105 - its name
+# By which our own sender signs in at the mail server. A server may ask for none.
+MAIL_SECRET: Final = "smtp-password"  # noqa: S105 - its name
 
 
 def key_secret(provider: str) -> str:
@@ -37,7 +39,7 @@ def key_variable(provider: str) -> str:
 # The same for all providers. A function that asks them is given each key that there is.
 KEYS: Final = {key_secret(provider): key_variable(provider) for provider in PROVIDERS}
 # Secret Manager's name of a secret that a person brings → the variable in which a function finds it.
-SECRETS: Final = {**KEYS, WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET"}
+SECRETS: Final = {**KEYS, WEBHOOK_SECRET: "OPENAI_WEBHOOK_SECRET", MAIL_SECRET: "SMTP_PASSWORD"}
 # The key that signs images' addresses. The deployment makes it; without it, a function signs them through IAM.
 IMAGE_KEY: Final = "image-signing-key"
 IMAGE_KEY_VARIABLE: Final = "IMAGE_SIGNING_KEY"
@@ -80,6 +82,8 @@ class Function:
     secrets: tuple[str, ...] = ()
     # Whether it asks the providers. It does not start without the key of the provider of NIGHTSHIFT_MODEL.
     asks_providers: bool = False
+    # Whether it sends e-mail and pushes. It is given MAIL_SECRET, if there is one.
+    sends_messages: bool = False
     # Whether it verifies Firebase ID tokens. Only then the local stack tells it of the Auth emulator.
     reads_id_tokens: bool = False
     timeout_seconds: int
@@ -110,9 +114,14 @@ class Function:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables in which it finds its secrets, and the providers' keys that there are."""
-        keys = tuple(KEYS.values()) if self.asks_providers else ()
-        return keys + tuple(SECRETS[secret] for secret in self.secrets)
+        """The variables in which it finds its secrets: those that it needs, and of `optional_secrets` what there is."""
+        return tuple(SECRETS[secret] for secret in (*self.optional_secrets, *self.secrets))
+
+    @property
+    def optional_secrets(self) -> tuple[str, ...]:
+        """Names of SECRETS that it is given where there are values."""
+        keys = tuple(KEYS) if self.asks_providers else ()
+        return (*keys, MAIL_SECRET) if self.sends_messages else keys
 
 
 # In the order of an upgrade: a function that finishes work stands before those that begin it. So no older version reads
@@ -167,6 +176,8 @@ FUNCTIONS: Final = (
         topic="nightshift-tick",
         schedule="*/10 * * * *",
         asks_providers=True,
+        # What no delivery has sent.
+        sends_messages=True,
         timeout_seconds=EVENT_SECONDS,
         concurrency=1,
         # A tick may outlast the next one's beginning, and be delivered twice.
@@ -180,7 +191,21 @@ FUNCTIONS: Final = (
         secrets=(WEBHOOK_SECRET,),
         timeout_seconds=60,
         concurrency=20,
-        max_instances=2,
+        max_instances=1,
+    ),
+    Function(
+        target="deliver_notification",
+        name="deliverNotification",
+        does="Tells a user of an end, by e-mail and push.",
+        account="nightshift-notify",
+        created_document="outbox/{messageId}",
+        sends_messages=True,
+        # A tick delivers what is left anyway.
+        most_deliveries=5,
+        timeout_seconds=120,
+        concurrency=20,
+        max_instances=1,
+        memory="512Mi",
     ),
     Function(
         target="get_batch_stats",
@@ -192,6 +217,16 @@ FUNCTIONS: Final = (
         concurrency=20,
         max_instances=1,
         memory="512Mi",
+    ),
+    Function(
+        target="api",
+        name="api",
+        does="The REST API of users and admins.",
+        account="nightshift-api",
+        reads_id_tokens=True,
+        timeout_seconds=60,
+        concurrency=40,
+        max_instances=2,
     ),
     Function(
         target="on_bulk_job_created",

@@ -8,7 +8,9 @@ Each part is built when it is first used. This is the one module that knows ever
 """
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,10 @@ class Instance:
         self.absent_providers: set[str] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
+        # Whether an admin has stopped submission, and until when that need not be read again.
+        self.submission_stopped: tuple[bool, datetime] | None = None
+        # By uid, the user who was idle the longest first: the requests to the API that are left, and since when.
+        self.requests_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     @cached_property
     def reads(self) -> "GroupedCalls[str, DocumentSnapshot[Any]]":

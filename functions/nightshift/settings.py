@@ -11,7 +11,8 @@ import base64
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from email.utils import parseaddr
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -21,6 +22,7 @@ from nightshift.errors import InvalidSettings
 from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
 from nightshift.values.model_name import ModelName
+from nightshift.values.submit_window import SubmitWindow, parse_window
 
 _PREFIX = "NIGHTSHIFT_"
 # https://cloud.google.com/storage/docs/buckets#naming; empty for the default.
@@ -36,6 +38,7 @@ _OPENAI = "https://api.openai.com/"
 _ADDRESS = r"^https?://[^\s]+$"
 _QUOTES = frozenset("\"'`<>")
 # https://cloud.google.com/storage/docs/authentication/hmackeys: the access id, a colon, and the secret in base64.
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _HMAC_KEY = re.compile(r"GOOG[0-9A-Z]{16,96}:[0-9A-Za-z+/]{39,}={0,2}")
 
 
@@ -75,6 +78,17 @@ def _hmac_key(value: Any) -> Any:
     raise ValueError("it is not ACCESS_ID:SECRET of an HMAC key of Cloud Storage")
 
 
+def _sender(value: Any) -> Any:
+    """A sender's address, with a name or without one. Raises ValueError for anything else."""
+    if not isinstance(value, str):
+        return value
+    address = parseaddr(value)[1]
+    local, _, domain = address.rpartition("@")
+    if not local or not _DOMAIN.fullmatch(domain) or value.count("@") != 1:
+        raise ValueError("it is no e-mail address, as answers@example.com or Nightshift <answers@example.com>")
+    return value
+
+
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 HmacKey = Annotated[SecretStr, BeforeValidator(_hmac_key)]
 Model = Annotated[str, BeforeValidator(_model)]
@@ -100,12 +114,28 @@ class Settings(BaseSettings):
     # Of each provider its key and its address, as `access_to` finds them.
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=_ADDRESS)
+    anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL", pattern=_ADDRESS)
+    gemini_api_key: Key | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str | None = Field(None, validation_alias="GEMINI_BASE_URL", pattern=_ADDRESS)
+    groq_api_key: Key | None = Field(None, validation_alias="GROQ_API_KEY")
+    groq_base_url: str | None = Field(None, validation_alias="GROQ_BASE_URL", pattern=_ADDRESS)
+    xai_api_key: Key | None = Field(None, validation_alias="XAI_API_KEY")
+    xai_base_url: str | None = Field(None, validation_alias="XAI_BASE_URL", pattern=_ADDRESS)
     openai_webhook_secret: Key | None = Field(None, validation_alias="OPENAI_WEBHOOK_SECRET")
     # Signs images' addresses; None to sign them through IAM.
     image_signing_key: HmacKey | None = Field(None, validation_alias=IMAGE_KEY_VARIABLE)
     storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     auth_emulator: str | None = Field(None, validation_alias="FIREBASE_AUTH_EMULATOR_HOST")
+    # Where pushes go instead of Firebase Cloud Messaging. Only the local stack has such a server.
+    fcm_emulator: str | None = Field(None, validation_alias="FCM_EMULATOR_HOST")
+    smtp_host: str | None = Field(None, validation_alias="SMTP_HOST", pattern=r"^[A-Za-z0-9.:-]+$")
+    smtp_port: int = Field(587, validation_alias="SMTP_PORT", ge=1, le=65_535)
+    smtp_user: str | None = Field(None, validation_alias="SMTP_USER")
+    smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
+    # As `Nightshift <answers@example.com>`, or the address alone.
+    smtp_from: Annotated[str, BeforeValidator(_sender)] | None = Field(None, validation_alias="SMTP_FROM")
     # functions-framework sets it to what it serves: https://github.com/GoogleCloudPlatform/functions-framework-python
     target: str | None = Field(None, validation_alias="FUNCTION_TARGET")
     # Cloud Run sets it on every deployed function: https://cloud.google.com/run/docs/container-contract
@@ -118,6 +148,8 @@ class Settings(BaseSettings):
         None, validate_default=False
     )
     model: Model = Field("gpt-5-mini", min_length=1)
+    # To which a late or broken lane's jobs are moved; None = never.
+    fallback_model: Model | None = None
     coalesce_seconds: float = Field(15, ge=0)
     max_batch_requests: int = Field(50_000, ge=1, le=50_000)
     max_batch_bytes: int = Field(200_000_000, ge=1, le=200_000_000)
@@ -128,6 +160,10 @@ class Settings(BaseSettings):
     # Per user, in US dollars: what answers may cost us in a day for which the user paid nothing in the end.
     max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
     min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
+    # None = at any time.
+    submit_at: Annotated[SubmitWindow | None, NoDecode, BeforeValidator(parse_window)] = Field(
+        None, validate_default=False
+    )
     daily_budget_usd: float = Field(0, ge=0, allow_inf_nan=False)
     # Of a day's budget one user's; 1 = all of it. So few users have spent theirs that a query can leave them out.
     max_user_budget_share: float = Field(0.25, ge=0.1, le=1)
@@ -143,7 +179,15 @@ class Settings(BaseSettings):
     keep_refused_days: int = Field(7, ge=0, le=36_500)
     keep_batches_days: int = Field(365, ge=0, le=36_500)
     keep_notifications_days: int = Field(90, ge=0, le=36_500)
+    # Whether users earn tokens.
+    economy: bool = False
+    # By which way e-mail goes out: our own sender, another one that reads `mail/{id}`, or none.
+    mail: Literal["smtp", "external", "off"] = "off"
+    push: bool = False
     stats_public: bool = False
+    # Per user, at one instance of the API.
+    api_requests_per_minute: int = Field(120, ge=0, le=100_000)
+    app_check: bool = False
     dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
 
     @field_validator("*", mode="before")
@@ -191,6 +235,7 @@ def load() -> Settings:
         faults += [f"{_variable(error['loc'])}: {error['msg']}" for error in invalid.errors(include_input=False)]
     if settings:
         faults += _faults_of_secrets(settings)
+        faults += _faults_of_mail(settings)
     if deployed.is_deployed(os.environ):
         faults += deployed.faults(os.environ)
     if faults or settings is None:
@@ -212,6 +257,14 @@ def _faults_of_secrets(settings: Settings) -> list[str]:
         elif settings.deployed_service and len(bytes_of_key) < _LEAST_SECRET_BYTES:
             faults.append(f"{signs}: a key of fewer than {_LEAST_SECRET_BYTES} bytes can be guessed")
     return faults
+
+
+def _faults_of_mail(settings: Settings) -> list[str]:
+    """What our own sender of e-mail needs and has not."""
+    if settings.mail != "smtp":
+        return []
+    needed = {"SMTP_HOST": settings.smtp_host, "SMTP_FROM": settings.smtp_from}
+    return [f"{name}: NIGHTSHIFT_MAIL=smtp needs it" for name, given in needed.items() if given is None]
 
 
 def _signing_key(secret: str) -> bytes:

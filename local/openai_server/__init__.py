@@ -17,11 +17,11 @@ What goes wrong at a provider is made to go wrong here on request. See `faults.p
 `server.faults.add(...)`, `script.py` for scripting single answers, and `control.py` for the same over HTTP.
 """
 
-from local.openai_server.faults import BatchFault, FileFault, ReplyRule, RequestFault
-from local.openai_server.pace import Pace
-from local.openai_server.reply import Reply
-from local.openai_server.script import Script
 from local.openai_server.server import OpenAIServer
+from local.provider_server.faults import BatchFault, FileFault, ReplyRule, RequestFault
+from local.provider_server.pace import Pace
+from local.provider_server.reply import Reply
+from local.provider_server.script import Script
 
 __all__ = [
     "BatchFault",

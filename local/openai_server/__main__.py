@@ -8,8 +8,8 @@ import asyncio
 import os
 import signal
 
-from local.openai_server.pace import Pace
 from local.openai_server.server import OpenAIServer
+from local.provider_server.pace import Pace
 
 
 def read_arguments() -> argparse.Namespace:

@@ -10,24 +10,14 @@ per file): what else is wrong with it is the answer to its line.
 import asyncio
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from local.openai_server.batches import BatchError
-from local.openai_server.errors import JsonObject
+from local.provider_server.api import LINES_PER_TURN, InputCheck
+from local.provider_server.batches import BatchError
+from local.provider_server.errors import JsonObject
 
 MAX_ERRORS = 100
-LINES_PER_TURN = 20
 LINE_KEYS = ("custom_id", "method", "url", "body")
-
-
-@dataclass
-class InputCheck:
-    """What validation found; the batch fails if there are errors."""
-
-    errors: list[BatchError]
-    total: int = 0
-    model: str | None = None
 
 
 async def check_input(lines: Iterable[bytes], endpoint: str, max_requests: int) -> InputCheck:

@@ -3,23 +3,25 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.openai_server.arguments import (
+from local.openai_server.api import CHAT, EMBEDDINGS
+from local.openai_server.batch_object import shown
+from local.provider_server.arguments import (
     check_expiry,
     check_metadata,
     refuse_unknown,
     require_choice,
     require_string,
 )
-from local.openai_server.batch_run import BatchRuns
-from local.openai_server.batches import BatchStore
-from local.openai_server.errors import ApiError
-from local.openai_server.faults import Faults
-from local.openai_server.files import FileStore
-from local.openai_server.paging import page, read_limit
-from local.openai_server.request_body import read_object
+from local.provider_server.batch_run import BatchRuns
+from local.provider_server.batches import Batch, BatchStore
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.faults import Faults
+from local.provider_server.files import FileStore
+from local.provider_server.paging import page, read_limit
+from local.provider_server.request_body import read_object
 
-# The API also has /v1/responses, /v1/embeddings and others; this server answers chat completions only.
-ENDPOINTS = ("/v1/chat/completions",)
+# The API also has /v1/responses and others.
+ENDPOINTS = (CHAT, EMBEDDINGS)
 ARGUMENTS = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -60,11 +62,11 @@ class BatchRoutes:
             fault=self._faults.take_batch(),
         )
         self._runs.start(batch)
-        return JSONResponse(self._batches.show(batch))
+        return JSONResponse(_shown(batch))
 
     async def retrieve(self, request: Request) -> Response:
         """One batch."""
-        return JSONResponse(self._batches.show(self._batches.get(request.path_params["batch_id"])))
+        return JSONResponse(_shown(self._batches.get(request.path_params["batch_id"])))
 
     async def listing(self, request: Request) -> Response:
         """Batches, newest first."""
@@ -72,7 +74,7 @@ class BatchRoutes:
         found, has_more = page(self._batches.listing(), request.query_params.get("after"), limit)
         answer = {
             "object": "list",
-            "data": [self._batches.show(batch) for batch in found],
+            "data": [_shown(batch) for batch in found],
             "has_more": has_more,
         }
         if found:
@@ -83,4 +85,8 @@ class BatchRoutes:
         """Cancel a batch that is not yet terminal: 409 if it is."""
         batch = self._batches.get(request.path_params["batch_id"])
         self._runs.cancel(batch)
-        return JSONResponse(self._batches.show(batch))
+        return JSONResponse(_shown(batch))
+
+
+def _shown(batch: Batch) -> JsonObject:
+    return shown(batch, batch.see())

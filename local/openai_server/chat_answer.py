@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import Any
 
-from local.openai_server.errors import JsonObject
+from local.provider_server.errors import JsonObject
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 85

@@ -10,8 +10,8 @@ import binascii
 import re
 from typing import Any
 
-from local.openai_server.arguments import refuse_unknown, require_choice, require_string, wrong_type
-from local.openai_server.errors import ApiError, JsonObject
+from local.provider_server.arguments import refuse_unknown, require_choice, require_string, wrong_type
+from local.provider_server.errors import ApiError, JsonObject
 
 PART_TYPES = {
     "user": ("text", "image_url", "input_audio", "file"),

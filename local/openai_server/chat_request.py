@@ -10,17 +10,17 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from local.openai_server.arguments import (
+from local.openai_server.chat_answer import content_parts
+from local.openai_server.chat_content import check_content
+from local.openai_server.strict_schema import strict_schema_fault
+from local.provider_server.arguments import (
     check_metadata,
     refuse_unknown,
     require_choice,
     require_string,
     wrong_type,
 )
-from local.openai_server.chat_answer import content_parts
-from local.openai_server.chat_content import check_content
-from local.openai_server.errors import ApiError, JsonObject
-from local.openai_server.strict_schema import strict_schema_fault
+from local.provider_server.errors import ApiError, JsonObject
 
 # fmt: off
 ARGUMENTS = frozenset((

@@ -1,14 +1,15 @@
-"""`POST /v1/chat/completions`, answered by the same `Answerer` as the lines of a batch, in real time."""
+"""`POST /v1/chat/completions` and `/v1/embeddings`: the `Answerer` of a batch's lines answers them in real time."""
 
 import asyncio
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.openai_server.answers import Answerer
+from local.openai_server.api import CHAT, EMBEDDINGS
 from local.openai_server.errors import error_body
 from local.openai_server.rate_limit import RateLimit, RateLimited
-from local.openai_server.request_body import read_json
+from local.provider_server.answers import Answerer
+from local.provider_server.request_body import read_json
 
 
 class ChatRoutes:
@@ -20,14 +21,22 @@ class ChatRoutes:
         self._answer_seconds = answer_seconds
 
     async def complete(self, request: Request) -> Response:
-        """Answer one request; a scripted fate that only a batch line can have becomes a 500."""
+        """Answer one request for a chat completion."""
+        return await self._answer(request, CHAT)
+
+    async def embed(self, request: Request) -> Response:
+        """Answer one request for vectors."""
+        return await self._answer(request, EMBEDDINGS)
+
+    async def _answer(self, request: Request, endpoint: str) -> Response:
+        """A scripted fate that only a batch line can have becomes a 500."""
         body = await read_json(request)
         try:
             headers = self._rate_limit.take()
         except RateLimited as limited:
             return JSONResponse(limited.body, 429, limited.headers)
         await asyncio.sleep(self._answer_seconds)
-        answer = await self._answerer.answer(None, body)
+        answer = await self._answerer.answer(None, body, endpoint)
         if not answer.status:
             message = answer.error_message or "This request was scripted to get no answer."
             return JSONResponse(error_body(message, code=answer.error_code, kind="server_error"), 500, headers)

@@ -8,11 +8,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from local.openai_server.arguments import check_expiry, refuse_unknown, require_choice
-from local.openai_server.errors import ApiError, JsonObject
-from local.openai_server.faults import Faults
-from local.openai_server.files import UPLOAD_PURPOSES, FileStore
-from local.openai_server.paging import page, read_limit
+from local.provider_server.arguments import check_expiry, refuse_unknown, require_choice
+from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.faults import Faults
+from local.provider_server.files import UPLOAD_PURPOSES, FileStore
+from local.provider_server.paging import page, read_limit
 
 FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 MAX_LIMIT = 10_000

@@ -7,8 +7,8 @@ minute's may come at once. Tokens are not limited.
 
 import math
 
-from local.openai_server.batches import Clock
 from local.openai_server.errors import error_body
+from local.provider_server.batches import Clock
 
 
 class RateLimited(Exception):

@@ -1,23 +1,22 @@
-"""The Starlette app: what is served where, which keys are accepted, and how refusals look.
+"""The routes: what is served where, which keys are accepted, and how refusals look.
 
 Every answer under `/v1` that is not a success has OpenAI's error shape, also for a route that does not
 exist. The key is checked before anything else is looked at.
 """
 
 import hmac
+from collections.abc import Callable
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from local.openai_server.batch_routes import BatchRoutes
 from local.openai_server.chat_routes import ChatRoutes
-from local.openai_server.control import ControlRoutes
-from local.openai_server.errors import ApiError, error_body
+from local.openai_server.errors import error_body
 from local.openai_server.file_routes import FileRoutes
 
 
@@ -43,44 +42,36 @@ class KeyCheck:
         await self._app(scope, receive, send)
 
 
-def build_app(
-    files: FileRoutes,
-    batches: BatchRoutes,
-    chat: ChatRoutes,
-    control: ControlRoutes,
-    *,
-    api_key: str | None,
-    fault_layer: Middleware,
-) -> Starlette:
-    """Put the parts together; the fault layer is outermost: a fault strikes requests without a key as well."""
-    return Starlette(
-        routes=[
-            Mount(
-                "/v1",
-                routes=[
-                    Route("/files", files.create, methods=["POST"]),
-                    Route("/files", files.listing, methods=["GET"]),
-                    Route("/files/{file_id}", files.retrieve, methods=["GET"]),
-                    Route("/files/{file_id}", files.delete, methods=["DELETE"]),
-                    Route("/files/{file_id}/content", files.content, methods=["GET"]),
-                    Route("/batches", batches.create, methods=["POST"]),
-                    Route("/batches", batches.listing, methods=["GET"]),
-                    Route("/batches/{batch_id}", batches.retrieve, methods=["GET"]),
-                    Route("/batches/{batch_id}/cancel", batches.cancel, methods=["POST"]),
-                    Route("/chat/completions", chat.complete, methods=["POST"]),
-                ],
-            ),
-            Mount("/control", routes=control.routes()),
-        ],
-        middleware=[fault_layer, Middleware(KeyCheck, api_key=api_key)],
-        exception_handlers={ApiError: _refuse, HTTPException: _refuse_route},
-    )
+def middleware(api_key: str | None, dialect: Callable[[ASGIApp], ASGIApp] | None) -> list[Middleware]:
+    """The check of the key, before anything else is looked at; then what another provider says in its own way."""
+    return [Middleware(KeyCheck, api_key=api_key), *([Middleware(dialect)] if dialect else [])]
 
 
-def _refuse(request: Request, refused: Exception) -> Response:
-    if not isinstance(refused, ApiError):
-        raise refused
-    return JSONResponse(refused.body, refused.status)
+def exception_handlers() -> dict[type[Exception], ExceptionHandler]:
+    """A route that does not exist is refused in the API's own shape."""
+    return {HTTPException: _refuse_route}
+
+
+def routes(files: FileRoutes, batches: BatchRoutes, chat: ChatRoutes) -> list[BaseRoute]:
+    """What is served under `/v1`."""
+    return [
+        Mount(
+            "/v1",
+            routes=[
+                Route("/files", files.create, methods=["POST"]),
+                Route("/files", files.listing, methods=["GET"]),
+                Route("/files/{file_id}", files.retrieve, methods=["GET"]),
+                Route("/files/{file_id}", files.delete, methods=["DELETE"]),
+                Route("/files/{file_id}/content", files.content, methods=["GET"]),
+                Route("/batches", batches.create, methods=["POST"]),
+                Route("/batches", batches.listing, methods=["GET"]),
+                Route("/batches/{batch_id}", batches.retrieve, methods=["GET"]),
+                Route("/batches/{batch_id}/cancel", batches.cancel, methods=["POST"]),
+                Route("/chat/completions", chat.complete, methods=["POST"]),
+                Route("/embeddings", chat.embed, methods=["POST"]),
+            ],
+        )
+    ]
 
 
 def _refuse_route(request: Request, refused: Exception) -> Response:

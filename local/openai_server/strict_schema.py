@@ -9,7 +9,8 @@ and yet refused: `default`, `minLength`, `maxLength`, `uniqueItems`, `oneOf`, `a
 
 from typing import Any
 
-from local.openai_server.errors import JsonObject
+from local.provider_server.errors import JsonObject
+from local.provider_server.standin import resolve
 
 # fmt: off
 KEYWORDS = frozenset((
@@ -124,14 +125,3 @@ class _Walk:
             resolve(self._root, schema["$ref"])
         except (KeyError, TypeError, AttributeError):
             raise _BrokenRuleError(f"In context={path}, reference to component '{schema['$ref']}' not found.") from None
-
-
-def resolve(root: JsonObject, reference: str) -> Any:
-    """What a local reference such as `#/$defs/Name` points at; KeyError if there is nothing."""
-    place, *steps = reference.split("/")
-    if place != "#":
-        raise KeyError(reference)
-    found: Any = root
-    for step in steps:
-        found = found[step.replace("~1", "/").replace("~0", "~")]
-    return found

@@ -8,7 +8,8 @@ import asyncio
 
 import httpx
 
-from local.openai_server.errors import JsonObject, error_body
+from local.openai_server.errors import error_body
+from local.provider_server.errors import JsonObject
 
 TIMEOUT_SECONDS = 600
 
@@ -22,13 +23,13 @@ class Upstream:
         self._turns = asyncio.Semaphore(concurrency)
         self._client: httpx.AsyncClient | None = None
 
-    async def ask(self, body: JsonObject) -> tuple[int, JsonObject]:
+    async def ask(self, body: JsonObject, endpoint: str) -> tuple[int, JsonObject]:
         """Return the status and the JSON body of its answer."""
         if self._client is None:
             self._client = httpx.AsyncClient(headers=self._headers, timeout=TIMEOUT_SECONDS)
         async with self._turns:
             try:
-                response = await self._client.post(f"{self.url}/chat/completions", json=body)
+                response = await self._client.post(f"{self.url}{endpoint.removeprefix('/v1')}", json=body)
                 answered = response.json()
             except (httpx.HTTPError, ValueError) as fault:
                 return 502, error_body(f"The upstream gave no answer: {fault!r}", kind="server_error")

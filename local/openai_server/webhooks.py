@@ -18,7 +18,7 @@ from typing import Final
 
 import httpx
 
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 
 log = logging.getLogger(__name__)
 

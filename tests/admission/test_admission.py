@@ -100,7 +100,7 @@ async def test_an_image_that_was_never_uploaded_is_invalid_input(world: World) -
 
     job = await world.job(job_id)
     assert (job["errorCode"], job["tokensSpent"]) == ("invalid_input", 0)
-    assert "does not exist" in job["errorMessage"]
+    assert "was not found" in job["errorMessage"]
 
 
 async def test_an_image_is_not_looked_at_for_those_who_cannot_pay_for_it(world: World) -> None:
@@ -119,7 +119,7 @@ async def test_an_image_is_not_looked_at_for_those_who_cannot_pay_for_it(world: 
         "invalid_input",
         "daily_limit",
     ]
-    assert "does not exist" in allowed["errorMessage"]
+    assert "was not found" in allowed["errorMessage"]
 
 
 async def test_an_id_that_no_provider_takes_is_refused(world: World) -> None:

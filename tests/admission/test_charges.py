@@ -59,7 +59,7 @@ async def test_of_a_hundred_jobs_at_once_forty_tokens_pay_forty(world: World, ch
     jobs = await world.jobs()
     assert sum(job["tokensSpent"] for job in jobs.values()) == 40
     refused = [job["errorMessage"] for job in jobs.values() if job["status"] == "failed"]
-    assert refused == ["It costs 1 token and you have 0."] * 60
+    assert refused == ["You have too few tokens. The price is 1, and you have 0."] * 60
     assert (await world.read("wallets/alice"))["balance"] == 0
     ledger = await world.documents("wallets/alice/ledger")
     assert sum(entry["amount"] for entry in ledger.values()) == 0
@@ -81,8 +81,8 @@ async def test_a_group_is_paid_in_the_order_in_which_it_came(world: World, charg
 
     refused = await world.jobs("failed")
     assert {job_id: job["errorMessage"] for job_id, job in refused.items()} == {
-        "dear": "It costs 5 tokens and you have 0.",
-        "late": "It costs 1 token and you have 0.",
+        "dear": "You have too few tokens. The price is 5, and you have 0.",
+        "late": "You have too few tokens. The price is 1, and you have 0.",
     }
     assert len(charging) == 2
 

@@ -38,7 +38,7 @@ async def test_a_job_as_large_as_it_can_be_is_refused_once_and_for_all(world: Wo
 
     job = await world.job(job_id)
     assert (job["status"], job["errorCode"], job["tokensSpent"]) == ("failed", "invalid_input", 0)
-    assert job["errorMessage"] == "The job's document is too large."
+    assert job["errorMessage"] == "The request is too large. Send a shorter text, or a smaller photo."
     assert "input" not in job
     assert {"userId", "type", "speed", "createdAt", "completedAt", "expireAt"} <= job.keys()
     assert await world.trigger(job_id) == 200

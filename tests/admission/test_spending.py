@@ -60,7 +60,7 @@ async def test_a_user_has_so_many_jobs_a_day(world: World) -> None:
 
     refused = await world.job(job_ids[3])
     assert (refused["errorCode"], refused["tokensSpent"]) == ("daily_limit", 0)
-    assert refused["errorMessage"] == "The limit of requests a day (3) is reached; send it again after midnight UTC."
+    assert refused["errorMessage"] == "You have reached today's limit of 3 requests. Try again after midnight UTC."
     notification = await world.read(f"notifications/{job_ids[3]}")
     assert notification["message"] == f"{refused['errorMessage']} Nothing was charged."
     assert (await world.read("wallets/alice"))["balance"] == 7
@@ -80,9 +80,7 @@ async def test_a_user_has_so_many_jobs_in_flight(world: World) -> None:
         await world.submit("alice", f"job-{number}")
     refused = await world.job(await world.submit("alice"))
     assert refused["errorCode"] == "too_many_jobs"
-    assert refused["errorMessage"] == (
-        "The limit of unanswered requests (2) is reached; send it again when some are answered."
-    )
+    assert refused["errorMessage"] == "As many of your requests as may wait (2) do. Try again when some are answered."
     world.provider.release()
     await world.finish()
 

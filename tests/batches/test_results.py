@@ -5,7 +5,7 @@ import json
 import pytest
 
 from local.openai_server import BatchFault, Reply, ReplyRule
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 

@@ -33,7 +33,9 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
+import aiosmtplib
 import grpc
+import httpx
 import httpx2
 import requests
 from requests.adapters import HTTPAdapter
@@ -217,6 +219,8 @@ def seam() -> Iterator[None]:
         intercepted(_Unary(), _Stream()),
         patch.object(httpx2.AsyncHTTPTransport, "handle_async_request", _handle_async_request),
         patch.object(HTTPAdapter, "send", _send),
+        patch.object(httpx.AsyncHTTPTransport, "handle_async_request", _push),
+        patch.multiple(aiosmtplib.SMTP, **{name: _smtp(name) for name in ("connect", "mail", "rcpt", "data")}),
     ):
         yield
 
@@ -411,3 +415,46 @@ def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: An
 def _storage_method(request: requests.PreparedRequest) -> str:
     """The HTTP method and which of the service's doors the path begins with: upload, download or storage."""
     return f"{request.method}.{(request.path_url or '').split('/')[1]}"
+
+
+# What firebase-admin's messaging sends over HTTP
+
+_real_push = httpx.AsyncHTTPTransport.handle_async_request
+
+
+async def _push(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    process = _running.get()
+    if process is None:
+        return await _real_push(transport, request)
+    fault = process.enter("fcm", "POST.messages:send", writes=True)
+    if fault is None:
+        return await _real_push(transport, request)
+    if fault.effect == "now":
+        with suppress(httpx.TransportError):
+            await (await _real_push(transport, request)).aclose()
+    answer = fault.answers["fcm"]
+    if isinstance(answer, Reply):
+        return httpx.Response(answer.status, json={"error": {"code": answer.status, "message": "struck"}})
+    raise process.error(answer)
+
+
+# What our sender of mail says over SMTP
+
+
+def _smtp(name: str) -> Any:
+    """One command of the SMTP client, counted and struck."""
+    real = getattr(aiosmtplib.SMTP, name)
+
+    async def command(client: aiosmtplib.SMTP, *arguments: Any, **options: Any) -> Any:
+        process = _running.get()
+        if process is None:
+            return await real(client, *arguments, **options)
+        fault = process.enter("smtp", name.upper(), writes=name == "data")
+        if fault is None:
+            return await real(client, *arguments, **options)
+        if fault.effect == "now":
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await real(client, *arguments, **options)
+        raise process.error(fault.answers["smtp"])
+
+    return command

@@ -116,7 +116,7 @@ async def run(case: Case) -> Outcome:
 async def _play(journey: Journey, traffic: Traffic, answers: Counter[str]) -> None:
     """Play a journey and check what must hold."""
     with pytest.MonkeyPatch.context() as monkeypatch, seam():
-        async with World(monkeypatch).running() as world:
+        async with World(monkeypatch, journey.provider).running() as world:
             await journey.play(Stage(world, traffic, answers))
             await assert_promises_kept(world)
             attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import aiosmtplib
 import grpc
+import httpx
 import httpx2
 import requests
 
 if TYPE_CHECKING:
     from tests.chaos.calls import Call
 
-Service = Literal["firestore", "pubsub", "openai", "storage"]
+Service = Literal["firestore", "pubsub", "openai", "storage", "smtp", "fcm"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,12 @@ class Reply:
 class Broken:
     """A connection that breaks: instead of the answer, or in the middle of its body."""
 
-    error: type[httpx2.TransportError] | type[requests.RequestException]
+    error: (
+        type[httpx2.TransportError]
+        | type[httpx.TransportError]
+        | type[requests.RequestException]
+        | type[aiosmtplib.SMTPException]
+    )
     in_body: bool = False
 
 
@@ -85,22 +92,28 @@ _DIES: Final[Mapping[Service, Answer]] = {
     "pubsub": Dies(),
     "openai": Dies(),
     "storage": Dies(),
+    "smtp": Dies(),
+    "fcm": Dies(),
 }
 _LOST: Final[Mapping[Service, Answer]] = {
     "firestore": Rpc(grpc.StatusCode.UNAVAILABLE),
     "pubsub": Rpc(grpc.StatusCode.UNAVAILABLE),
     "openai": Broken(httpx2.ReadError),
     "storage": Broken(requests.ConnectionError),
+    "smtp": Broken(aiosmtplib.SMTPServerDisconnected),
+    "fcm": Broken(httpx.ReadError),
 }
 _TIMED_OUT: Final[Mapping[Service, Answer]] = {
     "firestore": Rpc(grpc.StatusCode.DEADLINE_EXCEEDED),
     "pubsub": Rpc(grpc.StatusCode.DEADLINE_EXCEEDED),
     "openai": Broken(httpx2.ReadTimeout),
     "storage": Broken(requests.ReadTimeout),
+    "smtp": Broken(aiosmtplib.SMTPReadTimeoutError),
+    "fcm": Broken(httpx.ReadTimeout),
 }
-# A Cloud Storage call is never late here: its client sends the next call of an upload only after an answer.
+# Those of Cloud Storage and SMTP are never late here: their clients send the next call only after an answer.
 _LATE: Final[Mapping[Service, Answer]] = {
-    service: answer for service, answer in _TIMED_OUT.items() if service != "storage"
+    service: answer for service, answer in _TIMED_OUT.items() if service not in {"storage", "smtp", "fcm"}
 }
 
 
@@ -110,7 +123,7 @@ def _rpc(code: grpc.StatusCode, after_messages: int = 0) -> Mapping[Service, Ans
 
 
 def _reply(status: int, code: str) -> Mapping[Service, Answer]:
-    return {"openai": Reply(status, code, {}), "storage": Reply(status, code, {})}
+    return {service: Reply(status, code, {}) for service in ("openai", "storage", "fcm")}
 
 
 def _openai(
@@ -206,7 +219,11 @@ _ALL: Final = (
         name="reset",
         does="the connection is reset before anything was sent",
         effect="never",
-        answers={"openai": Broken(httpx2.ConnectError), "storage": Broken(requests.ConnectionError)},
+        answers={
+            "openai": Broken(httpx2.ConnectError),
+            "storage": Broken(requests.ConnectionError),
+            "fcm": Broken(httpx.ConnectError),
+        },
     ),
     Fault(
         name="reset-mid-body",

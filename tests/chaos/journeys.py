@@ -20,18 +20,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from google.api_core.exceptions import GoogleAPIError
+
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
-from local.openai_server.batches import TERMINAL, Batch
+from local.provider_server.batches import TERMINAL, Batch
+from nightshift.api.creating import id_for
 from nightshift.bulk import wishes
 from nightshift.bulk.wishes import WishRefused
+from nightshift.earning import claims
+from nightshift.errors import TryLater
+from nightshift.runtime import Runtime
 from tests.chaos.calls import Traffic
+from tests.support.messages import telling
 from tests.support.world import World
 
 # Three hours of ticks: the provider's queue is full for half an hour, and nothing else here waits longer than a lease.
 _TICKS = 18
 _TICK_MINUTES = 10
+
+
+_NO_MODEL = {"error": {"code": "model_not_found", "message": "The model does not exist.", "type": "invalid_request"}}
 
 
 class NotFinished(AssertionError):
@@ -109,6 +119,28 @@ class Stage:
             await self._invoke(deliver)
         await self.work()
 
+    async def deliver(self, message_id: str) -> None:
+        """Deliver the event of a message's creation."""
+        created = "google.cloud.firestore.document.v1.created"
+        event = {"ce-document": f"outbox/{message_id}"}
+        await self._invoke(lambda: self.world.event("deliver_notification", created, event))
+
+    async def claim(self, claim: Callable[[Runtime], Awaitable[claims.Claimed]]) -> None:
+        """Let a user claim tokens, again and again until there is an answer."""
+
+        async def ask() -> int:
+            try:
+                await claim(self.world.operators_runtime())
+            except (TryLater, GoogleAPIError):
+                return 503
+            return 200
+
+        for _ in range(_TICKS):
+            answer = await self.traffic.invoke(ask)
+            if answer == 200:
+                return
+        raise NotFinished("a claim was never answered")
+
     async def operate(self, *arguments: str) -> int:
         """Let an operator run a command that changes something; returns its exit code, 2 if its process died."""
         options = running.parsed(COMMANDS, [*arguments, "--yes", "--json"])
@@ -117,6 +149,17 @@ class Stage:
             self.world.set_env()
         await self._assert_no_job_is_live_twice()
         return 2 if code is None else int(code)
+
+    async def ask(self, path: str, body: Any, key: str, uid: str = "alice", *, admin: bool = True) -> None:
+        """POST to the API as a client does: twice under one key, since the first answer may have been lost."""
+        headers = {"Idempotency-Key": key}
+
+        async def post() -> int:
+            answer = await self.world.api("POST", path, uid, admin=admin, json=body, headers=headers)
+            return answer.status_code
+
+        for _ in range(2):
+            await self._invoke(post)
 
     async def gather_in_one_batch(self, *jobs: tuple[str, str]) -> list[str]:
         """Write jobs, each a user and an id, whose events are lost, and let a tick submit them; returns the batches."""
@@ -161,6 +204,7 @@ class Stage:
                 for bulk_id, bulk in (await self.world.documents("bulk_jobs")).items()
                 if bulk["status"] not in {"completed", "failed", "cancelled"} or bulk.get("wish")
             },
+            "orders": [key for key, one in (await self.world.documents("orders")).items() if one["status"] == "open"],
             "files": [file.filename for file in self.world.provider.files.values()],
         }
         return {name: some for name, some in found.items() if some}
@@ -189,24 +233,27 @@ class Journey:
     """One journey.
 
     `submissions`: how often a job of it is submitted at most while nothing is struck. `answers`: how many of these the
-    provider answers, and is paid for.
+    provider answers, and is paid for. `provider` is that of the jobs' model.
     """
 
     name: str
     submissions: int
     answers: int
+    provider: str
     play: Callable[[Stage], Awaitable[None]]
 
 
 JOURNEYS: dict[str, Journey] = {}
 
 
-def journey(*, submissions: int = 1, answers: int = 1) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+def journey(
+    *, submissions: int = 1, answers: int = 1, provider: str = "openai"
+) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
     """Register a coroutine function as a journey under its own name."""
 
     def register(play: Callable[[Stage], Awaitable[None]]) -> None:
         name = play.__name__.replace("_", "-")
-        JOURNEYS[name] = Journey(name, submissions, answers, play)
+        JOURNEYS[name] = Journey(name, submissions, answers, provider, play)
 
     return register
 
@@ -353,6 +400,35 @@ async def webhook(stage: Stage) -> None:
     await stage.finish()
 
 
+@journey(submissions=2)
+async def by_api(stage: Stage) -> None:
+    """By the API: submission is stopped, a job is created, ordered to be sent, taken back from its batch, sent again.
+
+    A second job failed before, and is run again by an order. Each request is sent twice under one key.
+    """
+    world = stage.world
+    await world.open_pubsub()
+    rejected = Reply.http_error(400, "context_length_exceeded")
+    world.provider.faults.add(ReplyRule(reply=rejected, custom_id="job-alice-1", times=1))
+    await world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    await stage.tick()
+    await stage.ask("/scheduler/stop", {}, "stop")
+    world.provider.hold("in_progress")
+    await stage.ask("/jobs", {"type": "waste_classification", "input": {"text": "a bottle"}}, "job", admin=False)
+    await stage.trigger(id_for("alice", "job", "job"))
+    await stage.ask("/queue/submit", {}, "submit")
+    await stage.work()
+    for batch in await world.open_batches():
+        await stage.ask(f"/batches/{batch['id']}/retry", {}, "again")
+    await stage.work()
+    await stage.ask("/scheduler/start", {}, "start")
+    world.provider.release()
+    await stage.ask("/jobs/retry", {"code": "provider_rejected"}, "retry")
+    await stage.work()
+    await stage.finish()
+
+
 # In real time an attempt is a question to the provider: a fault there costs one for each of its calls, and a death one.
 _MOST_QUESTIONS = 6
 
@@ -484,6 +560,63 @@ async def _stop_batch(stage: Stage, command: str) -> None:
     for batch_id in await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1")):
         await stage.operate(command, "batch", batch_id)
     world.provider.release()
+    await stage.finish()
+
+
+@journey(provider="groq")
+async def groq(stage: Stage) -> None:
+    """At Groq: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey(provider="xai")
+async def xai(stage: Stage) -> None:
+    """At xAI: three jobs of two users; their batch is stopped with one answered, and two are sent again."""
+    await _stop_batch(stage, "retry")
+
+
+@journey()
+async def move_batch(stage: Stage) -> None:
+    """Three jobs of two users; their batch is moved by an operator with one answered, and two go to another lane."""
+    stage.world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    await _stop_batch(stage, "move")
+
+
+@journey()
+async def move_late(stage: Stage) -> None:
+    """Three jobs of two users; their batch is late with one answered, and a tick moves the two others."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.hold("in_progress", answered=1)
+    await world.give("alice", 2)
+    await world.give("bob", 1)
+    await stage.gather_in_one_batch(("alice", "alice-1"), ("alice", "alice-2"), ("bob", "bob-1"))
+    world.pass_time(hours=21)
+    await stage.tick()
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def move_broken(stage: Stage) -> None:
+    """Two jobs, whose model is not there for their lane: what waits, and what has not been sent, goes to another."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    world.provider.faults.add(RequestFault("POST", "/v1/batches", status=404, body=_NO_MODEL, times=2))
+    await world.give("alice", 2)
+    await stage.write("alice", "alice-1")
+    await stage.write("alice", "alice-2")
+    await stage.finish()
+
+
+@journey()
+async def reprocess(stage: Stage) -> None:
+    """One job, answered; an operator has it asked anew on the house, and repeats the run if it was cut short."""
+    await stage.world.give("alice", 1)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    for _ in range(2):
+        await stage.operate("reprocess", "--type", "waste_classification", "--run", "night")
     await stage.finish()
 
 
@@ -627,3 +760,50 @@ async def bulk_pause(stage: Stage) -> None:
         await stage.wish(wishes.confirm, "bulk-1")
         await stage.wish(wishes.resume, "bulk-1")
     await stage.finish()
+
+
+@journey()
+async def earn(stage: Stage) -> None:
+    """A user whose job is answered logs in, turns points into tokens, and claims an achievement."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_ECONOMY="true")
+    await world.give("alice", 1)
+    for number in range(9):
+        entry = {"points": 10, "kind": "answer", "jobId": f"old-{number}", "type": "waste_classification"}
+        await world.firestore.document(f"economy/alice/points/old-{number}").set(entry)
+    before = {"points": 90, "answered": 9, "answeredOf": {"waste_classification": 9}}
+    await world.firestore.document("economy/alice").set(before)
+    await stage.write("alice", "alice-1")
+    await stage.finish()
+    await stage.claim(lambda runtime: claims.daily_login(runtime, "alice", "Asia/Kolkata"))
+    await stage.claim(lambda runtime: claims.convert(runtime, "alice", request_key="one"))
+    await stage.claim(lambda runtime: claims.claim_achievement(runtime, "alice", "ten_answers"))
+    await stage.traffic.land()
+    economy = await world.read("economy/alice")
+    assert (economy["points"], economy["answered"]) == (0, 10), "points come once, and are taken once"
+    assert (await world.read("wallets/alice"))["totalEarned"] == 1 + 50 + 2 + 1 + 5, "each token is given once"
+
+
+@journey(submissions=2, answers=2)
+async def told(stage: Stage) -> None:
+    """Two answers of a user who hears of them by e-mail and push; the event of the second message is lost."""
+    world = stage.world
+    async with telling(world) as messages:
+        await messages.user()
+        await messages.wants(email=True, push=True)
+        await messages.device("phone")
+        await stage.write("alice", "alice-1", speed="instant")
+        await stage.deliver("alice-1.job_completed")
+        await stage.write("alice", "alice-2", speed="instant")
+        await stage.finish()
+        for _ in range(_TICKS):
+            states = await messages.statuses()
+            if set(states) <= {"sent", "doubtful"}:
+                break
+            world.pass_time(minutes=30)
+            await stage.tick()
+        assert set(states) <= {"sent", "doubtful"}, f"each message has come to rest: {states}"
+        told = messages.ends_told()
+        assert max(told) <= 2, "no end is told twice"
+        codes = [message.get("codes") for message in (await world.documents("outbox")).values()]
+        assert min(told) == 2 or "doubtful" in states or any(codes), "what was not told has its reason on record"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
-from local.openai_server.batches import TERMINAL
+from local.provider_server.batches import TERMINAL
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.chaos.model import JobDocument, Kind, Model, ProviderListing, Speed

@@ -8,6 +8,7 @@ from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from google.cloud.firestore_v1 import _helpers
 from google.cloud.firestore_v1.types.write import Write
+from google.cloud.firestore_v1.vector import Vector
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ _plain = (
     | _texts
     | st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
     | st.just(READ_AS_OF)
+    | st.lists(st.floats(allow_nan=False), max_size=3).map(Vector)
 )
 _contents = st.recursive(_plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3))
 # Ours are identifiers: camelCase names.

@@ -11,7 +11,7 @@ from tests.support.world import World
 from tests.support.writing_rooms import WRITING_ROOMS, check
 
 # They lie below a document, which belongs to one room with all of it.
-_BELOW = {names.SHARDS, names.LEDGER, names.PARTS}
+_BELOW = {names.SHARDS, names.LEDGER, names.PARTS, names.POINTS, names.DEVICE_TOKENS}
 
 
 def test_every_collection_has_one_writing_room_and_the_page_names_it() -> None:

@@ -19,7 +19,10 @@ def main(lib: Path) -> None:
     sys.path[:0] = [str(lib), str(lib / "third_party")]
     answers, sys.stdout = sys.stdout, io.StringIO()
     from googlecloudsdk import gcloud_main  # type: ignore[import-not-found]
+    from googlecloudsdk.core import properties  # type: ignore[import-not-found]
 
+    # gcloud has no setting for the address of this one API, and takes one once there is.
+    properties.VALUES.api_endpoint_overrides._Add("billingbudgets", command="gcloud billing budgets")
     cli = gcloud_main.CreateCLI([])
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)

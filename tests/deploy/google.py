@@ -14,7 +14,7 @@ from deploy.troubles import KEYS, SHARING
 
 PROJECT = "night-shift-test"
 _NUMBER = "123456789"
-_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--dry-run"}
+_LOOKS = {"cat", "version", "list", "describe", "get-iam-policy", "access", "print-access-token", "--plan"}
 # By which API a command works; of others it does not matter here.
 _APIS = {
     "iam": "iam",
@@ -27,6 +27,7 @@ _APIS = {
     "eventarc": "eventarc",
     "logging": "logging",
     "monitoring": "monitoring",
+    "artifacts": "artifactregistry",
 }
 
 
@@ -48,6 +49,10 @@ class Google:
             "apis": [],
             "components": ["Google Cloud SDK", "alpha", "beta"],
             "has_billing": True,
+            # The deployer may see the billing account's budgets.
+            "sees_budgets": True,
+            "budgets": {},
+            "image_policies": {},
             "milli_cpu": 20_000,
             # Constraint → the effective policy.
             "organisation": {},
@@ -137,8 +142,8 @@ class Google:
         if "pubsub.googleapis.com" not in self.state["apis"]:
             raise Refused("SERVICE_DISABLED")
         action = "same" if self.state["topics"] else "create"
-        if "--dry-run" in arguments:
-            return json.dumps({"action": action, "kind": "topic", "name": "nightshift-ingest"}) + '\n{"summary": {}}\n'
+        if "--plan" in arguments:
+            return json.dumps({"step": {"action": action, "kind": "topic", "name": "nightshift-ingest"}}) + "\n"
         self.state["schedules"] = ["answerInstantJobs", "processBatchJobs"]
         self.state["topics"] = [
             "nightshift-bulk",
@@ -190,7 +195,35 @@ class Google:
         return dict.fromkeys(self.state["components"], "1")
 
     def _billing_projects_describe(self, *_: Any) -> Any:
-        return {"billingEnabled": self.state["has_billing"]}
+        return {"billingEnabled": self.state["has_billing"], "billingAccountName": "billingAccounts/0A-1B"}
+
+    def _billing_budgets_list(self, *_: Any) -> Any:
+        if not self.state["sees_budgets"]:
+            raise Refused("PERMISSION_DENIED: The caller does not have permission")
+        return list(self.state["budgets"].values())
+
+    def _billing_budgets_create(self, _: str, flags: dict[str, str], __: str) -> None:
+        assert flags["billing-account"] == "0A-1B"
+        assert flags["filter-projects"] == f"projects/{PROJECT}"
+        name = "billingAccounts/0A-1B/budgets/1"
+        self._new("budgets", name, {"name": name, "displayName": flags["display-name"]})
+        self._billing_budgets_update(name, flags, "")
+
+    def _billing_budgets_update(self, name: str, flags: dict[str, str], _: str) -> None:
+        amount = {"currencyCode": "EUR", "units": flags["budget-amount"]}
+        self._there("budgets", name)["amount"] = {"specifiedAmount": amount}
+
+    def _artifacts_repositories_describe(self, name: str, *_: Any) -> Any:
+        if not self.state["functions"]:
+            raise Refused(f"NOT_FOUND: Requested entity was not found: {name}")
+        return {"name": name, "cleanupPolicies": self.state["image_policies"]}
+
+    def _artifacts_repositories_set_cleanup_policies(self, _: str, flags: dict[str, str], __: str) -> None:
+        assert "no-dry-run" in flags
+        given = json.loads((self._root / flags["policy"]).read_text())
+        self.state["image_policies"] = {
+            policy["name"]: {**policy, "action": policy["action"]["type"].upper()} for policy in given
+        }
 
     def _resource_manager_org_policies_describe(self, constraint: str, *_: Any) -> Any:
         return self.state["organisation"].get(constraint, {})
@@ -601,7 +634,18 @@ def _secrets_of(flag: str) -> list[dict[str, str]]:
 
 
 def _verb(words: list[str]) -> list[str]:
-    verbs = {"create", "update", "deploy", "enable", "add", "delete", "undelete", "cp", "rm"} | _LOOKS
+    verbs = {
+        "create",
+        "update",
+        "deploy",
+        "enable",
+        "add",
+        "delete",
+        "undelete",
+        "cp",
+        "rm",
+        "set-cleanup-policies",
+    } | _LOOKS
     end = next(number for number, word in enumerate(words) if word in verbs)
     return words[: end + 1]
 

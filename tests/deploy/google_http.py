@@ -20,6 +20,7 @@ from deploy.troubles import SHARING
 
 PROJECT: Final = "night-shift-test"
 NUMBER: Final = "123456789"
+ACCOUNT: Final = "0A0A0A-1B1B1B-2C2C2C"
 REGION: Final = "asia-south1"
 _PROJECT: Final = rf"projects/(?:{PROJECT}|{NUMBER}|-)"
 # These answer before they are enabled.
@@ -227,7 +228,29 @@ def _effective_policy(google: GoogleApis, asked: Asked, _: Any) -> Any:
 
 @_answers("cloudbilling", "GET", "v1/PROJECT/billingInfo")
 def _billing(_: GoogleApis, __: Asked, ___: Any) -> Any:
-    return {"projectId": PROJECT, "billingEnabled": True}
+    return {"projectId": PROJECT, "billingEnabled": True, "billingAccountName": f"billingAccounts/{ACCOUNT}"}
+
+
+@_answers("billingbudgets", "GET", r"v1\w*/billingAccounts/[\w-]+/budgets")
+def _budgets(google: GoogleApis, _: Asked, __: Any) -> Any:
+    return {"budgets": google.listed("billingbudgets")}
+
+
+@_answers("billingbudgets", "POST", r"v1\w*/billingAccounts/[\w-]+/budgets")
+def _new_budget(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    given = asked.body.get("budget", asked.body)
+    return google.create("billingbudgets/1", {**given, "name": f"billingAccounts/{ACCOUNT}/budgets/1"})
+
+
+@_answers("artifactregistry", "GET", f"v1/PROJECT/locations/{REGION}/repositories/gcf-artifacts")
+def _repository(google: GoogleApis, _: Asked, __: Any) -> Any:
+    return google.there("artifactregistry/gcf-artifacts")
+
+
+@_answers("artifactregistry", "PATCH", f"v1/PROJECT/locations/{REGION}/repositories/gcf-artifacts")
+def _change_repository(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    google.there("artifactregistry/gcf-artifacts").update(asked.body)
+    return google.there("artifactregistry/gcf-artifacts")
 
 
 @_answers("cloudquotas", "GET", r"v1\w*/PROJECT/locations/global/services/run.googleapis.com/quotaInfos/(?P<name>\w+)")
@@ -622,6 +645,8 @@ def _deployed(google: GoogleApis, name: str, body: Any) -> Any:
     if "eventTrigger" in body:
         function["eventTrigger"] = _triggered(google, service, body["eventTrigger"])
     google.state[f"cloudfunctions/functions/{name}"] = function
+    repository = {"name": f"projects/{PROJECT}/locations/{REGION}/repositories/gcf-artifacts", "format": "DOCKER"}
+    google.state.setdefault("artifactregistry/gcf-artifacts", repository)
     return {"name": f"projects/{PROJECT}/locations/{REGION}/operations/{service}", "done": False, "metadata": _STAGES}
 
 

@@ -20,6 +20,7 @@ GCLOUD: Final = shutil.which("gcloud")
 _APIS: Final = (
     *(
         "artifactregistry",
+        "billingbudgets",
         "cloudbilling",
         "cloudfunctions",
         "cloudquotas",
@@ -109,10 +110,10 @@ class Programs:
         )
         paths = [f"pubsub/projects/P/topics/{topic}" for topic in topics]
         action = "same" if set(paths) <= self._google.state.keys() else "create"
-        if "--dry-run" not in command.arguments:
+        if "--plan" not in command.arguments:
             for path in paths:
                 self._google.state.setdefault(path, {"name": path.replace("pubsub/projects/P", f"projects/{PROJECT}")})
-        said = json.dumps({"action": action, "kind": "topic", "name": topics[0]})
+        said = json.dumps({"step": {"action": action, "kind": "topic", "name": topics[0]}})
         return CommandEnd(exit_code=0, stdout=said + "\n", stderr="")
 
 

@@ -325,6 +325,28 @@ async def test_the_statistics_may_count_and_look_at_a_user_and_nothing_else(site
     assert site.state["roles"]["nightshiftStats"]["includedPermissions"] == counts_and_looks
 
 
+async def test_the_api_reads_no_key_and_its_links_open_two_folders_alone(site: Site) -> None:
+    """Firestore, one look at a user, a worker's topic; uploads are created and never read, results never written."""
+    await site.deploy()
+    api = f"serviceAccount:nightshift-api@{PROJECT}.iam.gserviceaccount.com"
+    policies = site.state["policies"].items()
+    held = {(kind, *one[:1], *one[2:]) for kind, grants in policies for one in grants if one[1] == api}
+    objects = "resource.name.startsWith('projects/_/buckets/{}/objects/{}/')"
+    conditions = {(kind, role): where[0] for kind, role, *where in held if where}
+    assert {(kind, role) for kind, role, *_ in held} == {
+        (f"projects {PROJECT}", "roles/datastore.user"),
+        (f"projects {PROJECT}", f"projects/{PROJECT}/roles/nightshiftStats"),
+        ("pubsub topics nightshift-ingest", "roles/pubsub.publisher"),
+        (f"storage buckets gs://{PROJECT}-nightshift", "roles/storage.objectViewer"),
+        (f"storage buckets gs://{PROJECT}.firebasestorage.app", "roles/storage.objectCreator"),
+        (f"iam service-accounts {api.partition(':')[2]}", "roles/iam.serviceAccountTokenCreator"),
+    }
+    private = (f"storage buckets gs://{PROJECT}-nightshift", "roles/storage.objectViewer")
+    assert conditions[private] == objects.format(f"{PROJECT}-nightshift", "bulk")
+    config = site.state["functions"]["api"]["serviceConfig"]
+    assert not config.get("secretEnvironmentVariables")
+
+
 async def test_storage_rules_are_released_to_the_bucket_of_the_settings(site: Site) -> None:
     """Not to the project's default one."""
     bucket = f"{PROJECT}-photos"
@@ -355,6 +377,46 @@ async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewh
     assert site.state["app_check"] == {"firestore": "enforced", "storage": "enforced"}
     with pytest.raises(DeployError, match="DEPLOY_APP_CHECK must be one of off, unenforced, enforced"):
         await site.deploy(settings="DEPLOY_APP_CHECK=on\n")
+
+
+async def test_a_budget_alert_is_made_and_brought_to_its_amount(site: Site) -> None:
+    """By a setting; without one, nothing is made."""
+    await site.deploy()
+    assert site.state["budgets"] == {}
+    for amount in ("200", "300"):
+        await site.deploy(settings=f"DEPLOY_MONTHLY_BUDGET={amount}\n")
+        (budget,) = site.state["budgets"].values()
+        assert budget["displayName"] == f"nightshift {PROJECT}"
+        assert budget["amount"]["specifiedAmount"]["units"] == amount
+    await site.deploy(settings="DEPLOY_MONTHLY_BUDGET=300\n")
+    assert site.actions() == {"same", "check"}
+
+
+async def test_where_budgets_cannot_be_seen_the_accounts_owner_gets_the_command(site: Site) -> None:
+    """A deployer need not see the billing account; all else is deployed."""
+    site.state["sees_budgets"] = False
+
+    await site.deploy(settings="DEPLOY_MONTHLY_BUDGET=200\n")
+
+    assert site.state["budgets"] == {}
+    (told,) = [line for line in site.said if "owner runs gcloud billing budgets create" in line]
+    assert "--billing-account=0A-1B" in told
+    assert "--budget-amount=200" in told
+
+
+async def test_images_of_former_builds_are_deleted_and_the_newest_kept(site: Site) -> None:
+    """Whatever was changed by hand is brought back."""
+    await site.deploy()
+    declared = site.state["image_policies"]
+    assert {name: policy["action"] for name, policy in declared.items()} == {
+        "keep-newest": "KEEP",
+        "delete-older": "DELETE",
+    }
+    site.state["image_policies"] = {"keep-newest": declared["keep-newest"]}
+
+    await site.deploy()
+
+    assert site.state["image_policies"] == declared
 
 
 async def test_functions_framework_leaves_the_log_of_a_deployed_function_alone(site: Site) -> None:
@@ -410,6 +472,7 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
+        ("DEPLOY_MONTHLY_BUDGET=200USD", "DEPLOY_MONTHLY_BUDGET"),
         ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
         ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.command import Refused
 from deploy.destroy import BUCKET, DATABASE, destroy
-from deploy.errors import DeployError
 from tests.deploy.google import PROJECT
 from tests.deploy.world import Site, Terminal, copy_of, new_site
 
@@ -22,7 +22,12 @@ async def destroyed(site: Site, *also: str, says: str = PROJECT) -> list[str]:
     """Take it away; returns what was said."""
     said: list[str] = []
     deployment = await site.begin(Terminal(site.google))
-    await destroy(deployment, also, said.append, lambda project: says == project)
+
+    async def agree(_: str) -> None:
+        if says != PROJECT:
+            raise Refused("Nothing was changed.")
+
+    await destroy(deployment, also, said.append, agree)
     return said
 
 
@@ -45,7 +50,7 @@ async def test_all_goes_but_the_data_and_a_later_deployment_brings_it_back(site:
 async def test_it_asks_and_changes_nothing_without_the_projects_name(site: Site) -> None:
     """What would go has been said by then."""
     before = copy_of(site.state)
-    with pytest.raises(DeployError, match=r"Nothing was changed\."):
+    with pytest.raises(Refused, match=r"Nothing was changed\."):
         await destroyed(site, says="yes")
     assert site.state == before
 

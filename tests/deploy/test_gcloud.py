@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -68,9 +69,13 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
     for policy in site.state["policies"].values():
         policy.append(["roles/viewer", stats])
     site.state.update(hmac_keys={"GOOG1ESTRAY": "ACTIVE"}, forbids_keys=True)
-    terminals += [await site.deploy(SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io")]
+    terminals += [
+        await site.deploy(
+            SECRETS | {"OPENAI_API_KEY": "sk-2"}, settings="NIGHTSHIFT_IMAGE_HOSTS=a.io,b.io\nDEPLOY_MONTHLY_BUDGET=200"
+        )
+    ]
     terminals.append(Terminal(site.google))
-    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, lambda _: True)
+    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, AsyncMock())
     ran = {command.arguments[1:] for one in terminals for command in one.commands if command.arguments[0] == "gcloud"}
     ran.add(("auth", "application-default", "print-access-token", "--quiet"))
     verbs = {" ".join(words[:3]) for words in ran}

@@ -19,8 +19,8 @@ _PLAIN = {name: value for name, value in os.environ.items() if not name.endswith
 
 
 def stand_ins(folder: Path) -> Path:
-    """Make the stand-ins there: programs `gcloud` and `npx`, and a module `scheduler`."""
-    (folder / "scheduler").mkdir(parents=True)
+    """Make the stand-ins there: programs `gcloud` and `npx`, and a module `cli.__main__`."""
+    (folder / "cli").mkdir(parents=True)
     program = Path(__file__).with_name("program.py")
     for name in ("gcloud", "npx"):
         # -S: some 150 of them are started, and need none of the installed packages.
@@ -28,9 +28,11 @@ def stand_ins(folder: Path) -> Path:
         keeps = f'export PYTHONPYCACHEPREFIX="{folder}/compiled" PYTHONDONTWRITEBYTECODE=\n'
         (folder / name).write_text(f'#!/bin/sh\n{keeps}exec "{sys.executable}" -S "{program}" {name} "$@"\n')
         (folder / name).chmod(0o755)
-    (folder / "scheduler" / "__init__.py").touch()
-    main = "import sys\nfrom tests.deploy.program import main\nsys.exit(main(['scheduler', *sys.argv[1:]]))\n"
-    (folder / "scheduler" / "__main__.py").write_text(main)
+    # All else of `cli` is the real one.
+    extend = "from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n"
+    (folder / "cli" / "__init__.py").write_text(extend)
+    main = "import sys\nfrom tests.deploy.program import main\nsys.exit(main(['cli', *sys.argv[1:]]))\n"
+    (folder / "cli" / "__main__.py").write_text(main)
     return folder
 
 
@@ -76,6 +78,7 @@ def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(pro
     assert "https://getbatchstats-abc-el.a.run.app" in first.stdout
     assert "batch.completed" in first.stdout
     assert "set_custom_user_claims" in first.stdout
+    assert f"DEPLOY_MONTHLY_BUDGET=200 in deploy/settings/{PROJECT}.env" in first.stdout
     state = json.loads((programs / "state.json").read_text())
     assert state["functions"].keys() == {function.name for function in FUNCTIONS}
     assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]
@@ -102,7 +105,7 @@ def test_a_plan_needs_no_credentials(programs: Path) -> None:
     assert "firebase deploy --only=" in plan.stdout
     assert not (programs / "state.log").exists()
     deployed = make_deploy(programs, "--project", PROJECT)
-    assert deployed.returncode == 1
+    assert deployed.returncode == 2
     assert "You do not currently have an active account" in deployed.stderr
 
 
@@ -115,7 +118,7 @@ def test_a_program_that_is_not_installed_is_named(programs: Path, program: str, 
     for name in {"gcloud", "npx"} - {program}:
         shutil.move(programs / name, only / name)
     deployed = make_deploy(programs, "--project", PROJECT, "--plan", caller={"PATH": str(only)})
-    assert deployed.returncode == 1
+    assert deployed.returncode == 2
     assert named in deployed.stderr
 
 
@@ -123,7 +126,7 @@ def test_a_program_that_is_not_installed_is_named(programs: Path, program: str, 
 def test_what_is_no_project_is_refused(programs: Path, project: str) -> None:
     """Before any program is called."""
     deployed = make_deploy(programs, "--project", project)
-    assert deployed.returncode == 1
+    assert deployed.returncode == 2
     assert "is no id of a project" in deployed.stderr
     assert not (programs / "state.log").exists()
 
@@ -131,7 +134,7 @@ def test_what_is_no_project_is_refused(programs: Path, project: str) -> None:
 def test_a_setting_in_the_callers_environment_is_refused(programs: Path) -> None:
     """It would be gone with the terminal; the sentence says where it belongs."""
     deployed = make_deploy(programs, "--project", PROJECT, caller={**SECRETS, "NIGHTSHIFT_MODEL": "gpt-5"})
-    assert deployed.returncode == 1
+    assert deployed.returncode == 2
     assert f"deploy/settings/{PROJECT}.env" in deployed.stderr
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from deploy import firebase, options, run
 from deploy.change import Change
+from deploy.choices import Choices
 from deploy.cloud import Cloud
 from deploy.command import ShellCommand
 from deploy.deployment import Deployment
@@ -62,7 +63,13 @@ class Site:
         await cloud.open()
         settings = options.check_settings(PROJECT, {}, given, {})
         return Deployment(
-            cloud=cloud, root=self.root, settings=settings, variables={}, secrets=given, email="ops@example.com"
+            cloud=cloud,
+            root=self.root,
+            settings=settings,
+            variables={},
+            secrets=given,
+            email="ops@example.com",
+            choices=Choices(monthly_budget=200),
         )
 
     async def deploy(self, *, plan_only: bool = False) -> list[str]:
@@ -87,7 +94,13 @@ async def new_site(folder: Path) -> AsyncIterator[Site]:
     google, root, home = GoogleApis(), folder / "checkout", folder / "home"
     (root / "deploy").mkdir(parents=True)
     home.mkdir()
-    for name in ("firestore.indexes.json", "firestore.rules", "storage.rules", "deploy/lifecycle.json"):
+    for name in (
+        "firestore.indexes.json",
+        "firestore.rules",
+        "storage.rules",
+        "deploy/lifecycle.json",
+        "deploy/images.json",
+    ):
         shutil.copy(ROOT / name, root / name)
     for name in ("functions", "monitoring"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -99,10 +112,14 @@ async def new_site(folder: Path) -> AsyncIterator[Site]:
 
 def _late(google: GoogleApis) -> Iterator[Fault]:
     """What a new project says to a first deployment, in Google's words of today."""
-    metric, eventarc, repository, secret = (
+    metric, eventarc, repository, secret, role = (
         next(trouble.seen for trouble in PASSING if word in trouble.seen)
-        for word in ("Cannot find metric(s)", "Eventarc Service Agent", "gcf-artifacts", "Permission denied on secret")
+        for word in (
+            *("Cannot find metric(s)", "Eventarc Service Agent", "gcf-artifacts", "Permission denied on secret"),
+            "does not exist in the resource's hierarchy",
+        )
     )
+    yield Fault("POST cloudresourcemanager/.*setIamPolicy", Refusal(400, "INVALID_ARGUMENT", role))
     for _ in range(2):
         yield Fault("POST monitoring/.*alertPolicies", Refusal(404, "NOT_FOUND", metric))
     yield Fault("POST cloudfunctions/.*functions$", Refusal(403, "PERMISSION_DENIED", repository))

@@ -143,7 +143,8 @@ def new_site(folder: Path) -> Site:
     (folder / "functions").mkdir()
     (folder / "functions" / "main.py").write_text("# the functions\n")
     (folder / "deploy").mkdir()
-    shutil.copy(ROOT / "deploy" / "lifecycle.json", folder / "deploy")
+    for name in ("lifecycle.json", "images.json"):
+        shutil.copy(ROOT / "deploy" / name, folder / "deploy")
     sample_monitoring.write(folder)
     return Site(root=folder, google=Google(folder))
 

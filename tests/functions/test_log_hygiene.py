@@ -215,7 +215,15 @@ async def test_a_whole_night_prints_no_secret(world: World) -> None:
     assert not secret.found_in(printed)
     assert "Traceback" not in printed
     assert events(printed) >= {
-        *("job_queued", "job_refused", "batch_sealed", "batch_submitted", "batch_refused", "batch_closed"),
+        *(
+            "job_queued",
+            "job_refused",
+            "job_failed",
+            "batch_sealed",
+            "batch_submitted",
+            "batch_refused",
+            "batch_closed",
+        ),
         *("job_started", "job_answered", "answer_delayed", "answer_refused", "answer_failed"),
         *("left_to_the_next_tick", "listing_failed", "webhook_refused", "event_unreadable"),
     }

@@ -112,7 +112,7 @@ class Liar:
 
 
 def _prepare(world: World) -> None:
-    world.provider.app = Liar(world.provider.app)  # type: ignore[assignment]  # it is served as any app is
+    world.provider.app = Liar(world.provider.app)
 
 
 async def _begin(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 from tests.fuzz.contract import assert_batches_are_legal, assert_ended_well, assert_wallet_agrees
 from tests.fuzz.kind import BYSTANDER, Kind, bystander_is_answered
 from tests.fuzz.values import ANY_JSON, deep, mutated, up_to

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.fuzz import batch_objects, documents, events, lines, pure, requests
+from tests.fuzz import api, batch_objects, documents, events, lines, pure, requests
 from tests.fuzz.kind import Kind
 from tests.fuzz.stage import Stage
 
@@ -17,6 +17,7 @@ KINDS: dict[str, Kind] = {
         batch_objects.KIND,
         requests.STATS,
         requests.WEBHOOK,
+        api.KIND,
         events.KIND,
         pure.KIND,
     )

@@ -127,7 +127,7 @@ def test_a_part_of_a_picture_is_refused(file_format: str, size: tuple[int, int],
     content = PICTURES[file_format, size]
     length = 12 + int(share * (len(content) - TRAILER_BYTES[file_format] - 12))
 
-    assert refusal(content[:length], most_bytes=MAX_GIF_BYTES) == "The image is incomplete or damaged; upload it again."
+    assert refusal(content[:length], most_bytes=MAX_GIF_BYTES) == "The photo is incomplete or damaged. Upload it again."
 
 
 PICTURES = {
@@ -163,7 +163,7 @@ PICTURES = {
 )
 def test_what_only_begins_like_an_image_is_refused(content: bytes) -> None:
     """Signatures and headers alone, pictures without a pixel, without data, or with a broken header."""
-    assert refusal(content) == "The image is incomplete or damaged; upload it again."
+    assert refusal(content) == "The photo is incomplete or damaged. Upload it again."
 
 
 def test_the_thumbnail_in_half_a_photo_does_not_make_it_whole() -> None:
@@ -231,7 +231,7 @@ def test_an_animation_is_refused(
     said = str(refusal(content, most_bytes=MAX_GIF_BYTES))
 
     assert "animat" in said
-    assert "upload" in said
+    assert "Upload" in said
 
 
 def test_a_gif_is_walked_whole_or_refused_for_its_size() -> None:
@@ -240,7 +240,7 @@ def test_a_gif_is_walked_whole_or_refused_for_its_size() -> None:
     assert HEAD_BYTES < len(still) < MAX_GIF_BYTES
 
     assert refusal(still, most_bytes=MAX_GIF_BYTES) is None
-    assert "larger than 1 MB" in str(refusal(still + bytes(MAX_GIF_BYTES)))
+    assert "more than 1 MB" in str(refusal(still + bytes(MAX_GIF_BYTES)))
 
 
 def test_phones_files_of_several_pictures_are_recognised() -> None:
@@ -257,7 +257,7 @@ def test_phones_files_of_several_pictures_are_recognised() -> None:
     ]
 
     for content in several:
-        assert "MPO" in str(refusal(content))
+        assert "several pictures" in str(refusal(content))
     for order in "<>":
         assert refusal(with_segments(photo, index_of(1, order))) is None
     assert refusal(with_segments(photo, segment(0xE2, b"ICC_PROFILE\x00" + bytes(3_000)))) is None
@@ -301,7 +301,7 @@ def test_a_picture_behind_a_mass_of_other_data_is_refused() -> None:
         with_segments(drawn("JPEG"), *many),
         png(9, 9, before=chunk(b"tEXt", bytes(2 * HEAD_BYTES)), data=bytes(TAIL_BYTES)),
     ):
-        assert "save a copy without it" in str(refusal(content))
+        assert "Save a copy without it" in str(refusal(content))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "x", "identity, gzip", " "])
@@ -310,7 +310,7 @@ def test_what_is_stored_encoded_is_refused(encoding: str) -> None:
     with pytest.raises(JobRefused, match="invalid_input") as refused:
         check_properties(100, encoding)
 
-    assert "contentEncoding" in refused.value.message
+    assert "contentEncoding" in refused.value.reason
     for none in (None, "", "identity"):
         check_properties(100, none)
 

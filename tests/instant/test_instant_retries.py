@@ -220,7 +220,7 @@ async def test_after_six_hours_the_job_fails_and_costs_nothing(world: World) -> 
     job = await world.job("waiting")
     assert (job["status"], job["errorCode"], job["tokensSpent"]) == ("failed", "provider_rejected", 0)
     note = await world.read("notifications/waiting")
-    assert note["message"] == "The provider gave no answer in time. Your tokens were returned."
+    assert note["message"] == "The AI service did not get to it in time. Your tokens were returned."
     assert (await world.read("wallets/alice"))["balance"] == 5
     assert asked(world) == 5
     await assert_promises_kept(world)

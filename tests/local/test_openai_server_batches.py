@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from local.openai_server import OpenAIServer, Pace
-from local.openai_server.batches import Status
+from local.provider_server.batches import Status
 from tests.local.test_openai_server_rig import CHAT, KEY, check_answer, check_schema, jsonl, request_line, rig
 
 BAD_IMAGE = {"type": "image_url", "image_url": {"url": "gs://bucket/users/u/cat.png"}}

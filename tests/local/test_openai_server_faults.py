@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule, RequestFault
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 from tests.local.test_openai_server_rig import CHAT, Rig, jsonl, request_line, rig
 from tests.support.patience import patience
 

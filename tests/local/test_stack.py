@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -234,7 +235,7 @@ def assert_it_tells_how_an_app_connects(printed: str) -> None:
         "Sign in as alice@example.com",
     ):
         assert line in printed
-    pasted = ("TOKEN=", "Authorization", "http://127.0.0.1", '"name"', "FirebaseFirestore", "Logs:")
+    pasted = ("TOKEN=", "  export ", "Authorization", "http://127.0.0.1", '"name"', "FirebaseFirestore", "Logs:")
     too_wide = [one for one in printed.splitlines() if len(one) > 80 and not any(text in one for text in pasted)]
     assert not too_wide
 
@@ -248,9 +249,73 @@ async def test_a_killed_stack_leaves_no_process(source: Path) -> None:
         await gone(started)
 
 
+async def assert_a_shell_with_the_printed_lines_is_an_operators(printed: str) -> None:
+    """Every command that only looks works with the block of `export` lines, and nothing else."""
+    exported = dict(re.findall(r"^  export (\w+)=(.*)$", printed, re.MULTILINE))
+    assert "OPENAI_WEBHOOK_SECRET" not in exported
+    basics = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    variables = {name: shlex.split(value)[0] for name, value in exported.items()}
+    for arguments in (["stats"], ["user", "alice"], ["jobs"], ["batches"], ["bill"], ["audit"]):
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", *arguments),
+            env={**basics, **variables, "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        output, complaints = await command.communicate()
+        assert (command.returncode, complaints) == (0, b"")
+        assert output.startswith(b"Project demo-nightshift, on the emulator at 127.0.0.1:")
+
+
+async def assert_the_runbooks_first_admin_gets_in(printed: str) -> None:
+    """OPERATIONS.md's lines, with this stack's addresses in place of Google's: alice becomes an admin, and asks."""
+    page = (ROOT / "docs" / "OPERATIONS.md").read_text().partition("### The first admin")[2]
+    lines = page.partition("```sh\n")[2].partition("```")[0]
+    auth = re.search(r"^  Firebase Auth +(\S+)", printed, re.MULTILINE)
+    stats_url = re.search(r"(http://\S+) \\\n +-H 'Authorization: Bearer", printed)
+    assert auth
+    assert stats_url
+    for word, here in (
+        ("https://identitytoolkit.googleapis.com", f"http://{auth[1]}/identitytoolkit.googleapis.com"),
+        ("$(gcloud auth print-access-token)", "owner"),
+        ('"localId": "UID"', '"localId": "alice"'),
+        ("admin@example.com", "alice@example.com"),
+        ('"PASSWORD"', '"nightshift"'),
+        ("https://$REGION-$PROJECT.cloudfunctions.net/getBatchStats", stats_url[1]),
+    ):
+        assert word in lines
+        lines = lines.replace(word, here)
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", lines, env={**os.environ, "PROJECT": "demo-nightshift", "NO_PROXY": "*"}, stdout=PIPE, stderr=PIPE
+    )
+    output, complaints = await shell.communicate()
+    told = json.loads(output[output.rindex(b'{"queued"') :])
+    assert {"sinceYesterday", "oldestQueuedAt"} <= told.keys(), complaints
+
+
+async def assert_a_refused_job_is_explained(process: Process, printed: str) -> None:
+    """The job's user reads that the app needs an update; the developer, which field is wrong."""
+    firestore = re.search(r"FIRESTORE_EMULATOR_HOST=(\S+)", printed)
+    assert firestore
+    documents = f"http://{firestore[1]}/v1/projects/demo-nightshift/databases/(default)/documents"
+    fields = {"userId": "alice", "type": "waste_classification", "speed": "fast", "status": "created"}
+    written = {name: {"stringValue": text} for name, text in fields.items()}
+    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "Bearer owner"}) as client:
+        await client.post(f"{documents}/ai_jobs?documentId=wrong", json={"fields": written})
+    assert process.stdout
+    async with patience():
+        while not (line := (await process.stdout.readline()).decode()).startswith("Job wrong refused"):
+            assert line
+    assert "(invalid_input): speed: Input should be " in line
+    assert "input: Field required" in line
+
+
 async def test_a_part_that_dies_later_is_reported_and_ends_the_stack(source: Path) -> None:
     """A stack without one of its parts would only puzzle: it says which one, keeps the logs, and stops."""
     async with up(source) as (process, started, printed):
+        await assert_the_runbooks_first_admin_gets_in(printed)
+        await assert_a_refused_job_is_explained(process, printed)
+        await assert_a_shell_with_the_printed_lines_is_an_operators(printed)
         found = re.search(r"get_batch_stats +127\.0\.0\.1:(\d+)", printed)
         assert found
         await kill_function(int(found[1]), started)

@@ -51,7 +51,7 @@ async def test_json_is_one_object_a_line_for_programs(world: World) -> None:
     code, output, _ = await nightshift("audit", "--json", "--repair", "--yes")
 
     mended = told(code, output)
-    assert len(output.splitlines()) == 2
+    assert len(output.splitlines()) == 3
     assert (mended.code, mended.subjects, mended.summary["mended"]) == (1, ["wallets/alice"], 1)
     assert mended.findings[0]["mended"] == "Its balance was set to 7, as its ledger has it."
 

@@ -16,7 +16,9 @@ LANE = "openai:/v1/chat/completions:gpt-5-mini"
 async def _bill(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     code, output, complaints = await operate(world, capsys, "bill", *arguments, "--json")
     assert (code, complaints) == (0, "")
-    return [json.loads(line) for line in output.splitlines()]
+    project, *told = [json.loads(line) for line in output.splitlines()]
+    assert project["project"]["projectId"] == world.project
+    return told
 
 
 async def _add(world: World, batch_id: str, **changes: Any) -> None:
@@ -51,6 +53,7 @@ async def test_what_a_night_cost_is_what_its_batches_cost(world: World, capsys: 
                 **sums,
                 "perCompletedJobUsd": pytest.approx(cost_usd / 2),
                 "instantJobs": 0,
+                "unpricedInstantJobs": 0,
                 "instantCostUsd": 0.0,
                 "totalCostUsd": pytest.approx(cost_usd),
             }
@@ -111,8 +114,8 @@ async def test_instant_answers_are_listed_by_the_day_and_are_in_the_total(
     assert june["instantCostUsd"] == pytest.approx(first + second + third)
     assert june["totalCostUsd"] == pytest.approx(2.0 + first + second + third)
     assert [part["instant"] for part in parts if "instant" in part] == [
-        {"day": "2026-06-05", "jobs": 2, "costUsd": pytest.approx(first + second)},
-        {"day": "2026-06-30", "jobs": 1, "costUsd": pytest.approx(third)},
+        {"day": "2026-06-05", "jobs": 2, "unpricedJobs": 0, "costUsd": pytest.approx(first + second)},
+        {"day": "2026-06-30", "jobs": 1, "unpricedJobs": 0, "costUsd": pytest.approx(third)},
     ]
     (now, *_) = await _bill(world, capsys)
     assert (now["bill"]["instantJobs"], now["bill"]["instantCostUsd"]) == (1, pytest.approx(todays))
@@ -135,11 +138,12 @@ async def test_what_has_no_price_is_counted_apart(world: World, capsys: pytest.C
     assert (told["costUsd"], told["jobs"]["completed"], told["perCompletedJobUsd"]) == (2.0, 2, 2.0)
     _, output, _ = await operate(world, capsys, "bill", "--month", "2026-06")
     words = " ".join(output.split())
-    assert "Without the batches that are 1 still open and 1 of a model without a listed price." in words
+    assert "Not in it: 1 batch still open, 1 batch of a model without a listed price." in words
 
 
 async def test_a_month_without_batches_costs_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """No day, no lane, and no division by zero."""
+    await world.give("alice", 1)
     (bill,) = await _bill(world, capsys, "--month", "2020-02")
 
     assert (bill["bill"]["batches"], bill["bill"]["costUsd"], bill["bill"]["perCompletedJobUsd"]) == (0, 0.0, None)
@@ -153,3 +157,21 @@ async def test_an_impossible_month_is_refused(world: World, capsys: pytest.Captu
 
     assert exited.value.code == 2
     assert "--month" in capsys.readouterr().err
+
+
+async def test_instant_answers_without_a_price_are_counted_and_told(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is known of their cost; the bill says how many they are, and for which day."""
+    world.set_env(NIGHTSHIFT_MODEL="a-model-of-our-own")
+    await world.give("carol", 10)
+    for _ in range(2):
+        await world.submit("carol", speed="instant")
+
+    bill, *parts = await _bill(world, capsys)
+    _, output, _ = await operate(world, capsys, "bill")
+
+    assert (bill["bill"]["instantJobs"], bill["bill"]["unpricedInstantJobs"]) == (2, 2)
+    assert bill["bill"]["instantCostUsd"] == 0
+    assert [part["instant"]["unpricedJobs"] for part in parts if "instant" in part] == [2]
+    assert "Not in it: 2 instant jobs of a model without a listed price." in " ".join(output.split())

@@ -26,14 +26,14 @@ async def test_a_job_is_cancelled_once_it_was_confirmed(world: World, capsys: py
 
     code, _, complaints = await asked(world, capsys, "n", "cancel", "job", "job-1")
     question = (
-        "Cancels job job-1 of alice, which is processing: its user gets a notification, and its tokens come back."
+        "Cancels job job-1 of alice, which is processing: its user gets a notification, and its token comes back."
     )
     assert (code, question in complaints) == (1, True)
     assert (await world.job("job-1"))["status"] == "processing"
 
     code, output, _ = await asked(world, capsys, "y", "cancel", "job", "job-1")
     assert code == 0
-    assert "Job job-1 is cancelled; its user has a notification, and its tokens come back." in output
+    assert "Job job-1 is cancelled; its user has a notification, and its token comes back." in output
     assert (await world.job("job-1"))["status"] == "cancelled"
 
 
@@ -160,6 +160,49 @@ async def test_a_job_is_run_again_and_its_price_is_printed_before(
     await assert_promises_kept(world)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("retry", "job", "job-1"), ("retry", "job", "unknown"), ("retry", "jobs", "--code", "provider_refused")),
+        *(("cancel", "job", "job-1"), ("cancel", "batch", "unknown"), ("retry", "batch", "unknown")),
+        ("erase", "nobody"),
+    ],
+    ids=" ".join,
+)
+async def test_nothing_is_asked_where_nothing_would_be_done(
+    world: World, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """The job is completed, the other ids are unknown: each command says so at once."""
+    await world.give("alice", 1)
+    await world.submit("alice", "job-1")
+    await world.finish()
+
+    _, output, complaints = await asked(world, capsys, "y", *arguments)
+
+    assert "[y/N]" not in complaints
+    assert "Type" not in complaints
+    assert output + complaints
+
+
+async def test_a_retried_job_that_is_cancelled_gives_nothing_back(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its retry was free, so the question does not speak of tokens that come back."""
+    world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
+    await world.give("alice", 1)
+    await world.submit("alice", "job-1")
+    await world.finish()
+    await operate(world, capsys, "retry", "job", "job-1", "--yes")
+
+    code, output, complaints = await asked(world, capsys, "y", "cancel", "job", "job-1")
+
+    assert code == 0
+    assert "its tokens were returned before." in complaints
+    assert "its tokens were returned before." in " ".join(output.split())
+    assert (await world.read("wallets/alice"))["balance"] == 1
+    await assert_promises_kept(world)
+
+
 async def test_a_job_in_real_time_is_left_to_the_next_sweep(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not queued for a batch again."""
     world.provider.faults.add(ReplyRule(Reply.refuses("no"), times=1))
@@ -183,5 +226,7 @@ async def test_a_job_that_is_refused_again_says_why(world: World, capsys: pytest
 
     assert code == 1
     told = {"jobId": "job-1", "status": "failed", "errorCode": "insufficient_tokens"}
-    assert json.loads(output.splitlines()[-1]) == {"job": told}
-    assert "Job job-1 was refused again: insufficient_tokens." in complaints
+    *_, job, error = map(json.loads, output.splitlines())
+    assert job == {"job": told}
+    assert error["error"]["message"] == "Job job-1 was refused again: insufficient_tokens."
+    assert complaints == ""

@@ -47,7 +47,7 @@ async def test_what_else_the_wallet_holds_stays(world: World, capsys: pytest.Cap
     code, output, _ = await operate(world, capsys, "grant", "alice", "5", "--entry-id", "gift", "--yes", "--json")
 
     assert code == 0
-    intent, grant = (json.loads(line) for line in output.splitlines())
+    _, intent, grant = (json.loads(line) for line in output.splitlines())
     assert intent == {"intent": {"uid": "alice", "tokens": 5, "entryId": "gift"}}
     assert grant == {"grant": {"uid": "alice", "tokens": 5, "entryId": "gift", "isNew": True, "balance": 7}}
     after = await world.read("wallets/alice")
@@ -66,7 +66,7 @@ async def test_under_one_entry_id_tokens_are_given_once(world: World, capsys: py
 
     code, _, complaints = await operate(world, capsys, "grant", "alice", "6", "--entry-id", "gift")
     assert code == ExitCode.FINDINGS
-    assert complaints == "As gift, alice was granted 5 tokens before. Nothing was changed.\n"
+    assert complaints == f"{world.project}: As gift, alice was granted 5 tokens before. Nothing was changed.\n"
     assert (await world.read("wallets/alice"))["balance"] == 5
 
 
@@ -167,7 +167,7 @@ async def test_an_answer_that_stays_lost_says_how_to_repeat_it(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The commit lands, its answer and the next reading are lost: the command that finds out is named."""
-    traffic = Traffic(Strike(FAULTS["lost"], 2), Strike(FAULTS["breaks-off"], 3))
+    traffic = Traffic(Strike(FAULTS["lost"], 5), Strike(FAULTS["breaks-off"], 6))
 
     code, _, complaints = await traffic.invoke(
         lambda: operate(world, capsys, "grant", "alice", "5", "--entry-id", "gift", "--yes")

@@ -76,7 +76,11 @@ async def test_content_is_shown_only_when_asked_for(world: World, capsys: pytest
     ("job_id", "standing", "entries"),
     [
         ("declined", "1 token charged and given back.", ["declined.charge", "declined.refund"]),
-        ("refused", "with insufficient_tokens: It costs 1 token and you have 0. Nothing was charged.", []),
+        (
+            "refused",
+            "with insufficient_tokens: You have too few tokens. The price is 1, and you have 0. Nothing was charged.",
+            [],
+        ),
     ],
 )
 async def test_a_failed_job_is_shown_with_its_reason_and_its_money(

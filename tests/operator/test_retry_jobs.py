@@ -37,7 +37,7 @@ async def test_those_that_match_run_again_once_count_and_price_are_confirmed(
     code, _, complaints = await asked(
         world, capsys, "n", "retry", "jobs", "--code", "provider_rejected", "--since", "2h"
     )
-    assert (code, "Runs 3 jobs again, at about US$ 0.00 to the provider" in complaints) == (1, True)
+    assert (code, "Runs up to 3 jobs again, at about US$ 0.00 to the provider" in complaints) == (1, True)
     assert len(await world.jobs("failed")) == 6
 
     code, output, _ = await asked(world, capsys, "y", "retry", "jobs", "--code", "provider_rejected", "--since", "2h")

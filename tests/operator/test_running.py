@@ -1,8 +1,12 @@
 """What all commands have in common: help, settings, and one sentence for each expected failure."""
 
 import asyncio
+import io
+import json
+import re
 import shutil
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +14,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from cli import terminal
 from cli.__main__ import COMMANDS
-from cli.commands import running
+from cli.commands import presence, running
 from cli.commands.command import Command
 from nightshift import settings
-from nightshift.database.commits import READ
 from nightshift.runtime import Runtime
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import Fault, Rpc
@@ -25,6 +29,8 @@ from tests.support.world import World
 SCRIPT = Path(__file__).parent.parent.parent / "nightshift"
 ONE_OF_EACH = [
     ["job", "answered"],
+    ["jobs"],
+    ["user", "alice"],
     ["batches"],
     ["stats"],
     ["bill"],
@@ -72,7 +78,7 @@ def test_each_commands_help_has_an_example_that_is_accepted(
     assert "--json" in output
 
 
-@pytest.mark.parametrize("arguments", [[], ["jobs"], ["stats", "--yes"], ["stats", "now"]])
+@pytest.mark.parametrize("arguments", [[], ["joob"], ["stats", "--yes"], ["stats", "now"]])
 async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """And says what is wrong with it."""
     with pytest.raises(SystemExit) as exited:
@@ -82,26 +88,124 @@ async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], argumen
     assert "nightshift" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["job", "x"], ["bill"]], ids=lambda one: str(one[0]))
-async def test_an_unreachable_database_is_one_sentence_in_bounded_time(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["people", "programs"])
+@pytest.mark.parametrize("arguments", ONE_OF_EACH, ids=lambda one: " ".join(one[:2]))
+async def test_an_unreachable_database_is_one_sentence_within_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], form: list[str]
 ) -> None:
-    """No server listens: the command waits half a minute (here two seconds), prints no data, and exits with code 2."""
-    patience = READ["retry"]
-    assert patience.timeout <= 30
-    monkeypatch.setitem(READ, "retry", patience.with_timeout(2.0))
+    """No server listens: every command waits some seconds (here a tenth of one), and exits with code 2."""
+    assert presence._SOON["retry"].timeout <= 3
+    monkeypatch.setitem(presence._SOON, "retry", presence._SOON["retry"].with_timeout(0.1))
     # The functions of this process set the variable.
     monkeypatch.delenv("FUNCTION_TARGET", raising=False)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "nowhere")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
 
-    running_it = running.run(Runtime(settings.load()), running.parsed(COMMANDS, arguments))
+    running_it = running.run(Runtime(settings.load()), running.parsed(COMMANDS, [*arguments, *form]))
     code = await asyncio.wait_for(running_it, PATIENCE_SECONDS)
 
     told = capsys.readouterr()
-    assert (code, told.out) == (2, "")
-    assert len(told.err.splitlines()) == 1
-    assert "ServiceUnavailable" in told.err or "cannot be reached" in told.err
+    sentence = "Firestore cannot be reached (ServiceUnavailable)."
+    assert code == 2
+    if form:
+        assert json.loads(told.out) == {"error": {"message": sentence, "exitCode": 2, "projectId": "nowhere"}}
+        assert told.err == ""
+    else:
+        assert (told.out, told.err) == ("", f"nowhere: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [one for one in ONE_OF_EACH if one[:1] not in (["grant"], ["erase"])],
+    ids=lambda one: " ".join(one[:2]),
+)
+async def test_a_project_without_documents_says_so_instead_of_zeros(
+    world: World, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """It may be the wrong project; whatever is printed names it."""
+    code, output, complaints = await operate(world, capsys, *arguments)
+
+    told = " ".join((output + complaints).split())
+    assert world.project in told
+    if arguments[0] in {"jobs", "batches", "stats", "bill"}:
+        assert code == 0
+        assert f"{world.project} holds no jobs, no batches and no wallets. Is it the right project?" in told
+    assert not re.search(r"\b0\b", re.sub(r"127\.0\.0\.1:\d+", "", told.replace(world.project, "")))
+
+
+@pytest.mark.parametrize("arguments", ONE_OF_EACH, ids=lambda one: " ".join(one[:2]))
+async def test_the_project_is_on_every_output(
+    world: World, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """In the first line for people, in the first or the only object for programs; on a refusal, too."""
+    await world.give("alice", 1)
+    await world.submit("alice", "answered")
+
+    for form in ([], ["--json"]):
+        _, output, complaints = await operate(world, capsys, *arguments, *form)
+
+        # Here the events are printed, too: what leaves them out is the process.
+        told = [line for line in (output or complaints).splitlines() if '"severity"' not in line]
+        assert world.project in told[0]
+        if form:
+            assert all(json.loads(line) for line in told)
+            assert complaints == ""
+
+
+async def test_wrong_usage_is_told_programs_in_json() -> None:
+    """A script that asked for JSON can read what is wrong."""
+    code, output, complaints = await nightshift("jobs", "--limit", "none", "--json")
+
+    assert (code, complaints) == (2, "")
+    assert "whole number" in json.loads(output)["error"]["message"]
+
+
+async def test_the_version_is_that_of_the_checkout() -> None:
+    """It is the one of pyproject.toml."""
+    code, output, _ = await nightshift("--version")
+
+    assert (code, output) == (0, f"nightshift {running._version()}\n")
+    assert f'version = "{running._version()}"' in (SCRIPT.parent / "pyproject.toml").read_text()
+
+
+async def test_no_event_stands_between_sentences_unless_it_is_asked_for(world: World) -> None:
+    """Cancelling logs an event; a person who wants it says --log."""
+    await world.give("alice", 2)
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    for number in range(2):
+        await world.write("alice", f"job-{number}")
+
+    _, quiet, silent = await nightshift("cancel", "job", "job-0", "--yes")
+    _, _, loud = await nightshift("cancel", "job", "job-1", "--yes", "--log")
+
+    assert "is cancelled" in quiet
+    assert silent == ""
+    assert "jobs_cancelled" in loud
+
+
+def test_a_person_who_waits_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some silence (here a twentieth of a second), and never while a question is open."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(terminal, "_SILENCE_SECONDS", 0.05)
+    terminal.protect()
+    assert isinstance(sys.stderr, terminal.CleanStream)
+
+    with terminal.never_silent("Still at work in my-project"):
+        sys.stderr.write("Go on? [y/N] ")
+        time.sleep(0.3)
+        assert screen.getvalue() == "Go on? [y/N] "
+        terminal.line_was_answered()
+        eventually = time.monotonic() + PATIENCE_SECONDS
+        while "Still at work in my-project (" not in screen.getvalue() and time.monotonic() < eventually:
+            time.sleep(0.01)
+
+    assert "Still at work in my-project (" in screen.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +247,7 @@ async def test_without_credentials_it_says_so(tmp_path: Path) -> None:
     )
 
     assert (code, output) == (2, "")
-    assert complaints.startswith("Google does not know who you are: ")
+    assert complaints.startswith("nowhere: Google does not know who you are: ")
     assert len(complaints.splitlines()) == 1
 
 
@@ -160,7 +264,7 @@ async def test_a_bug_is_printed_by_its_type_and_place_alone(
     code, output, complaints = await operate(world, capsys, "job", "x")
 
     assert (code, output) == (2, "")
-    assert complaints.startswith("This is a bug: ValueError in ")
+    assert complaints.startswith(f"{world.project}: This is a bug: ValueError in ")
     assert "job.py:" in complaints
     assert "secret" not in complaints
 

@@ -6,6 +6,7 @@ import io
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from cli.commands.command import Refused
 ROOT = Path(__file__).parents[2]
 # Sets the clipboard; ends a line and overwrites it; C1's control sequence; shows backwards; hides; half a character.
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\r\x9b2J\x08\u202egnp\u2066\u200b\u2028\x00\ud800"
-PROGRAMS = ("cli", "scheduler", "deploy")
+PROGRAMS = ("cli", "deploy")
 
 
 class Tty(io.StringIO):
@@ -76,8 +77,8 @@ def test_tables_and_sentences_keep_their_style_and_lose_everything_else(monkeypa
 def test_every_way_to_tell_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences, records, tables and growing rows for people; JSON for programs, keys included."""
     tty = begun(monkeypatch)
-    at = type("At", (), {"now": None})()
-    for tell in (printing.ForPeople(at), printing.ForPrograms()):
+    at: Any = SimpleNamespace(now=None, settings=SimpleNamespace(project=HOSTILE))
+    for tell in (printing.ForPeople(at), printing.ForPrograms(at)):
         fields: dict[str, Any] = {"name": HOSTILE, "of": {HOSTILE: 1}, HOSTILE: HOSTILE}
         tell.say(HOSTILE, style="bold")
         tell.line(fields)

@@ -21,9 +21,9 @@ __all__ = ["project"]
 RUNBOOK = (ROOT / "docs" / "OPERATIONS.md").read_text().split("\n## Events\n")[0]
 BLOCKS = re.findall(r"```sh\n(.*?)```", RUNBOOK, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-OPERATORS, SCHEDULERS = "./nightshift ", ".venv/bin/python -m scheduler "
+OPERATORS, SCHEDULES = "./nightshift ", "./nightshift schedules "
 # What ends a question with yes.
-ASKING = ("grant", "cancel", "retry", "erase", "audit --repair")
+ASKING = ("grant", "cancel", "retry", "move", "erase", "audit --repair")
 
 
 def of(tool: str) -> list[str]:
@@ -32,18 +32,20 @@ def of(tool: str) -> list[str]:
 
 
 def test_every_command_is_of_a_tool_that_is_tried() -> None:
-    """What stands in a block is run below, or read by gcloud's own parser."""
-    tried = (OPERATORS, SCHEDULERS, "gcloud ", "make ", "OPENAI_API_KEY=sk-new make ", "export ")
+    """What stands in a block is run below, or read by gcloud's own parser; curl's in tests/local/test_stack.py."""
+    googles = ("gcloud ", "curl ", "ID_TOKEN=$(curl ", "  -")
+    tried = (OPERATORS, *googles, "make ", "OPENAI_API_KEY=sk-new make ", "export ")
     assert len(COMMANDS) > 40
     assert [line for line in COMMANDS if not line.startswith(tried)] == []
 
 
-@pytest.mark.parametrize("command", dict.fromkeys(of(OPERATORS)))
+@pytest.mark.parametrize("command", [one for one in dict.fromkeys(of(OPERATORS)) if not one.startswith("schedules ")])
 async def test_an_operators_command_does_what_it_is_for(
     world: World, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """After a night with every kind of end, while one batch is at the provider."""
     await spend_a_night(world)
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
     world.provider.hold("in_progress")
     job_id = await world.submit("alice", "under-way")
     batch = str((await world.job(job_id))["batchId"])
@@ -61,8 +63,8 @@ async def test_an_operators_command_does_what_it_is_for(
 async def test_a_schedules_command_does_what_it_is_for(project: Project) -> None:
     """Where all is as declared: each succeeds, and the last one leaves the ticks running."""
     await project.sync()
-    for command in of(SCHEDULERS):
-        words = command.partition(" --project")[0].split()
+    for command in of(SCHEDULES):
+        words = command.partition(" --region")[0].split()
         assert (await project.command(words[0], *words[1:], *(["--yes"] if words[0] == "sync" else [])))[0] == 0
     assert project.job().state.name == "ENABLED"
 

@@ -12,10 +12,10 @@ async def test_one_more_job_of_a_batch_costs_at_most_seven_writes_and_four_reads
     assert one_more.provider_calls == 0
 
 
-async def test_a_repeated_poll_of_an_unchanged_batch_writes_nothing() -> None:
+async def test_a_repeated_poll_of_an_unchanged_batch_writes_nothing_but_the_ticks_record() -> None:
     """However many jobs wait in it; nor does it download, publish or change anything elsewhere."""
     unchanged = (await night_of(3)).unchanged
-    assert (unchanged.writes, unchanged.deletes, unchanged.refused_writes) == (0, 0, 0)
+    assert (unchanged.writes, unchanged.deletes, unchanged.refused_writes) == (1, 0, 0)
     assert unchanged.published_messages == 0
     assert not unchanged.storage_calls
     assert all(call.startswith("GET ") for call in unchanged.provider_calls)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.openai_server import Reply, ReplyRule
-from local.openai_server.batches import Batch, Usage
+from local.provider_server.batches import Batch, Usage
 from tests.batches.test_results import RIGHT_ANSWER
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World

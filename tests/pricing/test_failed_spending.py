@@ -107,7 +107,7 @@ async def test_who_has_failed_too_often_waits_for_the_next_day(world: World) -> 
 
     assert {job["errorCode"] for job in refused} == {"too_many_failures"}
     assert refused[0]["errorMessage"] == (
-        "Too many of your requests could not be answered today; send it again after midnight UTC."
+        "Too many of your requests could not be answered today. Try again after midnight UTC."
     )
     assert await _failed_usd(world) == pytest.approx(6 * LINE_USD)
     assert (await world.read("wallets/alice"))["balance"] == 2
@@ -119,6 +119,37 @@ async def test_who_has_failed_too_often_waits_for_the_next_day(world: World) -> 
     await world.finish()
     assert [(await world.job(job_id))["status"] for job_id in (bobs, again)] == ["completed", "completed"]
     await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("fault", ["lost", "lost-timeout", "late-2", "aborted"])
+async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_lost(world: World, fault: str) -> None:
+    """The tick cannot know that it wrote what it finds; the operator is alerted all the same."""
+    world.set_env(
+        NIGHTSHIFT_MAX_ATTEMPTS="1",
+        NIGHTSHIFT_COALESCE_SECONDS="3600",
+        NIGHTSHIFT_MAX_FAILED_USD_PER_DAY=str(1.5 * LINE_USD),
+    )
+    world.provider.faults.add(ReplyRule(reply=NO_JSON, times=None))
+    for number in range(FIRST_COMMIT, FIRST_COMMIT + 8):
+        uid = f"user-{number}"
+        await world.give(uid, 2)
+        for _ in range(2):
+            await world.write(uid)
+        world.pass_time(minutes=5)
+        await world.tick()
+        await world.provider.settled()
+        traffic = Traffic(Strike(FAULTS[fault], number))
+        with capture_logs() as events:
+            await traffic.invoke(world.tick)
+            await traffic.land()
+            world.set_env()
+            world.pass_time(minutes=5)
+            await world.tick()
+        assert traffic.struck
+        assert await _failed_usd(world, uid) == pytest.approx(2 * LINE_USD)
+        told = [event for event in events if event["event"] == "failures_limit_reached"]
+        assert told, f"call {number}"
+        assert {event["limit_usd"] for event in told} == {1.5 * LINE_USD}
 
 
 async def test_the_limit_is_on_by_default(world: World) -> None:

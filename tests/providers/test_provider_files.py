@@ -8,7 +8,7 @@ import pytest
 from openai.resources.files import AsyncFiles
 
 from local.openai_server import RequestFault
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 

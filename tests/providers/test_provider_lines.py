@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.openai_server.batches import Batch
+from local.provider_server.batches import Batch
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 

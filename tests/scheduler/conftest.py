@@ -1,11 +1,8 @@
 """A project of its own: a server of Cloud Scheduler's API, the Pub/Sub emulator, and the command between them."""
 
-import asyncio
 import json
 import os
 import secrets
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,9 +12,11 @@ import httpx
 import pytest
 from google.cloud.scheduler_v1 import Job, PubsubTarget
 
-from local.part import ROOT
+from cli.__main__ import COMMANDS
+from cli.commands import running
 from local.pubsub import Topics
-from scheduler.__main__ import run
+from nightshift import settings
+from nightshift.runtime import Runtime
 from tests.scheduler.cloud_scheduler import CloudScheduler
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -62,15 +61,26 @@ class Project:
 
     def arguments(self, command: str, *more: str) -> list[str]:
         """A command's arguments, for this project."""
-        place = ("--project", self.id, "--location", LOCATION, "--api-endpoint", self.address)
-        return [command, *more, *place, "--file", str(self.jobs_file)]
+        place = ("--project", self.id, "--region", LOCATION, "--api-endpoint", self.address)
+        return ["schedules", command, *more, *place, "--file", str(self.jobs_file)]
+
+    async def run(self, *arguments: str) -> int:
+        """Run a command here; returns its exit code."""
+        runtime = Runtime(settings.load().model_copy(update={"project": self.id}))
+        return await running.run(runtime, running.parsed(COMMANDS, arguments))
 
     async def command(self, command: str, *more: str) -> tuple[int, list[dict[str, Any]], str]:
-        """Run a command with --json; returns its exit code, what it printed, and what it complained about."""
+        """Run a command with --json; returns its exit code, what it printed, and what it complained about.
+
+        Of what it printed: the fields of each step, schedule and sum, without the names of their kinds.
+        """
         self._capsys.readouterr()
-        code = await run(self.arguments(command, *more, "--json"))
+        code = await self.run(*self.arguments(command, *more, "--json"))
         printed = self._capsys.readouterr()
-        return code, [json.loads(line) for line in printed.out.splitlines()], printed.err
+        told = [json.loads(line) for line in printed.out.splitlines()]
+        complaints = "".join(f"{one['error']['message']}\n" for one in told if "error" in one)
+        fields = [one[kind] for one in told for kind in ("step", "schedule", "done") if kind in one]
+        return code, fields, complaints + printed.err
 
     async def sync(self, *more: str) -> dict[str, list[str]]:
         """Run `sync --yes`, which is to succeed; returns the names in its plan by action."""
@@ -83,24 +93,7 @@ class Project:
 
     async def raw_sync(self) -> int:
         """Run `sync`, beside others; returns its exit code."""
-        return await run(self.arguments("sync", "--yes"))
-
-    async def process(self, *arguments: str, say: bytes = b"", **environment: str) -> tuple[int, str, str]:
-        """Run the command as a process of its own; returns its exit code, what it printed and complained about."""
-        return await self.python("-m", "scheduler", *arguments, say=say, **environment)
-
-    async def python(self, *arguments: str, say: bytes = b"", **environment: str) -> tuple[int, str, str]:
-        """Run Python; returns its exit code, what it printed and complained about."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments),
-            cwd=ROOT,
-            env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **environment},
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-        output, complaints = await process.communicate(say)
-        return process.returncode or 0, output.decode(), complaints.decode()
+        return await self.run(*self.arguments("sync", "--yes"))
 
     def declare(self, old: str, new: str) -> None:
         """Edit jobs.toml."""
@@ -140,8 +133,11 @@ class Project:
 
 
 @pytest.fixture
-async def project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> AsyncIterator[Project]:
+async def project(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Project]:
     """A project in which nothing is yet."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "unused")
     async with (
         httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
         Project(capsys, tmp_path / "jobs.toml", client).running() as running,

@@ -57,7 +57,7 @@ async def test_a_schedule_that_is_not_ours_is_as_one_that_is_not_there(project: 
 
     for name in ("backup", "nothing"):
         code, _, complaints = await project.command(command, name)
-        assert code == 2
+        assert code == 1
         assert complaints.startswith(f"There is no schedule {name} of Nightshift in projects/{project.id}")
     assert not project.server.changes
 
@@ -96,5 +96,5 @@ async def test_a_listing_tells_state_and_runs(project: Project) -> None:
     assert [(line["name"], line["state"]) for line in before] == [("processBatchJobs", "MISSING")]
     (line,) = after
     assert (line["state"], line["topic"], line["schedule"]) == ("ENABLED", "nightshift-tick", "*/10 * * * *")
-    assert line["lastRun"] < line["nextRun"]
-    assert [(line["state"], line["nextRun"]) for line in paused] == [("PAUSED", None)]
+    assert line["lastRunAt"] < line["nextRunAt"]
+    assert [(line["state"], line["nextRunAt"]) for line in paused] == [("PAUSED", None)]

@@ -75,7 +75,7 @@ async def test_a_changed_field_is_named_and_mended_alone(
     await project.sync()
     project.declare(old, new)
 
-    _, lines, _ = await project.command("sync", "--dry-run")
+    _, lines, _ = await project.command("sync", "--plan")
     await project.sync()
 
     (change,) = [line for line in lines if line.get("action") == "change"]
@@ -121,17 +121,16 @@ async def test_the_time_zone_of_the_file_can_be_overridden(project: Project) -> 
     assert project.job().time_zone == "Asia/Kolkata"
 
 
-async def test_a_dry_run_prints_the_same_plan_and_changes_nothing(project: Project) -> None:
+async def test_a_plan_alone_prints_the_same_plan_and_changes_nothing(project: Project) -> None:
     """Neither at Cloud Scheduler nor at Pub/Sub."""
-    code, dry, _ = await project.command("sync", "--dry-run")
+    code, planned, _ = await project.command("sync", "--plan")
     assert code == 0
-    assert dry[-1] == {"summary": {"created": 0, "changed": 0, "removed": 0}}
     assert not project.server.changes
     assert await project.topic_names() == set()
 
-    _, wet, _ = await project.command("sync")
-    assert wet[:-1] == dry[:-1]
-    assert wet[-1] == {"summary": {"created": 5, "changed": 0, "removed": 0}}
+    _, done, _ = await project.command("sync")
+    assert done[:-1] == planned
+    assert done[-1] == {"created": 5, "changed": 0, "removed": 0}
 
 
 async def test_a_strangers_schedules_are_never_touched(project: Project) -> None:
@@ -246,7 +245,7 @@ async def test_a_subscription_that_would_expire_is_reported(project: Project) ->
     body = {"topic": topic, "expirationPolicy": {"ttl": "2678400s"}}
     await project.pubsub("PUT", "subscriptions/nightshift-dead-letters", body)
 
-    _, lines, _ = await project.command("sync", "--dry-run")
+    _, lines, _ = await project.command("sync", "--plan")
 
     (line,) = [line for line in lines if line.get("kind") == "subscription"]
     assert (line["action"], "--expiration-period never" in line["note"]) == ("left", True)

@@ -29,7 +29,7 @@ async def test_any_other_call_without_an_answer_is_repeated(project: Project, me
     """A removal that took effect is not found the second time, which is as well."""
     await project.sync()
     project.declare('"processBatchJobs"', '"tick"')
-    await project.sync("--dry-run")
+    await project.sync("--plan")
     project.server.jobs[project.path("tick")] = project.pubsub_job("tick", "nightshift-tick")
     project.server.fault(method, Fault(StatusCode.UNAVAILABLE, lands=lands))
 

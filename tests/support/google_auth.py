@@ -22,6 +22,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -33,6 +34,7 @@ from local.tokens import unsigned_token
 # Each by the address that firebase-admin has in its source.
 KEYS: Final = "www.googleapis.com"
 ACCOUNTS: Final = "identitytoolkit.googleapis.com"
+APP_CHECK: Final = "firebaseappcheck.googleapis.com"
 _KEYS_PATH: Final = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 _METADATA: Final = "/computeMetadata/v1"
 
@@ -105,6 +107,24 @@ class GoogleAuth:
         """A valid ID token, unless a claim makes it another one."""
         return token(self.project, uid, {"alg": "RS256", "kid": self.key.kid, "typ": "JWT"}, self.key.sign, **claims)
 
+    def app_check_token(self, **claims: Any) -> str:
+        """A valid App Check token, unless a claim makes it another one.
+
+        https://firebase.google.com/docs/app-check/custom-resource-backend#other
+        """
+        now = int(time.time())
+        payload = {
+            "iss": f"https://{APP_CHECK}/1234567890",
+            "aud": ["projects/1234567890", f"projects/{self.project}"],
+            "sub": "1:1234567890:android:321abc456def7890",
+            "iat": now,
+            "exp": now + 3600,
+            **claims,
+        }
+        header = {"alg": "RS256", "kid": self.key.kid, "typ": "JWT"}
+        content = ".".join(segment(json.dumps(part).encode()) for part in (header, payload))
+        return f"{content}.{segment(self.key.sign(content.encode()))}"
+
     def reset(self) -> None:
         """One active user, and everything is reachable."""
         self.users = {"root": {"localId": "root", "validSince": str(int(time.time()) - 60)}}
@@ -121,13 +141,14 @@ class GoogleAuth:
     @asynccontextmanager
     async def serve(self, folder: Path) -> AsyncIterator["GoogleAuth"]:
         """Serve while the `async with` lasts; its certificate authority lies in `folder`."""
-        tls = SigningKey("test", KEYS, ACCOUNTS)
+        tls = SigningKey("test", KEYS, ACCOUNTS, APP_CHECK)
         authority = folder / "authority.pem"
         private = folder / "private.pem"
         authority.write_text(tls.certificate)
         private.write_text(tls.private)
         routes = [
             Route(_KEYS_PATH, self._keys),
+            Route("/v1/jwks", self._app_check_keys),
             Route(f"/v1/projects/{self.project}/accounts:lookup", self._lookup, methods=["POST"]),
             Route(f"/v1/projects/{self.project}/accounts:delete", self._delete, methods=["POST"]),
             Route(f"{_METADATA}/{{path:path}}", self._metadata),
@@ -144,6 +165,7 @@ class GoogleAuth:
                 "HTTPS_PROXY": f"http://{host}:{port}",
                 "NO_PROXY": "127.0.0.1,localhost",
                 "REQUESTS_CA_BUNDLE": str(authority),
+                "SSL_CERT_FILE": str(authority),
                 "GCE_METADATA_HOST": metadata,
                 "GCE_METADATA_IP": metadata,
             }
@@ -174,6 +196,11 @@ class GoogleAuth:
         return self.answers.get(KEYS) or JSONResponse(
             {self.key.kid: self.key.certificate}, headers={"Cache-Control": "public, max-age=0, must-revalidate"}
         )
+
+    async def _app_check_keys(self, _: Request) -> Response:
+        self.asked.append(APP_CHECK)
+        key = json.loads(RSAAlgorithm.to_jwk(RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(self.key.public)))
+        return JSONResponse({"keys": [{**key, "kid": self.key.kid, "alg": "RS256", "use": "sig"}]})
 
     async def _lookup(self, request: Request) -> Response:
         self.asked.append(ACCOUNTS)

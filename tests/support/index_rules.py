@@ -101,7 +101,7 @@ class Indexes:
 
     @classmethod
     def read(cls, declared: Mapping[str, Any]) -> "Indexes":
-        """From the content of firestore.indexes.json."""
+        """From the content of firestore.indexes.json, without the indexes of vectors."""
         composite = tuple(
             Index(
                 collection=entry["collectionGroup"],
@@ -109,6 +109,7 @@ class Indexes:
                 fields=tuple((field["fieldPath"], _mode(field)) for field in entry["fields"]),
             )
             for entry in declared["indexes"]
+            if not any("vectorConfig" in field for field in entry["fields"])
         )
         overrides = {
             (entry["collectionGroup"], entry["fieldPath"]): frozenset(

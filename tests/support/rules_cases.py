@@ -214,6 +214,13 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "classifications/old": {"userId": "alice", "jobId": "old", "result": {"category": "dry"}},
     "notifications/old": NOTIFICATION,
     "notifications/seen": {**NOTIFICATION, "read": True},
+    "economy/alice": {"userId": "alice", "points": 10, "answered": 1},
+    "economy/alice/points/one": {"userId": "alice", "points": 10, "kind": "answer"},
+    "preferences/alice": {"email": True},
+    "devices/alice/tokens/phone": {"token": "abc"},
+    "outbox/old.job_completed": {"userId": "alice", "status": "waiting"},
+    "digests/alice": {"userId": "alice", "unsubscribeKey": "secret"},
+    "mail/one": {"userId": "alice", "to": ["alice@example.com"]},
     "ai_batches/one": {"userId": "alice", "status": "submitted"},
     "ai_batches/one/shards/0": {"userId": "alice", "status": "open"},
     "lanes/one": {"userId": "alice"},
@@ -226,6 +233,8 @@ ALICES_OWN = {
     "her bulk job's part": "bulk_jobs/old/parts/1",
     "her wallet": "wallets/alice",
     "her ledger entry": "wallets/alice/ledger/one",
+    "her economy": "economy/alice",
+    "her entry of points": "economy/alice/points/one",
     "her classification": "classifications/old",
     "her notification": "notifications/old",
 }
@@ -234,9 +243,17 @@ UNOWNED = {
     "a shard": "ai_batches/one/shards/0",
     "a lane": "lanes/one",
     "a webhook": "webhooks/one",
+    "a message": "outbox/old.job_completed",
+    "a digest": "digests/alice",
+    "a mail": "mail/one",
     "a document of an unknown collection": "secrets/one",
     "a document below a job": "ai_jobs/old/notes/one",
 }
+
+
+# Collections whose documents lie below their user, and those that are named after one.
+_BELOW_A_USER = ("ledger", "points")
+_NAMED_BY_USER = ("wallets", "economy")
 
 
 def cases() -> Iterator[Case]:
@@ -249,6 +266,8 @@ def cases() -> Iterator[Case]:
     yield from malformed_jobs()
     yield from bulk_jobs()
     yield from notification_updates()
+    yield from preferences()
+    yield from devices()
     yield from other_ways()
 
 
@@ -259,11 +278,11 @@ def everyone_everywhere() -> Iterator[Case]:
         collection = path.rpartition("/")[0]
         below, _, collection_id = collection.rpartition("/")
         listed = List(
-            collection=collection_id, below=below, where=None if collection_id == "ledger" else whose("alice")
+            collection=collection_id, below=below, where=None if collection_id in _BELOW_A_USER else whose("alice")
         )
         who = caller.name
         yield Case(f"{who} gets {name}", caller, Get(path), owned)
-        yield Case(f"{who} lists the collection of {name}", caller, listed, owned and collection != "wallets")
+        yield Case(f"{who} lists the collection of {name}", caller, listed, owned and collection not in _NAMED_BY_USER)
         yield Case(f"{who} updates {name}", caller, Write(path=path, fields={"balance": 9}, mask=("balance",)))
         yield Case(f"{who} replaces {name}", caller, Write(path=path, fields={"userId": "alice", "balance": 9}))
         yield Case(f"{who} deletes {name}", caller, Delete(path))
@@ -273,7 +292,7 @@ def everyone_everywhere() -> Iterator[Case]:
             yield Case(f"{who} creates a bulk job of Alice", caller, new_bulk_job(), caller is ALICE)
         else:
             # The document that is created belongs to Alice in every way that the rules know.
-            created = "wallets/new" if collection == "wallets" else f"{collection}/new"
+            created = f"{collection}/new"
             ask = Write(path=created, fields={**JOB, "read": True}, server_time="createdAt")
             yield Case(f"{who} creates one like {name}", caller, ask)
     for stranger in STRANGERS:
@@ -328,6 +347,8 @@ def well_formed_jobs() -> Iterator[Case]:
         "the longest type": {"type": "x" * 100},
         "the longest text": {"input": {"text": "x" * MOST_CHARACTERS}},
         "the longest address": {"input": {"imageUri": "x" * MOST_CHARACTERS}},
+        "the longest criteria": {"input": {"text": "x", "criteria": "x" * MOST_CHARACTERS}},
+        "the longest labels": {"input": {"text": "x", "labels": "x" * MOST_CHARACTERS}},
         "a text of null": {"input": {"text": None, "imageUri": "gs://uploads/users/alice/one.png"}},
         "a priority of 5.0": {"priority": 5.0},
     }
@@ -366,6 +387,10 @@ def malformed_jobs() -> Iterator[Case]:
         "too long a text": {"input": {"text": "x" * (MOST_CHARACTERS + 1)}},
         "a text that is a number": {"input": {"text": 7}},
         "too long an address": {"input": {"imageUri": "x" * (MOST_CHARACTERS + 1)}},
+        "too long criteria": {"input": {"text": "x", "criteria": "x" * (MOST_CHARACTERS + 1)}},
+        "criteria that are a list": {"input": {"text": "x", "criteria": ["clarity"]}},
+        "too long labels": {"input": {"text": "x", "labels": "x" * (MOST_CHARACTERS + 1)}},
+        "labels that are a list": {"input": {"text": "x", "labels": ["spam", "no spam"]}},
         "an address that is a list": {"input": {"imageUri": ["gs://uploads/users/alice/one.png"]}},
         "a priority of 0": {"priority": 0},
         "a priority of 11": {"priority": 11},
@@ -528,6 +553,91 @@ def notification_updates() -> Iterator[Case]:
     yield Case("Alice leaves nothing but read", ALICE, only)
     timed = Write(path="notifications/old", fields={"read": True}, mask=("read",), server_time="createdAt")
     yield Case("Alice marks it as read and renews its time", ALICE, timed)
+
+
+def preferences() -> Iterator[Case]:
+    """What a user wants to hear of: each field has its few values."""
+    quiet = {"from": "22:00", "to": "07:00", "timeZone": "Europe/Berlin"}
+    fitting: dict[str, dict[str, Any]] = {
+        "nothing": {},
+        "all": {"email": True, "push": True, "language": "en-GB", "about": ["jobs", "bulk"], "quietHours": quiet},
+        "a language": {"language": "de"},
+        "bulk jobs only, and no push": {"about": ["bulk"], "push": False},
+    }
+    wrong: dict[str, dict[str, Any]] = {
+        "an e-mail address": {"email": "eve@example.com"},
+        "an unknown field": {"admin": True},
+        "a push by a number": {"push": 1},
+        "a language that is a number": {"language": 7},
+        "a long language": {"language": "en" * 1000},
+        "an unknown topic": {"about": ["jobs", "news"]},
+        "a topic often": {"about": ["jobs"] * 1000},
+        "a topic that is a text": {"about": "jobs"},
+        "quiet hours that are a text": {"quietHours": "22-7"},
+        "quiet hours without a zone": {"quietHours": {"from": "22:00", "to": "07:00"}},
+        "quiet hours with more": {"quietHours": {**quiet, "pad": "x"}},
+        "no such hour": {"quietHours": {**quiet, "from": "24:00"}},
+        "no such minute": {"quietHours": {**quiet, "to": "07:60"}},
+        "hours that are numbers": {"quietHours": {**quiet, "from": 22}},
+        "hours that end at a number": {"quietHours": {**quiet, "to": 7}},
+        "a zone that is a number": {"quietHours": {**quiet, "timeZone": 1}},
+        "an empty zone": {"quietHours": {**quiet, "timeZone": ""}},
+        "a long zone": {"quietHours": {**quiet, "timeZone": "x" * 65}},
+    }
+    path = "preferences/alice"
+    for name, fields in (fitting | wrong).items():
+        yield Case(f"Alice prefers {name}", ALICE, Write(path=path, fields=fields), name in fitting)
+    yield Case("Alice changes her mind", ALICE, Write(path=path, fields={"email": False}, mask=("email",)), True)
+    yield Case("Alice deletes her preferences", ALICE, Delete(path), True)
+    yield Case("another user has preferences", STRANGERS[0], Write(path="preferences/bob", fields={}), True)
+    for caller in (ALICE, *STRANGERS):
+        yield Case(f"{caller.name} gets Alice's preferences", caller, Get(path), caller is ALICE)
+        yield Case(f"{caller.name} lists preferences", caller, List(collection="preferences"))
+    for caller in STRANGERS:
+        yield Case(f"{caller.name} writes Alice's preferences", caller, Write(path=path, fields={"email": False}))
+        yield Case(f"{caller.name} deletes Alice's preferences", caller, Delete(path))
+
+
+def devices() -> Iterator[Case]:
+    """The devices of a user, one document each."""
+    path = "devices/alice/tokens/new"
+    fitting: dict[str, dict[str, Any]] = {
+        "a token": {"token": "abc"},
+        "a platform": {"token": "abc", "platform": "ios"},
+        "the longest token": {"token": "x" * 4096},
+    }
+    wrong: dict[str, dict[str, Any]] = {
+        "no token": {},
+        "an empty token": {"token": ""},
+        "too long a token": {"token": "x" * 4097},
+        "a token that is a number": {"token": 7},
+        "an unknown platform": {"token": "abc", "platform": "toaster"},
+        "an unknown field": {"token": "abc", "pad": "x"},
+    }
+    for name, fields in (fitting | wrong).items():
+        ask = Write(path=path, fields=fields, server_time="updatedAt")
+        yield Case(f"Alice has a device with {name}", ALICE, ask, name in fitting)
+    phone = Write(path="devices/alice/tokens/phone", fields={"token": "def"}, server_time="updatedAt")
+    yield Case("Alice's phone has a new token", ALICE, phone, True)
+    yield Case("Alice has a device without a time", ALICE, Write(path=path, fields={"token": "abc"}))
+    long_id = Write(path=f"devices/alice/tokens/{'x' * 65}", fields={"token": "abc"}, server_time="updatedAt")
+    yield Case("Alice has a device with a long id", ALICE, long_id)
+    other_time = Write(path=path, fields={"token": "abc"}, times={"updatedAt": "2120-01-01T00:00:00Z"})
+    yield Case("Alice has a device of the future", ALICE, other_time)
+    listed = List(collection="tokens", below="devices/alice")
+    for caller in (ALICE, *STRANGERS):
+        is_alice = caller is ALICE
+        yield Case(f"{caller.name} gets Alice's phone", caller, Get("devices/alice/tokens/phone"), is_alice)
+        yield Case(f"{caller.name} lists Alice's devices", caller, listed, is_alice)
+        yield Case(f"{caller.name} deletes Alice's phone", caller, Delete("devices/alice/tokens/phone"), is_alice)
+    for caller in STRANGERS:
+        ask = Write(path=path, fields={"token": "abc"}, server_time="updatedAt")
+        yield Case(f"{caller.name} adds a device to Alice's", caller, ask)
+    yield Case("Alice lists her devices without a limit", ALICE, replace(listed, limit=None))
+    yield Case("Alice lists too many devices", ALICE, replace(listed, limit=MOST_LISTED + 1))
+    yield Case("Alice lists all devices", ALICE, List(collection="tokens", every=True))
+    points = List(collection="points", below="economy/alice", limit=MOST_LISTED + 1)
+    yield Case("Alice lists her points beyond the limit", ALICE, points)
 
 
 def other_ways() -> Iterator[Case]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,10 @@ import pytest
 from functions_framework.aio import create_asgi_app
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
+from local.groq_server import GroqServer
 from local.openai_server import OpenAIServer
 from local.tokens import unsigned_token
+from local.xai_server import XaiServer
 from nightshift import settings
 from nightshift.runtime import Runtime
 from tests.support.patience import PATIENCE_SECONDS
@@ -45,12 +47,28 @@ PNG = bytes.fromhex(
 )
 
 
+# The providers that speak OpenAI's API, each with its server and a model of its own.
+SERVERS: Mapping[str, tuple[type[OpenAIServer], str]] = {
+    "openai": (OpenAIServer, MODEL),
+    "groq": (GroqServer, "openai/gpt-oss-20b"),
+    "xai": (XaiServer, "grok-4.3"),
+}
+
+
+def access(provider: str, base_url: str) -> dict[str, str]:
+    """The variables that open a provider's server."""
+    return {f"{provider.upper()}_API_KEY": API_KEY, f"{provider.upper()}_BASE_URL": base_url}
+
+
 class World:
     """Everything that a test touches."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, provider: str = "openai") -> None:
+        """A world whose model is this provider's."""
         self.project = f"test-{secrets.token_hex(6)}"
-        self.provider = OpenAIServer(api_key=API_KEY, now=lambda: self.now().timestamp())
+        server, self._model = SERVERS[provider]
+        self._provider_name = provider
+        self.provider = server(api_key=API_KEY, now=lambda: self.now().timestamp())
         self.base_url = ""
         self.firestore: AsyncClient
         self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
@@ -82,10 +100,11 @@ class World:
         self.base_url = await self._parts.enter_async_context(self.provider.serve())
         for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
             self._env.delenv(name)
+        if self._provider_name != "openai":
+            self.set_env(NIGHTSHIFT_MODEL=f"{self._provider_name}:{self._model}")
         self.set_env(
             GOOGLE_CLOUD_PROJECT=self.project,
-            OPENAI_API_KEY=API_KEY,
-            OPENAI_BASE_URL=self.base_url,
+            **access(self._provider_name, self.base_url),
             OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
             FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
             NIGHTSHIFT_COALESCE_SECONDS="0",
@@ -119,7 +138,7 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update=changes), now=self.now)
+        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
@@ -131,7 +150,7 @@ class World:
 
     # Calls from outside
 
-    async def call(self, target: str, method: str = "POST", **request: Any) -> httpx.Response:
+    async def call(self, target: str, method: str = "POST", path: str = "/", **request: Any) -> httpx.Response:
         """Call a function; it is started by functions-framework when it is first called."""
         if target not in self._functions:
             app = create_asgi_app(target, str(SOURCE))
@@ -141,7 +160,7 @@ class World:
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://functions", timeout=PATIENCE_SECONDS)
             self._functions[target] = await self._parts.enter_async_context(client)
-        return await self._functions[target].request(method, "/", **request)
+        return await self._functions[target].request(method, path, **request)
 
     async def trigger(self, job_id: str) -> int:
         """Deliver the event of a job's creation; returns the function's status code."""
@@ -211,10 +230,30 @@ class World:
         answer = await self.call(target, headers=headers | attributes, json=body or {})
         return answer.status_code
 
-    async def stats(self, **claims: Any) -> httpx.Response:
+    async def stats(self, params: dict[str, str] | None = None, **claims: Any) -> httpx.Response:
         """Ask for the statistics with an ID token of these claims."""
         token = unsigned_token(self.project, "alice", **claims)
-        return await self.call("get_batch_stats", "GET", headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.call("get_batch_stats", "GET", headers=headers, params=params)
+
+    async def api(
+        self,
+        method: str,
+        path: str,
+        uid: str | None = "alice",
+        *,
+        admin: bool = False,
+        claims: Mapping[str, Any] | None = None,
+        **request: Any,
+    ) -> httpx.Response:
+        """Call the API below /v1 with an ID token of this user and these claims; without a user, as a stranger."""
+        headers = dict(request.pop("headers", {}))
+        if uid is not None:
+            # By the functions' clock, which a test may have moved.
+            expires_at = int(self.now().timestamp()) + 3600
+            held = {**({"admin": True} if admin else {}), "exp": expires_at, **(claims or {})}
+            headers.setdefault("Authorization", f"Bearer {unsigned_token(self.project, uid, **held)}")
+        return await self.call("api", method, f"/v1{path}", headers=headers, **request)
 
     async def write_bulk(self, uid: str = "alice", bulk_id: str | None = None, **fields: Any) -> str:
         """Write a bulk job as the app does, without its trigger; returns its id. A field set to None is left out."""

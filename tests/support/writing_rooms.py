@@ -22,12 +22,21 @@ WRITING_ROOMS: Final[Mapping[str, str]] = {
     names.WEBHOOKS: "batches",
     names.LATENCIES: "instant",
     names.BULK_JOBS: "bulk",
+    names.ECONOMY: "earning",
+    names.PREFERENCES: "notify",
+    names.DEVICES: "notify",
+    names.OUTBOX: "notify",
+    names.DIGESTS: "notify",
+    names.MAIL: "notify",
+    names.TICKS: "reports",
+    names.SCHEDULER: "batches",
+    names.ORDERS: "orders",
 }
 # These write on behalf of the room that called them.
 _BEARERS: Final = "nightshift.database"
 # It deletes what a user owned, wherever it lies.
 _ERASURE: Final = "cli.erasure"
-_KINDS: Final = ("create", "set", "update", "replace", "delete")
+_KINDS: Final = ("create", "set", "update", "merge", "add_up", "replace", "delete")
 
 
 def watch() -> None:

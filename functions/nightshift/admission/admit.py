@@ -11,6 +11,7 @@ so it comes again. After the lease, it takes the job up.
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 
 import structlog
@@ -29,12 +30,14 @@ from nightshift.jobs import created
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import JobRequest
+from nightshift.jobs.lane import lane_for
 from nightshift.log import left_to_the_next_tick, where_raised
-from nightshift.providers.registry import TRAITS, lane_of
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.ids import check_job_id
 from nightshift.values.lane import Lane
 from nightshift.values.status import CREATED
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -103,14 +106,14 @@ async def rescue_one(runtime: Runtime, job: JobDocument) -> Lane | None:
 
 async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane | Taken | None:
     """See `admit`. With `answers`, the caller answers the job if it is an instant one."""
-    title = "Your request"
+    title = Text.YOUR_REQUEST.say()
     try:
         request = _check_request(job)
         _check_deadline(runtime, job, request)
         job_type = job_types.find(request.type)
         title = job_type.title
         tokens = job_type.tokens[request.speed]
-        lane = _lane(runtime, job_type)
+        lane = lane_for(runtime, job_type, _requested_model(job))
         image_generation = await _check_input(runtime, job, job_type, request, lane)
         is_instant = request.speed == "instant"
         start = _realtime_start(runtime, is_taken=answers) if is_instant else Start(batch_until=request.deadline)
@@ -120,7 +123,7 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
         )
     except JobRefused as refusal:
         await created.refuse(runtime, job, refusal, title)
-        log.info("job_refused", job_id=job.job_id, code=refusal.code)
+        log.info("job_refused", job_id=job.job_id, code=refusal.code, reason=refusal.reason)
         return None
     if not is_instant:
         log.info("job_queued", job_id=job.job_id, lane=str(lane))
@@ -134,16 +137,10 @@ async def _admit(runtime: Runtime, job: JobDocument, *, answers: bool) -> Lane |
     return Taken(job=job_from(job.job_id, {**job.fields, **started}, taken_at))
 
 
-def _lane(runtime: Runtime, job_type: JobType[Any]) -> Lane:
-    """The lane of a job type's model. Raises JobRefused where its provider has no key here."""
-    lane = lane_of(job_type.model or runtime.settings.model)
-    if not runtime.providers.has(lane.provider):
-        told = runtime.instance.absent_providers
-        if lane.provider not in told:
-            told.add(lane.provider)
-            log.error("provider_absent", provider=lane.provider, model=lane.model)
-        raise JobRefused("unknown_job_type", "Requests of this type are not answered here.")
-    return lane
+def _requested_model(job: JobDocument) -> str | None:
+    """The model that an operator wants; the rules let no client write it."""
+    model = job.fields.get("requestedModel")
+    return model if isinstance(model, str) else None
 
 
 def _realtime_start(runtime: Runtime, *, is_taken: bool) -> Start:
@@ -170,11 +167,11 @@ def _lane_on_record(job: JobDocument) -> Lane | None:
 def _check_request(job: JobDocument) -> JobRequest:
     check_job_id(job.job_id)
     if job.is_too_large:
-        raise JobRefused("invalid_input", "The job's document is too large.")
+        raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "the job's document is too large")
     try:
         return JobRequest.model_validate(dict(job.fields))
     except ValidationError as invalid:
-        raise JobRefused("invalid_input", f"The job is not valid: {reasons(invalid)}.") from None
+        raise JobRefused("invalid_input", Text.REQUEST_UNREADABLE.say(), reasons(invalid, JobRequest)) from None
 
 
 def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> None:
@@ -182,7 +179,11 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
     seconds = runtime.settings.min_deadline_seconds
     nearest = job.created_at + timedelta(seconds=seconds * _NEAR_ENOUGH)
     if seconds and request.deadline and request.deadline < nearest:
-        raise JobRefused("invalid_input", f"A deadline has to be at least {seconds:,.0f} seconds ahead.")
+        raise JobRefused(
+            "invalid_input",
+            Text.TIME_TOO_NEAR.say(minutes=ceil(seconds / 60)),
+            f"a deadline has to be at least {seconds:,.0f} seconds ahead",
+        )
 
 
 async def _check_input(

@@ -53,6 +53,7 @@ from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.status import PROCESSING, QUEUED
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
@@ -176,7 +177,7 @@ def _limits(runtime: Runtime) -> UserLimits:
 
 
 def _unaffordable(tokens: int, wallet: Wallet) -> JobRefused:
-    return JobRefused("insufficient_tokens", f"It costs {_tokens(tokens)} and you have {wallet.balance}.")
+    return JobRefused("insufficient_tokens", Text.TOKENS_MISSING.say(price=tokens, balance=wallet.balance))
 
 
 Charges = GroupedCalls[_Charge, _Landed | None]
@@ -217,7 +218,8 @@ async def _charge_group(runtime: Runtime, outcomes: Group[_Charge, _Landed | Non
 async def _charge_apart(runtime: Runtime, outcomes: Group[_Charge, _Landed | None], charges: Sequence[_Charge]) -> None:
     """Decide charges whose common commit can never land in two halves, until the one that is the cause is alone."""
     if len(charges) == 1:
-        outcomes[charges[0]].set_exception(JobRefused("invalid_input", "The job's document cannot be changed."))
+        refusal = JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "the job's document cannot be changed")
+        outcomes[charges[0]].set_exception(refusal)
         return
     middle = len(charges) // 2
     for half in (charges[:middle], charges[middle:]):
@@ -310,8 +312,8 @@ async def _tell_decided(
             is_mine = mine is not None and (job.to_dict() or {}).get("nextAttemptAt") == mine
             outcomes[charge].set_result(_Landed(charge=charge, update_time=job.update_time) if is_mine else None)
         elif charge_id(charge.job_id) in paid:
-            message = "A job with this id was already paid for; use a new id."
-            outcomes[charge].set_exception(JobRefused("invalid_input", message))
+            reason = "a job with this id was already paid for"
+            outcomes[charge].set_exception(JobRefused("invalid_input", Text.SENT_BEFORE.say(), reason))
 
 
 async def _changed(runtime: Runtime, charge: _Charge) -> bool:
@@ -320,7 +322,3 @@ async def _changed(runtime: Runtime, charge: _Charge) -> bool:
 
 def _entry_ref(runtime: Runtime, charge: _Charge) -> "AsyncDocumentReference":
     return entry_ref(runtime, charge.user_id, charge_id(charge.job_id))
-
-
-def _tokens(number: int) -> str:
-    return f"{number} token" if number == 1 else f"{number} tokens"

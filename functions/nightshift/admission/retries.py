@@ -34,6 +34,18 @@ _NO_RUN: Final = dict.fromkeys(
 )
 
 
+async def check_money(runtime: Runtime, job: JobDocument) -> Refunds:
+    """What the ledger says of a job that was charged. Raises JobRefused if the job cannot run again by it."""
+    if not names_a_document(job.user_id):
+        raise JobRefused("cannot_retry", "Its document names no user.")
+    refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
+    if not refunds.wallet.exists:
+        raise JobRefused("cannot_retry", "Its user has no wallet.")
+    if refunds.tokens(job.job_id):
+        raise JobRefused("cannot_retry", "Its tokens were not returned; run the audit with --repair first.")
+    return refunds
+
+
 async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
     """`failed` or `cancelled` → `queued`, or due in real time, for a job that was charged.
 
@@ -45,14 +57,8 @@ async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
         JobRefused: there is no wallet, or the tokens of its first end are still to be returned.
         Undecided: the job or the wallet changed meanwhile.
     """
-    if not names_a_document(job.user_id):
-        raise JobRefused("cannot_retry", "Its document names no user.")
-    refunds = await Refunds.read(runtime, job.user_id, [job.job_id])
+    refunds = await check_money(runtime, job)
     wallet = refunds.wallet
-    if not wallet.exists:
-        raise JobRefused("cannot_retry", "Its user has no wallet.")
-    if refunds.tokens(job.job_id):
-        raise JobRefused("cannot_retry", "Its tokens were not returned; run the audit with --repair first.")
     writes = Commit(runtime)
     left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
     again = {"tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}

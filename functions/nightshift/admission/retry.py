@@ -29,21 +29,25 @@ from nightshift.values.status import CANCELLED, CREATED, FAILED
 log = structlog.get_logger()
 
 
-async def retry(runtime: Runtime, job_id: str) -> str:
+async def retriable(runtime: Runtime, job_id: str) -> JobDocument:
+    """The job, if it can run again as of now. Reads 5 documents. Raises as `retry`, and changes nothing."""
+    job = await _ended(runtime, job_id)
+    if job.job.lane:
+        await retries.check_money(runtime, job)
+    return job
+
+
+async def retry(runtime: Runtime, job_id: str, *, admits: bool = True) -> str:
     """Run a job again that failed or was cancelled; returns its status then.
+
+    Args:
+        admits: admit a job at once that was never charged; else it is left `created`, for the next tick.
 
     Raises:
         JobRefused: it cannot be run again; the message says why.
         TryLater: the database does not answer, or not clearly.
     """
-    job = await created.read(runtime, job_id)
-    if job is None:
-        raise JobRefused("cannot_retry", "There is no such job.")
-    if not _has_failed(job):
-        raise JobRefused("cannot_retry", f"It is {job.fields.get('status')}; only failed and cancelled jobs run again.")
-    batch_id = job.job.batch_id
-    if batch_id and await batches.find(runtime, batch_id):
-        raise JobRefused("cannot_retry", f"Its batch {batch_id} is not closed yet; run it again then.")
+    job: JobDocument | None = await _ended(runtime, job_id)
     async for _ in attempts():
         if job is None or not _has_failed(job):
             # It was run again, by a commit of ours whose answer was lost or by another process.
@@ -59,11 +63,23 @@ async def retry(runtime: Runtime, job_id: str) -> str:
             log.info("job_retried", job_id=job_id)
             break
     now = await created.read(runtime, job_id)
-    if now and now.fields.get("status") == CREATED:
+    if admits and now and now.fields.get("status") == CREATED:
         # Not into this process's hands: it answers nothing.
         await rescue_one(runtime, now)
         now = await created.read(runtime, job_id)
     return str(now.fields.get("status")) if now else "deleted"
+
+
+async def _ended(runtime: Runtime, job_id: str) -> JobDocument:
+    job = await created.read(runtime, job_id)
+    if job is None:
+        raise JobRefused("cannot_retry", "There is no such job.")
+    if not _has_failed(job):
+        raise JobRefused("cannot_retry", f"It is {job.fields.get('status')}; only failed and cancelled jobs run again.")
+    batch_id = job.job.batch_id
+    if batch_id and await batches.find(runtime, batch_id):
+        raise JobRefused("cannot_retry", f"Its batch {batch_id} is not closed yet; run it again then.")
+    return job
 
 
 def _start(runtime: Runtime, job: JobDocument) -> Start:

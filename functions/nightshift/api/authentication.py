@@ -10,6 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import firebase_admin
@@ -22,6 +23,7 @@ from starlette.datastructures import Headers
 
 from nightshift.errors import HttpError
 from nightshift.runtime import Runtime
+from nightshift.values.ids import is_user_id
 
 log = structlog.get_logger()
 
@@ -30,19 +32,58 @@ _TIMEOUT_SECONDS: Final = 10
 _one_app_at_a_time = threading.Lock()
 
 
-async def require_admin(runtime: Runtime, headers: Headers) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A signed-in user, by a valid ID token."""
+
+    user_id: str
+    # By the token's claim alone; `require_admin` asks Firebase Auth, too.
+    claims_admin: bool
+    # Whether its e-mail address or phone number is verified; an anonymous user has neither.
+    is_verified: bool
+    _token: str = field(repr=False)
+
+
+async def require_user(runtime: Runtime, headers: Headers) -> Caller:
+    """Let a signed-in user pass: the token says which one.
+
+    Raises:
+        HttpError: 401 without a valid ID token, 503 when Google cannot be asked for its keys.
+    """
+    token = _bearer_token(headers)
+    claims = await asyncio.to_thread(_verified_claims, runtime, token)
+    user_id = claims.get("sub")
+    if not isinstance(user_id, str) or not is_user_id(user_id):
+        raise _unauthenticated()
+    return Caller(
+        user_id=user_id,
+        claims_admin=claims.get("admin") is True,
+        is_verified=claims.get("email_verified") is True or bool(claims.get("phone_number")),
+        _token=token,
+    )
+
+
+async def require_admin(runtime: Runtime, headers: Headers) -> Caller:
     """Let an admin pass.
 
     Raises:
         HttpError: 401 without a valid ID token, 403 without the custom claim `admin: true`, 503 when Google cannot
         be asked for its keys, or for the user.
     """
-    token = _bearer_token(headers)
-    claims = await asyncio.to_thread(_verified_claims, runtime, token)
-    if claims.get("admin") is not True:
+    return await still_admin(runtime, await require_user(runtime, headers))
+
+
+async def still_admin(runtime: Runtime, caller: Caller) -> Caller:
+    """Let an admin pass whose token was looked at before; Firebase Auth is asked about no other user.
+
+    Raises:
+        HttpError: as above.
+    """
+    if not caller.claims_admin:
         raise HttpError(403, "permission_denied", "This needs the custom claim admin.")
     if runtime.settings.auth_emulator is None:
-        await asyncio.to_thread(_refuse_revoked, runtime, token)
+        await asyncio.to_thread(_refuse_revoked, runtime, caller._token)
+    return caller
 
 
 def _bearer_token(headers: Headers) -> str:
@@ -56,7 +97,7 @@ def _bearer_token(headers: Headers) -> str:
 
 def _verified_claims(runtime: Runtime, token: str) -> Mapping[str, Any]:
     try:
-        claims: Mapping[str, Any] = auth.verify_id_token(token, app=_app(runtime, "verify", _NoCredential()))
+        claims: Mapping[str, Any] = auth.verify_id_token(token, app=keyless_app(runtime))
     except auth.CertificateFetchError as error:
         raise _unavailable(error) from error
     except auth.InvalidIdTokenError as error:
@@ -87,6 +128,11 @@ class _NoCredential(credentials.Base):  # type: ignore[misc]  # firebase-admin s
 
     def get_credential(self) -> AnonymousCredentials:
         return AnonymousCredentials()
+
+
+def keyless_app(runtime: Runtime) -> firebase_admin.App:
+    """The app by which tokens are verified; it may do nothing else."""
+    return _app(runtime, "verify", _NoCredential())
 
 
 def _app(runtime: Runtime, purpose: str, credential: _NoCredential | None) -> firebase_admin.App:

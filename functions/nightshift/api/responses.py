@@ -24,7 +24,7 @@ Answer = Callable[[Runtime, Request], Awaitable[Response]]
 
 # What is answered is JSON for a program: no browser shows, frames, guesses at, keeps or follows it.
 # https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers
-_SECURITY: Final = {
+SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -42,7 +42,7 @@ async def respond(
         response.headers["Vary"] = "Origin"
         if request.headers.get("origin") == origin:
             response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers.update(_SECURITY)
+    response.headers.update(SECURITY_HEADERS)
     return response
 
 

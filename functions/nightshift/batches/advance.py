@@ -6,14 +6,14 @@ lease expires, and the next trigger, tick or worker takes the same step again. N
 
 from structlog.contextvars import bind_contextvars
 
-from nightshift.batches import assemble, close, ingest, lanes, poll, submit, transitions
+from nightshift.batches import assemble, close, ingest, lanes, poll, submission, submit, transitions
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
-from nightshift.errors import BudgetSpent, LeaseHeld
+from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
@@ -58,7 +58,22 @@ async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
     return found
 
 
-async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, coalesce: bool) -> None:
+async def request_stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:
+    """Record the same wish, and leave it to a worker or the tick to carry it out. Raises LeaseHeld.
+
+    Returns:
+        As `stop`.
+    """
+    found = await batches.find(runtime, batch_id)
+    if found and found.batch.is_stoppable and found.batch.stop != wish:
+        held = transitions.take(runtime, found)
+        await held.request_stop(wish, release=True)
+    return found
+
+
+async def submit_lane(
+    runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, coalesce: bool, is_ordered: bool = False
+) -> None:
     """Send the lane's queued jobs to the provider, in as many batches as they need.
 
     What is queued meanwhile waits for the next leader, and so does a batch that the provider would not have.
@@ -66,6 +81,7 @@ async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, co
     Args:
         coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
             takes all that has gathered by then.
+        is_ordered: also while submission is held back (submission.py).
 
     Raises:
         BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
@@ -74,6 +90,8 @@ async def submit_lane(runtime: Runtime, lane: Lane, time_limit: TimeLimit, *, co
             a while.
     """
     bind_contextvars(lane=str(lane))
+    if not is_ordered and await submission.is_held_back(runtime, may_be_remembered=coalesce):
+        return
     # Without its provider nothing of the lane is touched.
     runtime.provider_for(lane)
     held_lane = await lanes.take(runtime, lane, coalesce=coalesce)
@@ -107,8 +125,15 @@ async def advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListi
     """Bring a batch on which this process has the lease as far as it goes now. Raises as above."""
     _bind(held.batch)
     async with held.lease.released_after():
-        while await _step(runtime, held, listing):
-            pass
+        try:
+            while await _step(runtime, held, listing):
+                pass
+        except (LeaseHeld, LeaseLost):
+            raise
+        except Exception as error:
+            await held.note_error(error)
+            raise
+        await held.note_success()
 
 
 def _bind(batch: Batch) -> None:

@@ -24,6 +24,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, cast
 
 from nightshift.batches.counts import Counts
+from nightshift.batches.step_error import StepError
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Outcome, Stop
 from nightshift.values.trouble import Trouble
@@ -116,6 +117,8 @@ class Batch:
     stop: Stop | None
     # None where its members are jobs.
     source: PartSource | None
+    # Why its step failed last; None once a step succeeded.
+    last_error: StepError | None
 
     @property
     def is_open(self) -> bool:

@@ -17,6 +17,7 @@ from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
 from nightshift.providers.base import ProviderRefusal, ProviderTrouble
+from nightshift.providers.registry import TRAITS
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
@@ -54,6 +55,11 @@ async def close(runtime: Runtime, held: HeldBatch, members: Members) -> None:
             await _back_off(runtime, held, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, tally.usage)
+    if outcome == "cancelled" and not TRAITS[provider].reveals_stopped:
+        # What was answered there is billed, and not to be seen.
+        loss_usd = max(0.0, batch.budget_usd - (cost_usd or 0.0))
+        cost_usd = (cost_usd or 0.0) + loss_usd
+        log.warning("loss_booked", loss_usd=loss_usd)
     closing = Closing(
         outcome=outcome,
         counts=counts,
@@ -87,7 +93,7 @@ def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
 async def _back_off(runtime: Runtime, held: HeldBatch, trouble: Trouble, pause: timedelta) -> None:
     """Let nothing be submitted in the batch's lane for a while: what is wrong is not wrong with its jobs."""
     most_requests = max(1, held.batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
-    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests)
+    await held.back_off_lane(runtime.now() + pause, most_requests=most_requests, trouble=trouble)
     lanes.log_back_off(trouble, pause)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import string
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,7 @@ from nightshift.batches.batch import OPEN, Batch, PartSource, status_of
 from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
+from nightshift.batches.step_error import StepError
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
@@ -97,6 +98,12 @@ async def oldest_open(runtime: Runtime, limit: int) -> list[Found]:
     return await _found(_open(runtime).order_by("createdAt").limit(limit))
 
 
+async def with_errors(runtime: Runtime, limit: int) -> list[Found]:
+    """Open batches whose last step failed, those first that have failed the longest. One read each."""
+    failing = runtime.firestore.collection(BATCHES).order_by("lastError.since").limit(limit)
+    return await _found(failing)
+
+
 async def newest(runtime: Runtime, limit: int) -> list[Found]:
     """Batches, open and closed, the newest first; one that cannot be read is left out."""
     every = runtime.firestore.collection(BATCHES)
@@ -109,6 +116,15 @@ async def correction(runtime: Runtime, lane: Lane) -> Correction:
     of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
     last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(_LAST_BATCHES).get(**READ)
     return learned(billed for snapshot in last if (billed := _billed(snapshot.to_dict() or {})))
+
+
+async def last_durations(runtime: Runtime, lane: Lane, limit: int) -> list[timedelta]:
+    """How long the provider took for the lane's last batches that completed, the newest first."""
+    of_lane = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("lane", "==", str(lane)))
+    of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
+    last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(limit).get(**READ)
+    read = (readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in last)
+    return [batch.ended_at - batch.sent_at for batch in read if batch and batch.ended_at]
 
 
 def _billed(fields: Mapping[str, Any]) -> BilledBatch | None:
@@ -209,6 +225,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         ended_at=time_or_none(fields.get("endedAt")),
         stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
         source=PartSource.read(fields.get("source")),
+        last_error=StepError.read(fields.get("lastError")),
     )
 
 

@@ -134,13 +134,24 @@ async def _take(runtime: Runtime, lane: Lane, memory: LaneCache, *, coalesce: bo
     return HeldLane(runtime, lane, lease, fields)
 
 
-async def backing_off(runtime: Runtime, lane: Lane, until: datetime, most_requests: int | None) -> Writes:
+async def backing_off(
+    runtime: Runtime, lane: Lane, until: datetime, most_requests: int | None, trouble: Trouble | None
+) -> Writes:
     """What lets no lease holder submit this lane until then, in the commit of a batch that met the trouble.
 
     Args:
         most_requests: how many requests a batch may hold from then on; None leaves it as it was.
+        trouble: why.
     """
-    return await _replaced(runtime, lane, {"backsOffUntil": until}, most_requests)
+    why = {"trouble": trouble.value} if trouble else {}
+    return await _replaced(runtime, lane, {"backsOffUntil": until, **why}, most_requests)
+
+
+async def is_broken(runtime: Runtime, lane: Lane) -> bool:
+    """Whether the lane backs off, and goes on only when the operator acts. It is tried again when that is over."""
+    fields = (await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)).to_dict() or {}
+    trouble = Trouble.read(fields.get("trouble"))
+    return trouble is not None and trouble.needs_operator and _is_later(fields.get("backsOffUntil"), runtime.now())
 
 
 async def end_of_back_off(runtime: Runtime, lane: Lane) -> Writes:

@@ -15,6 +15,7 @@ from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, late_line, settlement_of
 from nightshift.providers import result_line
 from nightshift.providers.result_line import ResultLine
@@ -77,6 +78,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
             usage += result.usage
     jobs = await settlements.read_jobs(runtime, parsed)
     judged, late = [], []
+    fallback = fallback_of(runtime, batch.lane)
     for job_id, result in parsed.items():
         job = jobs.get(job_id)
         if job is None or job.batch_id not in {batch.batch_id, None}:
@@ -86,7 +88,8 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
             if line_after_end := late_line(job, batch.lane, batch.batch_id, result):
                 late.append(line_after_end)
         else:
-            judged.append(settlement_of(job, batch.lane, result, runtime.settings.max_attempts, batch.stop))
+            most_attempts = runtime.settings.max_attempts
+            judged.append(settlement_of(job, batch.lane, result, most_attempts, batch.stop, fallback))
     # A job that was cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
     await settlements.count_late(runtime, late)

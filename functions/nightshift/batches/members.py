@@ -19,6 +19,7 @@ from nightshift.batches.tally import Tally
 from nightshift.errors import TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.settlement import Requeued, retry_or_failure
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
@@ -111,8 +112,9 @@ class JobMembers:
         if batch.counts.total == batch.job_count:
             return Tally(settled=batch.counts, usage=batch.usage, trouble=batch.trouble, spared=batch.spared)
         spared = batch.spared
+        most_attempts, fallback = runtime.settings.max_attempts, fallback_of(runtime, batch.lane)
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            judged = [retry_or_failure(job, left_out, runtime.settings.max_attempts, batch.stop) for job in jobs]
+            judged = [retry_or_failure(job, left_out, most_attempts, batch.stop, fallback) for job in jobs]
             await settlements.settle(runtime, judged)
             spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
         counts = await batches.count_jobs(runtime, batch)

@@ -36,6 +36,23 @@ class EndedCall:
     event_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class OrderCall:
+    """A worker is called to carry out an order (orders/)."""
+
+    order_id: str
+
+
+async def call_to_advance(runtime: Runtime, batch_id: str) -> bool:
+    """Call a worker to advance a batch. Returns False if the message could not be published; then the tick does."""
+    return await publish(runtime, INGEST_TOPIC, [{"batchId": batch_id}])
+
+
+async def call_for_order(runtime: Runtime, order_id: str) -> bool:
+    """Call a worker to carry out an order. Returns False if the message could not be published; then the tick does."""
+    return await publish(runtime, INGEST_TOPIC, [{"orderId": order_id}])
+
+
 async def call_workers(runtime: Runtime, batch_id: str, shard_ids: Sequence[str]) -> bool:
     """Call a worker for each shard.
 
@@ -51,7 +68,7 @@ async def call_for_ended(runtime: Runtime, call: EndedCall) -> bool:
     return await publish(runtime, INGEST_TOPIC, [message])
 
 
-def read_call(event: Any) -> BatchCall | EndedCall:
+def read_call(event: Any) -> BatchCall | EndedCall | OrderCall:
     """What a worker was called for. Each id in it can name a document, and a part of an address.
 
     Args:
@@ -66,6 +83,8 @@ def read_call(event: Any) -> BatchCall | EndedCall:
             return EndedCall(
                 provider=_id(call["provider"]), remote_id=_id(call["remoteId"]), event_id=_id(call["eventId"])
             )
+        if "orderId" in call:
+            return OrderCall(order_id=_id(call["orderId"]))
         shard_id = call.get("shardId")
         return BatchCall(batch_id=_id(call["batchId"]), shard_id=None if shard_id is None else _id(shard_id))
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError):

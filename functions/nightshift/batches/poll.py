@@ -152,9 +152,12 @@ async def note_outcome(runtime: Runtime, held: HeldBatch, listing: ProviderListi
 
 
 def waits(batch: Batch, listing: ProviderListing, now: datetime) -> bool:
-    """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write."""
+    """Whether the provider is still at work on a batch; then there is nothing to read and nothing to write.
+
+    A batch whose step failed is looked at once more, so that the error goes from its document.
+    """
     remote = listing.remotes.get(batch.remote_id or "")
-    if batch.status != "submitted" or remote is None or _is_overdue(batch, now):
+    if batch.status != "submitted" or remote is None or batch.last_error or _is_overdue(batch, now):
         return False
     if _is_to_be_told_to_stop(batch, remote, now):
         return False

@@ -15,6 +15,7 @@ from nightshift.jobs.request import RequestLine, request_line
 from nightshift.jobs.settlement import Failed, failure
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -43,8 +44,7 @@ async def request_page(runtime: Runtime, lane: Lane, jobs: Sequence[Job]) -> Req
             async with at_once:
                 return await checked_request_line(runtime, lane, job)
         except JobRefused as refusal:
-            log.info("job_refused", job_id=job.job_id, code=refusal.code)
-            return failure(job, refusal.code, refusal.message)
+            return failure(job, refusal.code, refusal.message, refusal.reason)
         except TryLater as trouble:
             log.warning("image_unreachable", job_id=job.job_id, reason=str(trouble))
             return None
@@ -60,7 +60,7 @@ async def checked_request_line(runtime: Runtime, lane: Lane, job: Job) -> Reques
     """The line that asks for a job's answer in a batch. Raises JobRefused and TryLater."""
     line = await request_line(runtime, lane, job)
     if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
-        raise JobRefused("invalid_input", "The request is too large.")
+        raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "its line is larger than a batch may be")
     return line
 
 

@@ -132,7 +132,11 @@ async def _created(runtime: Runtime, held: HeldBatch) -> RemoteBatch:
     lands_by = runtime.now() + max(timedelta(seconds=runtime.settings.lease_seconds), provider.traits.create_time)
     await held.announce_create(input_file_id, lands_by)
     intent = Intent(
-        batch_id=batch.batch_id, model=batch.lane.model, requests=batch.request_count, input_file_id=input_file_id
+        batch_id=batch.batch_id,
+        endpoint=batch.lane.endpoint,
+        model=batch.lane.model,
+        requests=batch.request_count,
+        input_file_id=input_file_id,
     )
     for pause_seconds in _VISIBLE_AFTER_SECONDS:
         try:

@@ -8,6 +8,7 @@ to it: the claimed jobs, the shards, the lane that backs off. So a step writes n
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,14 +21,17 @@ from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTER
 from nightshift.batches.limits import Estimate
 from nightshift.batches.members import Closing
 from nightshift.batches.queue import Turns
+from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import Tally
 from nightshift.database import leases
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import Commit
 from nightshift.database.leases import LeaseHolder, Writes
+from nightshift.errors import TryLater
 from nightshift.jobs import transitions as of_jobs
 from nightshift.jobs.job import Job
 from nightshift.jobs.retention import batch_expiry
+from nightshift.log import where_raised
 from nightshift.pricing import shares
 from nightshift.providers.base import ProviderRefusal, RemoteBatch
 from nightshift.runtime import Runtime
@@ -130,9 +134,12 @@ class HeldBatch:
             changes["trouble"] = DELETE_FIELD
         await self._write(changes, await self._trouble_over(), release=release)
 
-    async def request_stop(self, stop: Stop) -> None:
-        """An operator wishes the batch to stop; the next process that advances it carries that out."""
-        await self._write({"stop": stop})
+    async def request_stop(self, stop: Stop, *, release: bool = False) -> None:
+        """An operator wishes the batch to stop; the next process that advances it carries that out.
+
+        With `release`, that is another process: the lease is given up.
+        """
+        await self._write({"stop": stop}, release=release)
 
     # submitted
 
@@ -231,16 +238,46 @@ class HeldBatch:
 
         Args:
             most_requests: how many requests a batch may hold from then on; None leaves it as it was.
-            trouble: what keeps this batch from the provider, put on record.
+            trouble: what keeps this batch from the provider, put on record here and in the lane.
         """
-        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests)
+        backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests, trouble)
         await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
+
+    # whenever a step fails
+
+    async def note_error(self, error: Exception) -> None:
+        """Put on record why a step failed: with the write that gives the lease free, or at once if there is none.
+
+        It never hides the error: what Firestore does not take now is left out.
+        """
+        now, before = self._runtime.now(), self.batch.last_error
+        if isinstance(error, TryLater):
+            reason, needs_operator = str(error), error.needs_operator
+        else:
+            reason, needs_operator = f"unforeseen: {type(error).__name__} in {where_raised(error)}", True
+        since = before.since if before else now
+        noted = StepError(reason=reason, needs_operator=needs_operator, since=since, at=now)
+        changes = {"lastError": noted.fields()}
+        if self.lease.is_released:
+            return
+        if self.lease.is_on_record:
+            self.lease.with_next_write(changes)
+        elif before is None or before.reason != noted.reason:
+            with suppress(TryLater):
+                await self._write(changes, release=True)
+
+    async def note_success(self) -> None:
+        """The step that failed before has succeeded, and had nothing to write."""
+        if self.batch.last_error and not self.lease.is_released:
+            await self._write({"lastError": DELETE_FIELD}, release=True)
 
     async def _trouble_over(self) -> Writes | None:
         """What kept this batch from the provider is over, if anything did: the other jobs of its lane go at once."""
         return await lanes.end_of_back_off(self._runtime, self.batch.lane) if self.batch.trouble else None
 
     async def _write(self, changes: dict[str, Any], also: Writes | None = None, *, release: bool = False) -> None:
+        if self.batch.last_error and "status" in changes:
+            changes["lastError"] = DELETE_FIELD
         await self.lease.write(changes, also, release=release)
         self._became(changes)
 

@@ -14,10 +14,10 @@ from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import reasons
+from nightshift.jobs.lane import lane_for
 from nightshift.ledger.limits import Admissions, UserLimits
 from nightshift.ledger.posting import count_admissions, wallet_ref
 from nightshift.ledger.wallet import Wallet
-from nightshift.providers.registry import lane_of
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_job_id
 from nightshift.values.lane import Lane
@@ -49,15 +49,12 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
     try:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:
-        raise JobRefused("invalid_input", f"The bulk job is not valid: {reasons(invalid)}.") from None
+        raise JobRefused("invalid_input", f"The bulk job is not valid: {reasons(invalid, BulkRequest)}.") from None
 
 
 def _lane(runtime: Runtime, request: BulkRequest) -> Lane:
     job_type = job_types.find(request.type)
-    lane = lane_of(job_type.model or runtime.settings.model)
-    if not runtime.providers.has(lane.provider):
-        raise JobRefused("unknown_job_type", "Jobs of this type are not answered here.")
-    return lane
+    return lane_for(runtime, job_type)
 
 
 async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lane, generation: int | None) -> None:

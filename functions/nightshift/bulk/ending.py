@@ -9,8 +9,8 @@ from nightshift.bulk.requests import open_items
 from nightshift.bulk.round import Round
 from nightshift.database.commits import Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
-from nightshift.jobs.settlement import WAS_CANCELLED
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ async def cancel_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
         round_ = Round(part)
         ends = []
         async for items in open_items(runtime, part):
-            ends += [round_.fail(index, "cancelled", WAS_CANCELLED, "cancelled") for index, _ in items]
+            ends += [round_.fail(index, "cancelled", Text.CANCELLED.say(), "cancelled") for index, _ in items]
         name = await rounds.write_ends(runtime, part, ends) if ends else None
         commit = Commit(runtime)
         (await rounds.move(runtime, bulk, round_, name))(commit)
@@ -46,7 +46,7 @@ async def cancel_before_it_runs(runtime: Runtime, bulk: BulkJob, holder: LeaseHo
             if part.status == "waiting":
                 await cancel_part(runtime, bulk, part.part)
         parts = await documents.parts_of(runtime, bulk.bulk_id, number)
-        message = reason or WAS_CANCELLED
+        message = reason or Text.CANCELLED.say()
         fields = {
             **transitions.told(parts),
             "parts": number,

@@ -113,6 +113,14 @@ class Commit:
         """Leave these fields of a document and no other. The commit fails unless `read_as_of` is its update time."""
         self._add(encoding.replace(ref._document_path, fields, read_as_of))
 
+    def merge(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any]) -> None:
+        """Set some fields of a document, whatever it holds now; one that is not there is created."""
+        self._add(encoding.merge(ref._document_path, fields))
+
+    def add_up(self, ref: "AsyncDocumentReference", numbers: Mapping[str, int]) -> None:
+        """Add to a document's numbers, whatever they are now; one that is not there is created."""
+        self._add(encoding.add_up(ref._document_path, numbers))
+
     def delete(self, ref: "AsyncDocumentReference") -> None:
         """Delete a document, if there is one."""
         self._add(encoding.delete(ref._document_path))

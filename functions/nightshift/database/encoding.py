@@ -12,6 +12,7 @@ from typing import Any
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from google.cloud.firestore_v1.types.document import Value
 from google.cloud.firestore_v1.types.write import DocumentTransform, Write
+from google.cloud.firestore_v1.vector import Vector
 from google.protobuf.struct_pb2 import NULL_VALUE
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -44,10 +45,31 @@ def replace(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
 
 def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
     """The write that changes some fields of a document, and fails unless this is still its update time."""
-    write = replace(path, fields, read_as_of)
+    write = merge(path, fields)
+    write.current_document.update_time.CopyFrom(_timestamp(read_as_of))
+    return write
+
+
+def merge(path: str, fields: Mapping[str, Any]) -> Any:
+    """The write that sets some fields of a document, whatever it holds, and creates it if there is none."""
+    write = overwrite(path, fields)
     # Without a mask, though an empty one, all other fields would go.
     write.update_mask.SetInParent()
     write.update_mask.field_paths.extend(name for name, field in fields.items() if field is not SERVER_TIMESTAMP)
+    return write
+
+
+def add_up(path: str, numbers: Mapping[str, int]) -> Any:
+    """The write that adds to a document's numbers, and creates the document if there is none.
+
+    A name with a full stop is that of a number in a map. Each is a plain word, or words joined by underscores.
+    """
+    write = _Write()
+    write.update.name = path
+    write.update_mask.SetInParent()
+    for name, number in numbers.items():
+        write.update_transforms.add(field_path=name).increment.integer_value = number
+    write.update_transforms.add(field_path="updatedAt", set_to_server_value=_REQUEST_TIME)
     return write
 
 
@@ -69,6 +91,7 @@ def _fill(write: Any, fields: Mapping[str, Any]) -> None:
 
 def _set(value: Any, field: Any) -> None:
     """Set a value to a field's content. Raises TypeError for what no document of ours holds."""
+    field = field.to_map_value() if isinstance(field, Vector) else field
     if field is None:
         value.null_value = NULL_VALUE
     elif isinstance(field, str):

@@ -12,6 +12,7 @@ from typing import Final
 from nightshift.errors import JobRefused
 from nightshift.images.formats import gif, jpeg, png, webp
 from nightshift.images.formats.portions import Portions
+from nightshift.values.texts import Text
 
 # Enough of the beginning to know the format.
 FIRST_BYTES: Final = 32
@@ -48,7 +49,7 @@ def check_type(first_bytes: bytes, image_types: Set[str]) -> None:
     if found not in image_types:
         names = sorted(one.partition("/")[2].upper() for one in image_types & set(_MEDIA_TYPES.values()))
         kind, wanted = found.partition("/")[2].upper(), f"{', '.join(names[:-1])} or {names[-1]}"
-        raise JobRefused("invalid_input", f"The AI that answers this cannot read a {kind}; upload a {wanted}.")
+        raise JobRefused("invalid_input", Text.PHOTO_FORMAT_FOR_AI.say(kind=kind, wanted=wanted))
 
 
 def check_properties(size_bytes: int, content_encoding: str | None) -> None:
@@ -59,11 +60,11 @@ def check_properties(size_bytes: int, content_encoding: str | None) -> None:
             delivered as it is stored: its bytes and its size would be those of something else.
     """
     if size_bytes == 0:
-        raise JobRefused("invalid_input", "The image is empty; upload it again.")
+        raise JobRefused("invalid_input", Text.PHOTO_EMPTY.say())
     if size_bytes > MAX_IMAGE_BYTES:
-        raise JobRefused("invalid_input", f"The image is larger than {MAX_IMAGE_BYTES >> 20} MB; upload a smaller one.")
+        raise JobRefused("invalid_input", Text.PHOTO_TOO_LARGE.say(megabytes=MAX_IMAGE_BYTES >> 20))
     if content_encoding not in _NOT_ENCODED:
-        raise JobRefused("invalid_input", "The image was uploaded with a contentEncoding; upload it without one.")
+        raise JobRefused("invalid_input", Text.PHOTO_ENCODED.say(), "the upload has a contentEncoding")
 
 
 def second_range(head: bytes, size_bytes: int) -> range:
@@ -91,7 +92,5 @@ def _format_of(first_bytes: bytes) -> ModuleType:
     if webp.is_webp(first_bytes):
         return webp
     if first_bytes[4:8] == b"ftyp" and first_bytes[8:12] in _HEIC:
-        raise JobRefused(
-            "invalid_input", "The image is in the HEIC format, which the AI cannot read; upload it as JPEG or PNG."
-        )
-    raise JobRefused("invalid_input", "The file is not an image that the AI can read; upload a JPEG, PNG, WebP or GIF.")
+        raise JobRefused("invalid_input", Text.PHOTO_HEIC.say())
+    raise JobRefused("invalid_input", Text.PHOTO_FORMAT.say())

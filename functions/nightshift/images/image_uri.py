@@ -18,6 +18,7 @@ from typing import Final
 
 from nightshift.errors import JobRefused
 from nightshift.values.hosts import covers, is_public
+from nightshift.values.texts import Text
 
 # https://cloud.google.com/storage/docs/objects#naming
 _LONGEST_NAME_BYTES: Final = 1024
@@ -35,7 +36,9 @@ _WEB_ADDRESS: Final = re.compile(
 def is_web_address(uri: str) -> bool:
     """Whether it is an https address and not one of an upload. Raises JobRefused if it is neither."""
     if not uri.startswith(("gs://", "https://")):
-        raise JobRefused("invalid_input", "The imageUri must begin with gs:// or https://.")
+        raise JobRefused(
+            "invalid_input", Text.PHOTO_ADDRESS.say(), "the imageUri begins with neither gs:// nor https://"
+        )
     return uri.startswith("https://")
 
 
@@ -52,14 +55,17 @@ def check_web_address(uri: str, hosts: Sequence[str] | None) -> None:
     if address is None:
         raise JobRefused(
             "invalid_input",
-            "The imageUri must be a plain https address: no user name, no port, no fragment, "
-            f"percent-encoded where it is not ASCII, and of at most {_LONGEST_WEB_ADDRESS} characters.",
+            Text.PHOTO_ADDRESS.say(),
+            "the imageUri is no plain https address: no user name, no port, no fragment, "
+            f"percent-encoded where it is not ASCII, and of at most {_LONGEST_WEB_ADDRESS} characters",
         )
     host = address["host"].lower()
     if not is_public(host):
-        raise JobRefused("invalid_input", "The host of the imageUri must be a public name, such as www.example.com.")
+        raise JobRefused("invalid_input", Text.PHOTO_ADDRESS.say(), "the host of the imageUri is no public name")
     if hosts is not None and not any(covers(listed, host) for listed in hosts):
-        raise JobRefused("invalid_input", "Images of this host are not accepted; upload the image instead.")
+        raise JobRefused(
+            "invalid_input", Text.PHOTO_HOST.say(), "the host of the imageUri is not in NIGHTSHIFT_IMAGE_HOSTS"
+        )
 
 
 def own_object(uri: str, bucket: str, user_id: str) -> str:
@@ -77,14 +83,15 @@ def own_object(uri: str, bucket: str, user_id: str) -> str:
     if not uri.startswith(prefix + f"users/{user_id}/") or dots or unseen or _DECODED_BY_SOME & set(name):
         raise JobRefused(
             "forbidden_image",
-            r"The image is not one of your own uploads; its name is taken as it stands, and may not hold %, \, ? or #.",
+            Text.PHOTO_NOT_OWN.say(),
+            r"the imageUri names no upload of the user's; it is taken as it stands, and may not hold %, \, ? or #",
         )
     return name
 
 
 def missing() -> JobRefused:
     """The refusal of an image that does not exist."""
-    return JobRefused("invalid_input", "The image does not exist; upload it before you write the job.")
+    return JobRefused("invalid_input", Text.PHOTO_MISSING.say(), "no such object; upload it before the job is written")
 
 
 def _is_seen(character: str) -> bool:

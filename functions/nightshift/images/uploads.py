@@ -16,9 +16,7 @@ from typing import Any, Final
 
 import structlog
 from google.api_core.exceptions import GoogleAPIError, NotFound
-from google.auth.credentials import Signing
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
 from requests import RequestException
 
 from nightshift.errors import TryLater
@@ -34,6 +32,7 @@ from nightshift.images.image_format import (
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
 from nightshift.images.signing import signed_address
 from nightshift.runtime import Runtime
+from nightshift.signed_links import signer
 
 log = structlog.get_logger()
 
@@ -83,6 +82,13 @@ async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | 
         )
     with _translated_errors():
         return await asyncio.to_thread(_data_url if is_emulated else _signed_through_iam, blob)
+
+
+async def has_any(runtime: Runtime, user_id: str) -> bool:
+    """Whether anything lies in a user's folder. Raises TryLater."""
+    with _translated_errors():
+        listed = runtime.uploads.list_blobs(prefix=f"users/{user_id}/", max_results=1)
+        return bool(await asyncio.to_thread(list, listed))
 
 
 async def delete_all(runtime: Runtime, user_id: str) -> AsyncIterator[str]:
@@ -160,18 +166,8 @@ def _data_url(blob: Any) -> str:
 
 def _signed_through_iam(blob: Any) -> str:
     """The address where there is no key of ours. Google guarantees it for 12 h only, since its keys change."""
-    credentials = blob.client._credentials
-    if isinstance(credentials, Signing):
-        return str(blob.generate_signed_url(version="v4", expiration=ADDRESS_LIFETIME, generation=blob.generation))
-    # A deployed function has no private key: IAM signs for its service account.
-    if not credentials.valid:
-        credentials.refresh(Request())
     return str(
         blob.generate_signed_url(
-            version="v4",
-            expiration=ADDRESS_LIFETIME,
-            generation=blob.generation,
-            service_account_email=credentials.service_account_email,
-            access_token=credentials.token,
+            version="v4", expiration=ADDRESS_LIFETIME, generation=blob.generation, **signer(blob.client)
         )
     )

@@ -28,9 +28,10 @@ from nightshift import job_types
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
 from nightshift.instant.pace import GateClosed, pace_of
-from nightshift.instant.realtime import NO_ANSWER_IN_TIME, Taken, WaitsFor, gives_up_at, wait_seconds
+from nightshift.instant.realtime import Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import Answer, answer_of
+from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
@@ -42,12 +43,15 @@ from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
 # An answer takes seconds. After a longer wait it is better to ask again.
 _ANSWER_SECONDS: Final = 60.0
+# So often a job is asked for in its own lane while the provider is in trouble, where another lane could take it.
+_ATTEMPTS_IN_A_LANE: Final = 5
 # What of a lease an answer may take, and what is kept for writing it down.
 _ANSWER_SHARE: Final = 0.5
 _END_SHARE: Final = 0.1
@@ -98,14 +102,14 @@ async def answer(runtime: Runtime, taken: Taken) -> bool:
 async def attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed | Failed | AnswerDelayed:
     """Ask once for a job that this instance has. Raises as `answer`."""
     if runtime.now() >= gives_up_at(job):
-        return failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+        return failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     lane = Lane.parse(job.lane)
     tell_if_unpriced(runtime, lane)
     try:
         asked = await request(runtime, lane, job)
         await runtime.instance.day_budget.check(job.user_id, job.job_id)
     except JobRefused as refusal:
-        return failure(job, refusal.code, refusal.message)
+        return failure(job, refusal.code, refusal.message, refusal.reason)
     except (BudgetSpent, ShareSpent) as spent:
         return AnswerDelayed(
             job=job, waits_for="budget" if isinstance(spent, BudgetSpent) else "share", reason=str(spent)
@@ -132,7 +136,8 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
             return _waits(job, "rate_limit", limited)
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
-            return _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            waits = _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
+            return _moved(runtime, lane, waits)
         used = answered.line.usage
         slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
@@ -141,7 +146,7 @@ async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Comple
 def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | AnswerDelayed:
     """What becomes of a job by what the provider said."""
     job_type = job_types.find(job.type)
-    answered = answer_of(line, job_type)
+    answered = answer_of(line, job_type, job.input)
     spent_usd = realtime_cost_usd(lane.provider, lane.model, answered.usage)
     runtime.instance.day_budget.spend(job.user_id, spent_usd or 0.0)
     paid = replace(job, cost_usd=None if spent_usd is None else (job.cost_usd or 0.0) + spent_usd)
@@ -156,8 +161,18 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
         return AnswerDelayed(job=paid, waits_for=waits_for, reason=trouble.value)
     again = replace(paid, invalid_answers=job.invalid_answers + 1)
     if trouble.is_final or again.invalid_answers >= runtime.settings.max_attempts:
-        return failure(again, answered.error_code, answered.message)
-    return AnswerDelayed(job=again, waits_for="valid_answer", reason=answered.error_code)
+        return failure(again, answered.error_code, answered.message, answered.reason)
+    return AnswerDelayed(job=again, waits_for="valid_answer", reason=answered.reason)
+
+
+def _moved(runtime: Runtime, lane: Lane, waits: AnswerDelayed) -> AnswerDelayed:
+    """The wait of a job whose lane is broken, or failed it again and again: in the fallback lane it is none."""
+    is_broken = waits.needs_operator or waits.job.attempts >= _ATTEMPTS_IN_A_LANE
+    other = fallback_of(runtime, lane)(waits.job) if is_broken else None
+    if other is None:
+        return waits
+    log.warning("answer_moved", job_id=waits.job.job_id, lane=str(other), reason=waits.reason)
+    return replace(waits, job=replace(waits.job, lane=str(other)), retry_after_seconds=0.0)
 
 
 async def _renewed(runtime: Runtime, job: Job) -> Job:
@@ -207,4 +222,11 @@ def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
     elif isinstance(end, Completed):
         log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
     else:
-        log.warning("answer_failed", job_id=job.job_id, lane=job.lane, attempts=job.attempts, code=end.error_code)
+        log.warning(
+            "answer_failed",
+            job_id=job.job_id,
+            lane=job.lane,
+            attempts=job.attempts,
+            code=end.error_code,
+            reason=end.reason,
+        )

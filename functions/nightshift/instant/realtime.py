@@ -26,7 +26,6 @@ WaitsFor = Literal["rate_limit", "provider", "operator", "valid_answer", "image"
 
 # A job that has no answer by then fails, and its tokens come back.
 GIVEN_UP_AFTER: Final = timedelta(hours=6)
-NO_ANSWER_IN_TIME: Final = "The provider gave no answer in time."
 _LONGEST_RETRY_AFTER_SECONDS: Final = 900.0
 # How much a wait varies, to both sides; one that the provider asked for only grows.
 _JITTER: Final = 0.25

@@ -103,7 +103,7 @@ async def renew(runtime: Runtime, job: Job) -> Job | None:
 
 async def put_off(runtime: Runtime, job: Job, until: datetime, waits_for: WaitsFor) -> None:
     """Let a job wait; nothing happens if another instance has taken it."""
-    changes: dict[str, Any] = {"waitsFor": waits_for, "attempts": job.attempts}
+    changes: dict[str, Any] = {"waitsFor": waits_for, "attempts": job.attempts, "lane": job.lane}
     if job.invalid_answers:
         changes["invalidAnswers"] = job.invalid_answers
     if job.cost_usd:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
+from nightshift.values.texts import Text
 
 
 @cache
@@ -21,5 +22,5 @@ def find(name: str) -> JobType[Any]:
     """The job type of that name. Raises JobRefused(unknown_job_type)."""
     job_type = registered().get(name)
     if job_type is None:
-        raise JobRefused("unknown_job_type", "There is no job type of this name.")
+        raise JobRefused("unknown_job_type", Text.KIND_UNKNOWN.say(), "no job type has this name")
     return job_type

@@ -1,18 +1,20 @@
 """What a job type is: the input that it takes, what the model is asked, and the answer that it promises."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError, model_validator
 
 from nightshift.errors import JobRefused
 from nightshift.values.framed_json import framed_object
 from nightshift.values.model_name import ModelName
 from nightshift.values.speed import Speed
-from nightshift.values.text import all_cleaned, cleaned
+from nightshift.values.text import all_cleaned
+from nightshift.values.texts import Text
 
 MAX_TEXT_CHARACTERS = 8_000
 MAX_ANSWER_CHARACTERS = 4_000
@@ -20,6 +22,7 @@ MAX_ANSWER_CHARACTERS = 4_000
 # and 10 MiB.
 MAX_RESULT_BYTES = 100_000
 _LONGEST_REASONS = 400
+_BETWEEN_NAMES = re.compile(r"[,;\n]")
 
 
 def _bounded(text: str) -> str:
@@ -33,14 +36,26 @@ def _bounded(text: str) -> str:
 AnswerText = Annotated[str, AfterValidator(_bounded)]
 
 
+class InputFault(ValueError):
+    """What is wrong with an input, as a sentence that tells the person what to do. A validator raises it."""
+
+
 def _short(text: str) -> str:
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise ValueError(f"longer than {MAX_TEXT_CHARACTERS} characters")
+        raise InputFault(Text.TEXT_TOO_LONG.say(characters=MAX_TEXT_CHARACTERS))
     return text
 
 
 # Text in an input.
 InputText = Annotated[StrictStr, AfterValidator(_short)]
+# Where an image lies. The app made it, so a person cannot shorten it.
+ImageUri = Annotated[StrictStr, Field(max_length=MAX_TEXT_CHARACTERS)]
+
+
+def listed(text: Any) -> list[str]:
+    """The names in a text with commas or lines between them, each once. A list as text fits into a table's cell."""
+    names = _BETWEEN_NAMES.split(text) if isinstance(text, str) else []
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 class JobInput(BaseModel):
@@ -53,12 +68,12 @@ class JobInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: InputText | None = None
-    imageUri: InputText | None = None
+    imageUri: ImageUri | None = None
 
     @model_validator(mode="after")
     def _holds_something(self) -> "JobInput":
         if not (self.text and self.text.strip()) and not self.imageUri:
-            raise ValueError("it needs a text or an imageUri")
+            raise InputFault(Text.ADD_TEXT_OR_PHOTO.say())
         return self
 
 
@@ -66,6 +81,9 @@ class JobResult(BaseModel):
     """The model's answer. Every field is required and nothing else is allowed, as strict mode demands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Fields that Firestore stores as vectors, so that `find_nearest` works on them.
+    vectors: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> "JobResult":
@@ -89,23 +107,36 @@ class JobType(Generic[Result]):
     # One line for the notification that says what came out.
     summarize: Callable[[Result], str]
     input_model: type[JobInput] = JobInput
+    # What the model reads of an input, besides its image.
+    words: Callable[[Any], str | None] = lambda job_input: job_input.text
+    # What is wrong with an answer to this input, in one sentence without its end; None if nothing is. Of the input only
+    # the fields in `judged_by` are there, and none is validated.
+    fault: Callable[[Mapping[str, Any], Any], str | None] = lambda _, result: None
+    judged_by: tuple[str, ...] = ()
     tokens: Mapping[Speed, int] = field(default_factory=lambda: {"batch": 1, "instant": 5})
     # As `[provider:]model`; None = NIGHTSHIFT_MODEL.
     model: str | None = None
+    # How many numbers the answer's vector has; None = the answer is an object of `result_model`.
+    dimensions: int | None = None
+    # Where a late or broken lane's jobs go, as `[provider:]model`; None = NIGHTSHIFT_FALLBACK_MODEL.
+    fallback_model: str | None = None
+    # Whether they go anywhere.
+    falls_back: bool = True
     # A bound on what one answer may cost; reasoning tokens count.
     max_output_tokens: int = 4_000
 
     def __post_init__(self) -> None:
         """Refuse a model of an unknown provider. Raises ValueError."""
-        if self.model is not None:
-            ModelName.parse(self.model)
+        for name in (self.model, self.fallback_model):
+            if name is not None:
+                ModelName.parse(name)
 
     def check_input(self, fields: Mapping[str, Any]) -> JobInput:
         """Validate a client's `input`. Raises JobRefused(invalid_input), whose message says what is wrong."""
         try:
             return self.input_model.model_validate(dict(fields))
         except ValidationError as invalid:
-            raise JobRefused("invalid_input", f"The input is not valid: {reasons(invalid)}.") from None
+            raise JobRefused("invalid_input", _said(invalid), reasons(invalid, self.input_model)) from None
 
     def check_result(self, content: str) -> Result:
         """Validate the model's answer, a JSON text, perhaps in a frame; its own texts come out cleaned.
@@ -143,11 +174,24 @@ def _schema_of(result_model: type[JobResult]) -> dict[str, Any]:
     return result_model.model_json_schema()
 
 
-def reasons(invalid: ValidationError) -> str:
-    """What pydantic found wrong, without the values: others wrote them. Nor may a name of theirs fill a page."""
+def _said(invalid: ValidationError) -> str:
+    """What the person reads of it: what a validator says; else the app is wrong, which no person can mend."""
+    causes = (error.get("ctx", {}).get("error") for error in invalid.errors(include_input=False, include_url=False))
+    faults = (str(cause) for cause in causes if isinstance(cause, InputFault))
+    return next(faults, Text.REQUEST_UNREADABLE.say())
+
+
+def reasons(invalid: ValidationError, model: type[BaseModel]) -> str:
+    """What pydantic found wrong, for the log: without the values, and without names that others wrote."""
     found = "; ".join(
-        ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, "))))
+        f"{_place(error['loc'], model)}: {error['msg'].removeprefix('Value error, ')}"
         for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
-    found = cleaned(found)
     return found if len(found) <= _LONGEST_REASONS else f"{found[: _LONGEST_REASONS - 1]}…"
+
+
+def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    if not location:
+        return "the whole"
+    field_name = location[0]
+    return str(field_name) if field_name in model.model_fields else "an undeclared field"

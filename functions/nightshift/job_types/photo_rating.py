@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nightshift.job_types.base import AnswerText, JobInput, JobResult, JobType
+from nightshift.job_types.base import AnswerText, InputFault, JobInput, JobResult, JobType
+from nightshift.values.texts import Text
 
 
 class PhotoRatingInput(JobInput):
@@ -13,7 +14,7 @@ class PhotoRatingInput(JobInput):
     @model_validator(mode="after")
     def _holds_an_image(self) -> "PhotoRatingInput":
         if not self.imageUri:
-            raise ValueError("it needs an imageUri")
+            raise InputFault(Text.ADD_PHOTO.say())
         return self
 
 

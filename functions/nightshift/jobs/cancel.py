@@ -15,9 +15,10 @@ from nightshift.database.commits import attempts
 from nightshift.errors import JobRefused
 from nightshift.jobs import created, settlements
 from nightshift.jobs.created import JobDocument
-from nightshift.jobs.settlement import WAS_CANCELLED, cancellation, title_of
+from nightshift.jobs.settlement import cancellation, title_of
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, CREATED, PROCESSING, QUEUED
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ async def cancel_all(runtime: Runtime, jobs: Sequence[JobDocument]) -> None:
 
     async def cancel_unpaid(job: JobDocument) -> None:
         async with at_once:
-            refusal = JobRefused("cancelled", WAS_CANCELLED)
+            refusal = JobRefused("cancelled", Text.CANCELLED.say())
             await created.refuse(runtime, job, refusal, title_of(str(job.fields.get("type"))), CANCELLED)
 
     unpaid = [job for job in jobs if job.fields.get("status") == CREATED]

@@ -17,10 +17,14 @@ from nightshift.errors import JobRefused, NeverLands
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_from, jobs_where
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
-from nightshift.jobs.notification import KINDS, notification
+from nightshift.jobs.notification import KINDS, TITLES, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
+from nightshift.notify import preferences
+from nightshift.notify.outbox import Outbox
 from nightshift.runtime import Runtime
+from nightshift.values.ids import is_user_id
 from nightshift.values.status import CREATED, FAILED
+from nightshift.values.texts import Text
 
 # An id and a uid each, so a page is some 100 kB however large the jobs are.
 _PAGE: Final = 1_000
@@ -114,6 +118,7 @@ async def refuse(
     ref = client.collection(JOBS).document(job.job_id)
     has_room = not job.is_too_large
     ends = Ends(runtime)
+    wanted = await preferences.read(runtime, [job.user_id] if is_user_id(job.user_id) else [])
     async for _ in attempts():
         end = {
             "status": status,
@@ -133,11 +138,20 @@ async def refuse(
             user_id=job.user_id,
             job_id=job.job_id,
             kind=KINDS[status],
-            title=f"{title} {status}",
-            message=f"{refusal.message} Nothing was charged.",
+            title=TITLES[status].say(title=title),
+            message=Text.NOTHING_CHARGED.say(what=refusal.message),
         )
         told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
         ends.write(commit, NOTIFICATIONS, job.job_id, job.user_id, told)
+        Outbox(runtime, wanted).write(
+            commit,
+            user_id=job.user_id,
+            topic="jobs",
+            subject_id=job.job_id,
+            event=KINDS[status],
+            title=note["title"],
+            message=note["message"],
+        )
         try:
             await commit.send()
         except NeverLands:

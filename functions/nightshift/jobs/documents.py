@@ -35,7 +35,7 @@ WITHOUT_INPUT: Final = (
 )
 
 
-def jobs_where(runtime: Runtime, **fields: str) -> Any:
+def jobs_where(runtime: Runtime, **fields: str | None) -> Any:
     """The query for jobs whose fields have these values, at least one."""
     query: Any = runtime.firestore.collection(JOBS)
     for name, wanted in fields.items():

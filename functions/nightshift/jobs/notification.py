@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from nightshift.values.text import JOINERS, cleaned
+from nightshift.values.texts import Text
 
 # What a phone shows of a notification; the whole answer stands on the job.
 _MOST_CHARACTERS: Final = 300
@@ -14,6 +15,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "completed": "job_completed",
     "failed": "job_failed",
     "cancelled": "job_cancelled",
+}
+TITLES: Final[Mapping[str, Text]] = {
+    "completed": Text.TITLE_COMPLETED,
+    "failed": Text.TITLE_FAILED,
+    "cancelled": Text.TITLE_CANCELLED,
 }
 
 

@@ -43,10 +43,11 @@ def unaddressed_request(lane: Lane, job: Job) -> Request:
         job_id=job.job_id,
         model=lane.model,
         instructions=job_type.instructions,
-        text=job_input.text,
+        text=job_type.words(job_input),
         image=job_input.imageUri or None,
         schema=job_type.schema(),
         schema_name=job_type.name,
+        dimensions=job_type.dimensions,
         max_output_tokens=job_type.max_output_tokens,
     )
 

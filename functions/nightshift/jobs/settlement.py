@@ -1,5 +1,6 @@
 """What becomes of a job once its line, or the lack of one, is known."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, Self
@@ -9,19 +10,22 @@ from nightshift.job_types import find
 from nightshift.job_types.base import JobResult, JobType
 from nightshift.jobs.answer import Answer, NoAnswer, answer_of
 from nightshift.jobs.job import Job
+from nightshift.jobs.notification import TITLES
 from nightshift.pricing.prices import batch_cost_usd
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
-from nightshift.values.status import CANCELLED, FAILED
+from nightshift.values.status import CANCELLED, COMPLETED, FAILED
 from nightshift.values.text import cleaned
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
-WAS_CANCELLED: Final = "The request was cancelled."
 # How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
 # some day; with the lane's pauses in between, a trouble of some hours is waited out.
 MOST_SPARED: Final = 12
+# So often it is asked for again in its own lane, where another lane could take it.
+SPARED_IN_A_LANE: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +52,14 @@ class Completed(_OfJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Requeued(_OfJob):
-    """It goes back into its lane. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
+    """It is queued again. `attempts` is what it has spent then, `spared` how often it came back for nothing."""
 
     attempts: int
     spared: int = 0
     # Why, if it is not the job's own trouble.
     trouble: Trouble | None = None
+    # The lane to which it is moved; None = it goes back into its own.
+    moved_to: Lane | None = None
     # What its line in a batch has cost, which was no answer.
     line_usd: float = 0.0
 
@@ -65,6 +71,8 @@ class Failed(_OfJob):
     status: Literal["failed", "cancelled"] = FAILED
     error_code: str
     error_message: str
+    # Why exactly, for the log.
+    reason: str
     title: str
     # What its line in a batch has cost, which was no answer.
     line_usd: float = 0.0
@@ -84,19 +92,32 @@ class Late(_OfJob):
 
 
 Settlement = Completed | Requeued | Failed
+# Gives the lane to which a job may be moved; None for one that stays.
+Fallback = Callable[[Job], Lane | None]
 
 
-def settlement_of(job: Job, lane: Lane, line: ResultLine, max_attempts: int, stop: Stop | None = None) -> Settlement:
-    """Judge a job by its result line; `stop` is as in `retry_or_failure`."""
+def stays(_: Job) -> None:
+    """No job is moved."""
+
+
+def settlement_of(
+    job: Job,
+    lane: Lane,
+    line: ResultLine,
+    max_attempts: int,
+    stop: Stop | None = None,
+    fallback: Fallback = stays,
+) -> Settlement:
+    """Judge a job by its result line; `stop` and `fallback` are as in `retry_or_failure`."""
     cost_usd = batch_cost_usd(lane.provider, lane.model, line.usage)
     try:
         job_type = find(job.type)
     except JobRefused as unknown:
-        return replace(failure(job, unknown.code, unknown.message), line_usd=cost_usd or 0.0)
-    answer = answer_of(line, job_type)
+        return replace(failure(job, unknown.code, unknown.message, unknown.reason), line_usd=cost_usd or 0.0)
+    answer = answer_of(line, job_type, job.input)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
-    return replace(retry_or_failure(job, answer, max_attempts, stop), line_usd=cost_usd or 0.0)
+    return replace(retry_or_failure(job, answer, max_attempts, stop, fallback), line_usd=cost_usd or 0.0)
 
 
 def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
@@ -114,12 +135,18 @@ def completion(job: Job, lane: Lane, job_type: JobType[Any], answer: Answer, cos
         result=answer.result,
         usage=answer.usage,
         cost_usd=cost_usd,
-        title=f"{job_type.title} ready",
+        title=TITLES[COMPLETED].say(title=job_type.title),
         message=job_type.summarize(answer.result),
     )
 
 
-def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Stop | None = None) -> Requeued | Failed:
+def retry_or_failure(
+    job: Job,
+    no_answer: NoAnswer,
+    max_attempts: int,
+    stop: Stop | None = None,
+    fallback: Fallback = stays,
+) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
     Only the job's own trouble spends an attempt.
@@ -127,33 +154,39 @@ def retry_or_failure(job: Job, no_answer: NoAnswer, max_attempts: int, stop: Sto
     Args:
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
+        fallback: where the job goes if its lane is broken, or did not answer it in time.
     """
     trouble = no_answer.trouble
     if trouble.is_final:
-        return failure(job, no_answer.error_code, no_answer.message)
+        return failure(job, no_answer.error_code, no_answer.message, no_answer.reason)
     if stop == "cancel":
         return cancellation(job)
-    if stop == "retry":
-        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared)
+    if stop in {"retry", "move"}:
+        moved_to = fallback(job) if stop == "move" else None
+        return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared, moved_to=moved_to)
     if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
         # What is waited for without end counts so far only that its repetition is known for one.
         spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
-        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble)
+        is_broken = trouble.needs_operator or (spared > SPARED_IN_A_LANE and trouble is not Trouble.QUEUE_FULL)
+        moved_to = fallback(job) if is_broken else None
+        return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble, moved_to=moved_to)
     if job.attempts < max_attempts:
-        return Requeued(job=job, attempts=job.attempts, spared=job.spared)
-    return failure(job, no_answer.error_code, no_answer.message)
+        moved_to = fallback(job) if trouble is Trouble.EXPIRED else None
+        return Requeued(job=job, attempts=job.attempts, spared=job.spared, moved_to=moved_to)
+    return failure(job, no_answer.error_code, no_answer.message, no_answer.reason)
 
 
-def failure(job: Job, error_code: str, error_message: str) -> Failed:
-    """Fail a job."""
-    title = f"{title_of(job.type)} failed"
-    return Failed(job=job, error_code=error_code, error_message=cleaned(error_message), title=title)
+def failure(job: Job, error_code: str, error_message: str, reason: str | None = None) -> Failed:
+    """Fail a job. `reason` is as in `JobRefused`."""
+    title = TITLES[FAILED].say(title=title_of(job.type))
+    reason = reason or error_message
+    return Failed(job=job, error_code=error_code, error_message=cleaned(error_message), reason=reason, title=title)
 
 
 def cancellation(job: Job) -> Failed:
     """Cancel a job that was charged."""
-    title = f"{title_of(job.type)} cancelled"
-    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=WAS_CANCELLED, title=title)
+    said, title = Text.CANCELLED.say(), TITLES[CANCELLED].say(title=title_of(job.type))
+    return Failed(job=job, status=CANCELLED, error_code="cancelled", error_message=said, reason=said, title=title)
 
 
 def title_of(job_type: str) -> str:
@@ -161,4 +194,4 @@ def title_of(job_type: str) -> str:
     try:
         return find(job_type).title
     except JobRefused:
-        return "Your request"
+        return Text.YOUR_REQUEST.say()

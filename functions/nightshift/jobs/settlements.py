@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
+from google.cloud.firestore_v1.vector import Vector
 
+from nightshift import job_types
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.earning import points
 from nightshift.errors import NeverLands
+from nightshift.job_types.base import JobResult
 from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.ends import Ends
@@ -28,9 +32,13 @@ from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
+from nightshift.notify import preferences
+from nightshift.notify.outbox import Outbox
+from nightshift.notify.preferences import MessagePreferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
-from nightshift.values.status import COMPLETED, QUEUED
+from nightshift.values.status import COMPLETED, FAILED, QUEUED
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     Kept = TypeVar("Kept", Completed | Requeued, Failed, Late)
@@ -51,18 +59,37 @@ _SETTLED_BY: Final = (
 
 
 class _Known:
-    """What was learned of jobs and their documents while they are settled."""
+    """What was learned of jobs, their documents and their users while they are settled."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, wanted: Mapping[str, MessagePreferences]) -> None:
         self.ends = Ends(runtime)
+        self._runtime = runtime
+        self._wanted = wanted
         # What stays of the jobs whose documents have no room for their end, by id.
         self.essentials: dict[str, Mapping[str, Any]] = {}
+        self.outbox = Outbox(runtime, wanted)
+
+    def begin_commit(self) -> None:
+        """What is said once a commit is to be said again."""
+        self.outbox = Outbox(self._runtime, self._wanted)
+
+    @classmethod
+    async def of(cls, runtime: Runtime, settlements: Iterable[Settlement | Late]) -> "_Known":
+        """What is known before the first commit: how the users want to hear of an end."""
+        users = (each.job.user_id for each in settlements if isinstance(each, Completed | Failed))
+        return cls(runtime, await preferences.read(runtime, users))
 
 
 async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
-    """The admitted jobs of these ids, their inputs left out; an id without one is left out."""
+    """The admitted jobs of these ids; an id without one is left out.
+
+    Of their inputs only the fields are read by which their types judge answers.
+    """
     refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
-    snapshots = runtime.firestore.get_all(refs, field_paths=_SETTLED_BY, **READ)
+    judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
+    # Whether it may be moved to another lane depends on it.
+    judged_by.add("input.imageUri")
+    snapshots = runtime.firestore.get_all(refs, field_paths=[*_SETTLED_BY, *sorted(judged_by)], **READ)
     jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
     return {job.job_id: job for job in jobs if job.lane}
 
@@ -81,6 +108,7 @@ async def settle(runtime: Runtime, settlements: Sequence[Settlement]) -> list[Se
                 _write_completed(runtime, writes, known, settlement)
             else:
                 _write_requeued(runtime, writes, known, settlement)
+        _write_points(runtime, writes, [each.job for each in shared if isinstance(each, Completed)])
 
     unfailed = _cut([settlement for settlement in settlements if not isinstance(settlement, Failed)])
     failed = sorted((s for s in settlements if isinstance(s, Failed)), key=lambda failure: failure.job.user_id)
@@ -120,28 +148,38 @@ async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
 
 
 async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list[Failed]:
-    """Settle the failures of one user, and say so if they cost us more than they may in a day."""
-    before: list[Admissions] = []
+    """Settle the failures of one user, and say so if they cost us more than they may in a day.
+
+    It is said whether or not the answer to the commit arrived: twice rather than never.
+    """
+    spent_usd: list[float] = []
 
     async def write(writes: Commit, failures: Sequence[Failed], known: _Known) -> None:
-        before[:] = [await _write_failures_and_refunds(runtime, writes, known, failures)]
+        before_usd = (await _write_failures_and_refunds(runtime, writes, known, failures)).failed_usd
+        spent_usd[:] = [*(spent_usd[:1] or [before_usd]), before_usd + sum(one.failed_usd for one in failures)]
 
-    settled = await _commit_all(runtime, failures, write)
-    failed_usd = sum(failure.failed_usd for failure in settled)
-    limit_usd = runtime.settings.max_failed_usd_per_day
-    if settled and before and before[0].failed_usd < limit_usd <= before[0].failed_usd + failed_usd:
-        told = {"failed_usd": before[0].failed_usd + failed_usd, "limit_usd": limit_usd}
-        log.warning("failures_limit_reached", job_id=settled[-1].job.job_id, **told)
+    try:
+        settled = await _commit_all(runtime, failures, write)
+    finally:
+        limit_usd = runtime.settings.max_failed_usd_per_day
+        if spent_usd and spent_usd[0] < limit_usd <= spent_usd[-1]:
+            told = {"failed_usd": spent_usd[-1], "limit_usd": limit_usd}
+            log.warning("failures_limit_reached", job_id=failures[-1].job.job_id, **told)
+    for failure in settled:
+        # Of an answer in real time its own event tells.
+        if failure.status == FAILED and not failure.job.is_realtime:
+            log.info("job_failed", job_id=failure.job.job_id, code=failure.error_code, reason=failure.reason)
     return settled
 
 
 async def _commit_all(
     runtime: Runtime, settlements: Sequence["Kept"], write: "Writer[Kept]", known: _Known | None = None
 ) -> list["Kept"]:
-    known = known or _Known(runtime)
+    known = known or await _Known.of(runtime, settlements)
     rest = list(settlements)
     async for _ in attempts():
         writes = Commit(runtime)
+        known.begin_commit()
         await write(writes, rest, known)
         try:
             await writes.send()
@@ -197,12 +235,14 @@ def _whose(job: Job) -> tuple[object, ...]:
 def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Completed) -> None:
     job, lane = done.job, done.lane
     answer = {
-        "result": done.result.model_dump(mode="json"),
+        "result": _stored(done.result),
         "provider": lane.provider,
         "model": lane.model,
         "usage": done.usage.fields(),
     }
     ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    if job.lane != str(lane):
+        ended["lane"] = str(lane)
     if not job.is_realtime:
         ended |= _share(job, done.cost_usd or 0.0)
     _write_job(runtime, writes, known, job, ended)
@@ -217,13 +257,21 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
     _write_notification(runtime, writes, known, job, "job_completed", done.title, done.message)
 
 
+def _stored(result: JobResult) -> dict[str, Any]:
+    fields = result.model_dump(mode="json")
+    return fields | {name: Vector(fields[name]) for name in result.vectors}
+
+
 def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requeued) -> None:
     # It keeps `queuedAt`: by its age it is the first of its priority.
     left = {"batchId": DELETE_FIELD, "submittedAt": DELETE_FIELD, FORMER_BATCH_IDS: batches_left(again.job)}
     if again.line_usd:
         left["uncountedUsd"] = again.job.uncounted_usd + again.line_usd
     left |= _share(again.job, again.line_usd)
-    if again.spared != again.job.spared:
+    if again.moved_to:
+        # There its trouble begins anew, if it has any.
+        left |= {"lane": str(again.moved_to), "spared": 0}
+    elif again.spared != again.job.spared:
         left["spared"] = again.spared
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
@@ -244,7 +292,8 @@ async def _write_failures_and_refunds(
     refunds = await Refunds.read(runtime, failures[0].job.user_id, job_ids)
     for failure in failures:
         comes_back = refunds.tokens(failure.job.job_id) > 0
-        told = f"{failure.error_message} Your tokens were returned." if comes_back else failure.error_message
+        said = failure.error_message
+        told = Text.TOKENS_RETURNED.say(what=said) if comes_back else said
         _write_job(
             runtime,
             writes,
@@ -285,12 +334,12 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
     if job.is_realtime:
         ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
-        if job.cost_usd:
-            # On this day it counts against the budget. A batch counts its jobs itself.
+        if job.cost_usd != 0.0:
+            # On this day it counts against the budget, and in the bill, also without a price. A batch counts its own.
             ended |= {"costUsd": job.cost_usd, "budgetDay": runtime.today}
-            if shares.share_usd(runtime.settings) < inf:
-                in_batches = job.share_usd if job.share_day == runtime.today else 0.0
-                ended |= shares.counted(runtime, in_batches + job.cost_usd)
+        if job.cost_usd and shares.share_usd(runtime.settings) < inf:
+            in_batches = job.share_usd if job.share_day == runtime.today else 0.0
+            ended |= shares.counted(runtime, in_batches + job.cost_usd)
     return ended
 
 
@@ -310,6 +359,23 @@ def _write_notification(
     note = notification(user_id=job.user_id, job_id=job.job_id, kind=kind, title=title, message=message)
     told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
     known.ends.write(writes, NOTIFICATIONS, job.job_id, job.user_id, told)
+    known.outbox.write(
+        writes,
+        user_id=job.user_id,
+        topic="jobs",
+        subject_id=job.job_id,
+        event=kind,
+        title=note["title"],
+        message=note["message"],
+    )
+
+
+def _write_points(runtime: Runtime, writes: Commit, jobs: Sequence[Job]) -> None:
+    """Add the points that completed jobs bring their users."""
+    if not runtime.settings.economy:
+        return
+    for user_id, of_user in groupby(sorted(jobs, key=lambda job: job.user_id), key=lambda job: job.user_id):
+        points.add_for_answers(runtime, writes, user_id, [(job.job_id, job.type) for job in of_user])
 
 
 def _cut(settlements: Sequence[Completed | Requeued]) -> Iterator[list[Completed | Requeued]]:

@@ -6,7 +6,7 @@ holds only if the job is still as it was read. How a job is refused stands in cr
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
@@ -15,7 +15,9 @@ from nightshift.database.commits import Commit
 from nightshift.jobs.job import Job
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.status import PROCESSING
+from nightshift.values.status import CREATED, PROCESSING
+
+_LAST: Final = 1
 
 
 def admit(
@@ -50,6 +52,27 @@ def claim(runtime: Runtime, writes: Commit, job: Job, batch_id: str, share: Mapp
         **share,
     }
     touch(runtime, writes, job.job_id, job.update_time, fields)
+
+
+def move(runtime: Runtime, writes: Commit, job: Job, lane: Lane) -> None:
+    """`queued` → `queued`, in another lane, where its trouble begins anew if it has any."""
+    touch(runtime, writes, job.job_id, job.update_time, {"lane": str(lane), "spared": 0})
+
+
+def create_again(
+    runtime: Runtime,
+    writes: Commit,
+    job_id: str,
+    asked: Mapping[str, Any],
+    *,
+    former_job_id: str,
+    model: str | None,
+) -> None:
+    """Nothing → `created`: what was asked before is asked anew, behind what users ask. `model` answers it, if given."""
+    fields = {name: asked[name] for name in ("userId", "type", "speed", "input") if name in asked}
+    wanted = {"requestedModel": model} if model else {}
+    again = {"status": CREATED, "priority": _LAST, "createdAt": SERVER_TIMESTAMP, "formerJobId": former_job_id}
+    writes.create(runtime.firestore.collection(JOBS).document(job_id), {**fields, **again, **wanted})
 
 
 def touch(runtime: Runtime, writes: Commit, job_id: str, read_as_of: datetime, changes: Mapping[str, Any]) -> None:

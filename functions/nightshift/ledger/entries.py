@@ -10,19 +10,28 @@ written twice, and an id is also its own cap.
 | charge of a bulk job | `bulk.{bulkId}.charge.{round}` | minus the price of all items that are to be answered |
 | refund of a bulk job | `bulk.{bulkId}.refund.{part}.{round}` | the price of the items that ended without an answer |
 | grant | the name that its giver chose, without a full stop | what is given |
+| welcome | `welcome.1` | 50 |
+| login | `login.{day}` | 2 |
+| conversion | `convert.{day}.{1 to 5}` | what the points bring |
+| achievement | `achievement.{id}` | as it is declared |
 
-A full stop in an id marks the ids that the functions choose themselves. So a new kind of theirs can meet no grant: a
-daily login, a conversion of points, an achievement, a bulk job (CONTRACT.md, sections 7 and 9, has their ids).
+A full stop in an id marks the ids that the functions choose themselves. So a kind of theirs can meet no grant.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["charge", "refund", "grant"]
+Kind = Literal["charge", "refund", "grant", "welcome", "login", "conversion", "achievement"]
 
 # What one grant may add: a slip of the finger makes no user rich.
 MOST_GRANTED: Final = 1_000_000
+# What users earn: CONTRACT.md, section 9.
+WELCOME_ID: Final = "welcome.1"
+WELCOME_TOKENS: Final = 50
+LOGIN_TOKENS: Final = 2
+# A day.
+MOST_CONVERSIONS: Final = 5
 _OF_BULK_JOB: Final = re.compile(r"charge\.[0-9]+|refund\.[0-9]+\.[0-9]+")
 _GRANT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -34,15 +43,23 @@ class Entry:
     entry_id: str
     kind: Kind
     amount: int
-    # None for a grant, and for a bulk job's entry, which has the id of that.
+    # None for what a user is given, and for a bulk job's entry, which has the id of that.
     job_id: str | None = None
     bulk_id: str | None = None
+    # What tells the request that made it from another one; None where the id says enough.
+    request_key: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """The document's fields, but for its time."""
         job = {"jobId": self.job_id} if self.job_id else {}
         bulk = {"bulkId": self.bulk_id} if self.bulk_id else {}
-        return {"amount": self.amount, "kind": self.kind, **job, **bulk}
+        request = {"requestKey": self.request_key} if self.request_key else {}
+        return {"amount": self.amount, "kind": self.kind, **job, **bulk, **request}
+
+    @property
+    def is_earned(self) -> bool:
+        """Whether it adds to what the user has ever had; a charge and its refund are spending, and its return."""
+        return self.kind not in {"charge", "refund"}
 
 
 def charge(job_id: str, tokens: int) -> Entry:
@@ -58,6 +75,31 @@ def refund(job_id: str, tokens: int) -> Entry:
 def grant(entry_id: str, tokens: int) -> Entry:
     """The entry that gives a user tokens."""
     return Entry(entry_id=entry_id, kind="grant", amount=tokens)
+
+
+def welcome() -> Entry:
+    """The entry that a user gets once."""
+    return Entry(entry_id=WELCOME_ID, kind="welcome", amount=WELCOME_TOKENS)
+
+
+def login(day: str) -> Entry:
+    """The entry of a day's first login."""
+    return Entry(entry_id=f"login.{day}", kind="login", amount=LOGIN_TOKENS)
+
+
+def conversion(entry_id: str, tokens: int, request_key: str) -> Entry:
+    """The entry that points were turned into."""
+    return Entry(entry_id=entry_id, kind="conversion", amount=tokens, request_key=request_key)
+
+
+def conversion_ids(day: str) -> list[str]:
+    """The ids of all conversions that a day may see, in their order."""
+    return [f"convert.{day}.{number}" for number in range(1, MOST_CONVERSIONS + 1)]
+
+
+def achievement(achievement_id: str, tokens: int) -> Entry:
+    """The entry of an achievement."""
+    return Entry(entry_id=f"achievement.{achievement_id}", kind="achievement", amount=tokens)
 
 
 def bulk_charge(bulk_id: str, round_: int, tokens: int) -> Entry:

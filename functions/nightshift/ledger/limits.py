@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nightshift.errors import JobRefused
+from nightshift.values.texts import Text
 from nightshift.values.tokens import tokens_of
 from nightshift.values.usage import count_of, usd_of
 
@@ -80,14 +81,11 @@ class Admissions:
     def refusal(self, limits: UserLimits) -> JobRefused | None:
         """Why one more job is refused, if it is."""
         if self.has_failed_too_often(limits):
-            failed = "Too many of your requests could not be answered today"
-            return JobRefused("too_many_failures", f"{failed}; send it again after midnight UTC.")
+            return JobRefused("too_many_failures", Text.LIMIT_OF_FAILURES.say())
         if self.is_day_over(limits):
-            reached = f"The limit of requests a day ({limits.per_day}) is reached"
-            return JobRefused("daily_limit", f"{reached}; send it again after midnight UTC.")
+            return JobRefused("daily_limit", Text.LIMIT_OF_DAY.say(limit=limits.per_day))
         if 0 < limits.in_flight <= self.in_flight_at_most:
-            reached = f"The limit of unanswered requests ({limits.in_flight}) is reached"
-            return JobRefused("too_many_jobs", f"{reached}; send it again when some are answered.")
+            return JobRefused("too_many_jobs", Text.LIMIT_OF_WAITING.say(limit=limits.in_flight))
         return None
 
     def with_one_more(self) -> "Admissions":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.database.collections import LEDGER, WALLETS
-from nightshift.database.commits import Commit
+from nightshift.database.commits import READ, Commit
 from nightshift.ledger.entries import Entry
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.wallet import Wallet
@@ -30,6 +30,12 @@ def entry_ref(runtime: Runtime, user_id: str, entry_id: str) -> "AsyncDocumentRe
     """Where an entry of a user's ledger lies."""
     ref: AsyncDocumentReference = wallet_ref(runtime, user_id).collection(LEDGER).document(entry_id)
     return ref
+
+
+async def read_wallet(runtime: Runtime, user_id: str) -> "DocumentSnapshot[Any]":
+    """A user's wallet as it is now."""
+    snapshot: DocumentSnapshot[Any] = await wallet_ref(runtime, user_id).get(**READ)
+    return snapshot
 
 
 def post(

@@ -29,12 +29,11 @@ class Wallet:
         return self.balance >= tokens
 
     def with_entry(self, entry: Entry) -> "Wallet":
-        """The wallet after an entry. A charge is spent; what a refund gives back was never spent; a grant is earned."""
-        is_grant = entry.kind == "grant"
+        """The wallet after an entry. A charge is spent, what is refunded was never spent, all else is earned."""
         return Wallet(
             balance=self.balance + entry.amount,
-            total_spent=self.total_spent - (0 if is_grant else entry.amount),
-            total_earned=self.total_earned + (entry.amount if is_grant else 0),
+            total_spent=self.total_spent - (0 if entry.is_earned else entry.amount),
+            total_earned=self.total_earned + (entry.amount if entry.is_earned else 0),
         )
 
     def fields(self) -> dict[str, Any]:

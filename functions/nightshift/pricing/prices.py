@@ -63,4 +63,6 @@ def _listed_usd(provider: str, model: str, usage: Usage) -> Decimal:
         cache_read_tokens=usage.cached_input_tokens,
         output_tokens=usage.output_tokens,
     )
-    return calc_price(billed, model_ref=model, provider_id=provider).total_price
+    traits = TRAITS.get(provider)
+    provider_id = traits.price_list if traits else provider
+    return calc_price(billed, model_ref=model, provider_id=provider_id).total_price

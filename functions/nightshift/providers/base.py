@@ -109,6 +109,7 @@ class Intent:
 
     # Our own id of it: its stamp, where the provider keeps one.
     batch_id: str
+    endpoint: str
     model: str
     # How many requests its input holds.
     requests: int

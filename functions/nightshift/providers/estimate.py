@@ -75,6 +75,8 @@ _FINE_TUNED: Final = re.compile(r"^(ft:)?(.*/)?")
 
 def expected_usage(request: Request) -> Usage:
     """The tokens that a request is expected to take: with all that it holds, and with its answer."""
+    if request.dimensions:
+        return Usage(input_tokens=text_tokens(request.text or ""))
     texts = (request.instructions, request.text or "", request.schema_name, json.dumps(request.schema))
     image = image_tokens(request.model) if request.image else 0
     return Usage(

@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from nightshift.functions import key_variable
+from nightshift.providers.anthropic.traits import TRAITS as ANTHROPIC
 from nightshift.providers.base import ProviderMissing
+from nightshift.providers.gemini.traits import TRAITS as GEMINI
+from nightshift.providers.groq.traits import TRAITS as GROQ
 from nightshift.providers.openai.traits import TRAITS as OPENAI
 from nightshift.providers.traits import Traits
+from nightshift.providers.xai.traits import TRAITS as XAI
 from nightshift.values.lane import Lane
 from nightshift.values.model_name import ModelName
 
@@ -18,13 +22,30 @@ if TYPE_CHECKING:
     from nightshift.providers.base import Provider
     from nightshift.settings import Access, Settings
 
-TRAITS: Final[Mapping[str, Traits]] = {"openai": OPENAI}
+TRAITS: Final[Mapping[str, Traits]] = {
+    "openai": OPENAI,
+    "anthropic": ANTHROPIC,
+    "gemini": GEMINI,
+    "groq": GROQ,
+    "xai": XAI,
+}
 
 
-def lane_of(model: str) -> Lane:
-    """The lane of a model, by the name that a setting or a job type gives it. Raises ValueError."""
+def lane_of(model: str, *, is_vector: bool = False) -> Lane:
+    """The lane of a model, by the name that a setting or a job type gives it.
+
+    Args:
+        is_vector: its answers are vectors.
+
+    Raises:
+        ValueError: an unknown provider, or one that answers with no vectors.
+    """
     name = ModelName.parse(model)
-    return Lane(provider=name.provider, endpoint=TRAITS[name.provider].endpoint, model=name.model)
+    traits = TRAITS[name.provider]
+    endpoint = traits.embeddings_endpoint if is_vector else traits.endpoint
+    if endpoint is None:
+        raise ValueError(f"{name.provider} has no embeddings")
+    return Lane(provider=name.provider, endpoint=endpoint, model=name.model)
 
 
 class Providers:
@@ -69,4 +90,34 @@ def _openai(access: "Access") -> "Provider":
     return OpenAIProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
 
 
-_OPENERS: "Final[Mapping[str, Callable[[Access], Provider]]]" = {"openai": _openai}
+def _anthropic(access: "Access") -> "Provider":
+    from nightshift.providers.anthropic.client import AnthropicProvider
+
+    return AnthropicProvider(api_key=access.api_key, base_url=access.base_url)
+
+
+def _gemini(access: "Access") -> "Provider":
+    from nightshift.providers.gemini.client import GeminiProvider
+
+    return GeminiProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
+
+
+def _groq(access: "Access") -> "Provider":
+    from nightshift.providers.groq.client import GroqProvider
+
+    return GroqProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
+
+
+def _xai(access: "Access") -> "Provider":
+    from nightshift.providers.xai.client import XaiProvider
+
+    return XaiProvider(api_key=access.api_key, base_url=access.base_url, project=access.project)
+
+
+_OPENERS: "Final[Mapping[str, Callable[[Access], Provider]]]" = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "groq": _groq,
+    "xai": _xai,
+}

@@ -21,3 +21,5 @@ class Request:
     schema_name: str
     # A bound on the answer; reasoning tokens count.
     max_output_tokens: int
+    # How many numbers the vector has that is asked for; None = an object of the schema is.
+    dimensions: int | None = None

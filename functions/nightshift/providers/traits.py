@@ -12,6 +12,8 @@ class Traits:
 
     # The API that its lanes are named after.
     endpoint: str
+    # The API of lanes whose answers are vectors; None = it has none in batches.
+    embeddings_endpoint: str | None = None
     # What one batch may hold.
     max_requests: int
     max_bytes: int
@@ -19,6 +21,8 @@ class Traits:
     window: timedelta
     # The media types of images that its models read.
     image_types: frozenset[str]
+    # What the names of models begin with that read images; None = all do.
+    seeing_models: tuple[str, ...] | None = None
     # Whether a batch carries our id, so that one whose creation went unheard is recognized. Without it, it is
     # recognized by evidence (batches/evidence.py).
     is_stamped: bool
@@ -28,5 +32,13 @@ class Traits:
     takes: Literal["file", "inline"]
     # How long a create may be on its way: all that a batch may hold, where its requests go in with it.
     create_time: timedelta
+    # Whether a batch that was stopped shows what was answered, and billed, before.
+    reveals_stopped: bool = True
+    # Its name in the list of prices: https://github.com/pydantic/genai-prices.
+    price_list: str
     # The price of a request in a batch, as a share of the same request's price in real time.
     batch_price: Decimal
+
+    def reads_images(self, model: str) -> bool:
+        """Whether this model of the provider's reads images."""
+        return self.seeing_models is None or model.startswith(self.seeing_models)

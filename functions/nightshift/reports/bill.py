@@ -1,7 +1,8 @@
 """What batches and instant answers cost, summed up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class InstantCost:
     # Those for which something was paid, whatever became of them.
     jobs: int
     cost_usd: float
+    # Those of them whose model has no listed price.
+    unpriced_jobs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +75,26 @@ class Bill:
             realtime_cost_usd=self.realtime_cost_usd + (batch.realtime_cost_usd or 0.0),
             priced=self.priced + batch.completed,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastNight:
+    """What some days did, as an admin asks in the morning."""
+
+    # The first day, in UTC, as `2025-06-19`.
+    since: str
+    bill: Bill
+    answers: Sequence[InstantCost]
+
+    def fields(self) -> dict[str, Any]:
+        """For people and programs."""
+        instant_usd = sum(day.cost_usd for day in self.answers)
+        return {
+            "since": self.since,
+            "batches": self.bill.batches,
+            "completed": self.bill.completed,
+            "failed": self.bill.failed,
+            "instantJobs": sum(day.jobs for day in self.answers),
+            "costUsd": self.bill.cost_usd + instant_usd,
+            "savedUsd": self.bill.saved_usd,
+        }

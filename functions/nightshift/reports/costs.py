@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter
@@ -12,7 +13,7 @@ from nightshift.batches.counts import Counts
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ, stream
 from nightshift.jobs.documents import jobs_where
-from nightshift.reports.bill import BatchCost, InstantCost
+from nightshift.reports.bill import BatchCost, Bill, InstantCost, LastNight
 from nightshift.runtime import Runtime
 
 _PRICED_BY: Final = ("budgetDay", "lane", "status", "counts", "costUsd", "realtimeCostUsd")
@@ -33,15 +34,36 @@ async def of_days(runtime: Runtime, first: str, last: str) -> AsyncGenerator[Bat
 async def of_answers(runtime: Runtime, days: Sequence[str]) -> list[InstantCost]:
     """The answers in real time of each of these days, counted and summed by the database.
 
-    Billed by the day as one read per 1,000 jobs, and as one if there are no jobs.
+    Billed by the day as one read per 1,000 jobs, and as one if there are no jobs; the same for those without a price.
     """
 
     async def of_day(day: str) -> InstantCost:
         sums = jobs_where(runtime, budgetDay=day).sum("costUsd", alias="cost").count(alias="jobs")
-        found = {sum_.alias: sum_.value for sum_ in (await sums.get(**READ))[0]}
-        return InstantCost(day=day, jobs=int(found["jobs"]), cost_usd=float(found["cost"] or 0))
+        unpriced = jobs_where(runtime, budgetDay=day, costUsd=None).count(alias="jobs")
+        (summed,), (counted,) = await asyncio.gather(sums.get(**READ), unpriced.get(**READ))
+        found = {sum_.alias: sum_.value for sum_ in summed}
+        cost_usd, unpriced_jobs = float(found["cost"] or 0), int(counted[0].value)
+        return InstantCost(day=day, jobs=int(found["jobs"]), cost_usd=cost_usd, unpriced_jobs=unpriced_jobs)
 
     return await asyncio.gather(*map(of_day, days))
+
+
+async def since_yesterday(runtime: Runtime) -> LastNight:
+    """What the batches of yesterday and today (UTC) and the answers in real time of these days did and cost.
+
+    One read a batch, and two for each day and 1,000 answers in real time. Raises Undecided when the stream breaks off.
+    """
+    days = [f"{runtime.now().date() - timedelta(days=1)}", runtime.today]
+
+    async def of_batches() -> Bill:
+        bill = Bill()
+        async with aclosing(of_days(runtime, days[0], days[1])) as batches:
+            async for batch in batches:
+                bill = bill.with_batch(batch)
+        return bill
+
+    bill, answers = await asyncio.gather(of_batches(), of_answers(runtime, days))
+    return LastNight(since=days[0], bill=bill, answers=answers)
 
 
 def _cost(fields: dict[str, Any]) -> BatchCost:

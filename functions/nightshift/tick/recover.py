@@ -12,19 +12,21 @@ import structlog
 
 from nightshift.batches import documents as batches
 from nightshift.errors import TryLater
-from nightshift.instant.realtime import NO_ANSWER_IN_TIME
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import Settlement, failure, retry_or_failure
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
 # Longer than any batch is waited for: 72 hours for the provider, 24 for its files.
 _STRANDED_AFTER: Final = timedelta(hours=120)
-_LOST: Final = NoAnswer(error_code="batch_failed", message="Its batch was lost.", trouble=Trouble.LEFT_OUT)
+_LOST: Final = NoAnswer(
+    error_code="batch_failed", message=Text.LOST.say(), reason="its batch was lost", trouble=Trouble.LEFT_OUT
+)
 
 
 async def recover(runtime: Runtime) -> None:
@@ -38,7 +40,7 @@ async def recover(runtime: Runtime) -> None:
 async def send_again_or_fail(runtime: Runtime, job: Job) -> None:
     """Queue a job whose batch is gone, or fail and refund it; one that was asked for in real time fails."""
     if job.is_realtime:
-        settlement: Settlement = failure(job, "provider_rejected", NO_ANSWER_IN_TIME)
+        settlement: Settlement = failure(job, "provider_rejected", Text.NOT_IN_TIME.say())
     else:
         settlement = retry_or_failure(job, _LOST, runtime.settings.max_attempts)
     await settlements.settle(runtime, [settlement])

@@ -14,7 +14,7 @@ import structlog
 
 from nightshift.admission import admit
 from nightshift.batches import documents as batches
-from nightshift.batches import lanes, poll
+from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
@@ -23,8 +23,11 @@ from nightshift.bulk.advance import advance_bulk
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
+from nightshift.notify import preferences
+from nightshift.orders.carry_out import carry_out
+from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog
+from nightshift.reports import backlog, last_tick
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -48,6 +51,8 @@ class _Tick:
         self._runtime = runtime
         self._time_limit = runtime.time_limit(runtime.settings.tick_seconds)
         self._began_at = runtime.now()
+        # The open batches as the tick found them.
+        self._open: list[Found] = []
         # The lanes with queued jobs, once they are known.
         self._lanes: list[Lane] | None = None
         self._duties_failed = 0
@@ -63,11 +68,14 @@ class _Tick:
         # What is paid for comes before what may be anything: the rescue looks at what clients wrote.
         duties: tuple[tuple[Callable[[TimeLimit], Awaitable[None]], int], ...] = (
             (self._advance_open_batches, 5),
+            (self._move, 1),
             (self._recover, 1),
             (self._rescue, 2),
+            (self._carry_out_orders, 1),
             (self._submit_lanes, 5),
             (self._advance_bulk_jobs, 4),
             (self._sweep, 1),
+            (self._deliver, 1),
             (self._delete_stray_files, 1),
         )
         shares_left = sum(share for _, share in duties)
@@ -79,6 +87,7 @@ class _Tick:
             await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        await self._do("record_tick", self._record())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
@@ -92,7 +101,7 @@ class _Tick:
             log.warning("jobs_rescued", jobs=rescued)
 
     async def _advance_open_batches(self, time_limit: TimeLimit) -> None:
-        open_batches = await batches.open_batches(self._runtime)
+        open_batches = self._open = await batches.open_batches(self._runtime)
         self._owned_files |= {found.batch.input_file_id for found in open_batches}
         oldest = min((found.batch.sent_at for found in open_batches), default=self._began_at)
         self._health["open_batches"] = len(open_batches)
@@ -127,8 +136,21 @@ class _Tick:
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         await asyncio.gather(*(advance_one(found) for found in moving))
 
+    async def _move(self, time_limit: TimeLimit) -> None:
+        await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)
+        for lane in await lanes.with_queued_jobs(self._runtime) if self._runtime.settings.fallback_model else ():
+            if not time_limit.is_over:
+                await self._do("move", move.move_queued(self._runtime, lane, time_limit), lane=str(lane))
+
     async def _recover(self, _: TimeLimit) -> None:
         await recover.recover(self._runtime)
+
+    async def _carry_out_orders(self, time_limit: TimeLimit) -> None:
+        """For which no worker came, or which one left half done."""
+        for order in await open_orders(self._runtime):
+            if not time_limit.is_over:
+                carrying_out = carry_out(self._runtime, order.order_id, time_limit)
+                await self._do("carry_out_order", carrying_out, order_id=order.order_id)
 
     async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
@@ -158,6 +180,12 @@ class _Tick:
         # It bounds its own time.
         await sweep(self._runtime)
 
+    async def _deliver(self, time_limit: TimeLimit) -> None:
+        if preferences.are_asked_for(self._runtime):
+            from nightshift.notify.deliver import deliver_due
+
+            await deliver_due(self._runtime, time_limit)
+
     async def _delete_stray_files(self, time_limit: TimeLimit) -> None:
         """Delete the input files that a crash left behind: they are named after a batch that does not own them."""
         for provider in self._runtime.providers.configured():
@@ -169,6 +197,11 @@ class _Tick:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
+    async def _record(self) -> None:
+        """For those who ask how the night goes (reports/last_tick.py)."""
+        fields = {_camel_case(name): number for name, number in self._health.items()}
+        await last_tick.record(self._runtime, {**fields, "dutiesFailed": self._duties_failed})
+
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""
         if self._lanes is None:
@@ -176,7 +209,16 @@ class _Tick:
         queued = await backlog.count(self._runtime) if self._lanes else 0
         oldest = await backlog.oldest_queued_at(self._runtime, self._lanes) if queued else None
         now = self._runtime.now()
+        window = self._runtime.settings.submit_at
+        if window and oldest:
+            # Until the window opens a job waits as it should; an alert is about what waits longer.
+            oldest = max(oldest, window.last_opening(now)) if window.is_open(now) else now
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _seconds(until: datetime, since: datetime) -> float:

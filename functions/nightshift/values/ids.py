@@ -4,9 +4,11 @@ import re
 from typing import Final
 
 from nightshift.errors import JobRefused
+from nightshift.values.texts import Text
 
 # A custom_id is `job-{jobId}` and may have 64 characters at the strictest provider.
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+JOB_ID: Final = r"^[A-Za-z0-9_-]{1,60}$"
+_JOB_ID: Final = re.compile(JOB_ID)
 # https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
 _LONGEST_ID_BYTES: Final = 1500
 _RESERVED_BY_FIRESTORE = re.compile(r"\.|\.\.|__.*__", re.DOTALL)
@@ -30,7 +32,11 @@ def is_user_id(uid: str) -> bool:
 def check_job_id(job_id: str) -> None:
     """Raise JobRefused unless the id is one that a provider's custom_id can carry."""
     if not is_job_id(job_id):
-        raise JobRefused("invalid_input", "The job's id may hold 1 to 60 letters, digits, hyphens and underscores.")
+        raise JobRefused(
+            "invalid_input",
+            Text.REQUEST_UNREADABLE.say(),
+            "the job's id may hold 1 to 60 letters, digits, hyphens and underscores",
+        )
 
 
 def custom_id_of(job_id: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
-# An operator's wish for an open batch: it is stopped, and its jobs without an answer are cancelled, or sent again.
-Stop = Literal["cancel", "retry"]
-STOPS: Final[tuple[Stop, ...]] = ("cancel", "retry")
+# A wish for an open batch: it is stopped, and its jobs without an answer are cancelled, sent again, or moved to the
+# fallback lane.
+Stop = Literal["cancel", "retry", "move"]
+STOPS: Final[tuple[Stop, ...]] = ("cancel", "retry", "move")

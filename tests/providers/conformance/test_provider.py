@@ -15,7 +15,6 @@ from nightshift.providers.request import Request
 from tests.providers.conformance.served import PROVIDERS, Served
 
 JOB_TYPE = job_types.find("waste_classification")
-MODEL = "gpt-5-mini"
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -25,10 +24,10 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
         yield running
 
 
-def _request(job_id: str, text: str = "an empty glass bottle") -> Request:
+def _request(served: Served, job_id: str, text: str = "an empty glass bottle") -> Request:
     return Request(
         job_id=job_id,
-        model=MODEL,
+        model=served.model,
         instructions=JOB_TYPE.instructions,
         text=text,
         image=None,
@@ -40,21 +39,38 @@ def _request(job_id: str, text: str = "an empty glass bottle") -> Request:
 
 async def _created(served: Served, batch_id: str, *job_ids: str) -> str:
     """A batch that asks for these jobs; returns the provider's id of it."""
-    lines = b"".join(served.provider.request_line(_request(job_id)) + b"\n" for job_id in job_ids)
+    lines = b"".join(served.provider.request_line(_request(served, job_id)) + b"\n" for job_id in job_ids)
     if served.provider.traits.takes == "inline":
-        intent = Intent(batch_id=batch_id, model=MODEL, requests=len(job_ids), input_file_id=None)
+        intent = Intent(
+            batch_id=batch_id,
+            endpoint=served.provider.traits.endpoint,
+            model=served.model,
+            requests=len(job_ids),
+            input_file_id=None,
+        )
         return (await served.provider.create(intent, io.BytesIO(lines))).remote_id
     input_file_id = await served.provider.upload(batch_id, io.BytesIO(lines))
-    intent = Intent(batch_id=batch_id, model=MODEL, requests=len(job_ids), input_file_id=input_file_id)
+    intent = Intent(
+        batch_id=batch_id,
+        endpoint=served.provider.traits.endpoint,
+        model=served.model,
+        requests=len(job_ids),
+        input_file_id=input_file_id,
+    )
     return (await served.provider.create(intent, None)).remote_id
 
 
 async def test_a_batch_is_created_found_answered_and_cleaned_up(served: Served) -> None:
     """Its results are our own lines, one for each job; nothing is left at the provider."""
     provider, jobs = served.provider, {"one", "two", "three"}
+    if served.server:
+        served.server.hold("validating")
     remote_id = await _created(served, "ns-batch", *jobs)
-    assert {file.name async for file in provider.input_files()} == {"ns-batch.jsonl"}
+    uploaded = {"ns-batch.jsonl"} if provider.traits.takes == "file" else set[str]()
+    assert {file.name async for file in provider.input_files()} == uploaded
 
+    if served.server:
+        served.server.release()
     await served.finish()
 
     ended = await provider.retrieve(remote_id)
@@ -68,8 +84,10 @@ async def test_a_batch_is_created_found_answered_and_cleaned_up(served: Served) 
     again = b"".join([chunk async for chunk in provider.results(ended.output_file_id)])
     assert again == stored, "a repeated copy changes no byte"
     files = {ended.output_file_id} | {file.file_id async for file in provider.input_files()}
-    assert [await provider.delete_file(file_id) for file_id in files] == [True, True]
-    assert await provider.delete_file(ended.output_file_id) is False
+    for file_id in files:
+        await provider.delete_file(file_id)
+    assert [file async for file in provider.input_files()] == []
+    assert [await provider.delete_file(file_id) for file_id in files] == [False] * len(files)
 
 
 async def test_a_batch_whose_creation_went_unheard_is_recognized(served: Served) -> None:
@@ -88,7 +106,7 @@ async def test_a_batch_whose_creation_went_unheard_is_recognized(served: Served)
 
 async def test_an_answer_in_real_time_is_a_line_like_any_other(served: Served) -> None:
     """The same request, alone."""
-    answered = await served.provider.answer(_request("alone"), 10)
+    answered = await served.provider.answer(_request(served, "alone"), 10)
 
     assert answered.line.job_id == "alone"
     assert isinstance(answer_of(answered.line, JOB_TYPE), Answer)
@@ -96,7 +114,7 @@ async def test_an_answer_in_real_time_is_a_line_like_any_other(served: Served) -
 
 async def test_no_text_ends_its_line(served: Served) -> None:
     """A text that forges a second line stays within its own."""
-    line = served.provider.request_line(_request("one", 'x"}\n{"custom_id": "job-other"}\u2028\x85\r\n\ud83d'))
+    line = served.provider.request_line(_request(served, "one", 'x"}\n{"custom_id": "job-other"}\u2028\x85\r\n\ud83d'))
 
     assert len(line.decode().splitlines()) == 1
     assert "job-other" not in {value for value in json.loads(line).values() if isinstance(value, str)}
@@ -116,12 +134,18 @@ async def test_a_provider_that_is_not_there_may_still_have_acted(name: str) -> N
     """A create without an answer is trouble that passes, and is looked for before it is sent again."""
     async with PROVIDERS[name]() as served:
         pass
-    intent = Intent(batch_id="ns-batch", model=MODEL, requests=1, input_file_id="file-1")
+    intent = Intent(
+        batch_id="ns-batch",
+        endpoint=served.provider.traits.endpoint,
+        model=served.model,
+        requests=1,
+        input_file_id="file-1",
+    )
     with pytest.raises(ProviderTrouble) as trouble:
         await served.provider.create(intent, io.BytesIO(b"{}\n"))
     assert trouble.value.may_still_act
     with pytest.raises(ProviderTrouble):
-        await served.provider.answer(_request("alone"), 5)
+        await served.provider.answer(_request(served, "alone"), 5)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

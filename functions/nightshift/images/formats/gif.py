@@ -8,6 +8,7 @@ from typing import Final
 
 from nightshift.errors import JobRefused
 from nightshift.images.formats.portions import MOST_PARTS, Portions, animated, check_pixels, damaged
+from nightshift.values.texts import Text
 
 SIGNATURES: Final = (b"GIF87a", b"GIF89a")
 MAX_GIF_BYTES: Final = 1024 * 1024
@@ -19,11 +20,7 @@ _CODE_SIZES: Final = range(1, 12)
 def second_range(head: bytes, size_bytes: int) -> range:
     """All the rest. Raises JobRefused if that is too much."""
     if size_bytes > MAX_GIF_BYTES:
-        raise JobRefused(
-            "invalid_input",
-            f"The GIF is larger than {MAX_GIF_BYTES >> 20} MB, too large to be told from an animation; "
-            "upload the picture as JPEG or PNG.",
-        )
+        raise JobRefused("invalid_input", Text.GIF_TOO_LARGE.say(megabytes=MAX_GIF_BYTES >> 20))
     return range(len(head), size_bytes)
 
 

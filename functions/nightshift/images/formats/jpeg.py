@@ -13,6 +13,7 @@ from typing import Final
 
 from nightshift.errors import JobRefused
 from nightshift.images.formats.portions import MOST_PARTS, Portions, check_pixels, damaged, tail
+from nightshift.values.texts import Text
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 _END: Final = b"\xff\xd9"
@@ -67,11 +68,7 @@ def check(file: Portions) -> None:
     if not has_frame or not _is_whole(file, start):
         raise damaged()
     if has_several and not is_ultra_hdr:
-        raise JobRefused(
-            "invalid_input",
-            "The file holds several pictures in one, as some phones write them (MPO), and the AI reads only one; "
-            "save a copy as JPEG or PNG, and upload that.",
-        )
+        raise JobRefused("invalid_input", Text.PHOTO_SEVERAL.say(), "a file of several pictures (MPO)")
 
 
 def _is_whole(file: Portions, data_start: int) -> bool:
@@ -107,7 +104,4 @@ def _has_several(index: bytes) -> bool:
 
 
 def _rare() -> JobRefused:
-    return JobRefused(
-        "invalid_input",
-        "The image is a rare kind of JPEG, which the AI cannot read; save it as an ordinary JPEG or PNG.",
-    )
+    return JobRefused("invalid_input", Text.PHOTO_RARE.say())

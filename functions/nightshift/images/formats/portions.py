@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nightshift.errors import JobRefused
+from nightshift.values.texts import Text
 
 # What a phone writes before the picture fits: Exif and XMP of at most 64 kB each, a colour profile, an index.
 HEAD_BYTES: Final = 128 * 1024
@@ -37,8 +38,8 @@ class Portions:
             return self.rest[start - self.rest_start : end - self.rest_start]
         raise JobRefused(
             "invalid_input",
-            f"The image carries more than {HEAD_BYTES >> 10} kB of other data before the picture; "
-            "save a copy without it, and upload that.",
+            Text.PHOTO_CROWDED.say(),
+            f"more than {HEAD_BYTES >> 10} kB of other data come before the picture",
         )
 
     def holds(self, mark: bytes, *, start: int, end: int) -> bool:
@@ -54,12 +55,12 @@ def tail(head: bytes, end: int) -> range:
 
 def damaged() -> JobRefused:
     """The refusal of a file that ends too early, or is not what it began as."""
-    return JobRefused("invalid_input", "The image is incomplete or damaged; upload it again.")
+    return JobRefused("invalid_input", Text.PHOTO_DAMAGED.say())
 
 
 def animated() -> JobRefused:
     """The refusal of a file that holds a sequence of pictures."""
-    return JobRefused("invalid_input", "The image is animated, which the AI cannot read; upload a still picture.")
+    return JobRefused("invalid_input", Text.PHOTO_ANIMATED.say())
 
 
 def check_pixels(width: int, height: int) -> None:
@@ -69,6 +70,5 @@ def check_pixels(width: int, height: int) -> None:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise JobRefused(
             "invalid_input",
-            f"The image has {width:,} by {height:,} pixels; upload one of at most {MAX_SIDE:,} on a side "
-            f"and {MAX_PIXELS // 1_000_000} million in all.",
+            Text.PHOTO_PIXELS.say(width=width, height=height, side=MAX_SIDE, millions=MAX_PIXELS // 1_000_000),
         )

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar, cast
 
 import httpx2
 import openai
@@ -39,11 +39,12 @@ from nightshift.providers.base import (
     RemoteBatch,
     RemoteFile,
 )
+from nightshift.providers.fields import text_of
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_batch
-from nightshift.providers.openai.errors import NothingMore, locked, never_refused, text_of, translated_errors
+from nightshift.providers.openai.errors import NothingMore, locked, never_gone, never_refused, translated_errors
 from nightshift.providers.openai.headers import rate_limits, refuse_web_page
-from nightshift.providers.openai.request import ENDPOINT, batch_line, completion_body
-from nightshift.providers.openai.result import read_completion, read_line
+from nightshift.providers.openai.request import batch_line, endpoint_of, request_body
+from nightshift.providers.openai.result import read_answer, read_line
 from nightshift.providers.openai.traits import TRAITS
 from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine, as_our_lines
@@ -94,10 +95,10 @@ class OpenAIProvider:
         self._project = project
 
     def request_line(self, request: Request) -> bytes:
-        return batch_line(request)
+        return batch_line(request, is_strict=self._is_strict(request))
 
     async def answer(self, request: Request, timeout_seconds: float) -> RealtimeAnswer:
-        body = completion_body(request)
+        body = request_body(request, is_strict=self._is_strict(request))
         timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, 10))
         try:
             with translated_errors(trouble_of_answer):
@@ -105,7 +106,7 @@ class OpenAIProvider:
                 async with asyncio.timeout(timeout_seconds):
                     # Posted as it is: `chat.completions.create` walks through all of the body's types first, for 1 ms.
                     answered = await self._once.post(
-                        "/chat/completions",
+                        endpoint_of(request).removeprefix("/v1"),
                         content=body,
                         cast_to=httpx2.Response,
                         options={"timeout": timeout, "headers": {"content-type": "application/json"}},
@@ -118,16 +119,16 @@ class OpenAIProvider:
         except ProviderGone as gone:
             # There is no such door here: the model, or what the base URL names, is not there now.
             raise locked(f"the provider answered 404 {gone}", Trouble.MODEL_UNKNOWN) from gone
-        said = read_completion(request.job_id, completion)
+        said = self._read_answer(request.job_id, completion)
         if said.trouble:
-            raise ProviderTrouble("the provider's answer is no completion")
+            raise ProviderTrouble("the provider's answer is none")
         return RealtimeAnswer(line=said, limits=rate_limits(answered.headers))
 
     def read_line(self, line: bytes) -> ResultLine | None:
         return read_line(line)
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        with translated_errors():
+        with never_gone(), translated_errors():
             uploaded = await self._once.files.create(
                 file=(f"{batch_id}.jsonl", content, "application/jsonl"),
                 purpose="batch",
@@ -141,17 +142,33 @@ class OpenAIProvider:
         with translated_errors():
             created = await self._once.batches.create(
                 input_file_id=intent.input_file_id,
-                endpoint=ENDPOINT,
+                endpoint=cast("Any", intent.endpoint),
                 completion_window="24h",
                 metadata={_STAMP: intent.batch_id, _PROJECT_STAMP: self._project},
             )
             return self._remote(created)
 
     async def batches(self) -> AsyncIterator[RemoteBatch]:
-        with never_refused(), translated_errors():
-            async for batch in _until_repeated(self._client.batches.list(limit=_PAGE)):
+        with never_refused(), never_gone(), translated_errors():
+            async for batch in _until_repeated(self._listed()):
                 if text_of(batch.id):
                     yield self._remote(batch)
+
+    def _listed(self) -> AsyncIterable[ApiBatch]:
+        """The account's batches, as the provider's own listing has them."""
+        return self._client.batches.list(limit=_PAGE)
+
+    def _read_answer(self, job_id: str, body: Any) -> ResultLine:
+        """An answer in real time."""
+        return read_answer(job_id, body)
+
+    def _is_strict(self, request: Request) -> bool:
+        """Whether the model keeps to a schema by force."""
+        return True
+
+    def _errors_of(self, batch: ApiBatch) -> Any:
+        """The list of why a batch failed, if it is one."""
+        return getattr(batch.errors, "data", None)
 
     async def retrieve(self, remote_id: str) -> RemoteBatch:
         with never_refused(), translated_errors():
@@ -204,7 +221,7 @@ class OpenAIProvider:
                         yield wanted
 
     async def input_files(self) -> AsyncIterator[RemoteFile]:
-        with never_refused(), translated_errors():
+        with never_refused(), never_gone(), translated_errors():
             async for file in _until_repeated(self._client.files.list(purpose="batch", limit=1_000)):
                 yield RemoteFile(file_id=_id_of(file), name=text_of(file.filename) or "")
 
@@ -223,7 +240,8 @@ class OpenAIProvider:
         stamps = batch.metadata if isinstance(batch.metadata, dict) else {}
         ours = stamps.get(_PROJECT_STAMP, self._project) == self._project
         outcome = _OUTCOMES.get(batch.status)
-        errors = getattr(batch.errors, "data", None)
+        # Groq lists them on a batch that has completed, too.
+        errors = self._errors_of(batch) if outcome != "completed" else None
         error = errors[0] if isinstance(errors, list) and errors else None
         complaint = Complaint.read({name: text_of(getattr(error, name, None)) for name in ("code", "message", "param")})
         return RemoteBatch(

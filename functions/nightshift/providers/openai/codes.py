@@ -90,6 +90,8 @@ _BY_CODE: Final[Mapping[str, Trouble]] = {
         (Trouble.MODEL_UNKNOWN, _MODEL_UNKNOWN),
         (Trouble.QUEUE_FULL, _QUEUE_FULL),
         (Trouble.LINES_WRONG, _LINES_WRONG),
+        # Groq's: the model did not keep to the schema.
+        (Trouble.ANSWER_INVALID, {"json_validate_failed"}),
         # Of a line: its batch ended before its turn.
         (Trouble.EXPIRED, {"batch_expired"}),
         (Trouble.STOPPED, {"batch_cancelled"}),
@@ -97,10 +99,13 @@ _BY_CODE: Final[Mapping[str, Trouble]] = {
     for code in codes
 }
 _LOCKED_STATUS: Final = frozenset({401, 402, 403})
-# The request was not judged: the connection, a limit or a lock was in the way. 499 is a proxy's word for "gone".
-_PASSING_STATUS: Final = frozenset({404, 408, 409, 410, 421, 423, 424, 425, 426, 429, 499})
+# The request was not judged: the connection, a limit or a lock was in the way. 499 is a proxy's word for "gone", 498
+# Groq's for "no capacity".
+_PASSING_STATUS: Final = frozenset({404, 408, 409, 410, 421, 423, 424, 425, 426, 429, 498, 499})
 # These have no code of their own: `You have exceeded your file storage quota.` and `Cannot find file file-x, …`.
 _SAYS_STORAGE_FULL: Final = re.compile(r"storage (quota|limit)|quota for files", re.IGNORECASE)
+# xAI's words under a 429: "…used all available credits or reached its monthly spending limit…".
+_SAYS_NO_CREDIT: Final = re.compile(r"all available credits|spending limit", re.IGNORECASE)
 _SAYS_NOT_FETCHED: Final = re.compile(r"download|fetch|timed?[ -]?out", re.IGNORECASE)
 _SAYS_NOT_FOUND: Final = re.compile(r"(not|can't) (find|found|be found|exist)|no such", re.IGNORECASE)
 _FILE_PARAMETERS: Final = frozenset({"file_id", "input_file_id"})
@@ -119,7 +124,8 @@ class Complaint:
     @classmethod
     def read(cls, error: Any) -> Self:
         """Read an `error` object: `{"message", "type", "param", "code"}`, any of which may be missing."""
-        fields = error if isinstance(error, Mapping) else {}
+        # xAI puts its sentence there, and no object.
+        fields = error if isinstance(error, Mapping) else {"message": error}
         texts = {name: fields.get(name) for name in ("code", "type", "message", "param")}
         code, kind, message, parameter = (text if isinstance(text, str) else "" for text in texts.values())
         return cls(code=code, kind=kind, message=message, parameter=parameter)
@@ -128,6 +134,8 @@ class Complaint:
     def trouble(self) -> Trouble | None:
         """What its code, or its type, is known to mean."""
         known = _BY_CODE.get(self.code) or _BY_CODE.get(self.kind)
+        if known is None and _SAYS_NO_CREDIT.search(self.message):
+            return Trouble.LOCKED
         about_image = known is Trouble.IMAGE_UNREADABLE or "image" in self.parameter
         return Trouble.IMAGE_NOT_FETCHED if about_image and _SAYS_NOT_FETCHED.search(self.message) else known
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import openai
 
@@ -15,29 +15,18 @@ from nightshift.providers.base import (
     ProviderTrouble,
     loggable_code,
 )
+from nightshift.providers.fields import text_of
 from nightshift.providers.openai.codes import Complaint, misses_a_file, trouble_of_call
 from nightshift.providers.openai.headers import rate_limits, retry_after_seconds
-from nightshift.values.text import cleaned
 from nightshift.values.trouble import Trouble
 
 # A server on the way lost patience, or its client was gone.
 _STILL_UNDER_WAY: Final = frozenset({408, 499, 502, 504, 524})
 _RATE_LIMITED: Final = 429
-_LONGEST_TEXT: Final = 500
 
 
 class NothingMore(ProviderTrouble):
     """A file has no bytes from the asked one on: the size that was stated for it is too large."""
-
-
-def text_of(field: Any) -> str | None:
-    """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
-
-    ProviderListing in the wild: an empty string where there is no file.
-    """
-    held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
-    text = cleaned(held)
-    return text or None
 
 
 def locked(message: str, trouble: Trouble) -> ProviderLocked:
@@ -80,6 +69,15 @@ def translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_
         raise ProviderTrouble("the provider took too long") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
+
+
+@contextmanager
+def never_gone() -> Iterator[None]:
+    """For a call that names nothing that could be gone: a 404 then means that the server has no such address now."""
+    try:
+        yield
+    except ProviderGone as gone:
+        raise ProviderBusy(f"the provider answered 404 {gone}: is its address right?") from gone
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import openai
 
 from nightshift.errors import EventUnreadable
 from nightshift.providers.base import SignatureInvalid, WebhookEvent
-from nightshift.providers.openai.errors import text_of
+from nightshift.providers.fields import text_of
 
 _ENDED: Final = frozenset({"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"})
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")

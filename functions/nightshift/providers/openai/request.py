@@ -8,24 +8,40 @@ the line, forge another or touch the instructions.
 import json
 from typing import Any, Final
 
+from nightshift.providers.openai.embedding import EMBEDDINGS, embedding_body
 from nightshift.providers.request import Request
 from nightshift.values.ids import custom_id_of
 
 ENDPOINT: Final = "/v1/chat/completions"
 
 
-def batch_line(request: Request) -> bytes:
+def batch_line(request: Request, *, is_strict: bool = True) -> bytes:
     """The line of a batch's input file, without its newline."""
-    line = {"custom_id": custom_id_of(request.job_id), "method": "POST", "url": ENDPOINT, "body": _body(request)}
-    return _encoded(line)
+    fields = {"custom_id": custom_id_of(request.job_id), "method": "POST", "url": endpoint_of(request)}
+    return _encoded({**fields, "body": _body(request, is_strict=is_strict)})
 
 
-def completion_body(request: Request) -> bytes:
-    """The body of one call: https://platform.openai.com/docs/api-reference/chat/create."""
-    return _encoded(_body(request))
+def request_body(request: Request, *, is_strict: bool = True) -> bytes:
+    """The body of one call: https://platform.openai.com/docs/api-reference/chat/create, or of one for a vector."""
+    return _encoded(_body(request, is_strict=is_strict))
 
 
-def _body(request: Request) -> dict[str, Any]:
+def endpoint_of(request: Request) -> str:
+    """The API that answers it."""
+    return ENDPOINT if request.dimensions is None else EMBEDDINGS
+
+
+def _body(request: Request, *, is_strict: bool) -> dict[str, Any]:
+    is_vector = request.dimensions is not None
+    return embedding_body(request) if is_vector else completion_body(request, is_strict=is_strict)
+
+
+def completion_body(request: Request, *, is_strict: bool = True) -> dict[str, Any]:
+    """What a chat completion is asked by.
+
+    Args:
+        is_strict: the model keeps to the schema by force; else as well as it can.
+    """
     content: list[dict[str, Any]] = []
     if request.text:
         content.append({"type": "text", "text": request.text})
@@ -40,7 +56,7 @@ def _body(request: Request) -> dict[str, Any]:
         "max_completion_tokens": request.max_output_tokens,
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": request.schema_name, "strict": True, "schema": request.schema},
+            "json_schema": {"name": request.schema_name, "strict": is_strict, "schema": request.schema},
         },
     }
 

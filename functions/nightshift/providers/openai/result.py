@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from nightshift.providers.base import loggable_code
 from nightshift.providers.openai.codes import Complaint, trouble_of_answer, trouble_of_line
+from nightshift.providers.openai.embedding import read_embedding
 from nightshift.providers.result_line import ResultLine, Stop
 from nightshift.values.ids import job_id_of
 from nightshift.values.trouble import Trouble
@@ -37,13 +38,17 @@ def read_line(line: bytes) -> ResultLine | None:
         return ResultLine(job_id=job_id, trouble=trouble_of_line(complaint), code=_word(complaint.code))
     status = response.get("status_code")
     if status == 200:
-        return read_completion(job_id, response.get("body"))
+        return read_answer(job_id, response.get("body"))
     complaint = Complaint.read(_object(response.get("body")).get("error") or fields.get("error"))
     return _refused(job_id, status, complaint, _usage(response.get("body")))
 
 
-def read_completion(job_id: str, body: Any) -> ResultLine:
-    """A chat completion, in a line or in real time; any other body is the provider's trouble."""
+def read_answer(job_id: str, body: Any) -> ResultLine:
+    """A chat completion or a vector, in a line or in real time; any other body is the provider's trouble."""
+    return read_embedding(job_id, _object(body)) or _read_completion(job_id, body)
+
+
+def _read_completion(job_id: str, body: Any) -> ResultLine:
     choices = _object(body).get("choices")
     if not isinstance(choices, list):
         return ResultLine(job_id=job_id, trouble=Trouble.PROVIDER, code="no_completion", usage=_usage(body))

@@ -4,11 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+from nightshift.providers.openai.embedding import EMBEDDINGS
 from nightshift.providers.openai.request import ENDPOINT
 from nightshift.providers.traits import Traits
 
 TRAITS: Final = Traits(
     endpoint=ENDPOINT,
+    embeddings_endpoint=EMBEDDINGS,
     max_requests=50_000,
     max_bytes=200_000_000,
     window=timedelta(hours=24),
@@ -19,4 +21,5 @@ TRAITS: Final = Traits(
     takes="file",
     create_time=timedelta(minutes=1),
     batch_price=Decimal("0.5"),
+    price_list="openai",
 )

@@ -1,0 +1,19 @@
+"""The route table of the REST API: a file for each thing that is asked about, each with its `ROUTES`."""
+
+from typing import Final
+
+from nightshift.api.route import ApiRoute
+from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, unsubscribe, uploads
+
+# In this order they are matched: a path of words stands before one with a name in braces.
+ROUTES: Final[tuple[ApiRoute, ...]] = (
+    *health.ROUTES,
+    *me.ROUTES,
+    *earning.ROUTES,
+    *unsubscribe.ROUTES,
+    *jobs.ROUTES,
+    *uploads.ROUTES,
+    *bulk.ROUTES,
+    *queue.ROUTES,
+    *batches.ROUTES,
+)

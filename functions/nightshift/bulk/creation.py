@@ -1,0 +1,30 @@
+"""New bulk jobs that the API writes for its callers: each document as a client writes it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import SERVER_TIMESTAMP
+
+from nightshift.bulk.documents import bulk_ref
+from nightshift.database.commits import READ, Commit
+from nightshift.runtime import Runtime
+from nightshift.values.status import CREATED
+
+
+async def create(runtime: Runtime, bulk_id: str, fields: Mapping[str, Any]) -> datetime:
+    """Create a bulk job; returns when.
+
+    Raises:
+        Undecided: the id is taken, or the answer was lost: read it.
+        NeverLands: it is too large.
+    """
+    commit = Commit(runtime)
+    commit.create(bulk_ref(runtime, bulk_id), {**fields, "status": CREATED, "createdAt": SERVER_TIMESTAMP})
+    return await commit.send()
+
+
+async def read_created(runtime: Runtime, bulk_id: str) -> tuple[Mapping[str, Any], datetime] | None:
+    """All fields of a bulk job, its rows too, and when it was created; None if there is none."""
+    snapshot = await bulk_ref(runtime, bulk_id).get(**READ)
+    return (snapshot.to_dict() or {}, snapshot.create_time) if snapshot.exists and snapshot.create_time else None

@@ -1,0 +1,1 @@
+"""Tokens that users earn: their welcome, daily logins, points for answers, achievements."""

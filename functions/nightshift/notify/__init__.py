@@ -1,0 +1,1 @@
+"""Messages to people outside the app: e-mail and push, from an outbox."""

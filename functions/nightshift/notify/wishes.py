@@ -1,0 +1,70 @@
+"""What a user wishes to be told by, and the devices that take push messages: `preferences/{uid}`, `devices/{uid}`.
+
+Each write replaces a document of the user's own, so twice is as good as once, and the last one counts.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from google.cloud.firestore import SERVER_TIMESTAMP
+
+from nightshift.database.collections import DEVICE_TOKENS, DEVICES, PREFERENCES
+from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.runtime import Runtime
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import AsyncDocumentReference
+
+MOST_DEVICES: Final = 20
+
+
+async def read_preferences(runtime: Runtime, user_id: str) -> Mapping[str, Any]:
+    """What the user has set, not validated; empty before that. One read."""
+    snapshot = await runtime.firestore.collection(PREFERENCES).document(user_id).get(**READ)
+    return snapshot.to_dict() or {}
+
+
+async def write_preferences(runtime: Runtime, user_id: str, fields: Mapping[str, Any]) -> None:
+    """Replace what the user has set. Raises TryLater."""
+    await _write(runtime, runtime.firestore.collection(PREFERENCES).document(user_id), fields)
+
+
+async def has_room(runtime: Runtime, user_id: str, device_id: str) -> bool:
+    """Whether the device is one of the user's, or may become one of at most MOST_DEVICES. One read, or two."""
+    devices = runtime.firestore.collection(DEVICES).document(user_id).collection(DEVICE_TOKENS)
+    if (await devices.document(device_id).get(**READ)).exists:
+        return True
+    number = int((await devices.limit(MOST_DEVICES).count().get(**READ))[0][0].value)
+    return number < MOST_DEVICES
+
+
+async def write_device(runtime: Runtime, user_id: str, device_id: str, fields: Mapping[str, Any]) -> datetime:
+    """Register a device, or its new token; returns when. Raises TryLater."""
+    return await _write(runtime, _device(runtime, user_id, device_id), {**fields, "updatedAt": SERVER_TIMESTAMP})
+
+
+async def delete_device(runtime: Runtime, user_id: str, device_id: str) -> None:
+    """Forget a device, if it is registered. Raises TryLater."""
+    await _write(runtime, _device(runtime, user_id, device_id), None)
+
+
+def _device(runtime: Runtime, user_id: str, device_id: str) -> "AsyncDocumentReference":
+    devices = runtime.firestore.collection(DEVICES).document(user_id).collection(DEVICE_TOKENS)
+    ref: AsyncDocumentReference = devices.document(device_id)
+    return ref
+
+
+async def _write(runtime: Runtime, ref: "AsyncDocumentReference", fields: Mapping[str, Any] | None) -> datetime:
+    """Replace a document, or delete it."""
+    async for _ in attempts():
+        commit = Commit(runtime)
+        if fields is None:
+            commit.delete(ref)
+        else:
+            commit.set(ref, fields)
+        try:
+            return await commit.send()
+        except Undecided:
+            continue
+    raise AssertionError("attempts() ends by raising")

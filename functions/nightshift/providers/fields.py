@@ -1,0 +1,28 @@
+"""Fields of an answer that nothing validated: any of them may be missing, or of another type."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from nightshift.values.text import cleaned
+
+_LONGEST_TEXT: Final = 500
+
+
+def text_of(field: Any) -> str | None:
+    """A text with something in it, as a document can hold it and a person see it: not too long, and cleaned.
+
+    In the wild: an empty string where there is no file.
+    """
+    held = field[:_LONGEST_TEXT].encode(errors="replace").decode() if isinstance(field, str) else ""
+    text = cleaned(held)
+    return text or None
+
+
+def object_of(field: Any) -> Mapping[str, Any]:
+    """A JSON object; empty if it is anything else."""
+    return field if isinstance(field, dict) else {}
+
+
+def list_of(field: Any) -> list[Any]:
+    """A JSON array; empty if it is anything else."""
+    return field if isinstance(field, list) else []
