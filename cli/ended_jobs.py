@@ -26,7 +26,7 @@ class EndedFilter:
     model: str | None = None
     user_id: str | None = None
     # A field's path and its value as text, such as `result.category` and `dry`.
-    where: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, job: JobDocument) -> bool:
         """Whether the job is one of these."""
@@ -38,7 +38,7 @@ class EndedFilter:
             return False
         if self.since is not None and ended_at < self.since:
             return False
-        return all(_as_text(_at(job.fields, path)) == value for path, value in self.where.items())
+        return all(_as_text(_at(job.fields, path)) == value for path, value in self.conditions.items())
 
 
 def _at(fields: Mapping[str, Any], path: str) -> Any:

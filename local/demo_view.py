@@ -95,11 +95,12 @@ def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
 def _batches(batches: Sequence[Ended]) -> Table:
     """What saw that a batch had ended: without the provider's webhook its users wait for the next tick."""
     table = Table(title="\nWho saw that a batch had ended", title_justify="left", title_style="bold")
-    for column in ("ended batch", "jobs", "seen by", "answers there after", "the next tick, in a real night"):
-        table.add_column(column, justify="left" if column in {"ended batch", "seen by"} else "right")
+    for column in ("ended batch", "jobs", "seen by", "answers there after", "next tick, in a real night"):
+        is_name = column in {"ended batch", "seen by"}
+        table.add_column(column, justify="left" if is_name else "right", overflow="fold", no_wrap=column == "seen by")
     for batch in batches:
         ahead = batch.ahead_of_tick
-        later = "" if ahead is None else f"{ahead.total_seconds() / 60:.1f} minutes later"
+        later = "" if ahead is None else f"{ahead.total_seconds() / 60:.1f} min later"
         closed_after = f"{batch.closed_after.total_seconds():.1f} s"
         table.add_row(batch.batch_id, str(batch.jobs), batch.seen_by, closed_after, later)
     return table

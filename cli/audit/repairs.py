@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore import SERVER_TIMESTAMP
+from google.cloud.firestore_v1.vector import Vector
 from pydantic import ValidationError
 
 from nightshift.batches import transitions as batches
@@ -59,7 +60,10 @@ async def classify(runtime: Runtime, job_id: str) -> bool:
     if job is None or job.fields.get("status") != COMPLETED or any(job.fields.get(name) is None for name in _ANSWER):
         return False
     answer = {name: job.fields[name] for name in _ANSWER}
-    await _create_beside(runtime, job, CLASSIFICATIONS, {"userId": job.user_id, "jobId": job_id, **answer})
+    result = answer["result"]
+    vectors = {name: field for name, field in result.items() if isinstance(field, Vector)}
+    fields = {"userId": job.user_id, "jobId": job_id, **answer, **vectors}
+    await _create_beside(runtime, job, CLASSIFICATIONS, fields)
     return True
 
 

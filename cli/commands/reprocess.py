@@ -38,7 +38,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         since=options.since,
         model=options.model,
         user_id=options.user,
-        where=dict(options.where or ()),
+        conditions=dict(options.where or ()),
     )
     run = options.run_name or f"run-{secrets.token_hex(6)}"
     jobs, tokens, usd = 0, 0, 0.0

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nightshift import deployed
 from nightshift.errors import InvalidSettings
-from nightshift.functions import IMAGE_KEY_VARIABLE, SECRETS, WEBHOOK_SECRET, needed_by
+from nightshift.functions import IMAGE_KEY_VARIABLE, PROVIDERS, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
 from nightshift.values.model_name import ModelName
 from nightshift.values.submit_window import SubmitWindow, parse_window
@@ -33,8 +33,14 @@ _ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 _LEAST_SECRET_BYTES = 24
-# OpenAI's own server, which reaches no private network of ours.
-_OPENAI = "https://api.openai.com/"
+# The providers' own servers, which reach no private network of ours.
+_OWN_SERVERS = {
+    "openai": "https://api.openai.com/",
+    "anthropic": "https://api.anthropic.com/",
+    "gemini": "https://generativelanguage.googleapis.com/",
+    "groq": "https://api.groq.com/",
+    "xai": "https://api.x.ai/",
+}
 _ADDRESS = r"^https?://[^\s]+$"
 _QUOTES = frozenset("\"'`<>")
 # https://cloud.google.com/storage/docs/authentication/hmackeys: the access id, a colon, and the secret in base64.
@@ -200,7 +206,7 @@ class Settings(BaseSettings):
         object.__setattr__(self, "bucket", self.bucket or f"{self.project}-nightshift")
         object.__setattr__(self, "uploads_bucket", self.uploads_bucket or f"{self.project}.firebasestorage.app")
         # A server of one's own may reach names that only its network answers: there only listed hosts are accepted.
-        if self.image_hosts is None and self.deployed_service and not self._asks_openai():
+        if self.image_hosts is None and self.deployed_service and not self._asks_providers_themselves():
             object.__setattr__(self, "image_hosts", ())
 
     def access_to(self, provider: str) -> "Access | None":
@@ -211,8 +217,9 @@ class Settings(BaseSettings):
         base_url: str | None = getattr(self, f"{provider}_base_url")
         return Access(api_key=key.get_secret_value(), base_url=base_url, project=self.project)
 
-    def _asks_openai(self) -> bool:
-        return self.openai_base_url is None or f"{self.openai_base_url}/".startswith(_OPENAI)
+    def _asks_providers_themselves(self) -> bool:
+        named = {provider: getattr(self, f"{provider}_base_url") for provider in PROVIDERS}
+        return all(url is None or f"{url}/".startswith(_OWN_SERVERS[provider]) for provider, url in named.items())
 
 
 def load() -> Settings:

@@ -14,6 +14,7 @@ ARGUMENTS = frozenset(
     }
 )
 PARTS = frozenset({"text", "inlineData", "fileData"})
+VIDEO_TYPES = ("video/mp4", "video/mov", "video/quicktime", "video/webm")
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
 
 
@@ -52,7 +53,7 @@ def _check_part(part: Any) -> None:
         raise ApiError(400, "A part has to hold text, inlineData or fileData.")
     inline = part.get("inlineData")
     if inline is not None:
-        if inline.get("mimeType") not in IMAGE_TYPES:
+        if inline.get("mimeType") not in IMAGE_TYPES + VIDEO_TYPES:
             raise ApiError(400, f"Unsupported MIME type: {inline.get('mimeType')}")
         try:
             base64.b64decode(inline.get("data", ""), validate=True)

@@ -88,6 +88,25 @@ async def test_a_wish_is_recorded_for_the_owner_alone_and_only_where_it_means_so
     assert error_of(await world.api("POST", f"/bulk-jobs/{bulk_id}/resume")) == (409, "not_now")
 
 
+async def test_the_owner_gets_a_link_to_each_result_file_that_there_is(world: World) -> None:
+    """The link leads to the file; one that is not there yet is answered 409, and another user's bulk job 404."""
+    bulk_id = (await world.api("POST", "/bulk-jobs", json=BULK)).json()["id"]
+    asked = f"/bulk-jobs/{bulk_id}/download"
+    assert error_of(await world.api("GET", asked)) == (409, "no_such_file")
+    blob = world.operators_runtime().artifacts.blob(f"bulk/{bulk_id}/results.jsonl")
+    await asyncio.to_thread(blob.upload_from_string, b'{"row": 1}\n')
+    await world.firestore.document(f"bulk_jobs/{bulk_id}").update({"files": {"jsonl": "results.jsonl", "csv": "../x"}})
+
+    link = (await world.api("GET", f"{asked}?format=jsonl")).json()
+    async with httpx.AsyncClient() as client:
+        got = await client.get(link["url"])
+
+    assert (link["name"], got.content) == ("results.jsonl", b'{"row": 1}\n')
+    assert error_of(await world.api("GET", asked)) == (409, "no_such_file")
+    assert error_of(await world.api("GET", f"{asked}?format=exe")) == (400, "invalid_request")
+    assert error_of(await world.api("GET", f"{asked}?format=jsonl", "bob")) == (404, "not_found")
+
+
 async def test_a_file_is_put_into_the_callers_own_folder_by_a_link(world: World) -> None:
     """The link takes the file as it says, and the file lies where the answer says; a name with a path is refused."""
     content = b"id,text\n1,bottle\n"

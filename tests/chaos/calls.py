@@ -24,6 +24,7 @@ process; the next invocation begins a new one.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -317,6 +318,8 @@ async def _breaking(messages: AsyncIterator[Any], process: _Process, answer: Rpc
 
 # What the OpenAI SDK sends over HTTP
 
+_VERSION = re.compile(r"/v1(?:beta)?/")
+_ID = re.compile(r"(?:batch_|msgbatch_|file-)?[0-9a-f]{12,}")
 _real_handle_async_request = httpx2.AsyncHTTPTransport.handle_async_request
 
 
@@ -355,9 +358,9 @@ async def _handle_async_request(transport: httpx2.AsyncHTTPTransport, request: h
 
 
 def _openai_method(request: httpx2.Request) -> str:
-    """The HTTP method and the path below `/v1`, with the id of what it names left out."""
-    parts = request.url.path.partition("/v1/")[2].split("/")
-    return ".".join([request.method, *(("ID" if place == 1 else part) for place, part in enumerate(parts))])
+    """The HTTP method and the path below the API's version, with the ids of what it names left out."""
+    parts = _ID.sub("ID", _VERSION.split(request.url.path, maxsplit=1)[-1]).split("/")
+    return ".".join([request.method, *parts])
 
 
 class _BrokenBody(httpx2.AsyncByteStream):

@@ -32,7 +32,7 @@ def main(lib: Path) -> None:
 
 
 def _run(cli: Any, arguments: list[str], stdin: str) -> dict[str, Any]:
-    from googlecloudsdk.core import log  # type: ignore[import-not-found]
+    from googlecloudsdk.core import log
 
     kept = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from local.openai_server import Reply, ReplyRule
-from nightshift.batches import poll
+from local.openai_server import Reply, ReplyRule, RequestFault
+from nightshift.batches import poll, submit
 from nightshift.images.signing import chained, signed_address
 from nightshift.images.uploads import ADDRESS_LIFETIME
 from nightshift.providers.registry import TRAITS
@@ -211,4 +211,34 @@ async def test_after_a_failed_download_the_next_request_has_a_new_address(
         world.pass_time(hours=30)
         assert (await reader.get(old)).text == "ExpiredToken"
         assert (await reader.get(new)).content == PNG
+    await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize("is_uploaded", [False, True])
+async def test_a_batch_that_waited_for_a_day_is_sent_with_new_addresses(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_uploaded: bool
+) -> None:
+    """The provider could not be reached; the file is written anew, and one that it has already is of no use."""
+    monkeypatch.setattr(submit, "_VISIBLE_AFTER_SECONDS", (0.0,))
+    async with deployed(world, monkeypatch) as reader:
+        await world.give("alice", 1)
+        path = "/v1/batches" if is_uploaded else "/v1/files"
+        world.provider.faults.add(RequestFault("POST", path, status=503, times=None))
+        job_id = await world.submit("alice", input={"imageUri": await world.upload("alice")})
+        assert [batch["status"] for batch in await world.batches()] == ["sealed"]
+        world.pass_time(hours=23)
+        assert await world.tick() == 200
+        assert "addressedAt" not in (await world.batches())[0], "its addresses still serve"
+        world.pass_time(hours=7)
+        world.provider.faults.clear()
+
+        await world.finish()
+        assert await world.tick() == 200
+
+        (batch,) = await world.batches()
+        job = await world.job(job_id)
+        assert (batch["status"], job["status"], job["attempts"]) == ("completed", "completed", 1)
+        world.pass_time(hours=23)
+        assert (await reader.get((await addresses(world))[-1])).content == PNG
+        assert not world.provider.files, "the old file is no stray for ever"
     await assert_promises_kept(world)

@@ -78,11 +78,12 @@ async def test_embeddings_go_in_batches_and_instantly_and_are_found_by_nearness(
     jobs = await world.jobs("completed")
     assert jobs.keys() == {*texts, "now", "other"}
     assert isinstance(jobs["jar"]["result"]["vector"], Vector)
+    assert (await world.read("classifications/jar"))["vector"] == jobs["jar"]["result"]["vector"]
     assert jobs["jar"]["usage"]["inputTokens"] > 0
     assert jobs["jar"]["costUsd"] > 0
     nearest = world.firestore.collection("classifications").where(filter=FieldFilter("userId", "==", "alice"))
     query = nearest.find_nearest(
-        "result.vector", jobs["jar"]["result"]["vector"], limit=4, distance_measure=DistanceMeasure.COSINE
+        "vector", jobs["jar"]["result"]["vector"], limit=4, distance_measure=DistanceMeasure.COSINE
     )
     found = [each.id for each in await query.get()]
     assert (found[0], found[-1]) == ("jar", "cat")

@@ -1,6 +1,7 @@
 """What is refunded has cost us all the same: it is counted by user and day, once, and bounded."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,7 +123,9 @@ async def test_who_has_failed_too_often_waits_for_the_next_day(world: World) -> 
 
 
 @pytest.mark.parametrize("fault", ["lost", "lost-timeout", "late-2", "aborted"])
-async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_lost(world: World, fault: str) -> None:
+async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_lost(
+    world: World, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
     """The tick cannot know that it wrote what it finds; the operator is alerted all the same."""
     world.set_env(
         NIGHTSHIFT_MAX_ATTEMPTS="1",
@@ -139,15 +142,16 @@ async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_
         await world.tick()
         await world.provider.settled()
         traffic = Traffic(Strike(FAULTS[fault], number))
-        with capture_logs() as events:
-            await traffic.invoke(world.tick)
-            await traffic.land()
-            world.set_env()
-            world.pass_time(minutes=5)
-            await world.tick()
+        capsys.readouterr()
+        await traffic.invoke(world.tick)
+        await traffic.land()
+        world.set_env()
+        world.pass_time(minutes=5)
+        await world.tick()
         assert traffic.struck
         assert await _failed_usd(world, uid) == pytest.approx(2 * LINE_USD)
-        told = [event for event in events if event["event"] == "failures_limit_reached"]
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        told = [event for event in events if event["message"] == "failures_limit_reached"]
         assert told, f"call {number}"
         assert {event["limit_usd"] for event in told} == {1.5 * LINE_USD}
 

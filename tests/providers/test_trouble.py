@@ -1,6 +1,7 @@
 """Whose fault it is that a job has no answer: one classification for lines, answers in real time, batches and calls."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from nightshift.jobs.answer import no_answer
 from nightshift.jobs.job import Job
-from nightshift.jobs.settlement import MOST_SPARED, Failed, Requeued, retry_or_failure
+from nightshift.jobs.settlement import MOST_SPARED, Failed, LaneHealth, Requeued, retry_or_failure
 from nightshift.providers.openai import codes
 from nightshift.providers.openai.codes import (
     Complaint,
@@ -99,6 +100,66 @@ def test_a_trouble_spends_only_what_is_its_own(trouble: Trouble) -> None:
 def alerts(events: list[Any]) -> list[tuple[str, str]]:
     """How severe, and why, lanes backed off."""
     return [(event["log_level"], event["error"]) for event in of(events, "lane_backs_off")]
+
+
+@pytest.mark.parametrize("name", ["line", "batch"])
+async def test_an_outage_of_a_lane_spends_no_attempt_however_long(world: World, name: str) -> None:
+    """Two jobs of two users, for eighteen hours: every line, or every batch, fails; then both are answered."""
+    of_batches = BatchFault(fail_code="server_error", times=None)
+    outage = ReplyRule(Reply.http_error(503), times=None) if name == "line" else of_batches
+    world.provider.faults.add(outage)
+    for uid in ("alice", "bob"):
+        await world.give(uid, 1)
+        await world.submit(uid, uid)
+    # Where the lane pauses, every second tick finds it closed.
+    for number in range(3 * MOST_SPARED + 4):
+        if number == 3 * MOST_SPARED:
+            assert {job["spared"] for job in (await world.jobs()).values()} == {MOST_SPARED}
+            world.provider.faults.clear()
+        await world.provider.settled()
+        assert await world.tick() == 200
+        world.pass_time(minutes=31)
+
+    assert {(job["status"], job["attempts"]) for job in (await world.jobs()).values()} == {("completed", 1)}
+    await assert_promises_kept(world)
+
+
+async def test_a_request_that_troubles_the_provider_ends_where_its_lane_answers_others(world: World) -> None:
+    """One other job was answered in the meantime, long ago: so it is no outage, and its attempts are spent."""
+    world.provider.faults.add(ReplyRule(Reply.http_error(503), text="trouble", times=None))
+    await world.give("alice", 1)
+    await world.give("bob", 1)
+    job_id = await world.submit("alice", input={"text": "trouble"})
+    for number in range(3 * MOST_SPARED):
+        await world.provider.settled()
+        assert await world.tick() == 200
+        world.pass_time(minutes=31)
+        if number == 2:
+            await world.submit("bob", "bob")
+
+    job = await world.job(job_id)
+    assert (job["status"], job["attempts"], job["spared"]) == ("failed", 3, MOST_SPARED)
+    assert (await world.job("bob"))["status"] == "completed"
+    assert (await world.read("wallets/alice"))["balance"] == 1
+    await assert_promises_kept(world)
+
+
+def test_a_lone_request_is_not_waited_for_without_end() -> None:
+    """Nothing tells it from an outage; three days outlast every outage that there was."""
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    job = replace(_job(attempts=1, spared=MOST_SPARED), spared_since=since)
+    for days, answered_at, attempts in (
+        *((2.9, None, 0), (2.9, since - timedelta(minutes=1), 0), (3, None, 1)),
+        *((1, since + timedelta(minutes=1), 1),),
+    ):
+        health = LaneHealth(now=since + timedelta(days=days), answered_at=answered_at)
+        settled = retry_or_failure(job, no_answer(Trouble.PROVIDER), 3, health=health)
+        assert isinstance(settled, Requeued)
+        assert (settled.attempts, settled.spared) == (attempts, MOST_SPARED)
+        for trouble in (Trouble.IMAGE_NOT_FETCHED, Trouble.UNKNOWN):
+            settled = retry_or_failure(job, no_answer(trouble), 3, health=health)
+            assert isinstance(settled, Requeued)
+            assert settled.attempts == 1, "no sign of an outage"
 
 
 def _job(attempts: int = 0, spared: int = 0) -> Job:

@@ -29,13 +29,16 @@ AS_FIRESTORE_CALLS_IT = {
     "/b/{bucket}/o": "/databases/{database}/documents",
     "isImage(request.resource)": "isImage(request.resource.data)",
     "isSource(request.resource)": "isSource(request.resource.data)",
+    "isVideo(request.resource)": "isVideo(request.resource.data)",
 }
 MOST_BYTES = 20 * 1024 * 1024
 # A document lies at an even depth, hence the folder.
 OWN, OWN_NEW, ELSEWHERE = "users/alice/photos/old.png", "users/alice/photos/new.png", "photos/new.png"
+MOST_VIDEO_BYTES = 100 * 1024 * 1024
 PNG = {"contentType": "image/png", "size": 70_000}
 SOURCE_NEW, MOST_SOURCE_BYTES = "users/alice/bulk/new.csv", 100 * 1024 * 1024
 CSV = {"contentType": "text/csv", "size": 70_000}
+MP4 = {"contentType": "video/mp4", "size": 7_000_000}
 CALLERS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "Alice": ("alice", {}),
     "another user": ("bob", {}),
@@ -126,6 +129,14 @@ async def test_a_user_uploads_and_sees_an_image_of_its_own(bucket: Uploads) -> N
     assert await bucket.ask("Alice", "GET", OWN_NEW) == ALLOWED
 
 
+@pytest.mark.parametrize("content_type", ["video/mp4", "video/quicktime", "video/webm"])
+@pytest.mark.parametrize("size", [1, MOST_VIDEO_BYTES])
+async def test_every_kind_and_size_of_video_is_taken(bucket: Uploads, content_type: str, size: int) -> None:
+    """Up to what the provider fetches."""
+    await bucket.reset()
+    assert await bucket.ask("Alice", "PATCH", OWN_NEW, {"contentType": content_type, "size": size}) == ALLOWED
+
+
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/gif"])
 @pytest.mark.parametrize("size", [1, MOST_BYTES])
 async def test_every_kind_and_size_that_the_provider_reads_is_taken(
@@ -160,6 +171,10 @@ async def test_an_encoded_upload_is_refused(bucket: Uploads, encoding: Any) -> N
         {"contentType": "image/heic", "size": 1},
         {"contentType": "image/", "size": 1},
         {"contentType": "image/png; charset=utf-8", "size": 1},
+        {"contentType": "video/mp4", "size": 0},
+        {"contentType": "video/mp4", "size": MOST_VIDEO_BYTES + 1},
+        {"contentType": "video/mp4", "size": 1, "contentEncoding": "gzip"},
+        {"contentType": "video/x-msvideo", "size": 1},
         {"contentType": "text/html", "size": 1},
         {"contentType": "text/html;image/png", "size": 1},
         {"contentType": "application/octet-stream", "size": 1},
@@ -279,7 +294,9 @@ async def test_these_asks_evaluate_every_expression_both_ways(bucket: Uploads) -
     """By the emulator's own record, after the few asks that it takes."""
     await bucket.reset()
     wrong = ({"contentType": "text/html"}, {"size": 0}, {"size": MOST_BYTES + 1}, {"contentEncoding": "gzip"})
-    for upload in (*({**PNG, **part} for part in wrong), PNG):
+    large = {"size": MOST_VIDEO_BYTES + 1}
+    for upload in (*({**PNG, **part} for part in wrong), *({**MP4, **part} for part in (*wrong, large)), PNG, MP4):
+        await bucket.reset()
         await bucket.ask("Alice", "PATCH", OWN_NEW, upload)
     for upload in (*({**CSV, **part} for part in (*wrong, {"size": MOST_SOURCE_BYTES + 1})), CSV):
         await bucket.ask("Alice", "PATCH", SOURCE_NEW, upload)

@@ -138,6 +138,8 @@ async def project(
 ) -> AsyncIterator[Project]:
     """A project in which nothing is yet."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "unused")
+    # The functions of this process set the variable.
+    monkeypatch.delenv("FUNCTION_TARGET", raising=False)
     async with (
         httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
         Project(capsys, tmp_path / "jobs.toml", client).running() as running,

@@ -27,8 +27,11 @@ import pytest
 from functions_framework.aio import create_asgi_app
 from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient
 
+from local.anthropic_server import AnthropicServer
+from local.gemini_server import GeminiServer
 from local.groq_server import GroqServer
 from local.openai_server import OpenAIServer
+from local.openai_server.webhooks import new_secret
 from local.tokens import unsigned_token
 from local.xai_server import XaiServer
 from nightshift import settings
@@ -47,9 +50,11 @@ PNG = bytes.fromhex(
 )
 
 
-# The providers that speak OpenAI's API, each with its server and a model of its own.
-SERVERS: Mapping[str, tuple[type[OpenAIServer], str]] = {
+# The providers, each with its server and a model of its own.
+SERVERS: Mapping[str, tuple[type[Any], str]] = {
     "openai": (OpenAIServer, MODEL),
+    "anthropic": (AnthropicServer, "claude-haiku-4-5"),
+    "gemini": (GeminiServer, "gemini-2.5-flash"),
     "groq": (GroqServer, "openai/gpt-oss-20b"),
     "xai": (XaiServer, "grok-4.3"),
 }
@@ -105,7 +110,7 @@ class World:
         self.set_env(
             GOOGLE_CLOUD_PROJECT=self.project,
             **access(self._provider_name, self.base_url),
-            OPENAI_WEBHOOK_SECRET=self.provider.webhook_secret,
+            OPENAI_WEBHOOK_SECRET=getattr(self.provider, "webhook_secret", new_secret()),
             FIREBASE_AUTH_EMULATOR_HOST="127.0.0.1:1",
             NIGHTSHIFT_COALESCE_SECONDS="0",
             # A test need not wait an hour for a deadline to be near.

@@ -189,12 +189,15 @@ def _check_deadline(runtime: Runtime, job: JobDocument, request: JobRequest) -> 
 async def _check_input(
     runtime: Runtime, job: JobDocument, job_type: JobType[Any], request: JobRequest, lane: Lane
 ) -> int | None:
-    """Returns the generation of its image, if it has uploaded one."""
+    """Returns the generation of its image or video, if it has uploaded one."""
     job_input = job_type.check_input(request.input)
-    if not job_input.imageUri:
+    image_uri, video_uri = job_input.imageUri, job_input.video_uri
+    uri = image_uri or video_uri
+    if not uri:
         return None
-    if not is_web_address(job_input.imageUri):
+    if not is_web_address(uri):
         # Cloud Storage is asked for those only who can pay for it.
         await charges.check_account(runtime, job, job_type.tokens[request.speed])
-    image_types = TRAITS[lane.provider].image_types
-    return await uploads.check_image(runtime, request.userId, job_input.imageUri, image_types)
+    if video_uri:
+        return await uploads.check_video(runtime, request.userId, video_uri)
+    return await uploads.check_image(runtime, request.userId, uri, TRAITS[lane.provider].image_types)

@@ -30,7 +30,8 @@ from nightshift.values.status import CREATED
 _NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
 # What the run that ended has left.
 _NO_RUN: Final = dict.fromkeys(
-    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared", "countedBatchId"), DELETE_FIELD
+    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared", "sparedSince", "countedBatchId"),
+    DELETE_FIELD,
 )
 
 

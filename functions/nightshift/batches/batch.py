@@ -108,6 +108,8 @@ class Batch:
     # How many jobs ended how, as far as it is known.
     counts: Counts
     created_at: datetime
+    # When its input file was written last; until then its creation.
+    addressed_at: datetime
     submitted_at: datetime | None
     # Since when we have known that the provider is done, and does not say where the answers are.
     output_missing_since: datetime | None

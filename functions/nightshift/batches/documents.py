@@ -21,6 +21,7 @@ from nightshift.database.fields import time_or_none
 from nightshift.errors import TryLater
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
+from nightshift.jobs.settlement import LaneHealth
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import STOPS
@@ -37,6 +38,8 @@ ID_RANDOM_LETTERS: Final = 20
 _PAGE: Final = 300
 # By how many of a lane its estimates are corrected.
 _LAST_BATCHES: Final = 5
+# A request that troubles the provider has been in twelve of them before its lane's answers are looked for.
+_BATCHES_OF_AN_OUTAGE: Final = 50
 
 
 def is_batch_id(name: str) -> bool:
@@ -125,6 +128,16 @@ async def last_durations(runtime: Runtime, lane: Lane, limit: int) -> list[timed
     last = await of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(limit).get(**READ)
     read = (readable(snapshot.id, snapshot.to_dict() or {}) for snapshot in last)
     return [batch.ended_at - batch.sent_at for batch in read if batch and batch.ended_at]
+
+
+async def health(runtime: Runtime, lane: Lane) -> LaneHealth:
+    """When the lane last answered a job, as far as its last batches say. Billed as a read for each, 50 at most."""
+    of_lane = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("lane", "==", str(lane)))
+    of_lane = of_lane.where(filter=FieldFilter("status", "==", "completed"))
+    last = of_lane.order_by("createdAt", direction=Query.DESCENDING).limit(_BATCHES_OF_AN_OUTAGE)
+    every = (snapshot.to_dict() or {} for snapshot in await last.select(("counts", "endedAt")).get(**READ))
+    answered = (time_or_none(fields.get("endedAt")) for fields in every if Counts.read(fields.get("counts")).completed)
+    return LaneHealth(now=runtime.now(), answered_at=max((at for at in answered if at), default=None))
 
 
 def _billed(fields: Mapping[str, Any]) -> BilledBatch | None:
@@ -220,6 +233,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),
         created_at=_instant(fields["createdAt"]),
+        addressed_at=time_or_none(fields.get("addressedAt")) or _instant(fields["createdAt"]),
         submitted_at=time_or_none(fields.get("submittedAt")),
         output_missing_since=time_or_none(fields.get("outputMissingSince")),
         ended_at=time_or_none(fields.get("endedAt")),

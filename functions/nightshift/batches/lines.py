@@ -10,13 +10,22 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from nightshift.batches import artifacts
+from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.tally import Tally
 from nightshift.jobs import settlements
 from nightshift.jobs.fallback import fallback_of
-from nightshift.jobs.settlement import Completed, Failed, Requeued, Settlement, late_line, settlement_of
+from nightshift.jobs.settlement import (
+    Completed,
+    Failed,
+    Requeued,
+    Settlement,
+    late_line,
+    needs_health,
+    settlement_of,
+)
 from nightshift.providers import result_line
 from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
@@ -77,6 +86,8 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
             parsed[result.job_id] = result
             usage += result.usage
     jobs = await settlements.read_jobs(runtime, parsed)
+    at_end = any(needs_health(job, parsed[job_id].trouble) for job_id, job in jobs.items())
+    health = await batches.health(runtime, batch.lane) if at_end else None
     judged, late = [], []
     fallback = fallback_of(runtime, batch.lane)
     for job_id, result in parsed.items():
@@ -89,7 +100,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
                 late.append(line_after_end)
         else:
             most_attempts = runtime.settings.max_attempts
-            judged.append(settlement_of(job, batch.lane, result, most_attempts, batch.stop, fallback))
+            judged.append(settlement_of(job, batch.lane, result, most_attempts, batch.stop, fallback, health))
     # A job that was cancelled meanwhile is not what it was judged to be; the database counts such a batch.
     settled = await settlements.settle(runtime, judged)
     await settlements.count_late(runtime, late)

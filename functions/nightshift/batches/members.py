@@ -20,7 +20,7 @@ from nightshift.errors import TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer
 from nightshift.jobs.fallback import fallback_of
-from nightshift.jobs.settlement import Requeued, retry_or_failure
+from nightshift.jobs.settlement import Requeued, needs_health, retry_or_failure
 from nightshift.runtime import Runtime
 from nightshift.values.outcome import Outcome
 from nightshift.values.usage import Usage
@@ -114,7 +114,9 @@ class JobMembers:
         spared = batch.spared
         most_attempts, fallback = runtime.settings.max_attempts, fallback_of(runtime, batch.lane)
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            judged = [retry_or_failure(job, left_out, most_attempts, batch.stop, fallback) for job in jobs]
+            at_end = any(needs_health(job, left_out.trouble) for job in jobs)
+            health = await batches.health(runtime, batch.lane) if at_end else None
+            judged = [retry_or_failure(job, left_out, most_attempts, batch.stop, fallback, health) for job in jobs]
             await settlements.settle(runtime, judged)
             spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
         counts = await batches.count_jobs(runtime, batch)

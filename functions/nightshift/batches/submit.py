@@ -24,6 +24,7 @@ from nightshift.batches import artifacts, evidence, lanes
 from nightshift.batches.batch import Batch
 from nightshift.batches.listing import ProviderListing
 from nightshift.batches.transitions import HeldBatch
+from nightshift.images import uploads
 from nightshift.providers.base import (
     Intent,
     Provider,
@@ -42,6 +43,8 @@ log = structlog.get_logger()
 _VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
 # Until the next tick.
 _BACK_OFF: Final = timedelta(minutes=10)
+# The addresses of images live for 48 hours, of which the provider may need 24. An older input file is written anew.
+_ADDRESSES_SERVE: Final = uploads.ADDRESS_LIFETIME - timedelta(hours=24)
 # Two clocks need not agree.
 _CLOCK_SLACK: Final = timedelta(hours=1)
 
@@ -50,7 +53,8 @@ async def submit(runtime: Runtime, held: HeldBatch, listing: ProviderListing) ->
     """Bring a sealed batch to the provider, and give its lease free; or fail it if the provider will not have it.
 
     The lease of a batch that is found there, and has ended already or is to be stopped, is kept: there is a next step.
-    One that is to be stopped, and that the provider never had, is not brought there any more.
+    One that is to be stopped, and that the provider never had, is not brought there any more. One whose addresses would
+    end before the provider's window does is unsealed: its input file is written anew.
 
     Args:
         listing: provider batches that were seen a moment ago; a listing of our own may not show them yet.
@@ -63,6 +67,10 @@ async def submit(runtime: Runtime, held: HeldBatch, listing: ProviderListing) ->
         adopted = await _adopted(runtime, batch, listing)
         if adopted is None and batch.stop:
             await held.cancel_unsent()
+            return
+        if adopted is None and runtime.now() >= batch.addressed_at + _ADDRESSES_SERVE:
+            log.warning("addresses_renewed")
+            await held.unseal()
             return
         remote = adopted or await _created(runtime, held)
     except ProviderRefusal as refusal:

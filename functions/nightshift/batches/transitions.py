@@ -76,7 +76,14 @@ class HeldBatch:
 
     async def seal_again(self, job_count: int, request_count: int) -> None:
         """The input file was written again, from the jobs that the database counts."""
-        await self._write({"status": "sealed", "jobCount": job_count, "requestCount": request_count})
+        await self._write(
+            {
+                "status": "sealed",
+                "jobCount": job_count,
+                "requestCount": request_count,
+                "addressedAt": self._runtime.now(),
+            }
+        )
 
     async def give_up_empty(self, job_count: int) -> None:
         """No job of the batch can be sent any more."""
@@ -85,8 +92,8 @@ class HeldBatch:
     # sealed
 
     async def unseal(self) -> None:
-        """The input file is gone; it has to be written again."""
-        await self._write({"status": "assembling"})
+        """The input file is gone, or too old; it has to be written and uploaded again."""
+        await self._write({"status": "assembling", "inputFileId": None})
 
     async def announce_create(self, input_file_id: str | None, lands_by: datetime) -> None:
         """A create is about to be sent, which may take effect until `lands_by`.

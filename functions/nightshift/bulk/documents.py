@@ -174,7 +174,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
     wish = wish if isinstance(wish, Mapping) else {}
     quote, speed, generation = fields.get("quote"), fields.get("speed"), fields.get("sourceGeneration")
     tokens, error_code = wish.get("tokens"), fields.get("errorCode")
-    status = fields.get("status")
+    status: Any = fields.get("status")
     return BulkJob(
         bulk_id=snapshot.id,
         user_id=str(fields.get("userId", "")),
@@ -210,7 +210,8 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
     """The part of a document; what was not read of it is empty."""
     fields = snapshot.to_dict() or {}
     rows, number = count_of(fields.get("rows")), count_of(fields.get("part"))
-    status, batch_id, through = fields.get("status"), fields.get("batchId"), fields.get("through")
+    status: Any = fields.get("status")
+    batch_id, through = fields.get("batchId"), fields.get("through")
     return BulkPart(
         bulk_id=snapshot.reference.parent.parent.id,
         user_id=str(fields.get("userId", "")),

@@ -8,7 +8,7 @@ Nothing here, or anywhere else, fetches an address that a client wrote.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator, Set
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import islice
@@ -31,6 +31,7 @@ from nightshift.images.image_format import (
 )
 from nightshift.images.image_uri import check_web_address, is_web_address, missing, own_object
 from nightshift.images.signing import signed_address
+from nightshift.images.video_format import FIRST_VIDEO_BYTES, check_video_properties, video_type
 from nightshift.runtime import Runtime
 from nightshift.signed_links import signer
 
@@ -56,13 +57,22 @@ async def check_image(runtime: Runtime, user_id: str, uri: str, image_types: Set
         read by the provider, or when an https address is not a plain and public one.
         TryLater: Cloud Storage did not answer.
     """
+    return await _checked(runtime, user_id, uri, lambda blob: _checked_generation(blob, image_types))
+
+
+async def check_video(runtime: Runtime, user_id: str, uri: str) -> int | None:
+    """The same for a video. Of an upload, its first bytes are read."""
+    return await _checked(runtime, user_id, uri, _checked_video)
+
+
+async def _checked(runtime: Runtime, user_id: str, uri: str, check: Callable[[Any], int]) -> int | None:
     if is_web_address(uri):
         check_web_address(uri, runtime.settings.image_hosts)
         return None
     _warn_of_the_older_bucket(runtime, uri)
     blob = _own_blob(runtime, user_id, uri)
     with _translated_errors():
-        return await asyncio.to_thread(_checked_generation, blob, image_types)
+        return await asyncio.to_thread(check, blob)
 
 
 async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | None) -> str:
@@ -71,6 +81,17 @@ async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | 
     Args:
         generation: what `check_image` gave. The address leads to that content, or nowhere.
     """
+    return await _address(runtime, user_id, uri, generation, _data_url)
+
+
+async def video_url(runtime: Runtime, user_id: str, uri: str, generation: int | None) -> str:
+    """The same for a video."""
+    return await _address(runtime, user_id, uri, generation, _video_data_url)
+
+
+async def _address(
+    runtime: Runtime, user_id: str, uri: str, generation: int | None, as_data_url: Callable[[Any], str]
+) -> str:
     if is_web_address(uri):
         check_web_address(uri, runtime.settings.image_hosts)
         return uri
@@ -81,7 +102,7 @@ async def image_url(runtime: Runtime, user_id: str, uri: str, generation: int | 
             key, blob.bucket.name, blob.name, generation, now=runtime.now(), lifetime=ADDRESS_LIFETIME
         )
     with _translated_errors():
-        return await asyncio.to_thread(_data_url if is_emulated else _signed_through_iam, blob)
+        return await asyncio.to_thread(as_data_url if is_emulated else _signed_through_iam, blob)
 
 
 async def has_any(runtime: Runtime, user_id: str) -> bool:
@@ -162,6 +183,21 @@ def _data_url(blob: Any) -> str:
     check_properties(len(content), None)
     check_content(Portions(size_bytes=len(content), head=content))
     return f"data:{media_type(content[:FIRST_BYTES])};base64,{base64.b64encode(content).decode()}"
+
+
+def _checked_video(blob: Any) -> int:
+    blob.reload()
+    generation = int(blob.generation)
+    check_video_properties(int(blob.size or 0), blob.content_encoding)
+    head = blob.download_as_bytes(start=0, end=FIRST_VIDEO_BYTES - 1, if_generation_match=generation, checksum=None)
+    video_type(head)
+    return generation
+
+
+def _video_data_url(blob: Any) -> str:
+    content = blob.download_as_bytes()
+    check_video_properties(len(content), None)
+    return f"data:{video_type(content[:FIRST_VIDEO_BYTES])};base64,{base64.b64encode(content).decode()}"
 
 
 def _signed_through_iam(blob: Any) -> str:

@@ -70,6 +70,11 @@ class JobInput(BaseModel):
     text: InputText | None = None
     imageUri: ImageUri | None = None
 
+    @property
+    def video_uri(self) -> str | None:
+        """The video of a type that takes one."""
+        return getattr(self, "videoUri", None)
+
     @model_validator(mode="after")
     def _holds_something(self) -> "JobInput":
         if not (self.text and self.text.strip()) and not self.imageUri:
@@ -82,7 +87,8 @@ class JobResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # Fields that Firestore stores as vectors, so that `find_nearest` works on them.
+    # Fields that Firestore stores as vectors. A classification has them beside `result`, too: there `find_nearest`
+    # looks.
     vectors: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")

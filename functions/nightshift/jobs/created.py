@@ -35,7 +35,7 @@ _ESSENTIAL: Final = (
     *("userId", "type", "speed", "priority", "deadline", "createdAt"),
     *("status", "lane", "batchId", "attempts", "tokensSpent", "queuedAt", "submittedAt", "batchUntil"),
     *("nextAttemptAt", "waitsFor", "invalidAnswers", "costUsd", "budgetDay", "imageGeneration"),
-    *("uncountedUsd", "countedBatchId", "shareDay", "shareUsd", "spared", FORMER_BATCH_IDS),
+    *("uncountedUsd", "countedBatchId", "shareDay", "shareUsd", "spared", "sparedSince", FORMER_BATCH_IDS),
 )
 _LONGEST_ESSENTIAL: Final = 1_500
 _MOST_IN_A_LIST: Final = 100

@@ -31,6 +31,7 @@ WITHOUT_INPUT: Final = (
         "shareDay",
         "shareUsd",
         "spared",
+        "sparedSince",
     ),
 )
 
@@ -70,6 +71,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         waits_for=waits_for if isinstance(waits_for, str) else None,
         invalid_answers=count_of(fields.get("invalidAnswers")),
         spared=count_of(fields.get("spared")),
+        spared_since=time_or_none(fields.get("sparedSince")),
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),

@@ -72,6 +72,8 @@ class Job:
     invalid_answers: int = 0
     # How often it came back from a batch through no fault of its own.
     spared: int = 0
+    # When it came back so for the first time.
+    spared_since: datetime | None = None
     # What the provider's answers in real time have cost so far; None = the model has no listed price.
     cost_usd: float | None = 0.0
     # What lines of batches cost that brought no answer; the commit that ends the job without one counts it. Negative

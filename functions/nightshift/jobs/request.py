@@ -29,14 +29,15 @@ async def request(runtime: Runtime, lane: Lane, job: Job) -> Request:
         TryLater: its image cannot be reached now.
     """
     asked = unaddressed_request(lane, job)
-    uri = asked.image
-    if uri is None:
-        return asked
-    return replace(asked, image=await uploads.image_url(runtime, job.user_id, uri, job.image_generation))
+    if uri := asked.image:
+        asked = replace(asked, image=await uploads.image_url(runtime, job.user_id, uri, job.image_generation))
+    if uri := asked.video:
+        asked = replace(asked, video=await uploads.video_url(runtime, job.user_id, uri, job.image_generation))
+    return asked
 
 
 def unaddressed_request(lane: Lane, job: Job) -> Request:
-    """The same, its image by its own URI, which no provider can fetch. Raises JobRefused."""
+    """The same, its image or video by its own URI, which no provider can fetch. Raises JobRefused."""
     job_type = job_types.find(job.type)
     job_input = job_type.check_input(job.input)
     return Request(
@@ -45,6 +46,7 @@ def unaddressed_request(lane: Lane, job: Job) -> Request:
         instructions=job_type.instructions,
         text=job_type.words(job_input),
         image=job_input.imageUri or None,
+        video=job_input.video_uri,
         schema=job_type.schema(),
         schema_name=job_type.name,
         dimensions=job_type.dimensions,

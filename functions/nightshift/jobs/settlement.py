@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Self
 
 from nightshift.errors import JobRefused
@@ -22,10 +22,12 @@ from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
 # How often a job is asked for again at the provider's expense. A request that troubles the provider each time must end
-# some day; with the lane's pauses in between, a trouble of some hours is waited out.
+# some day; with the lane's pauses in between, a trouble of some hours is waited out. An outage of the lane is waited
+# out however often, but not for ever: of a lone request in a lane nothing tells the one from the other.
 MOST_SPARED: Final = 12
 # So often it is asked for again in its own lane, where another lane could take it.
 SPARED_IN_A_LANE: Final = 2
+_LONGEST_OUTAGE: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,28 @@ def stays(_: Job) -> None:
     """No job is moved."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaneHealth:
+    """What tells an outage of a lane from a request that troubles the provider each time: the lane's last answer."""
+
+    now: datetime
+    # When the last batch with an answer ended; None = of late there was none.
+    answered_at: datetime | None
+
+    def is_out_for(self, job: Job) -> bool:
+        """Whether no job of the lane has been answered since this one came back for the first time."""
+        since = job.spared_since
+        if since is None or self.now >= since + _LONGEST_OUTAGE:
+            return False
+        return self.answered_at is None or self.answered_at <= since
+
+
+def needs_health(job: Job, trouble: Trouble | None) -> bool:
+    """Whether only the health of its lane can say if the job is spared once more."""
+    # An image that is not fetched, or an unknown code, is no sign of an outage.
+    return trouble is Trouble.PROVIDER and job.spared >= MOST_SPARED
+
+
 def settlement_of(
     job: Job,
     lane: Lane,
@@ -107,8 +131,9 @@ def settlement_of(
     max_attempts: int,
     stop: Stop | None = None,
     fallback: Fallback = stays,
+    health: LaneHealth | None = None,
 ) -> Settlement:
-    """Judge a job by its result line; `stop` and `fallback` are as in `retry_or_failure`."""
+    """Judge a job by its result line; `stop`, `fallback` and `health` are as in `retry_or_failure`."""
     cost_usd = batch_cost_usd(lane.provider, lane.model, line.usage)
     try:
         job_type = find(job.type)
@@ -117,7 +142,7 @@ def settlement_of(
     answer = answer_of(line, job_type, job.input)
     if isinstance(answer, Answer):
         return completion(job, lane, job_type, answer, cost_usd)
-    return replace(retry_or_failure(job, answer, max_attempts, stop, fallback), line_usd=cost_usd or 0.0)
+    return replace(retry_or_failure(job, answer, max_attempts, stop, fallback, health), line_usd=cost_usd or 0.0)
 
 
 def late_line(job: Job, lane: Lane, batch_id: str, line: ResultLine) -> Late | None:
@@ -146,6 +171,7 @@ def retry_or_failure(
     max_attempts: int,
     stop: Stop | None = None,
     fallback: Fallback = stays,
+    health: LaneHealth | None = None,
 ) -> Requeued | Failed:
     """Queue a job again if that may help and it has an attempt left, else fail it.
 
@@ -155,6 +181,7 @@ def retry_or_failure(
         stop: the wish for the job's batch, if there is one. It decides instead, where another attempt may help; one
             that was cut short for its sake is not spent.
         fallback: where the job goes if its lane is broken, or did not answer it in time.
+        health: of the job's lane; needed where `needs_health` says so.
     """
     trouble = no_answer.trouble
     if trouble.is_final:
@@ -164,9 +191,11 @@ def retry_or_failure(
     if stop in {"retry", "move"}:
         moved_to = fallback(job) if stop == "move" else None
         return Requeued(job=job, attempts=job.attempts - 1, spared=job.spared, moved_to=moved_to)
-    if not trouble.spends_attempt and (trouble.is_waited_for or job.spared < MOST_SPARED):
+    is_outage = health is not None and needs_health(job, trouble) and health.is_out_for(job)
+    if not trouble.spends_attempt and (trouble.is_waited_for or is_outage or job.spared < MOST_SPARED):
         # What is waited for without end counts so far only that its repetition is known for one.
-        spared = max(job.spared, min(job.spared + 1, 3)) if trouble.is_waited_for else job.spared + 1
+        most = 3 if trouble.is_waited_for else MOST_SPARED
+        spared = max(job.spared, min(job.spared + 1, most))
         is_broken = trouble.needs_operator or (spared > SPARED_IN_A_LANE and trouble is not Trouble.QUEUE_FULL)
         moved_to = fallback(job) if is_broken else None
         return Requeued(job=job, attempts=job.attempts - 1, spared=spared, trouble=trouble, moved_to=moved_to)

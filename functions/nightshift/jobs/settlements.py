@@ -22,7 +22,6 @@ from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.earning import points
 from nightshift.errors import NeverLands
-from nightshift.job_types.base import JobResult
 from nightshift.jobs import created
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of
 from nightshift.jobs.ends import Ends
@@ -53,7 +52,7 @@ _MOST_BYTES: Final = 3_000_000
 _BYTES_AROUND_A_RESULT: Final = 2_000
 # What settling a job needs to know of it.
 _SETTLED_BY: Final = (
-    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "nextAttemptAt"),
+    *("userId", "type", "status", "lane", "batchId", "attempts", "spared", "sparedSince", "nextAttemptAt"),
     *(FORMER_BATCH_IDS, "costUsd", "uncountedUsd", "countedBatchId", "shareDay", "shareUsd"),
 )
 
@@ -234,13 +233,20 @@ def _whose(job: Job) -> tuple[object, ...]:
 
 def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Completed) -> None:
     job, lane = done.job, done.lane
-    answer = {
-        "result": _stored(done.result),
+    result = done.result.model_dump(mode="json")
+    vectors = {name: Vector(result[name]) for name in done.result.vectors}
+    answer: dict[str, Any] = {
+        "result": {**result, **vectors},
         "provider": lane.provider,
         "model": lane.model,
         "usage": done.usage.fields(),
     }
-    ended = {"status": COMPLETED, **answer, "costUsd": done.cost_usd, **_ended(runtime, job)}
+    ended = {
+        "status": COMPLETED,
+        **answer,
+        "costUsd": done.cost_usd,
+        **_ended(runtime, job),
+    }
     if job.lane != str(lane):
         ended["lane"] = str(lane)
     if not job.is_realtime:
@@ -251,15 +257,12 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
         "jobId": job.job_id,
         "type": job.type,
         **answer,
+        # A search looks for a field of the document itself.
+        **vectors,
         "createdAt": SERVER_TIMESTAMP,
     }
     known.ends.write(writes, CLASSIFICATIONS, job.job_id, job.user_id, classification)
     _write_notification(runtime, writes, known, job, "job_completed", done.title, done.message)
-
-
-def _stored(result: JobResult) -> dict[str, Any]:
-    fields = result.model_dump(mode="json")
-    return fields | {name: Vector(fields[name]) for name in result.vectors}
 
 
 def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requeued) -> None:
@@ -273,6 +276,8 @@ def _write_requeued(runtime: Runtime, writes: Commit, known: _Known, again: Requ
         left |= {"lane": str(again.moved_to), "spared": 0}
     elif again.spared != again.job.spared:
         left["spared"] = again.spared
+        if again.job.spared_since is None:
+            left["sparedSince"] = runtime.now()
     _write_job(runtime, writes, known, again.job, {"status": QUEUED, "attempts": again.attempts, **left})
 
 

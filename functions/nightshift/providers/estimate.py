@@ -65,6 +65,8 @@ _IMAGE_TOKENS: Final = (
 )
 # An unknown model, or one of a private server: not too few, since the provider refuses an overfilled lane.
 _IMAGE_TOKENS_ELSE: Final = 2_500
+# https://ai.google.dev/gemini-api/docs/video-understanding: some 300 a second, of a video of three minutes.
+_VIDEO_TOKENS: Final = 54_000
 # The words in which a provider puts an answer's schema.
 _FRAME_TOKENS: Final = 20
 # What an answer is expected to take of the bound that its job type sets, which has to hold for the longest.
@@ -79,8 +81,9 @@ def expected_usage(request: Request) -> Usage:
         return Usage(input_tokens=text_tokens(request.text or ""))
     texts = (request.instructions, request.text or "", request.schema_name, json.dumps(request.schema))
     image = image_tokens(request.model) if request.image else 0
+    video = _VIDEO_TOKENS if request.video else 0
     return Usage(
-        input_tokens=_FRAME_TOKENS + sum(map(text_tokens, texts)) + image,
+        input_tokens=_FRAME_TOKENS + sum(map(text_tokens, texts)) + image + video,
         output_tokens=int(request.max_output_tokens * _EXPECTED_SHARE_OF_OUTPUT),
     )
 

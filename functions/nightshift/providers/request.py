@@ -23,3 +23,5 @@ class Request:
     max_output_tokens: int
     # How many numbers the vector has that is asked for; None = an object of the schema is.
     dimensions: int | None = None
+    # Where the provider finds the video, as an image.
+    video: str | None = None

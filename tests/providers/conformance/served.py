@@ -37,6 +37,8 @@ class Served:
     # Where in it answers in real time are asked for, and batches created.
     answer_path: str = r"/v1/chat/completions"
     create_path: str = r"/v1/batches"
+    # Where a batch's results are streamed from; None where they are read page by page.
+    results_path: str | None = r"/v1/files/[^/]+/content"
 
 
 def _openai(base_url: str) -> OpenAIProvider:
@@ -73,6 +75,7 @@ async def _anthropic_server() -> AsyncIterator[Served]:
             server=server,
             answer_path=r"/v1/messages",
             create_path=r"/v1/messages/batches",
+            results_path=r"/v1/messages/batches/[^/]+/results",
         )
 
 
@@ -87,6 +90,7 @@ async def _gemini_server() -> AsyncIterator[Served]:
             server=server,
             answer_path=r"/v1beta/models/.*:generateContent",
             create_path=r"/v1beta/models/.*:batchGenerateContent",
+            results_path=r"/download/.*",
         )
 
 
@@ -103,7 +107,7 @@ async def _xai_server() -> AsyncIterator[Served]:
     server = XaiServer(api_key="key")
     async with server.serve() as base_url:
         provider = XaiProvider(api_key="key", base_url=base_url, project=PROJECT)
-        yield Served(provider=provider, model="grok-4.3", finish=server.settled, server=server)
+        yield Served(provider=provider, model="grok-4.3", finish=server.settled, server=server, results_path=None)
 
 
 PROVIDERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Served]]]] = {

@@ -21,12 +21,14 @@ from nightshift.api.shapes.bulk import (
     BulkJobView,
     Confirmation,
     CreatedBulkJob,
+    Download,
+    DownloadAsked,
     NewBulkJob,
     RetryLimit,
     WishAccepted,
 )
 from nightshift.api.shapes.common import ApiModel, PageAsked
-from nightshift.bulk import creation, documents, wishes
+from nightshift.bulk import creation, documents, objects, wishes
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest, Wish
 from nightshift.bulk.creation import read_created
 from nightshift.bulk.wishes import WishRefused
@@ -35,7 +37,8 @@ from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import HttpError, JobRefused
 from nightshift.job_types.base import reasons
 from nightshift.runtime import Runtime
-from nightshift.values.ids import is_job_id
+from nightshift.signed_links import LINK_LIFETIME, signed_link
+from nightshift.values.ids import is_job_id, names_a_document
 
 # The rows are in it; a document holds 1 MiB: https://firebase.google.com/docs/firestore/quotas
 _MOST_BYTES: Final = 900_000
@@ -77,12 +80,30 @@ async def list_own(call: ApiCall) -> BulkJobPage:
 
 async def look(call: ApiCall) -> BulkJobView:
     """Look at one of the caller's bulk jobs: quote, counts, progress, when it is expected to end."""
+    return _view(call.path["id"], await _own(call))
+
+
+async def download(call: ApiCall) -> Download:
+    """Get a link to a result file, once the bulk job has ended; it is good for 15 minutes."""
+    asked: DownloadAsked = call.query
+    fields = await _own(call)
+    files = fields.get("files")
+    name = files.get(asked.format) if isinstance(files, Mapping) else None
+    if not isinstance(name, str) or not names_a_document(name):
+        raise HttpError(409, "no_such_file", f"There is no {asked.format} file; look at files of the bulk job.")
+    blob = call.runtime.artifacts.blob(f"{objects.prefix(call.path['id'])}{name}")
+    expires_at = call.runtime.now() + LINK_LIFETIME
+    return Download(url=await signed_link(call.runtime, blob, "GET"), name=name, expiresAt=expires_at)
+
+
+async def _own(call: ApiCall) -> Mapping[str, Any]:
+    """The document of the caller's bulk job of the path. Of another user's it is not told that there is one."""
     bulk_id = call.path["id"]
     snapshot = await documents.snapshot_of(call.runtime, bulk_id) if is_job_id(bulk_id) else None
     fields = (snapshot.to_dict() or {}) if snapshot else {}
     if fields.get("userId") != call.user_id:
         raise HttpError(404, "not_found", "There is no such bulk job.")
-    return _view(bulk_id, fields)
+    return fields
 
 
 async def confirm(call: ApiCall) -> WishAccepted:
@@ -155,7 +176,7 @@ def _created_before(
     return CreatedBulkJob(id=bulk_id, createdAt=created_at)
 
 
-def _view(bulk_id: str, fields: dict[str, Any]) -> BulkJobView:
+def _view(bulk_id: str, fields: Mapping[str, Any]) -> BulkJobView:
     """A bulk job's document. A client wrote some of the fields: what does not fit is left out."""
     wish = fields.get("wish")
     given = {name: fields[name] for name in BulkJobView.model_fields if fields.get(name) is not None}
@@ -200,6 +221,15 @@ ROUTES: Final = (
     ),
     ApiRoute(
         method="GET", path="/bulk-jobs/{id}", who="user", handler=look, answer=BulkJobView, is_polled=True, errors=_NONE
+    ),
+    ApiRoute(
+        method="GET",
+        path="/bulk-jobs/{id}/download",
+        who="user",
+        handler=download,
+        query=DownloadAsked,
+        answer=Download,
+        errors={**_NONE, 409: "There is no such file, or not yet."},
     ),
     *(
         ApiRoute(

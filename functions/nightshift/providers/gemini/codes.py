@@ -28,6 +28,7 @@ _BY_NUMBER: Final[Mapping[int, tuple[str, int]]] = {
     16: ("UNAUTHENTICATED", 401),
 }
 _STATUS_OF: Final = dict(_BY_NUMBER.values())
+_PASSING: Final = frozenset({"DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
 _LOCKED: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 # A 400 or 429 that only the operator mends: the key, the country, the credit. Every 429 speaks of plan and billing.
 _SAYS_LOCKED: Final = re.compile(
@@ -103,7 +104,7 @@ def _trouble(code: str, message: str) -> Trouble | None:
         return Trouble.MODEL_UNKNOWN
     if code in {"INVALID_ARGUMENT", "FAILED_PRECONDITION"}:
         return next((known for words, known in _WORDS if words.search(message)), None)
-    return Trouble.PROVIDER if _STATUS_OF.get(code, 0) >= 429 else None
+    return Trouble.PROVIDER if code in _PASSING else None
 
 
 def _retry_after_seconds(details: Any) -> float | None:

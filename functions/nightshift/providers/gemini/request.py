@@ -20,8 +20,17 @@ from nightshift.values.ids import custom_id_of
 
 # The field by which an answer proves to which request it belongs.
 PROOF: Final = "requestId"
-_DATA_URL: Final = re.compile(r"data:([a-z/]+);base64,")
-_TYPES: Final = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+_DATA_URL: Final = re.compile(r"data:([a-z0-9/]+);base64,")
+_TYPES: Final = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    # https://ai.google.dev/gemini-api/docs/video-understanding
+    "mp4": "video/mp4",
+    "mov": "video/mov",
+    "webm": "video/webm",
+}
 
 
 def batch_line(request: Request) -> bytes:
@@ -37,8 +46,7 @@ def content_body(request: Request) -> bytes:
 
 def _body(request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
-    if request.image:
-        parts.append(_image_part(request.image))
+    parts += [_media_part(address) for address in (request.image, request.video) if address]
     if request.text:
         parts.append({"text": sendable(request.text)})
     return {
@@ -59,7 +67,7 @@ def _proving(schema: Mapping[str, Any], custom_id: str) -> dict[str, Any]:
     return {**schema, "properties": {**proof, **properties}, "required": [PROOF, *required]}
 
 
-def _image_part(address: str) -> dict[str, Any]:
+def _media_part(address: str) -> dict[str, Any]:
     data = _DATA_URL.match(address)
     if data:
         return {"inlineData": {"mimeType": data[1], "data": address[data.end() :]}}

@@ -23,4 +23,6 @@ TRAITS: Final = Traits(
     create_time=timedelta(minutes=1),
     batch_price=Decimal("0.5"),
     price_list="google",
+    # Whether finished work of a stopped batch is billed, and can be read, is not stated.
+    reveals_stopped=False,
 )
