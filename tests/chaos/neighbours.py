@@ -31,9 +31,9 @@ Kind = Literal["text", "photo", "instant", "declined", "unusable", "horoscope"]
 _KINDS: Final[tuple[Kind, ...]] = ("text", "text", "photo", "instant", "declined", "unusable", "horoscope")
 HONEST: Final = ("alice", "bob")
 # A user's share of it is spent by the larger floods; all users of an example together do not spend it.
-BUDGET_USD: Final = 0.6
-# Some dozen jobs. The floods of others fill it, and by turns each user has a place in one of the next batches.
-MOST_TOKENS: Final = 20_000
+BUDGET_USD: Final = 0.12
+# A dozen jobs. The floods of others fill it, and by turns each user has a place in one of the next batches.
+MOST_TOKENS: Final = 6_000
 _LATEST_BY_TURNS: Final = 3
 _TOKENS: Final = 60
 _CALL_SECONDS: Final = 0.02
