@@ -189,6 +189,27 @@ async def _answer_in_real_time(world: World) -> None:
     assert await world.sweep() == 200
 
 
+async def _ask_the_api(world: World) -> None:
+    """Its lists, from page to page; a device; and orders, which a worker carries out."""
+    await world.open_pubsub()
+    for number in range(2):
+        items = {"type": "waste_classification", "items": [{"text": f"bottle {number}"}]}
+        assert (await world.api("POST", "/bulk-jobs", "carol", json=items)).status_code == 201
+    for path, is_admin in (
+        *(("/jobs?pageSize=1", False), ("/jobs?pageSize=1&status=completed", False), ("/bulk-jobs?pageSize=1", False)),
+        *(("/batches?pageSize=1", True), ("/batches?pageSize=1&open=true", True), ("/queue", True)),
+    ):
+        page = (await world.api("GET", path, "carol", admin=is_admin)).json()
+        if token := page.get("nextPageToken"):
+            more = await world.api("GET", f"{path}&pageToken={token}", "carol", admin=is_admin)
+            assert more.status_code == 200
+    assert (await world.api("PUT", "/me/devices/phone", "carol", json={"token": "t"})).status_code == 200
+    for path, body in (("/queue/submit", {}), ("/jobs/retry", {"code": "none"})):
+        assert (await world.api("POST", path, "carol", admin=True, json=body)).status_code == 202
+    await world.deliver_calls()
+    await world.finish()
+
+
 # Each with the settings that it needs, next to these.
 SETTINGS = {
     "NIGHTSHIFT_COALESCE_SECONDS": "0",
@@ -212,6 +233,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_fail_once, {}),
     (_move_what_is_late_or_broken, {"NIGHTSHIFT_FALLBACK_MODEL": "gpt-5-nano"}),
     (_list_as_the_app_does, {}),
+    (_ask_the_api, {}),
     (_answer_in_real_time, {}),
 )
 
