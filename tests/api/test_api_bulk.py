@@ -106,9 +106,8 @@ async def test_items_are_paged_by_status_in_the_order_of_the_source(world: World
         while asked:
             page = (await world.api("GET", asked.pop())).json()
             found += page["items"]
-            asked += [f"/bulk-jobs/{bulk_id}/items?{query}&pageToken={page['nextPageToken']}"] * (
-                "nextPageToken" in page
-            )
+            tokens = [page["nextPageToken"]] if "nextPageToken" in page else []
+            asked += [f"/bulk-jobs/{bulk_id}/items?{query}&pageToken={token}" for token in tokens]
         return found
 
     every, completed, failed = (
