@@ -15,6 +15,7 @@ from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
 _CREATE = r"/v1/messages/batches"
+_HEADERS = {"x-api-key": "test-key", "anthropic-version": "2026-10-21"}
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
@@ -92,6 +93,7 @@ async def test_a_batch_of_another_project_is_given_back_when_its_results_name_ot
     assert (await world.job(job_id))["status"] == "completed"
     assert (await world.job(job_id))["attempts"] == 1
     assert stranger in world.provider.batches, "it is not ours to delete"
+    await _take_away(world, stranger)
     await assert_promises_kept(world)
 
 
@@ -118,7 +120,8 @@ async def test_a_wrong_batch_that_was_adopted_while_it_ran_is_disowned(anthropic
     assert batch["remoteId"] != stranger
     job = await world.job(job_id)
     assert (job["status"], job["attempts"]) == ("completed", 1)
-    assert stranger in world.provider.batches
+    assert stranger in world.provider.batches, "it is not ours to delete"
+    await _take_away(world, stranger)
     await assert_promises_kept(world)
 
 
@@ -126,9 +129,14 @@ async def _stranger(world: World) -> str:
     """A batch that another program makes in the same Workspace; returns its id."""
     params = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
     body: Any = {"requests": [{"custom_id": "job-of-another", "params": params}]}
-    headers = {"x-api-key": "test-key", "anthropic-version": "2026-10-21"}
-    answer = await world._http.post(f"{world.base_url}{_CREATE}", json=body, headers=headers)
+    answer = await world._http.post(f"{world.base_url}{_CREATE}", json=body, headers=_HEADERS)
     return str(answer.raise_for_status().json()["id"])
+
+
+async def _take_away(world: World, remote_id: str) -> None:
+    """Delete it, as its own program does."""
+    answer = await world._http.delete(f"{world.base_url}{_CREATE}/{remote_id}", headers=_HEADERS)
+    answer.raise_for_status()
 
 
 def _batch(**fields: Any) -> Any:

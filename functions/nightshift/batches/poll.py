@@ -67,7 +67,7 @@ async def look(runtime: Runtime, provider: Provider, open_batches: Sequence[Batc
                 listing.remotes[remote.remote_id] = remote
             elif remote.created_at and remote.created_at < listed_at - evidence.CLOCK_SLACK:
                 # The document of a younger one may have come after ours were read.
-                stopping = _stop_double(provider, remote, list(owned.values()))
+                stopping = _stop_double(runtime, provider, remote, list(owned.values()))
                 await run_isolated("stop_double", stopping, remote_id=remote.remote_id)
         elif remote.batch_id and remote.outcome is None and not remote.is_cancelling:
             cancelling = _cancel_if_stray(runtime, provider, remote.remote_id, remote.batch_id)
@@ -93,11 +93,12 @@ async def _cancel_if_stray(runtime: Runtime, provider: Provider, remote_id: str,
         await provider.cancel(remote_id)
 
 
-async def _stop_double(provider: Provider, remote: RemoteBatch, submitted: Sequence[Batch]) -> None:
-    """Stop a batch that another create of one of these made; one that has ended is deleted."""
+async def _stop_double(runtime: Runtime, provider: Provider, remote: RemoteBatch, submitted: Sequence[Batch]) -> None:
+    """Stop a batch that another create of one of these made; one that has ended, and proves to be, is deleted."""
     doubled = next((batch for batch in submitted if evidence.may_double(batch, remote)), None)
     if doubled and remote.outcome:
-        await _delete_results(provider, remote)
+        if await evidence.is_proven(runtime, doubled, remote):
+            await _delete_results(provider, remote)
     elif doubled and not remote.is_cancelling:
         log.warning("stray_batch_cancelled", batch_id=doubled.batch_id)
         await provider.cancel(remote.remote_id)
