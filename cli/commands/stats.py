@@ -24,10 +24,11 @@ _MOST_FAILING: Final = 5
 
 
 async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
-    (open_batches, open_bulk_jobs), counts, lanes, spent_usd, night, failing = await asyncio.gather(
-        asyncio.gather(batches.count_open(runtime), bulk_jobs.count_open(runtime)),
+    counts, lanes, open_batches, open_bulk_jobs, spent_usd, night, failing = await asyncio.gather(
         stats.count_by_status(runtime),
         backlogs(runtime),
+        batches.count_open(runtime),
+        bulk_jobs.count_open(runtime),
         spending.spent_usd(runtime),
         costs.since_yesterday(runtime),
         batches.with_errors(runtime, _MOST_FAILING),
@@ -59,7 +60,7 @@ COMMAND: Final = Command(
     name="stats",
     help="jobs by status, what waits in each lane, open batches, the last night, today's spending",
     description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
-    "since when, how many batches and bulk jobs are open and which batches fail, what the batches and instant answers "
+    "since when, how many batches and bulk jobs are open and which batches fail, what batches and instant answers "
     "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant "
     "answers did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
     example="stats",

@@ -29,7 +29,7 @@ async def check(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
     """Let a bulk job be read, or refuse it. Raises TryLater."""
     try:
         request = await checked_request(runtime, bulk)
-        lane = _lane(runtime, request)
+        lane = lane_for(runtime, job_types.find(request.type))
         generation = None
         if request.source:
             generation = await source_file.check(runtime, request.userId, request.source)
@@ -50,11 +50,6 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:
         raise JobRefused("invalid_input", f"The bulk job is not valid: {reasons(invalid, BulkRequest)}.") from None
-
-
-def _lane(runtime: Runtime, request: BulkRequest) -> Lane:
-    job_type = job_types.find(request.type)
-    return lane_for(runtime, job_type)
 
 
 async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lane, generation: int | None) -> None:

@@ -155,7 +155,8 @@ class _Reading:
         source = SourceRows(self._runtime, self._bulk, self._request, self._checkpoint)
         gathered = _Gathered()
         while rows := await source.next_rows(min(_ROWS_AT_ONCE, self._bulk.part_items - len(gathered.rows))):
-            self._inputs.check_columns(source.columns)
+            if source.has_all_columns:
+                self._inputs.check_columns(source.columns)
             if rows[-1].number > self._runtime.settings.max_bulk_items:
                 most = self._runtime.settings.max_bulk_items
                 raise JobRefused("invalid_input", f"The source has more than {most:,} rows; divide it.")
@@ -169,6 +170,7 @@ class _Reading:
                     return False
         if gathered.rows:
             await self._create_part(gathered, source.checkpoint_fields())
+        self._inputs.check_columns(source.columns)
         if not self._part:
             raise JobRefused("invalid_input", "There is no row to answer.")
         return True
