@@ -44,6 +44,7 @@ from nightshift.providers.estimate import expected_usage
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
 from nightshift.values.speed import Speed
+from nightshift.values.texts import Text
 from nightshift.values.usage import Usage
 
 log = structlog.get_logger()
@@ -159,7 +160,7 @@ class _Reading:
                 self._inputs.check_columns(source.columns)
             if rows[-1].number > self._runtime.settings.max_bulk_items:
                 most = self._runtime.settings.max_bulk_items
-                raise JobRefused("invalid_input", f"The source has more than {most:,} rows; divide it.")
+                raise JobRefused("invalid_input", Text.TABLE_TOO_LONG.say(rows=most))
             for row in await self._stored(rows):
                 if row is not None:
                     gathered.add(row)
@@ -172,7 +173,7 @@ class _Reading:
             await self._create_part(gathered, source.checkpoint_fields())
         self._inputs.check_columns(source.columns)
         if not self._part:
-            raise JobRefused("invalid_input", "There is no row to answer.")
+            raise JobRefused("invalid_input", Text.TABLE_EMPTY.say())
         return True
 
     async def finish(self, holder: LeaseHolder) -> None:
