@@ -11,6 +11,7 @@ from google.cloud.firestore import FieldFilter
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
 from nightshift.batches import documents as batches
+from nightshift.batches import evidence
 from nightshift.batches.batch import Batch
 from nightshift.batches.poll import is_stray
 from nightshift.database.collections import BATCHES
@@ -27,7 +28,16 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     for provider in scope.runtime.providers.configured():
         async for remote in provider.batches():
             scope.looked_at["provider batches"] += 1
-            if remote.batch_id is None or remote.outcome is not None:
+            if remote.outcome is not None:
+                continue
+            if not provider.traits.is_stamped:
+                owner = await batches.with_remote_id(scope.runtime, remote.remote_id)
+                if owner:
+                    live.add(owner.batch_id)
+                elif await _is_unexplained(scope, remote):
+                    yield _unexplained(remote)
+                continue
+            if remote.batch_id is None:
                 continue
             live.add(remote.batch_id)
             if await _is_stray(scope, provider, remote, remote.batch_id):
@@ -44,6 +54,23 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     for provider in scope.runtime.providers.configured():
         async for file in _stray_files(scope, provider):
             yield _stray_file(scope.runtime, provider, file)
+
+
+async def _is_unexplained(scope: Scope, remote: RemoteBatch) -> bool:
+    """Whether no batch of ours may have made it, at a provider that keeps no stamp."""
+    if remote.is_cancelling or (remote.created_at is not None and remote.created_at > scope.waited_since(0)):
+        return False
+    open_batches = [found.batch for found in await batches.open_batches(scope.runtime)]
+    return not any(evidence.may_be(batch, remote) for batch in open_batches if batch.remote_id is None)
+
+
+def _unexplained(remote: RemoteBatch) -> Finding:
+    return Finding(
+        check="provider",
+        subject=f"provider batch {remote.remote_id}",
+        sentence=f"It is live with {remote.requests} requests, bears no stamp, and no batch has it on record.",
+        undecided="if nothing else uses the provider's Workspace, cancel it there",
+    )
 
 
 async def _is_stray(scope: Scope, provider: Provider, remote: RemoteBatch, batch_id: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cli.audit import provider
+from cli.audit.scope import Scope
 from local.provider_server.faults import RequestFault
 from nightshift.batches import evidence
 from nightshift.batches.documents import batch_from
@@ -123,6 +125,24 @@ async def test_a_wrong_batch_that_was_adopted_while_it_ran_is_disowned(anthropic
     assert stranger in world.provider.batches, "it is not ours to delete"
     await _take_away(world, stranger)
     await assert_promises_kept(world)
+
+
+async def test_the_audit_names_a_batch_that_no_document_explains(anthropic: World) -> None:
+    """And lets it be: whose it is only a person knows. One on record is no finding."""
+    world = anthropic
+    await world.give("alice", 1)
+    world.provider.hold("in_progress")
+    await world.submit("alice")
+    world.pass_time(hours=1)
+    stranger = await _stranger(world)
+    scope = Scope(runtime=world.operators_runtime(), grace=timedelta(minutes=-5))
+
+    found = [finding async for finding in provider.findings(scope)]
+
+    assert [finding.subject for finding in found] == [f"provider batch {stranger}"]
+    assert found[0].undecided
+    (batch,) = await world.batches()
+    assert scope.live_at_provider == {batch["id"]}
 
 
 async def _stranger(world: World) -> str:
