@@ -61,8 +61,8 @@ COMMAND: Final = Command(
     help="jobs by status, what waits in each lane, open batches, the last night, today's spending",
     description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
     "since when, how many batches and bulk jobs are open and which batches fail, what the batches and instant answers "
-    "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant answers "
-    "did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
+    "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant "
+    "answers did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
     example="stats",
     run=_run,
     needs_documents=True,
