@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := functions:.
+# Every process of the tests and of the local stack would compile all our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock clean

@@ -37,6 +37,7 @@ QUESTIONS = (
     Question(name="per_job"),
     Question(name="estimate", has_emulators=False),
     Question(name="eta", has_emulators=False),
+    Question(name="bulk", has_emulators=False),
 )
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from cli import terminal
 from cli.commands.command import ExitCode, Refused
 from nightshift.errors import NightshiftError
 
@@ -21,7 +22,7 @@ def say(line: str) -> None:
 
 def complain(sentences: str) -> None:
     """Say on standard error what keeps the program from its work."""
-    sys.stderr.write(f"{sentences}\n")
+    sys.stderr.write(f"{terminal.told_in_lines(sentences)}\n")
 
 
 def run_to_its_end(work: Coroutine[Any, Any, None], *, interrupted: str = "Interrupted.") -> ExitCode:

@@ -104,7 +104,7 @@ async def run(runtime: Runtime, options: Namespace) -> ExitCode:
 async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     """Run a command, once the database has answered within seconds."""
     command: Command = options.command
-    if not await presence.holds_documents(runtime):
+    if command.asks_the_database and not await presence.holds_documents(runtime):
         nothing = f"{options.project} holds no jobs, no batches and no wallets. Is it the right project?"
         if command.needs_documents:
             printer.line({"nothing": nothing})

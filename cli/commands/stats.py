@@ -60,7 +60,7 @@ COMMAND: Final = Command(
     name="stats",
     help="jobs by status, what waits in each lane, open batches, the last night, today's spending",
     description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
-    "since when, how many batches and bulk jobs are open and which batches fail, what the batches and instant answers "
+    "since when, how many batches and bulk jobs are open and which batches fail, what batches and instant answers "
     "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant "
     "answers did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
     example="stats",

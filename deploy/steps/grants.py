@@ -14,7 +14,7 @@
 | the webhook's | read `openai-webhook-secret`, and nothing else | checks signatures |
 | the reader of images | read users' uploads, and list nothing | its key signs images' addresses |
 | the API's | read and write Firestore | shows and changes what belongs to its callers |
-| | publish on `nightshift-ingest` | calls a worker for what needs a provider; it has no key itself |
+| | publish on `nightshift-ingest` and `nightshift-bulk` | calls a worker for what needs a provider |
 | | create objects in the app's bucket, below `users/` | its links let a client upload a file, and replace none |
 | | read objects of the private bucket, below `bulk/` | its links let a client download results |
 | | sign as itself | signs those links |
@@ -67,7 +67,7 @@ _ASK: Final = (*_ADVANCE, ANSWER)
 _TELL: Final = (NOTIFY, TICK)
 _CALL_WORKERS: Final = (TICK, INGEST, WEBHOOK, API)
 # Whatever closes a part, or stops at its time limit, calls for the next step of its bulk job.
-_CALL_BULK_WORKERS: Final = (TICK, INGEST, ANSWER, BULK, BULK_START)
+_CALL_BULK_WORKERS: Final = (TICK, INGEST, ANSWER, BULK, BULK_START, API)
 
 
 async def changes(deployment: Deployment) -> AsyncIterator[Change]:

@@ -61,10 +61,15 @@ def _live_index(index: dict[str, Any]) -> _Index:
     return group, index["queryScope"], _ordered(index["fields"])
 
 
-def _ordered(fields: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
+def _ordered(fields: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
     # The database ends every index with the document's name.
     named = [field for field in fields if field["fieldPath"] != "__name__"]
-    return tuple((field["fieldPath"], field.get("order") or field["arrayConfig"]) for field in named)
+    return tuple((field["fieldPath"], _kind(field)) for field in named)
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """How a field is indexed: by its order, by the parts of an array, or as a vector of so many dimensions."""
+    return str(field.get("order") or field.get("arrayConfig") or json.dumps(field["vectorConfig"], sort_keys=True))
 
 
 def _field(name: str) -> tuple[str, str]:

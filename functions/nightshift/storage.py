@@ -7,7 +7,7 @@ The storage client is synchronous, so each of its calls runs in a thread. Memory
 import asyncio
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import IO, Any, Final
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
@@ -23,30 +23,80 @@ from nightshift.values.lines import MAX_LINE_BYTES, LineSplitter
 CHUNK_BYTES: Final = 1024 * 1024
 
 
+class ObjectWriter:
+    """Writes one object. Of up to CHUNK_BYTES it takes one request; of more, a resumable upload."""
+
+    def __init__(self, blob: Any, content_type: str) -> None:
+        self._blob = blob
+        self._content_type = content_type
+        self._gathered = bytearray()
+        self._upload: BlobWriter | None = None
+
+    async def write(self, content: bytes) -> None:
+        """Take the next bytes. Raises TryLater."""
+        self._gathered += content
+        if len(self._gathered) >= CHUNK_BYTES:
+            await self._send()
+
+    async def close(self) -> None:
+        """Let the object appear. Raises TryLater."""
+        if self._upload is None:
+            whole = bytes(self._gathered)
+            with translated_errors():
+                await asyncio.to_thread(self._blob.upload_from_string, whole, self._content_type)
+            return
+        await self._send()
+        with translated_errors():
+            await asyncio.to_thread(self._upload.close)
+
+    async def abandon(self) -> None:
+        """Take back what was sent so far. If that fails, it expires unseen within a week."""
+        if self._upload:
+            with suppress(Exception):
+                await asyncio.to_thread(self._upload.terminate)
+
+    async def _send(self) -> None:
+        with translated_errors():
+            if self._upload is None:
+                self._upload = self._blob.open(
+                    "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, content_type=self._content_type
+                )
+            await asyncio.to_thread(self._upload.write, bytes(self._gathered))
+        self._gathered.clear()
+
+
+@asynccontextmanager
+async def writing(runtime: Runtime, path: str, content_type: str = "application/jsonl") -> AsyncIterator[ObjectWriter]:
+    """A writer of an object of our bucket, which appears whole or, if an error is raised, not at all.
+
+    Raises TryLater.
+    """
+    writer = ObjectWriter(runtime.artifacts.blob(path), content_type)
+    try:
+        yield writer
+    except BaseException:
+        await writer.abandon()
+        raise
+    await writer.close()
+
+
 async def write(
     runtime: Runtime, path: str, chunks: AsyncIterable[bytes], content_type: str = "application/jsonl"
 ) -> None:
     """Write an object of our bucket, whole or not at all. Raises TryLater."""
-    blob = runtime.artifacts.blob(path)
-    with translated_errors():
-        writer: BlobWriter = blob.open("wb", chunk_size=CHUNK_BYTES, ignore_flush=True, content_type=content_type)
-    gathered = bytearray()
-    try:
+    async with writing(runtime, path, content_type) as writer:
         async for chunk in chunks:
-            gathered += chunk
-            if len(gathered) >= CHUNK_BYTES:
-                with translated_errors():
-                    await asyncio.to_thread(writer.write, bytes(gathered))
-                gathered.clear()
+            await writer.write(chunk)
+
+
+async def names(runtime: Runtime, folder: str) -> set[str]:
+    """The names of the objects in a folder of our bucket, without the folder's. Raises TryLater."""
+
+    def listed() -> set[str]:
         with translated_errors():
-            await asyncio.to_thread(writer.write, bytes(gathered))
-    except BaseException:
-        # What was sent so far is taken back; if that fails, it expires unseen within a week.
-        with suppress(Exception):
-            await asyncio.to_thread(writer.terminate)
-        raise
-    with translated_errors():
-        await asyncio.to_thread(writer.close)
+            return {blob.name.removeprefix(folder) for blob in runtime.artifacts.list_blobs(prefix=folder)}
+
+    return await asyncio.to_thread(listed)
 
 
 async def open_to_read(runtime: Runtime, path: str) -> IO[bytes]:

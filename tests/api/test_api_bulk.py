@@ -5,7 +5,9 @@ from typing import Any
 
 import httpx
 
+from local.openai_server import Reply, ReplyRule
 from tests.api.test_api_jobs import error_of
+from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.world import World
 
 ITEMS: list[dict[str, Any]] = [{"id": number, "text": f"bottle {number}"} for number in range(3)]
@@ -86,6 +88,42 @@ async def test_a_wish_is_recorded_for_the_owner_alone_and_only_where_it_means_so
             assert (accepted.status_code, accepted.json()) == (202, {"id": bulk_id, "wish": wish})
         assert (await world.api("GET", f"/bulk-jobs/{bulk_id}")).json()["wish"] == wish
     assert error_of(await world.api("POST", f"/bulk-jobs/{bulk_id}/resume")) == (409, "not_now")
+
+
+async def test_items_are_paged_by_status_in_the_order_of_the_source(world: World) -> None:
+    """Over parts, rounds and pages; an invalid row and a failed one say why; of what is not shown nothing is read."""
+    world.set_env(NIGHTSHIFT_PART_ITEMS="3")
+    await world.give("alice", 20)
+    world.provider.faults.add(ReplyRule(Reply.refuses("no"), text="kind 4"))
+    rows = [{"text": f"a bottle of kind {number}"} for number in range(7)]
+    bulk_id = await world.start_bulk(items=[*rows, {"text": ""}], maxTokens=7)
+    before = (await world.api("GET", f"/bulk-jobs/{bulk_id}/items?status=open")).json()["items"]
+    await run_to_the_end(world, bulk_id)
+
+    async def listed(query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        asked = [f"/bulk-jobs/{bulk_id}/items?{query}"]
+        while asked:
+            page = (await world.api("GET", asked.pop())).json()
+            found += page["items"]
+            tokens = [page["nextPageToken"]] if "nextPageToken" in page else []
+            asked += [f"/bulk-jobs/{bulk_id}/items?{query}&pageToken={token}" for token in tokens]
+        return found
+
+    every, completed, failed = (
+        await listed("pageSize=2"),
+        await listed("status=completed"),
+        await listed("status=failed"),
+    )
+
+    assert [item["row"] for item in before] == [1, 2, 3, 4, 5, 6, 7]
+    assert [item["row"] for item in every] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [item["row"] for item in completed] == [1, 2, 3, 4, 6, 7]
+    assert all(item["result"] and "errorCode" not in item for item in completed)
+    assert [(item["row"], item["errorCode"]) for item in failed] == [(5, "provider_refused"), (8, "invalid_input")]
+    assert failed[0]["columns"] == rows[4]
+    assert error_of(await world.api("GET", f"/bulk-jobs/{bulk_id}/items?pageToken=0.x")) == (400, "invalid_page_token")
+    assert error_of(await world.api("GET", f"/bulk-jobs/{bulk_id}/items", "bob")) == (404, "not_found")
 
 
 async def test_the_owner_gets_a_link_to_each_result_file_that_there_is(world: World) -> None:

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from local.openai_server import BatchFault, Reply, ReplyRule
 from nightshift.admission.admit import admit
+from nightshift.batches.queue import MOST_LEFT_OUT
 from nightshift.pricing.shares import taken_usd
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
@@ -152,3 +153,30 @@ async def test_answers_in_real_time_count_and_wait_for_the_next_day(world: World
     assert await world.tick() == 200
     await world.finish()
     assert (await world.job(queued))["status"] == "completed"
+
+
+async def test_more_users_than_a_query_leaves_out_hold_no_other_user_up(world: World) -> None:
+    """Twelve have taken theirs, by what earlier lines cost; their jobs are passed over, ten users' without a read."""
+    world.bound(page_jobs=3)
+    estimate, _ = await _price(world)
+    users = [f"mallory{number:02}" for number in range(MOST_LEFT_OUT + 2)]
+    runtime = world.operators_runtime(daily_budget_usd=40 * estimate, max_user_budget_share=0.1)
+    for uid in users:
+        await world.give(uid, 2)
+        await _queue(world, uid, range(2), priority=10)
+        counted = {"userId": uid, "status": "completed", "shareDay": runtime.today, "shareUsd": 5 * estimate}
+        await world.firestore.document(f"ai_jobs/former-{uid}").set(counted)
+    await world.give("alice", 1)
+    await _queue(world, "alice", range(1), priority=1)
+    # As much as a share is spent by all together, so that sums are looked at.
+    await world.firestore.document("ai_batches/ns-former").set(
+        {"status": "completed", "budgetDay": runtime.today, "budgetUsd": 5 * estimate}
+    )
+    world.provider.hold("in_progress")
+
+    told = await _tick(runtime)
+
+    assert [job_id for job_id in await _sent(world) if not job_id.startswith("former")] == ["alice-00"]
+    assert len([event for event in told if event["event"] == "share_spent"]) == len(users)
+    assert await _tick(runtime) == [], "told once, and nothing else is sent"
+    assert len(await world.jobs("queued")) == 2 * len(users)

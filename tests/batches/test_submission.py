@@ -135,6 +135,21 @@ async def test_an_order_sends_one_lane_or_all_while_submission_is_held_back(worl
     assert not (await world.api("GET", "/batch/queue/status", admin=True)).json()["orders"]
 
 
+async def test_no_part_of_a_bulk_job_is_started_while_submission_is_held_back(world: World) -> None:
+    """It is read, quoted and charged; an order starts its parts."""
+    await world.open_pubsub()
+    await world.give("alice", 5)
+    await world.api("POST", "/scheduler/stop", "root", admin=True)
+    bulk_id = await world.start_bulk(items=[{"text": "a bottle"}], maxTokens=5)
+    assert await world.tick() == 200
+
+    assert (await world.bulk(bulk_id))["status"] == "running"
+    assert not await world.batches()
+    assert (await world.api("POST", "/queue/submit", "root", admin=True, json={})).status_code == 202
+    await world.deliver_calls()
+    assert [batch["status"] for batch in await world.batches()] == ["submitted"]
+
+
 async def test_an_operator_has_the_same(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """`scheduler stop`, `submit` past it, `scheduler start`; nothing queued is refused with a sentence."""
     await world.give("alice", 5)

@@ -652,7 +652,7 @@ def _verb(words: list[str]) -> list[str]:
 
 def _live_index(index: dict[str, Any]) -> dict[str, Any]:
     group = index["collectionGroup"]
-    fields = [*index["fields"], {"fieldPath": "__name__", "order": index["fields"][-1]["order"]}]
+    fields = [*index["fields"], {"fieldPath": "__name__", "order": index["fields"][-1].get("order", "ASCENDING")}]
     name = f"projects/{PROJECT}/databases/(default)/collectionGroups/{group}/indexes/CICAgJ"
     return {"name": name, "queryScope": index["queryScope"], "fields": fields, "state": "READY"}
 

@@ -337,6 +337,7 @@ async def test_the_api_reads_no_key_and_its_links_open_two_folders_alone(site: S
         (f"projects {PROJECT}", "roles/datastore.user"),
         (f"projects {PROJECT}", f"projects/{PROJECT}/roles/nightshiftStats"),
         ("pubsub topics nightshift-ingest", "roles/pubsub.publisher"),
+        ("pubsub topics nightshift-bulk", "roles/pubsub.publisher"),
         (f"storage buckets gs://{PROJECT}-nightshift", "roles/storage.objectViewer"),
         (f"storage buckets gs://{PROJECT}.firebasestorage.app", "roles/storage.objectCreator"),
         (f"iam service-accounts {api.partition(':')[2]}", "roles/iam.serviceAccountTokenCreator"),

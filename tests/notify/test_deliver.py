@@ -42,7 +42,7 @@ async def test_a_user_who_wants_it_gets_one_mail_for_an_answer(messages: Message
 
 
 async def test_a_user_without_the_wish_gets_nothing_and_costs_nothing(messages: Messages) -> None:
-    """Whoever has no preferences, or has left jobs out, has no message in the outbox."""
+    """A user without preferences, or who has left jobs out, has no message in the outbox."""
     await messages.user()
     for preferences in ({}, {"email": False}, {"email": True, "about": ["bulk"]}):
         await messages.wants(**preferences)

@@ -14,6 +14,10 @@ from local.part import ROOT
 VAGUE = re.compile(r"\b(?:somebody|nobody|whoever|anybody|anyone|someone)\b", re.IGNORECASE)
 _BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
 # The first tells of the past; the others are written by npm.
+_MOST_WORDS = 20
+# They are written by `make bench` and `make bill`: their lines are lists of figures.
+_GENERATED = {"BENCHMARKS.md", "COST.md", "cost_page.md"}
+_ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 _EXCEPTED = {"CHANGELOG.md", "package-lock.json"}
 
 
@@ -62,3 +66,48 @@ def test_a_vague_word_is_found_in_a_docstring_and_a_comment_and_not_in_a_value()
     source = '"""Module."""\n\nword = "nobody"\n# Somebody acts.\ndef f():\n    """For\n    anyone."""\n'
 
     assert [line for line, part in _prose(source) if VAGUE.search(part)] == [4, 6]
+
+
+def _sentences(page: str) -> Iterator[str]:
+    """The sentences of a page: of its paragraphs, its lists' items and its tables' cells. Code is left out.
+
+    A colon or a semicolon ends a thought as a full stop does.
+    """
+    parts: list[list[str]] = [[]]
+    for line in map(str.strip, re.sub(r"```.*?```", "\n\n", page, flags=re.DOTALL).splitlines()):
+        if not line or line.startswith(("#", "|")) or _ITEM.match(line):
+            parts.append([])
+        if line.startswith("|"):
+            parts += [[cell] for cell in line.strip("|").split("|")] + [[]]
+        elif not line.startswith("#"):
+            parts[-1].append(_ITEM.sub("", line))
+    for part in parts:
+        plain = re.sub(r"`[^`]*`", "C", " ".join(part))
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", plain)
+        yield from re.split(r"(?<=[.!?])\**\s+(?=[A-Z\"*(]|docs/)|(?<=[:;])\s", plain)
+
+
+def _words(sentence: str) -> int:
+    return sum(word != "C" for word in re.findall(r"[^\W_][\w'.,-]*", sentence))
+
+
+def test_a_sentence_of_a_page_has_at_most_twenty_words() -> None:
+    """It is understood at the first reading."""
+    pages = [path for path in _files(".md") if path.name not in _GENERATED]
+    long = [
+        f"{path.relative_to(ROOT)}: {sentence}"
+        for path in pages
+        for sentence in _sentences(path.read_text())
+        if _words(sentence) > _MOST_WORDS
+    ]
+
+    assert len(pages) > 10
+    assert not long
+
+
+def test_a_long_sentence_is_found_wherever_it_stands() -> None:
+    """In a paragraph, an item and a cell; and no code, heading or block of code counts."""
+    long, code = "word " * 21, "`code` " * 30
+    page = f"# {long}\n\n{long}\n{code}\n\n- {long}\n\n| {long} | short |\n\n```sh\n{long}\n```\n"
+
+    assert [_words(each) for each in _sentences(page) if _words(each) > _MOST_WORDS] == [21, 21, 21]

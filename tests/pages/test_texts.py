@@ -22,7 +22,7 @@ NOT_FOR_A_PERSON = re.compile(
 # Their last argument is what a person reads.
 SAID_IN: dict[str, int | str] = {"JobRefused": 1, "NoAnswer": "message", "InputFault": 0}
 # An operator reads it, at a terminal.
-FOR_OPERATORS = {"cannot_retry"}
+FOR_OPERATORS = {"cannot_retry", "cannot_reprocess"}
 
 
 @pytest.mark.parametrize("text", Text)

@@ -65,6 +65,8 @@ async def test_missing_credentials_are_one_sentence(project: Project, tmp_path: 
     """No traceback, and the command that mends it."""
     code, output, complaints = await nightshift(
         *("schedules", "sync", "--project", project.id),
+        # Nothing is asked of it.
+        FIRESTORE_EMULATOR_HOST="127.0.0.1:1",
         GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "none.json"),
         PUBSUB_EMULATOR_HOST=None,
     )

@@ -425,6 +425,13 @@ class World:
         answer.raise_for_status()
         return answer.content
 
+    async def result(self, bulk_id: str, name: str) -> bytes:
+        """A bulk job's file in Cloud Storage."""
+        path = quote(f"bulk/{bulk_id}/{name}", safe="")
+        answer = await self._http.get(f"{self._storage}/download/storage/v1/b/{self.project}-nightshift/o/{path}")
+        answer.raise_for_status()
+        return answer.content
+
     async def write_artifact(self, batch_id: str, name: str, content: bytes) -> None:
         """Write a batch's file in Cloud Storage."""
         answer = await self._http.post(

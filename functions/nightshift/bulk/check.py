@@ -21,6 +21,7 @@ from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_job_id
 from nightshift.values.lane import Lane
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ async def check(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
     """Let a bulk job be read, or refuse it. Raises TryLater."""
     try:
         request = await checked_request(runtime, bulk)
-        lane = _lane(runtime, request)
+        lane = lane_for(runtime, job_types.find(request.type))
         generation = None
         if request.source:
             generation = await source_file.check(runtime, request.userId, request.source)
@@ -44,17 +45,16 @@ async def check(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
 async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
     """What the client wrote. The rows in the document are read with it while they are there. Raises JobRefused."""
     if not is_job_id(bulk.bulk_id):
-        raise JobRefused("invalid_input", "The id may hold 1 to 60 letters, digits, hyphens and underscores.")
+        raise JobRefused(
+            "invalid_input",
+            Text.REQUEST_UNREADABLE.say(),
+            "the bulk job's id may hold 1 to 60 letters, digits, hyphens and underscores",
+        )
     fields = await documents.read_request(runtime, bulk.bulk_id)
     try:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:
-        raise JobRefused("invalid_input", f"The bulk job is not valid: {reasons(invalid, BulkRequest)}.") from None
-
-
-def _lane(runtime: Runtime, request: BulkRequest) -> Lane:
-    job_type = job_types.find(request.type)
-    return lane_for(runtime, job_type)
+        raise JobRefused("invalid_input", Text.REQUEST_UNREADABLE.say(), reasons(invalid, BulkRequest)) from None
 
 
 async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lane, generation: int | None) -> None:
@@ -64,12 +64,12 @@ async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lan
     async for _ in attempts():
         wallet = await wallet_ref(runtime, bulk.user_id).get(**READ)
         if not wallet.exists or not Wallet.read(wallet.to_dict()).covers(1):
-            raise JobRefused("insufficient_tokens", "You have no tokens.")
+            raise JobRefused("insufficient_tokens", Text.NO_TOKENS.say())
         admissions = Admissions.read(wallet.to_dict(), runtime.today)
         if admissions.has_failed_too_often(limits) and (refusal := admissions.refusal(limits)):
             raise refusal
         if most and await documents.count_admitted(runtime, bulk.user_id) >= most:
-            raise JobRefused("too_many_jobs", f"You have {most} bulk jobs that have not ended; wait for one of them.")
+            raise JobRefused("too_many_jobs", Text.LIMIT_OF_TABLES.say(limit=most))
 
         def prove(writes: Commit, wallet: "object" = wallet, admissions: Admissions = admissions) -> None:
             count_admissions(writes, wallet, admissions)  # type: ignore[arg-type]

@@ -15,8 +15,9 @@ Memory holds a window of the results, the first by their index. A part whose res
 judged once for each window.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 import structlog
 from google.api_core.exceptions import NotFound
@@ -37,6 +38,7 @@ from nightshift.bulk.requests import item_lines, job_for
 from nightshift.bulk.round import ItemEnd, Round
 from nightshift.bulk.stored_rows import read_rows
 from nightshift.database.commits import Undecided, attempts
+from nightshift.job_types import find
 from nightshift.jobs.answer import NoAnswer
 from nightshift.jobs.settlement import Requeued, Settlement, retry_or_failure, settlement_of
 from nightshift.providers import result_line
@@ -144,6 +146,7 @@ class _Judging:
         self.spared = 0
         # Of the object that says how items ended; None if none has.
         self.name: str | None = None
+        self._inputs: dict[int, Mapping[str, Any]] = {}
         self._runtime = runtime
         self._batch = batch
         self._bulk = bulk
@@ -154,6 +157,7 @@ class _Judging:
 
     async def run(self) -> None:
         """Judge everything, and write the object of the round if an item has ended."""
+        await self._read_what_judges()
         window = _Window()
         seen: set[int] = set()
         async for index, settlement, usage in self._settlements():
@@ -164,6 +168,16 @@ class _Judging:
             self._settle(index, self._rest(index), window)
         if self.round.completed or self.round.refunded:
             self.name = await rounds.write_lines(self._runtime, self._part, self._in_order(window))
+
+    async def _read_what_judges(self) -> None:
+        """Read of the items' inputs the fields by which their type judges answers; most types need none."""
+        wanted = find(self._bulk.type).judged_by
+        if not wanted:
+            return
+        async for rows in read_rows(self._runtime, self._part):
+            for index, row in rows:
+                if row.input:
+                    self._inputs[index] = {name: row.input[name] for name in wanted if name in row.input}
 
     async def _without_a_line(self, seen: set[int]) -> set[int]:
         """The items that were asked for, and that no line names."""
@@ -224,7 +238,7 @@ class _Judging:
                 if result is None or index is None or index not in self._asked or index in seen:
                     continue
                 seen.add(index)
-                job = job_for(self._bulk, self._part, index)
+                job = replace(job_for(self._bulk, self._part, index), input=self._inputs.get(index, {}))
                 settlement = settlement_of(job, batch.lane, result, settings.max_attempts, batch.stop)
                 yield index, settlement, result.usage
 

@@ -40,3 +40,13 @@ def rows(bulk_id: str, name: str) -> str:
 def round_ends(bulk_id: str, name: str) -> str:
     """What became of the items that ended in a round of a part, by the name that the part's document gives."""
     return f"{prefix(bulk_id)}rounds/{name}.jsonl"
+
+
+def piece(bulk_id: str, name: str) -> str:
+    """A part's share of a result file; without a name, the folder of all of them."""
+    return f"{prefix(bulk_id)}pieces/{name}"
+
+
+def result(bulk_id: str, name: str) -> str:
+    """A result file."""
+    return f"{prefix(bulk_id)}{name}"

@@ -44,6 +44,7 @@ from nightshift.providers.estimate import expected_usage
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
 from nightshift.values.speed import Speed
+from nightshift.values.texts import Text
 from nightshift.values.usage import Usage
 
 log = structlog.get_logger()
@@ -155,10 +156,11 @@ class _Reading:
         source = SourceRows(self._runtime, self._bulk, self._request, self._checkpoint)
         gathered = _Gathered()
         while rows := await source.next_rows(min(_ROWS_AT_ONCE, self._bulk.part_items - len(gathered.rows))):
-            self._inputs.check_columns(source.columns)
+            if source.has_all_columns:
+                self._inputs.check_columns(source.columns)
             if rows[-1].number > self._runtime.settings.max_bulk_items:
                 most = self._runtime.settings.max_bulk_items
-                raise JobRefused("invalid_input", f"The source has more than {most:,} rows; divide it.")
+                raise JobRefused("invalid_input", Text.TABLE_TOO_LONG.say(rows=most))
             for row in await self._stored(rows):
                 if row is not None:
                     gathered.add(row)
@@ -169,8 +171,9 @@ class _Reading:
                     return False
         if gathered.rows:
             await self._create_part(gathered, source.checkpoint_fields())
+        self._inputs.check_columns(source.columns)
         if not self._part:
-            raise JobRefused("invalid_input", "There is no row to answer.")
+            raise JobRefused("invalid_input", Text.TABLE_EMPTY.say())
         return True
 
     async def finish(self, holder: LeaseHolder) -> None:

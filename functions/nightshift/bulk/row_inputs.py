@@ -7,6 +7,7 @@ from nightshift.bulk.source.row import Row
 from nightshift.bulk.template import Template
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
+from nightshift.values.texts import Text
 
 _LONGEST_KEY: Final = 200
 
@@ -24,7 +25,7 @@ class RowInputs:
         self._template.check(columns)
         if self._key_column is not None and self._key_column not in columns:
             there = ", ".join(columns[:50])
-            raise JobRefused("invalid_input", f"There is no column {self._key_column}. There are: {there}.")
+            raise JobRefused("invalid_input", Text.COLUMN_MISSING.say(column=self._key_column, there=there))
 
     def key_of(self, row: Row) -> str | None:
         """What identifies the row; None without a key column, and where the row has nothing there."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import structlog
 
 from nightshift.batches import documents as batches
+from nightshift.batches import submission
 from nightshift.batches.advance import stop, submit_lane
 from nightshift.bulk import documents, ending, instant, transitions
 from nightshift.bulk.bulk_job import MOST_IN_FLIGHT, BulkJob
@@ -51,7 +52,18 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: T
     return False
 
 
-async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_limit: TimeLimit) -> None:
+async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimit) -> None:
+    """Start parts of all running bulk jobs of a lane, or of all lanes, also while submission is held back."""
+    for bulk in await documents.open_bulk_jobs(runtime):
+        is_meant = bulk.lane is not None and lane in {None, str(bulk.lane)}
+        if is_meant and bulk.status == "running" and bulk.speed != "instant" and not time_limit.is_over:
+            parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+            await _start(runtime, bulk, parts, time_limit, is_ordered=True)
+
+
+async def _start(
+    runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_limit: TimeLimit, *, is_ordered: bool = False
+) -> None:
     lane = bulk.lane
     assert lane, "a running bulk job has its lane on record"  # noqa: S101 - `begin_reading` writes it
     for part in parts:
@@ -64,9 +76,11 @@ async def _start(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_li
     waiting = [part.part for part in parts if part.status == "waiting"]
     if not waiting or in_flight >= MOST_IN_FLIGHT:
         return
+    if not is_ordered and await submission.is_held_back(runtime, may_be_remembered=False):
+        return
     try:
         # Single jobs go first.
-        await submit_lane(runtime, lane, time_limit, coalesce=True)
+        await submit_lane(runtime, lane, time_limit, coalesce=True, is_ordered=is_ordered)
         for number in waiting[: MOST_IN_FLIGHT - in_flight]:
             if time_limit.is_over or not await start_part(runtime, bulk, lane, number):
                 break

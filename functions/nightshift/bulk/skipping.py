@@ -6,6 +6,7 @@ from nightshift.bulk import documents
 from nightshift.bulk.stored_rows import read_rows
 from nightshift.errors import JobRefused
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 
 
 def digest(key: str) -> bytes:
@@ -17,9 +18,11 @@ async def completed_keys(runtime: Runtime, user_id: str, bulk_id: str) -> frozen
     """The digests of the keys that a bulk job has completed. Raises JobRefused if it is not the user's own."""
     earlier = await documents.read(runtime, bulk_id)
     if earlier is None or earlier.user_id != user_id:
-        raise JobRefused("invalid_input", "The bulk job that skip names does not exist.")
+        raise JobRefused(
+            "invalid_input", Text.EARLIER_TABLE_MISSING.say(), "the bulk job that skip names does not exist"
+        )
     if earlier.is_open:
-        raise JobRefused("invalid_input", "The bulk job that skip names has not ended.")
+        raise JobRefused("invalid_input", Text.EARLIER_TABLE_OPEN.say(), "the bulk job that skip names has not ended")
     found: set[bytes] = set()
     for part in await documents.whole_parts(runtime, bulk_id):
         if part.counts.completed:

@@ -12,6 +12,7 @@ from nightshift.bulk.source.row import MAX_SOURCE_BYTES
 from nightshift.errors import JobRefused
 from nightshift.images.image_uri import own_object
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 
 
 async def check(runtime: Runtime, user_id: str, source: SourceRequest) -> int:
@@ -29,9 +30,9 @@ async def check(runtime: Runtime, user_id: str, source: SourceRequest) -> int:
         raise _missing() from None
     if int(blob.size or 0) > MAX_SOURCE_BYTES:
         most = MAX_SOURCE_BYTES // (1024 * 1024)
-        raise JobRefused("invalid_input", f"The source has more than {most} MB; divide it.")
+        raise JobRefused("invalid_input", Text.TABLE_TOO_LARGE.say(megabytes=most))
     if blob.content_encoding not in {None, "", "identity"}:
-        raise JobRefused("invalid_input", "The source is stored compressed; upload it as it is.")
+        raise JobRefused("invalid_input", Text.TABLE_ENCODED.say(), "the upload has a contentEncoding")
     return int(blob.generation)
 
 
@@ -77,9 +78,9 @@ def name_of(runtime: Runtime, user_id: str, uri: str) -> str:
     except JobRefused:
         name = ""
     if not name.startswith(folder):
-        raise JobRefused("invalid_input", "The source is not one of your own uploads below users/{uid}/bulk/.")
+        raise JobRefused("invalid_input", Text.TABLE_NOT_OWN.say(), "the source is no upload below users/{uid}/bulk/")
     return name
 
 
 def _missing() -> JobRefused:
-    return JobRefused("invalid_input", "The source does not exist, or was replaced; upload it and begin anew.")
+    return JobRefused("invalid_input", Text.TABLE_MISSING.say())

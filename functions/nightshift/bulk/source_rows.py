@@ -27,7 +27,7 @@ class SourceRows:
         self._reader: SourceReader | None = None
         self._rows: AsyncIterator[Row] | None = None
         # The names that were seen so far, in their order.
-        self._columns: dict[str, None] = {}
+        self._columns: dict[str, None] = dict.fromkeys(checkpoint.get("header", ())) if checkpoint else {}
 
     @property
     def columns(self) -> Sequence[str]:
@@ -36,11 +36,16 @@ class SourceRows:
             return self._reader.checkpoint.header
         return list(self._columns)
 
+    @property
+    def has_all_columns(self) -> bool:
+        """Whether no further row can bring another column: a CSV file names all of them first."""
+        return bool(self._reader and self._reader.checkpoint and self._reader.checkpoint.format == "csv")
+
     def checkpoint_fields(self) -> dict[str, Any]:
         """The place behind the last row that was given, as a document holds it."""
         if self._reader and self._reader.checkpoint:
             return self._reader.checkpoint.fields()
-        return {"row": self._listed_from}
+        return {"row": self._listed_from, "header": list(self._columns)}
 
     async def next_rows(self, most: int) -> list[Row]:
         """The next rows; none at the end. Raises JobRefused if the source as a whole cannot be used, and TryLater."""
@@ -57,7 +62,8 @@ class SourceRows:
 
     def _listed(self) -> Iterator[Row]:
         for number, columns in enumerate((self._request.items or [])[self._listed_from :], self._listed_from + 1):
-            self._columns |= dict.fromkeys(columns)
+            # A map of Firestore's has no order.
+            self._columns |= dict.fromkeys(sorted(columns))
             yield Row(number=number, columns=columns, end=0, problem=None)
 
     async def _read(self) -> AsyncIterator[Row]:

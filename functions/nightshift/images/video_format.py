@@ -6,6 +6,7 @@ Nothing is decoded. What passes here and cannot be watched all the same is refus
 from typing import Final
 
 from nightshift.errors import JobRefused
+from nightshift.values.texts import Text
 
 # Enough of the beginning to know the format.
 FIRST_VIDEO_BYTES: Final = 16
@@ -34,14 +35,14 @@ def video_type(first_bytes: bytes) -> str:
         return "video/quicktime" if first_bytes[8:12] == _QUICKTIME else "video/mp4"
     if first_bytes.startswith(_EBML):
         return "video/webm"
-    raise JobRefused("invalid_input", "The file is not a video that the AI can watch; upload an MP4, MOV or WebM.")
+    raise JobRefused("invalid_input", Text.VIDEO_FORMAT.say())
 
 
 def check_video_properties(size_bytes: int, content_encoding: str | None) -> None:
     """Judge what Cloud Storage says of a file. Raises JobRefused: invalid_input."""
     if size_bytes == 0:
-        raise JobRefused("invalid_input", "The video is empty; upload it again.")
+        raise JobRefused("invalid_input", Text.VIDEO_EMPTY.say())
     if size_bytes > MAX_VIDEO_BYTES:
-        raise JobRefused("invalid_input", f"The video is larger than {MAX_VIDEO_BYTES >> 20} MB; upload a shorter one.")
+        raise JobRefused("invalid_input", Text.VIDEO_TOO_LARGE.say(megabytes=MAX_VIDEO_BYTES >> 20))
     if content_encoding not in _NOT_ENCODED:
-        raise JobRefused("invalid_input", "The video was uploaded with a contentEncoding; upload it without one.")
+        raise JobRefused("invalid_input", Text.VIDEO_ENCODED.say(), "the upload has a contentEncoding")

@@ -12,6 +12,7 @@ from nightshift.admission.failed_jobs import Filter, pages_of_failed_jobs
 from nightshift.admission.retry import retry
 from nightshift.batches import lanes
 from nightshift.batches.advance import submit_lane
+from nightshift.bulk.running import start_ordered
 from nightshift.database import leases
 from nightshift.database.collections import ORDERS
 from nightshift.database.commits import READ
@@ -61,6 +62,7 @@ async def _submit(runtime: Runtime, order: Order, time_limit: TimeLimit) -> Mapp
             except BudgetSpent:
                 # The order is carried out as far as the budget reaches; the rest waits for the next day.
                 log.warning("order_met_the_budget", lane=str(lane))
+    await start_ordered(runtime, wanted if isinstance(wanted, str) else None, time_limit)
     return {}
 
 

@@ -49,7 +49,26 @@ class Text(Enum):
     PHOTO_RARE = "The photo is a rare kind of JPEG, which the AI cannot read. Save it as an ordinary JPEG or PNG."
     GIF_TOO_LARGE = "A GIF of more than {megabytes} MB may be an animation. Upload the picture as JPEG or PNG."
 
+    # Videos.
+    VIDEO_FORMAT = "The AI cannot watch this file. Upload an MP4, MOV or WebM."
+    VIDEO_EMPTY = "The video is empty. Upload it again."
+    VIDEO_TOO_LARGE = "The video is larger than {megabytes} MB. Upload a shorter one."
+    VIDEO_ENCODED = "The video cannot be read as it was uploaded. Update the app, and upload it again."
+
+    # Tables of many rows.
+    TABLE_MISSING = "The table was not found, or was replaced. Upload it, and begin anew."
+    TABLE_NOT_OWN = "This table is not one of your uploads. Upload it again."
+    TABLE_TOO_LARGE = "The table has more than {megabytes} MB. Divide it."
+    TABLE_TOO_LONG = "The table has more than {rows:,} rows. Divide it."
+    TABLE_ENCODED = "The table cannot be read as it was uploaded. Upload it as it is, not compressed."
+    TABLE_EMPTY = "The table has no row to answer."
+    COLUMN_MISSING = "There is no column {column}. There are: {there}."
+    EARLIER_TABLE_MISSING = "The earlier table, whose answers are to be left out, was not found."
+    EARLIER_TABLE_OPEN = "The earlier table, whose answers are to be left out, is not answered yet."
+
     # Tokens and limits.
+    NO_TOKENS = "You have no tokens."
+    LIMIT_OF_TABLES = "As many of your tables as may be under way ({limit:,}) are. Try again when one is answered."
     TOKENS_MISSING = "You have too few tokens. The price is {price}, and you have {balance}."
     LIMIT_OF_DAY = "You have reached today's limit of {limit:,} requests. Try again after midnight UTC."
     LIMIT_OF_WAITING = "As many of your requests as may wait ({limit:,}) do. Try again when some are answered."

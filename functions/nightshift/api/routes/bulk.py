@@ -4,6 +4,7 @@ A bulk job is written as a client writes it, and its event starts its journey. A
 commit (bulk/wishes.py), and a worker is called for it.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,9 @@ from nightshift.api.shapes.bulk import (
     CreatedBulkJob,
     Download,
     DownloadAsked,
+    ItemPage,
+    ItemsAsked,
+    ItemView,
     NewBulkJob,
     RetryLimit,
     WishAccepted,
@@ -31,6 +35,7 @@ from nightshift.api.shapes.common import ApiModel, PageAsked
 from nightshift.bulk import creation, documents, objects, wishes
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest, Wish
 from nightshift.bulk.creation import read_created
+from nightshift.bulk.items import Item, Place, read_items
 from nightshift.bulk.wishes import WishRefused
 from nightshift.database.collections import BULK_JOBS
 from nightshift.database.commits import Undecided, attempts
@@ -46,6 +51,8 @@ _MOST_BYTES: Final = 900_000
 _CHOSEN: Final = (
     *("userId", "type", "mode", "source", "items", "template", "keyColumn", "dedupe", "skip", "maxTokens"),
 )
+# A part, and an index in it.
+_PLACE: Final = re.compile(r"([1-9][0-9]{0,5})\.([0-9]{1,6})")
 _NONE: Final = {404: "The caller has no such bulk job."}
 _NOT_NOW: Final = {**_NONE, 409: "The wish means nothing in the state that the bulk job is in; the message says which."}
 
@@ -81,6 +88,41 @@ async def list_own(call: ApiCall) -> BulkJobPage:
 async def look(call: ApiCall) -> BulkJobView:
     """Look at one of the caller's bulk jobs: quote, counts, progress, when it is expected to end."""
     return _view(call.path["id"], await _own(call))
+
+
+async def items(call: ApiCall) -> ItemPage:
+    """List the rows of a bulk job, and what became of each, in the order of the source; by `status`, if it is given.
+
+    A page may hold fewer than `pageSize`, and still be followed by another. Only what it shows is read.
+    """
+    asked: ItemsAsked = call.query
+    await _own(call)
+    place = _place(asked.pageToken)
+    found, then = await read_items(call.runtime, call.path["id"], place, asked.pageSize, asked.status)
+    return ItemPage(items=[_item(each) for each in found], nextPageToken=f"{then.part}.{then.index}" if then else None)
+
+
+def _place(token: str | None) -> Place:
+    if token is None:
+        return Place()
+    named = _PLACE.fullmatch(token)
+    if named is None:
+        raise HttpError(400, "invalid_page_token", "This is no page token of this list.")
+    return Place(part=int(named[1]), index=int(named[2]))
+
+
+def _item(found: Item) -> ItemView:
+    row, end = found.row, found.end
+    return ItemView(
+        row=row.row,
+        key=row.key,
+        columns=dict(row.columns),
+        status=found.status,
+        sameAs=row.same_as,
+        result=end.get("result"),
+        errorCode=end.get("errorCode"),
+        errorMessage=end.get("errorMessage"),
+    )
 
 
 async def download(call: ApiCall) -> Download:
@@ -221,6 +263,15 @@ ROUTES: Final = (
     ),
     ApiRoute(
         method="GET", path="/bulk-jobs/{id}", who="user", handler=look, answer=BulkJobView, is_polled=True, errors=_NONE
+    ),
+    ApiRoute(
+        method="GET",
+        path="/bulk-jobs/{id}/items",
+        who="user",
+        handler=items,
+        query=ItemsAsked,
+        answer=ItemPage,
+        errors=_NONE,
     ),
     ApiRoute(
         method="GET",

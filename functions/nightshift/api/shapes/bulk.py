@@ -173,7 +173,10 @@ class ItemView(ApiModel):
     row: int = Field(description="In the source, from 1.")
     key: str | None = None
     columns: dict[str, Any]
-    status: Literal["open", "completed", "failed", "cancelled"]
+    status: Literal["open", "completed", "failed", "cancelled"] | None = Field(
+        None, description="Left out of a row that equals an earlier one."
+    )
+    sameAs: int | None = Field(None, description="The earlier row: what became of it holds for this one.")
     result: dict[str, JsonValue] | None = None
     errorCode: str | None = None
     errorMessage: str | None = None
