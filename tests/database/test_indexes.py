@@ -189,6 +189,23 @@ async def _answer_in_real_time(world: World) -> None:
     assert await world.sweep() == 200
 
 
+async def _run_bulk_jobs(world: World) -> None:
+    """One in two parts, one that leaves its rows out, one in real time; then an operator looks at them."""
+    items = [{"text": f"kind {number}", "id": str(number)} for number in range(3)]
+    first = await world.start_bulk("carol", items=items, keyColumn="id", maxTokens=9)
+    for _ in range(4):
+        await world.provider.settled()
+        assert await world.tick() == 200
+    await world.start_bulk("carol", items=items, keyColumn="id", skip=first, dedupe=True)
+    await world.start_bulk("carol", items=items, mode="instant", maxTokens=20)
+    assert await world.sweep() == 200
+    runtime = world.operators_runtime()
+    for line in ("audit", "bulk", f"bulk {first}"):
+        assert await running.run(runtime, running.parsed(COMMANDS, line.split())) in {0, 1}
+    own = world.firestore.collection("bulk_jobs").where(filter=FieldFilter("userId", "==", "carol"))
+    await own.order_by("createdAt", direction="DESCENDING").limit(20).get()
+
+
 async def _ask_the_api(world: World) -> None:
     """Its lists, from page to page; a device; and orders, which a worker carries out."""
     await world.open_pubsub()
@@ -216,6 +233,7 @@ SETTINGS = {
     "NIGHTSHIFT_DAILY_BUDGET_USD": "0",
     "NIGHTSHIFT_FALLBACK_MODEL": "",
     "NIGHTSHIFT_MAX_JOBS_IN_FLIGHT": "20000",
+    "NIGHTSHIFT_PART_ITEMS": "2000",
     "NIGHTSHIFT_SHARD_LINES": "2000",
 }
 DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = (
@@ -235,6 +253,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_list_as_the_app_does, {}),
     (_ask_the_api, {}),
     (_answer_in_real_time, {}),
+    (_run_bulk_jobs, {"NIGHTSHIFT_PART_ITEMS": "2"}),
 )
 
 

@@ -13,10 +13,17 @@ from nightshift.values.usage import Usage
 MODELS = [("openai", "gpt-5-mini"), ("openai", "gpt-4o-mini"), ("google", "gemini-2.5-pro")]
 
 
-def assert_batch_price(provider: str, model: str, usage: Usage, listed: Decimal) -> None:
-    """Half of the list's price; of a provider without an adapter the discount is not known."""
-    half = pytest.approx(float(listed / Decimal(2)), rel=1e-12) if provider == "openai" else None
-    assert batch_cost_usd(provider, model, usage) == half
+def assert_batch_price(provider: str, model: str, billed: BilledUsage) -> None:
+    """The list's own price of a batch, or half of the full one; of an unknown provider the discount is not known."""
+    full = calc_price(billed, model_ref=model, provider_id=provider).total_price
+    own = calc_price(billed, model_ref=model, provider_id=provider, price_context={"processing": "batch"}).total_price
+    price = pytest.approx(float(own if own != full else full / Decimal(2)), rel=1e-12)
+    usage = Usage(
+        input_tokens=billed.input_tokens or 0,
+        cached_input_tokens=billed.cache_read_tokens or 0,
+        output_tokens=billed.output_tokens or 0,
+    )
+    assert batch_cost_usd(provider, model, usage) == (price if provider == "openai" else None)
 
 
 @pytest.mark.parametrize(("provider", "model"), MODELS)
@@ -27,7 +34,7 @@ def test_the_price_is_the_listed_one(provider: str, model: str, tokens: tuple[in
     billed = BilledUsage(input_tokens=tokens[0], output_tokens=tokens[1])
     listed = calc_price(billed, model_ref=model, provider_id=provider).total_price
     assert realtime_cost_usd(provider, model, usage) == pytest.approx(float(listed), rel=1e-12)
-    assert_batch_price(provider, model, usage, listed)
+    assert_batch_price(provider, model, billed)
 
 
 @pytest.mark.parametrize(("provider", "model"), [*MODELS, ("openai", "gpt-3.5-turbo"), ("openai", "gpt-5.4")])
@@ -35,12 +42,12 @@ def test_the_price_is_the_listed_one(provider: str, model: str, tokens: tuple[in
 def test_cached_input_tokens_have_the_listed_price_of_their_own(
     provider: str, model: str, tokens: tuple[int, int, int]
 ) -> None:
-    """A model without such a price in the list is billed in full; in the batch lane all of it is half."""
+    """A model without such a price in the list is billed in full; some have no discount on them in a batch."""
     usage = Usage(input_tokens=tokens[0], cached_input_tokens=tokens[1], output_tokens=tokens[2])
     billed = BilledUsage(input_tokens=tokens[0], cache_read_tokens=tokens[1], output_tokens=tokens[2])
     listed = calc_price(billed, model_ref=model, provider_id=provider).total_price
     assert realtime_cost_usd(provider, model, usage) == pytest.approx(float(listed), rel=1e-12)
-    assert_batch_price(provider, model, usage, listed)
+    assert_batch_price(provider, model, billed)
 
 
 def test_a_cached_token_of_gpt_5_mini_costs_a_tenth() -> None:
@@ -63,3 +70,32 @@ def test_a_model_that_is_not_listed_has_no_price() -> None:
     usage = Usage(input_tokens=1, output_tokens=1)
     assert realtime_cost_usd("openai", "my-own-model", usage) is None
     assert batch_cost_usd("unknown", "my-own-model", usage) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "share"),
+    [
+        ("openai", "gpt-5-mini", 0.5),
+        ("anthropic", "claude-haiku-4-5", 0.5),
+        ("gemini", "gemini-2.5-flash", 0.5),
+        ("groq", "openai/gpt-oss-20b", 0.5),
+        ("xai", "grok-4.3", 0.8),
+        # The list has no batch price of these, and would give the full one.
+        ("groq", "llama-3.3-70b-versatile", 0.5),
+        ("openai", "text-embedding-3-small", 0.5),
+    ],
+)
+def test_a_batch_never_costs_the_full_price_in_silence(provider: str, model: str, share: float) -> None:
+    """By the list's own batch price; without one, by the provider's share."""
+    usage = Usage(input_tokens=1_000_000, output_tokens=1_000)
+    full = realtime_cost_usd(provider, model, usage)
+    assert full
+    assert batch_cost_usd(provider, model, usage) == pytest.approx(full * share)
+
+
+def test_a_cached_token_of_gemini_costs_the_same_in_a_batch() -> None:
+    """https://ai.google.dev/gemini-api/docs/pricing: no discount upon the discount."""
+    cached = Usage(input_tokens=1_000_000, cached_input_tokens=1_000_000)
+    assert batch_cost_usd("gemini", "gemini-2.5-flash", cached) == realtime_cost_usd(
+        "gemini", "gemini-2.5-flash", cached
+    )

@@ -516,6 +516,7 @@ def bulk_jobs() -> Iterator[Case]:
         yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(fields))
     late = Write(path="bulk_jobs/new", fields=BULK)
     yield Case("Alice creates a bulk job without its time", ALICE, late)
+    yield Case("Alice dates a bulk job back", ALICE, replace(late, times={"createdAt": "2020-01-01T00:00:00Z"}))
     for name, bulk_id in {"too long an id": "x" * 61, "a full stop in its id": "a.b"}.items():
         yield Case(f"Alice creates a bulk job with {name}", ALICE, new_bulk_job(bulk_id=bulk_id))
     poor = Caller("a user without a wallet", "poor")

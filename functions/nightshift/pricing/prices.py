@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from nightshift.providers.registry import TRAITS
 from nightshift.values.usage import Usage
@@ -13,30 +13,50 @@ _VERY_MANY: Final = 10_000_000
 
 def realtime_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     """The realtime price of so many tokens, in US dollars; None for a model that has no listed price."""
-    price = _realtime_cost_usd(provider, model, usage)
+    price = _cost_usd(provider, model, usage, is_batch=False)
     return None if price is None else float(price)
 
 
 def batch_cost_usd(provider: str, model: str, usage: Usage) -> float | None:
-    """The price of the same tokens in the batch lane, in US dollars; None where it is not known."""
-    price = _realtime_cost_usd(provider, model, usage)
+    """The price of the same tokens in the batch lane, in US dollars; None where it is not known.
+
+    It is the list's own, where that has one: some providers take less off a cached token. Of a model without one the
+    list would give the full price; then it is the provider's share of that.
+    """
     traits = TRAITS.get(provider)
-    return None if price is None or traits is None else float(price * traits.batch_price)
+    is_listed = _lists_batches(provider, model)
+    price = _cost_usd(provider, model, usage, is_batch=is_listed)
+    if price is None or traits is None:
+        return None
+    return float(price if is_listed else price * traits.batch_price)
 
 
-def _realtime_cost_usd(provider: str, model: str, usage: Usage) -> Decimal | None:
-    prices = _token_prices_usd(provider, model)
+def _cost_usd(provider: str, model: str, usage: Usage, *, is_batch: bool) -> Decimal | None:
+    prices = _token_prices_usd(provider, model, is_batch=is_batch)
     if prices is None:
         return None
     input_usd, cached_usd, output_usd = prices
     if input_usd is None or cached_usd is None or output_usd is None:
-        return _listed_usd(provider, model, usage)
+        return _listed_usd(provider, model, usage, is_batch=is_batch)
     cached = usage.cached_input_tokens
     return input_usd * (usage.input_tokens - cached) + cached_usd * cached + output_usd * usage.output_tokens
 
 
 @lru_cache(maxsize=64)
-def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decimal | None, Decimal | None] | None:
+def _lists_batches(provider: str, model: str) -> bool:
+    """Whether the list has a price of its own for this model's batches."""
+    one = Usage(input_tokens=1, output_tokens=1)
+    try:
+        full, batch = (_listed_usd(provider, model, one, is_batch=is_batch) for is_batch in (False, True))
+    except LookupError:
+        return False
+    return batch != full
+
+
+@lru_cache(maxsize=128)
+def _token_prices_usd(
+    provider: str, model: str, *, is_batch: bool
+) -> tuple[Decimal | None, Decimal | None, Decimal | None] | None:
     """The prices of one input, one cached input and one output token.
 
     Each is None where it depends on how many there are; None = unlisted. To ask the list takes a tenth of a
@@ -45,7 +65,7 @@ def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decima
 
     def price(**tokens: int) -> Decimal | None:
         one, very_many = Usage(**tokens), Usage(**{name: number * _VERY_MANY for name, number in tokens.items()})
-        least, most = _listed_usd(provider, model, one), _listed_usd(provider, model, very_many)
+        least, most = (_listed_usd(provider, model, usage, is_batch=is_batch) for usage in (one, very_many))
         return least if least * _VERY_MANY == most else None
 
     try:
@@ -54,7 +74,7 @@ def _token_prices_usd(provider: str, model: str) -> tuple[Decimal | None, Decima
         return None
 
 
-def _listed_usd(provider: str, model: str, usage: Usage) -> Decimal:
+def _listed_usd(provider: str, model: str, usage: Usage, *, is_batch: bool) -> Decimal:
     from genai_prices import Usage as BilledUsage
     from genai_prices import calc_price
 
@@ -65,4 +85,5 @@ def _listed_usd(provider: str, model: str, usage: Usage) -> Decimal:
     )
     traits = TRAITS.get(provider)
     provider_id = traits.price_list if traits else provider
-    return calc_price(billed, model_ref=model, provider_id=provider_id).total_price
+    context: dict[str, Any] = {"price_context": {"processing": "batch"}} if is_batch else {}
+    return calc_price(billed, model_ref=model, provider_id=provider_id, **context).total_price
