@@ -3,9 +3,12 @@
 The official SDK speaks gRPC only. So this server is held to the messages that the SDK's package declares.
 """
 
+from collections.abc import Mapping
+
 from starlette.types import ASGIApp
 
 from local.openai_server.server import OpenAIServer
+from local.provider_server.files import StoredFile
 from local.xai_server.dialect import XaiDialect, check_model
 
 
@@ -16,4 +19,9 @@ class XaiServer(OpenAIServer):
 
     def dialect(self, app: ASGIApp) -> XaiDialect:
         """What stands before OpenAI's routes."""
-        return XaiDialect(app, self.batches, self.files)
+        return XaiDialect(app, self.batches, self._files.view)
+
+    @property
+    def files(self) -> Mapping[str, StoredFile]:
+        """The files that clients uploaded. Results are their batch's own: they are no files to xAI's clients."""
+        return {file_id: file for file_id, file in super().files.items() if file.purpose == "batch"}

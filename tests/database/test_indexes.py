@@ -18,9 +18,11 @@ from google.cloud.firestore import FieldFilter
 from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import Reply, ReplyRule, RequestFault
+from nightshift.notify.again import not_sent
 from tests.support import app_page
 from tests.support.auditing import spend_a_night
 from tests.support.index_rules import Indexes, Needs
+from tests.support.messages import telling
 from tests.support.query_recorder import QueryPlaces, recorded
 from tests.support.world import World
 
@@ -228,6 +230,16 @@ async def _ask_the_api(world: World) -> None:
 
 
 # Each with the settings that it needs, next to these.
+async def _hear_of_an_end(world: World) -> None:
+    async with telling(world) as messages:
+        await messages.user()
+        await messages.wants(email=True, push=True)
+        await messages.device("phone")
+        await messages.deliver(await messages.ended())
+        assert await world.tick() == 200
+        await not_sent(world.operators_runtime(), 5)
+
+
 SETTINGS = {
     "NIGHTSHIFT_COALESCE_SECONDS": "0",
     "NIGHTSHIFT_DAILY_BUDGET_USD": "0",
@@ -254,6 +266,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_ask_the_api, {}),
     (_answer_in_real_time, {}),
     (_run_bulk_jobs, {"NIGHTSHIFT_PART_ITEMS": "2"}),
+    (_hear_of_an_end, {}),
 )
 
 

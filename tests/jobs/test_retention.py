@@ -10,7 +10,7 @@ from local.part import ROOT
 from tests.support.auditing import run_audit, spend_a_night
 from tests.support.world import World
 
-EXPIRES = {"ai_jobs", "ai_batches", "notifications", "webhooks"}
+EXPIRES = {"ai_jobs", "ai_batches", "notifications", "webhooks", "bulk_jobs", "parts", "orders", "outbox", "mail"}
 
 
 async def test_what_ends_expires_after_its_days(world: World) -> None:

@@ -41,7 +41,9 @@ class BatchView(ApiModel):
     status: str
     jobs: int
     remoteId: str | None = Field(None, description="Its id at the provider.")
-    stop: Literal["cancel", "retry"] | None = Field(None, description="What an admin wishes, until it is closed.")
+    stop: Literal["cancel", "retry", "move"] | None = Field(
+        None, description="What an admin wishes, until it is closed."
+    )
     trouble: str | None = None
     errorCode: str | None = None
     counts: EndCounts | None = Field(None, description="Once it is closed.")
