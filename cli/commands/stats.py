@@ -24,11 +24,10 @@ _MOST_FAILING: Final = 5
 
 
 async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
-    counts, lanes, open_batches, open_bulk_jobs, spent_usd, night, failing = await asyncio.gather(
+    (open_batches, open_bulk_jobs), counts, lanes, spent_usd, night, failing = await asyncio.gather(
+        asyncio.gather(batches.count_open(runtime), bulk_jobs.count_open(runtime)),
         stats.count_by_status(runtime),
         backlogs(runtime),
-        batches.count_open(runtime),
-        bulk_jobs.count_open(runtime),
         spending.spent_usd(runtime),
         costs.since_yesterday(runtime),
         batches.with_errors(runtime, _MOST_FAILING),

@@ -22,8 +22,10 @@ ROWS = [
 def saved(encoding: str, delimiter: str, line_end: str, *, quotes_texts: bool = False) -> bytes:
     """The table in a program's dialect."""
     text = io.StringIO(newline="")
-    quoting = csv.QUOTE_NONNUMERIC if quotes_texts else csv.QUOTE_MINIMAL
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
+    if quotes_texts:
+        writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_NONNUMERIC)
+    else:
+        writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end)
     writer.writerow(HEADER)
     # LibreOffice quotes the cells that hold text, and no number.
     writer.writerows([[int(number), *texts] for number, *texts in ROWS])

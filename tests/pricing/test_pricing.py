@@ -19,9 +19,9 @@ def assert_batch_price(provider: str, model: str, billed: BilledUsage) -> None:
     own = calc_price(billed, model_ref=model, provider_id=provider, price_context={"processing": "batch"}).total_price
     price = pytest.approx(float(own if own != full else full / Decimal(2)), rel=1e-12)
     usage = Usage(
-        input_tokens=billed.input_tokens or 0,
-        cached_input_tokens=billed.cache_read_tokens or 0,
-        output_tokens=billed.output_tokens or 0,
+        input_tokens=int(billed.input_tokens or 0),
+        cached_input_tokens=int(billed.cache_read_tokens or 0),
+        output_tokens=int(billed.output_tokens or 0),
     )
     assert batch_cost_usd(provider, model, usage) == (price if provider == "openai" else None)
 
