@@ -38,7 +38,7 @@ KEPT_MONTHS: Final = 12
 FILES_KEPT_DAYS: Final[int] = max(
     rule["condition"]["age"]
     for rule in json.loads((ROOT / "deploy" / "lifecycle.json").read_text())["rule"]
-    if rule["action"]["type"] == "Delete"
+    if rule["action"]["type"] == "Delete" and "batches/" in rule["condition"]["matchesPrefix"]
 )
 TRIGGER: Final = next(function for function in FUNCTIONS if function.target == "on_ai_job_created")
 _MEMORY_GIB: Final = float(TRIGGER.memory.removesuffix("Gi"))

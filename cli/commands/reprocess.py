@@ -139,7 +139,7 @@ COMMAND: Final = Command(
     description="Makes a new job of each that matches: same user, type, speed and input, priority 1. The first job "
     "stays as it is. Count and price are asked for first. On the house, each user is granted the price in the commit "
     "that makes the job; with --charge the user pays. A run can be repeated by its name, and makes no job twice.",
-    example="reprocess --type waste_classification --since 7d --with-model openai:gpt-5",
+    example="reprocess --type photo_rating --since 7d --with-model gpt-5",
     add_arguments=_add_arguments,
     run=_run,
     changes=True,

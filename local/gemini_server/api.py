@@ -142,6 +142,8 @@ class GeminiApi:
             operation["done"] = True
         if has_ended and batch.status == "completed" and seen.shows_output and batch.output_file_id:
             operation["response"] = {"responsesFile": batch.output_file_id}
+            # The official SDK reads it here.
+            operation["metadata"]["output"] = {"responsesFile": batch.output_file_id}
         elif has_ended and batch.status == "failed":
             error = batch.errors[0] if batch.errors else BatchError("INTERNAL", "The batch failed.")
             number = next((_NUMBERS[status] for status, word in _WORDS.items() if word == error.code), 13)

@@ -56,7 +56,7 @@ async def test_a_job_whose_provider_has_no_key_is_refused_and_costs_nothing(worl
     await world.give("alice", 3)
     job_id = await world.write("alice")
 
-    await admit(world.operators_runtime(openai_api_key=None), job_id)
+    await admit(world.operators_runtime(openai_api_key=None, target="on_ai_job_created"), job_id)
 
     job = await world.job(job_id)
     assert (job["status"], job["errorCode"], job["tokensSpent"]) == ("failed", "unknown_job_type", 0)

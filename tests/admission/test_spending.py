@@ -22,8 +22,8 @@ from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
 COUNT = "firestore.RunAggregationQuery"
-# One over the batches, one over the answers in real time.
-SUMS = 2
+# One over the batches, one over bulk jobs in real time, one over jobs in real time.
+SUMS = 3
 # One user alone may use the budget up; tests/batches/test_budget_shares.py is about the others.
 ALL = {"max_user_budget_share": 1}
 

@@ -265,6 +265,19 @@ async def test_an_unforeseen_error_is_printed_without_its_text(world: World) -> 
                 )
             ).status_code,
         }
+        for target, document in {
+            "on_bulk_job_created": "bulk_jobs/one",
+            "deliver_notification": "outbox/one.x",
+        }.items():
+            told = await functions.event(target, FIRESTORE_EVENT, {"ce-document": document}, {})
+            statuses[target] = told.status_code
+        call = base64.b64encode(b'{"bulkId": "one"}').decode()
+        told = await functions.event("answer_bulk_part", PUBSUB_EVENT, {}, {"message": {"data": call}})
+        statuses["answer_bulk_part"] = told.status_code
+        token = unsigned_token(world.project, "alice")
+        statuses["api"] = (
+            await functions.client.get(f"{functions.urls['api']}/v1/me", headers={"Authorization": f"Bearer {token}"})
+        ).status_code
         printed = await functions.printed()
 
     # A tick's duties are independent: each fails by itself, and the next tick is the redelivery. The webhook has no

@@ -297,6 +297,7 @@ async def assert_the_runbooks_first_admin_gets_in(printed: str) -> None:
         "bash", "-c", lines, env={**os.environ, "PROJECT": "demo-nightshift", "NO_PROXY": "*"}, stdout=PIPE, stderr=PIPE
     )
     output, complaints = await shell.communicate()
+    assert b'{"queued"' in output, (output, complaints)
     told = json.loads(output[output.rindex(b'{"queued"') :])
     assert {"sinceYesterday", "oldestQueuedAt"} <= told.keys(), complaints
 

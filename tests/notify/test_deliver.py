@@ -303,7 +303,7 @@ async def test_an_operator_lets_what_failed_go_again(messages: Messages, capsys:
 
     assert code == 1
     told = {"messageId": message_id, "userId": "alice", "status": "failed", "why": "email: smtp_550"}
-    assert json.loads(listed.splitlines()[0]) == {"message": told}
+    assert json.loads(listed.splitlines()[1]) == {"message": told}
     assert (again[0], json.loads(again[1].splitlines()[-1])) == (0, {"summary": {"again": 1}})
     assert len(messages.mailbox.mails) == 1
     assert await messages.statuses() == ["sent"]

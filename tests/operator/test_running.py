@@ -56,7 +56,7 @@ def test_help_lists_every_command_with_a_line(capsys: pytest.CaptureFixture[str]
 
     assert exited.value.code == 0
     output = capsys.readouterr().out
-    assert all(f"    {command.name} " in output for command in COMMANDS)
+    assert all(re.search(rf"^    {command.name}\s", output, re.MULTILINE) for command in COMMANDS)
     assert all(command.help in " ".join(output.split()) for command in COMMANDS)
     assert "Exit code: 0 done; 1 findings, not found or refused; 2 could not run." in output
 
