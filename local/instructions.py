@@ -107,7 +107,7 @@ The REST API is {api_url} (docs/API.md). Another job by it:
     "type": "waste_classification", "input": {{"text": "an empty glass bottle"}}
   }}'
 
-An operator's shell, in this checkout: paste these lines, then ./nightshift stats
+An operator's shell, in this checkout: paste this, then ./nightshift stats
 
 {exports}
 

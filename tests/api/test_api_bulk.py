@@ -8,6 +8,7 @@ import httpx
 from local.openai_server import Reply, ReplyRule
 from tests.api.test_api_jobs import error_of
 from tests.bulk.test_batch_mode import run_to_the_end
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import World
 
 ITEMS: list[dict[str, Any]] = [{"id": number, "text": f"bottle {number}"} for number in range(3)]
@@ -136,7 +137,7 @@ async def test_the_owner_gets_a_link_to_each_result_file_that_there_is(world: Wo
     await world.firestore.document(f"bulk_jobs/{bulk_id}").update({"files": {"jsonl": "results.jsonl", "csv": "../x"}})
 
     link = (await world.api("GET", f"{asked}?format=jsonl")).json()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         got = await client.get(link["url"])
 
     assert (link["name"], got.content) == ("results.jsonl", b'{"row": 1}\n')
@@ -151,7 +152,7 @@ async def test_a_file_is_put_into_the_callers_own_folder_by_a_link(world: World)
     wanted = {"purpose": "bulk", "name": "things.csv", "contentType": "text/csv"}
     place = (await world.api("POST", "/uploads", json=wanted)).json()
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         put = await client.request(place["method"], place["url"], headers=place["headers"], content=content)
         there = await client.get(place["url"])
 

@@ -308,7 +308,9 @@ async def assert_a_refused_job_is_explained(process: Process, printed: str) -> N
     documents = f"http://{firestore[1]}/v1/projects/demo-nightshift/databases/(default)/documents"
     fields = {"userId": "alice", "type": "waste_classification", "speed": "fast", "status": "created"}
     written = {name: {"stringValue": text} for name, text in fields.items()}
-    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "Bearer owner"}) as client:
+    async with httpx.AsyncClient(
+        trust_env=False, headers={"Authorization": "Bearer owner"}, timeout=PATIENCE_SECONDS
+    ) as client:
         await client.post(f"{documents}/ai_jobs?documentId=wrong", json={"fields": written})
     assert process.stdout
     async with patience():

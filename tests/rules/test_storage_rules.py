@@ -38,6 +38,7 @@ MOST_VIDEO_BYTES = 100 * 1024 * 1024
 PNG = {"contentType": "image/png", "size": 70_000}
 SOURCE_NEW, MOST_SOURCE_BYTES = "users/alice/bulk/new.csv", 100 * 1024 * 1024
 CSV = {"contentType": "text/csv", "size": 70_000}
+PLAIN = {**PNG, "contentEncoding": "identity"}
 MP4 = {"contentType": "video/mp4", "size": 7_000_000}
 CALLERS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "Alice": ("alice", {}),
@@ -295,10 +296,17 @@ async def test_these_asks_evaluate_every_expression_both_ways(bucket: Uploads) -
     await bucket.reset()
     wrong = ({"contentType": "text/html"}, {"size": 0}, {"size": MOST_BYTES + 1}, {"contentEncoding": "gzip"})
     large = {"size": MOST_VIDEO_BYTES + 1}
-    for upload in (*({**PNG, **part} for part in wrong), *({**MP4, **part} for part in (*wrong, large)), PNG, MP4):
+    for upload in (
+        *({**PNG, **part} for part in wrong),
+        *({**MP4, **part} for part in (*wrong, large)),
+        PNG,
+        MP4,
+        PLAIN,
+    ):
         await bucket.reset()
         await bucket.ask("Alice", "PATCH", OWN_NEW, upload)
     for upload in (*({**CSV, **part} for part in (*wrong, {"size": MOST_SOURCE_BYTES + 1})), CSV):
+        await bucket.reset()
         await bucket.ask("Alice", "PATCH", SOURCE_NEW, upload)
     for caller in CALLERS:
         await bucket.ask(caller, "GET", OWN)

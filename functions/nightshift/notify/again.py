@@ -22,7 +22,7 @@ async def not_sent(runtime: Runtime, most: int) -> list[Message]:
 
 
 async def send_again(runtime: Runtime, messages: Sequence[Message]) -> int:
-    """Let messages wait again, the ways that did not work, as if they were new; returns how many. Raises TryLater.
+    """Let messages wait again, the ways that did not work, and at once; returns how many. Raises TryLater.
 
     The next tick delivers them, or whatever delivers next to the same user.
     """
@@ -41,7 +41,7 @@ async def _wait_again(runtime: Runtime, message: Message) -> bool:
             # It goes again already, or its job has ended again.
             return False
         commit = Commit(runtime)
-        waits = {"status": WAITING, "ways": list(found.codes), "attempts": 0, "retryAt": DELETE_FIELD}
+        waits = {"status": WAITING, "ways": list(found.codes), "attempts": 1, "retryAt": DELETE_FIELD}
         commit.update(snapshot.reference, waits, read_as_of=found.update_time)
         commit.merge(digest_ref(runtime, found.user_id), {"dueAt": runtime.now()})
         try:
