@@ -178,7 +178,6 @@ async def test_in_real_time_it_has_six_hours_from_when_it_was_taken_out(world: W
 # At the same time as a step of its batch
 
 
-@pytest.mark.xfail(run=False, reason="it has waited without end since artifacts are written by another room")
 async def test_a_job_is_taken_out_while_its_batch_is_assembled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is claimed, and its line is on the way into the input file: the batch goes on, and its line is passed over."""
     pause = pause_storage(monkeypatch, "input.jsonl", "before")
