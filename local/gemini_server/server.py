@@ -147,6 +147,9 @@ class GeminiServer(ProviderServer):
             if batch.status not in TERMINAL:
                 raise ApiError(400, "A batch that has not ended cannot be deleted here: cancel it first.")
             self._batches.delete(batch.id)
+            if batch.status == "cancelled" and batch.output_file_id:
+                # It was shown nowhere, so no client could delete it.
+                self._files.delete(batch.output_file_id)
             return JSONResponse({})
         return JSONResponse(self._wire.show(batch, batch.see()))
 

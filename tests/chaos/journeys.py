@@ -791,7 +791,7 @@ async def bulk_cancel(stage: Stage) -> None:
     await stage.finish()
 
 
-@journey()
+@journey(answers=2)
 async def bulk_retry(stage: Stage) -> None:
     """Two rows, of which one is declined; the user has it quoted and run again, and confirms the price."""
     world = stage.world

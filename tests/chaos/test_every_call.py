@@ -11,20 +11,7 @@ from tests.chaos.journeys import JOURNEYS
 _SHARES_OF_A_JOURNEY = 4
 
 
-# Journeys that are new, and of which a case is still broken. `make chaos` shows it; nothing new is added here.
-_BROKEN = {
-    "gemini": "a create that lands late is paid twice, which evidence cannot tell at this provider",
-    "bulk-retry": "a death around the retry of a bulk job's items",
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=_BROKEN[name])) if name in _BROKEN else name
-        for name in JOURNEYS
-    ],
-)
+@pytest.mark.parametrize("name", JOURNEYS)
 async def test_whatever_goes_wrong_at_a_call_the_promises_are_kept(name: str) -> None:
     """The journey is recorded, and its share of the cases is played; one that breaks is named with what repeats it."""
     every = cases(JOURNEYS[name], await record(JOURNEYS[name]))
