@@ -7,7 +7,6 @@ Whatever it raises ends in `guarded`, which logs it without its text. What is bo
 import os
 
 import functions_framework.aio as functions
-import structlog
 from cloudevents.http import CloudEvent
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,6 @@ from nightshift.errors import EventUnreadable, TryLater
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 
-events = structlog.get_logger()
 # Cloud Functions sets it on every new function. functions-framework reads it after this module: it would put its own
 # log handler, which prints the texts of libraries, over ours, and other spans over those of our events.
 os.environ["LOG_EXECUTION_ID"] = "false"
@@ -37,11 +35,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     from nightshift.instant.answer import answer
     from nightshift.instant.realtime import Taken
 
-    try:
-        job_id = _document_id(event, "ai_jobs")
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
+    job_id = _document_id(event, "ai_jobs")
     bind_contextvars(job_id=job_id)
     admitted = await admit(runtime, job_id)
     if admitted is None:
@@ -96,11 +90,7 @@ async def ingest_batch_results(event: CloudEvent) -> None:
     from nightshift.batches.messages import OrderCall, read_call
     from nightshift.batches.work import work
 
-    try:
-        call = read_call(event.get_data())
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
+    call = read_call(event.get_data())
     if isinstance(call, OrderCall):
         from nightshift.orders.carry_out import carry_out
 
@@ -116,11 +106,7 @@ async def on_bulk_job_created(event: CloudEvent) -> None:
     """A client wrote a bulk job: check it, read its source, quote it, and start it if its price is confirmed."""
     from nightshift.bulk.advance import advance_bulk
 
-    try:
-        bulk_id = _document_id(event, "bulk_jobs")
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
+    bulk_id = _document_id(event, "bulk_jobs")
     await advance_bulk(runtime, bulk_id, runtime.time_limit(runtime.settings.tick_seconds))
 
 
@@ -132,11 +118,7 @@ async def answer_bulk_part(event: CloudEvent) -> None:
     from nightshift.bulk.messages import read_bulk_call
     from nightshift.bulk.work import work
 
-    try:
-        call = read_bulk_call(event.get_data())
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
+    call = read_bulk_call(event.get_data())
     await work(runtime, call)
 
 
@@ -157,11 +139,7 @@ async def deliver_notification(event: CloudEvent) -> None:
     """A job or bulk job has ended whose user wants to hear of it: deliver what waits for the user."""
     from nightshift.notify.deliver import deliver_message
 
-    try:
-        message_id = _document_id(event, "outbox")
-    except EventUnreadable as unreadable:
-        events.error("event_unreadable", reason=str(unreadable))
-        return
+    message_id = _document_id(event, "outbox")
     await deliver_message(runtime, message_id)
 
 

@@ -22,7 +22,7 @@ _ROW: Final = re.compile(r"^\| [^|]+ \| `(\w+)` \|", re.MULTILINE)
 
 
 def classes(sources: Iterable[Path], without: Iterable[Path] = ()) -> dict[str, list[Path]]:
-    """The files in which each class is defined, by its name without a leading underscore.
+    """The files in which each class is defined, by its name without a leading underscore; npm's packages are not ours.
 
     Args:
         without: folders that are left out.
@@ -30,7 +30,7 @@ def classes(sources: Iterable[Path], without: Iterable[Path] = ()) -> dict[str, 
     left_out = set(without)
     found: dict[str, list[Path]] = defaultdict(list)
     for path in (path for source in sources for path in sorted(source.rglob("*.py"))):
-        if left_out & set(path.parents):
+        if left_out & set(path.parents) or "node_modules" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):

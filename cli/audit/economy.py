@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cli.audit import repairs
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.users import bunches
 from nightshift.database.collections import ECONOMY, JOBS, LEDGER, POINTS
 from nightshift.database.commits import READ
-from nightshift.database.pages import PAGE, pages, read_at
+from nightshift.database.pages import pages, read_at
 from nightshift.earning.achievements import achievements
 from nightshift.earning.economy import POINTS_FOR_A_TOKEN, Economy
 from nightshift.ledger.posting import wallet_ref
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference
 
     from nightshift.database.pages import Snapshot
-
-_USERS_AT_ONCE: Final = 16
 
 
 @dataclass(kw_only=True)
@@ -50,23 +49,11 @@ class _Recount:
 
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Points that do not agree with their entries, and what was earned without a reason."""
-    async for refs in _bunches(scope.runtime):
+    async for refs in bunches(scope.runtime, ECONOMY):
         scope.looked_at["economies"] += len(refs)
         for found in await asyncio.gather(*(_of_user(scope, ref) for ref in refs)):
             for finding in found:
                 yield finding
-
-
-async def _bunches(runtime: Runtime) -> AsyncIterator[list["AsyncDocumentReference"]]:
-    bunch: list[AsyncDocumentReference] = []
-    # This listing also names a document that does not exist while its points do.
-    async for ref in runtime.firestore.collection(ECONOMY).list_documents(page_size=PAGE, **READ):
-        bunch.append(ref)
-        if len(bunch) == _USERS_AT_ONCE:
-            yield bunch
-            bunch = []
-    if bunch:
-        yield bunch
 
 
 async def _of_user(scope: Scope, ref: "AsyncDocumentReference") -> list[Finding]:

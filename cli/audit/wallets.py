@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cli.audit import repairs
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.users import bunches
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
-from nightshift.database.pages import PAGE, pages, read_at
+from nightshift.database.pages import pages, read_at
 from nightshift.ledger.entries import charge_id, is_of_bulk_job, refund_id
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
@@ -21,28 +22,14 @@ if TYPE_CHECKING:
 
     from nightshift.database.pages import Snapshot
 
-_WALLETS_AT_ONCE: Final = 16
-
 
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Wallets that do not agree with their ledgers, and entries that do not agree with each other."""
-    async for refs in _bunches(scope.runtime):
+    async for refs in bunches(scope.runtime, WALLETS):
         scope.looked_at["wallets"] += len(refs)
         for found in await asyncio.gather(*(_of_user(scope, ref) for ref in refs)):
             for finding in found:
                 yield finding
-
-
-async def _bunches(runtime: Runtime) -> AsyncIterator[list["AsyncDocumentReference"]]:
-    bunch: list[AsyncDocumentReference] = []
-    # This listing also names a wallet that does not exist while its ledger does.
-    async for ref in runtime.firestore.collection(WALLETS).list_documents(page_size=PAGE, **READ):
-        bunch.append(ref)
-        if len(bunch) == _WALLETS_AT_ONCE:
-            yield bunch
-            bunch = []
-    if bunch:
-        yield bunch
 
 
 async def _of_user(scope: Scope, ref: "AsyncDocumentReference") -> list[Finding]:

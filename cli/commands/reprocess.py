@@ -49,7 +49,9 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     if not jobs:
         raise Refused(f"No {options.status} job in {runtime.settings.project} matches.")
     paid = (
-        f"charged to their users, {tokens:,} tokens in all" if options.charge else f"on the house ({tokens:,} tokens)"
+        f"charged to their users, {tokens:,} tokens in all"
+        if options.charge
+        else f"free to their users ({tokens:,} tokens)"
     )
     await confirm(
         options,
@@ -129,7 +131,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--user", type=user_id, metavar="UID", help="their user")
     parser.add_argument("--where", type=_condition, action="append", metavar="FIELD=VALUE", help="a field's value")
     parser.add_argument("--with-model", type=_model, metavar="MODEL", help="the model to ask now, [provider:]model")
-    parser.add_argument("--charge", action="store_true", help="charge their users; without it, it is on the house")
+    parser.add_argument("--charge", action="store_true", help="charge their users; without it, it is free to them")
     parser.add_argument("--run", dest="run_name", type=document_id, metavar="NAME", help="go on with this run")
 
 

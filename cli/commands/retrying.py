@@ -61,8 +61,8 @@ async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> 
     await confirm(
         options,
         f"Runs up to {price.jobs:,} jobs again, at about US$ {price.usd:,.2f} to the provider (images not counted), "
-        f"on the house{charged if price.charged else ''}. Their notifications are deleted. A job whose batch is still "
-        "open is left as it is.",
+        f"free to their users{charged if price.charged else ''}. Their notifications are deleted. A job whose batch is "
+        "still open is left as it is.",
     )
     done = await _run_again(runtime, asked)
     left, ran = done.left.total(), done.statuses.total() - done.statuses[FAILED]

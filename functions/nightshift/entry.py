@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from nightshift.errors import NeverLands, TryLater
+from nightshift.errors import EventUnreadable, NeverLands, TryLater
 from nightshift.log import left_to_redelivery, where_raised
 from nightshift.trace import trace_of
 
@@ -70,6 +70,9 @@ def takes_event(function: Callable[[CloudEvent], Awaitable[None]]) -> Function:
             return Response(status_code=400)
         try:
             await function(event)
+        except EventUnreadable as unreadable:
+            # No redelivery could mend it.
+            log.error("event_unreadable", reason=str(unreadable))
         except NeverLands as impossible:
             # Delivered again it would fail again, for a day.
             log.error("write_impossible", error=str(impossible), where=where_raised(impossible))

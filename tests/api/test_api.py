@@ -145,7 +145,7 @@ async def test_health_is_public_and_an_admin_sees_the_last_tick(world: World) ->
 
 
 async def test_an_account_shows_wallet_and_preferences_and_keeps_what_is_put(world: World) -> None:
-    """A new user has neither; devices are at most 20, and one that is put again is none more."""
+    """A new user has neither; devices are at most 20, and one that is put again adds none."""
     fresh = (await world.api("GET", "/me")).json()
     await world.give("alice", 7)
     put = await world.api("PUT", "/me/preferences", json={"email": True, "language": "pt-BR"})

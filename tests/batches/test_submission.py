@@ -50,7 +50,7 @@ def test_a_window_is_about_the_clock_of_its_zone() -> None:
     "text",
     ["02:00-06:00", "2-6 UTC", "02:00-24:30 UTC", "02:00-02:00 UTC", "02:00-06:00 ../x", "02:00-06:00 Mars/Base"],
 )
-def test_a_window_that_is_none_stops_the_start(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_window_stops_the_start(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the setting."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("NIGHTSHIFT_SUBMIT_AT", text)

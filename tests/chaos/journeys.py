@@ -634,7 +634,7 @@ async def move_broken(stage: Stage) -> None:
 
 @journey()
 async def reprocess(stage: Stage) -> None:
-    """One job, answered; an operator has it asked anew on the house, and repeats the run if it was cut short."""
+    """One job, answered; an operator has it asked anew for free, and repeats the run if it was cut short."""
     await stage.world.give("alice", 1)
     await stage.write("alice", "alice-1")
     await stage.finish()

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from unittest.mock import AsyncMock
 
 import pytest
 
@@ -22,6 +21,10 @@ _PLACEHOLDERS = re.compile(r"\$\{?[A-Z_]+\}?|\$\([^)]*\)|\bPROJECT\b|\bREGION\b|
 
 gcloud = shutil.which("gcloud")
 pytestmark = pytest.mark.skipif(gcloud is None, reason="gcloud is not installed")
+
+
+async def _agree(_: str) -> None:
+    """What a person says who is asked whether all of it may go."""
 
 
 def errors_of(commands: Sequence[Sequence[str]], folder: Path, checkout: Path = ROOT) -> list[str | None]:
@@ -75,7 +78,7 @@ async def test_gcloud_accepts_every_command_of_a_deployment(tmp_path: Path) -> N
         )
     ]
     terminals.append(Terminal(site.google))
-    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, AsyncMock())
+    await destroy(await site.begin(terminals[-1]), [DATABASE, BUCKET], site.said.append, _agree)
     ran = {command.arguments[1:] for one in terminals for command in one.commands if command.arguments[0] == "gcloud"}
     ran.add(("auth", "application-default", "print-access-token", "--quiet"))
     verbs = {" ".join(words[:3]) for words in ran}

@@ -1,4 +1,4 @@
-"""`reprocess`: jobs that have ended are asked anew, each once in a run, on the house or charged."""
+"""`reprocess`: jobs that have ended are asked anew, each once in a run, for free or charged."""
 
 import json
 
@@ -44,7 +44,7 @@ async def test_a_run_asks_another_model_on_the_house_and_makes_each_job_once(
     assert len(ended) == 5
     assert {ended[job_id]["model"] for job_id in again} == {"gpt-5-nano"}
     assert {ended[job_id]["formerJobId"] for job_id in again} == {jobs[0], jobs[2]}
-    assert (await world.read("wallets/alice"))["balance"] == 20 - 3, "it was on the house"
+    assert (await world.read("wallets/alice"))["balance"] == 20 - 3, "it was free"
     await assert_promises_kept(world)
 
 

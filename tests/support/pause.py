@@ -73,13 +73,13 @@ def pause_storage(monkeypatch: pytest.MonkeyPatch, name: str, when: When) -> Pau
     def pausing(adapter: Any, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         # An upload begins with a POST that names the object and is answered with the address for its bytes.
         # A small object goes with its name in one request.
-        is_whole = "uploadType=multipart" in str(request.url) and f'{name}"'.encode() in (request.body or b"")
+        content = request.body if isinstance(request.body, bytes) else str(request.body).encode()
+        is_whole = "uploadType=multipart" in str(request.url) and f'{name}"'.encode() in content
         fits = (is_whole or (request.method == "PUT" and request.url in sessions)) and pause.takes()
         if fits and when == "before":
             pause.last()
         response = real(adapter, request, *args, **options)
-        body = request.body.decode(errors="replace") if isinstance(request.body, bytes) else str(request.body)
-        if request.method == "POST" and not is_whole and f'{name}"' in body:
+        if request.method == "POST" and not is_whole and f'{name}"'.encode() in content:
             sessions.add(response.headers["Location"])
         if fits and when == "after":
             pause.last()

@@ -4,7 +4,7 @@ The new job is `created`, and goes the way of any other: its event or the tick a
 the house, its price is granted in the same commit. Its id, and that of the grant, follow from the run's name and the
 first job's id. So a run can be repeated after a crash, or a lost answer: each job of it is made once.
 
-A job on the house that fails leaves its price with its user.
+A free job that fails leaves its price with its user.
 """
 
 from hashlib import sha256

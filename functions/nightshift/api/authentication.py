@@ -8,28 +8,23 @@ tokens, or of other users' true ones, costs no quota.
 
 import asyncio
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import firebase_admin
 import structlog
-from firebase_admin import auth, credentials
+from firebase_admin import auth
 from firebase_admin.exceptions import FirebaseError, PermissionDeniedError, UnauthenticatedError
-from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from starlette.datastructures import Headers
 
+from nightshift import firebase
 from nightshift.errors import HttpError
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_user_id
 
 log = structlog.get_logger()
-
-# firebase-admin's own is two minutes, for each of several attempts.
-_TIMEOUT_SECONDS: Final = 10
-_one_app_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +110,7 @@ def _verified_claims(runtime: Runtime, token: str) -> Mapping[str, Any]:
 
 def _refuse_revoked(runtime: Runtime, token: str) -> None:
     try:
-        auth.verify_id_token(token, app=_app(runtime, "revocation", None), check_revoked=True)
+        auth.verify_id_token(token, app=firebase.app(runtime, "revocation"), check_revoked=True)
     except (auth.InvalidIdTokenError, auth.UserDisabledError, auth.UserNotFoundError) as error:
         raise _refusal(error) from error
     except (FirebaseError, GoogleAuthError, ValueError) as error:
@@ -123,27 +118,9 @@ def _refuse_revoked(runtime: Runtime, token: str) -> None:
         raise _unavailable(error) from error
 
 
-class _NoCredential(credentials.Base):  # type: ignore[misc]  # firebase-admin ships no types
-    """Verifying a signature takes Google's public keys alone; so a forged token is refused without any credential."""
-
-    def get_credential(self) -> AnonymousCredentials:
-        return AnonymousCredentials()
-
-
 def keyless_app(runtime: Runtime) -> firebase_admin.App:
     """The app by which tokens are verified; it may do nothing else."""
-    return _app(runtime, "verify", _NoCredential())
-
-
-def _app(runtime: Runtime, purpose: str, credential: _NoCredential | None) -> firebase_admin.App:
-    project = runtime.settings.project
-    name = f"{project}-{purpose}"
-    with _one_app_at_a_time:
-        try:
-            return firebase_admin.get_app(name)
-        except ValueError:
-            options = {"projectId": project, "httpTimeout": _TIMEOUT_SECONDS}
-            return firebase_admin.initialize_app(credential, options=options, name=name)
+    return firebase.app(runtime, "verify", is_keyless=True)
 
 
 def _refusal(error: FirebaseError) -> HttpError:

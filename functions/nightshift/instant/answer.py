@@ -166,7 +166,7 @@ def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Complete
 
 
 def _moved(runtime: Runtime, lane: Lane, waits: AnswerDelayed) -> AnswerDelayed:
-    """The wait of a job whose lane is broken, or failed it again and again: in the fallback lane it is none."""
+    """The wait of a job whose lane is broken, or failed it again and again: it ends in the fallback lane."""
     is_broken = waits.needs_operator or waits.job.attempts >= _ATTEMPTS_IN_A_LANE
     other = fallback_of(runtime, lane)(waits.job) if is_broken else None
     if other is None:

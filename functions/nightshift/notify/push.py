@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from firebase_admin import exceptions, messaging
 
+from nightshift import firebase
 from nightshift.database.collections import DEVICE_TOKENS, DEVICES
 from nightshift.database.commits import READ, Commit, Undecided
-from nightshift.notify.accounts import app
 from nightshift.notify.sending import Outcome, Sending
 from nightshift.notify.wishes import MOST_DEVICES
 from nightshift.runtime import Runtime
@@ -107,7 +107,9 @@ def _service(runtime: Runtime) -> Any:
 
     It repeats what FCM has answered with 500 or 503, and no call whose answer was lost.
     """
-    service = messaging._get_messaging_service(app(runtime))
-    if host := runtime.settings.fcm_emulator:
+    host = runtime.settings.fcm_emulator
+    # The local stack's server asks for no credential, and a developer's machine may have none.
+    service = messaging._get_messaging_service(firebase.app(runtime, "messages", is_keyless=host is not None))
+    if host:
         service._fcm_url = f"http://{host}/v1/projects/{runtime.settings.project}/messages:send"
     return service

@@ -31,7 +31,7 @@ class OrderUnfinished(TryLater):
 
 
 async def carry_out(runtime: Runtime, order_id: str, time_limit: TimeLimit) -> None:
-    """Carry out an order that is open; one that is done, or is none, is left alone.
+    """Carry out an order that is open; one that is done, or does not exist, is left alone.
 
     Raises:
         LeaseHeld: another process is at it.

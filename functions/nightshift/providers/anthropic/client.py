@@ -97,7 +97,7 @@ class AnthropicProvider:
         return read_line(line)
 
     async def upload(self, batch_id: str, content: IO[bytes]) -> str:
-        raise NotImplementedError("its requests go in with the creation")
+        raise AssertionError("its requests go in with the creation, as its traits say")
 
     async def create(self, intent: Intent, content: IO[bytes] | None) -> RemoteBatch:
         assert content is not None, "its requests go in with the creation"  # noqa: S101 - as its traits say

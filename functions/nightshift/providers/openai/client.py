@@ -121,7 +121,7 @@ class OpenAIProvider:
             raise locked(f"the provider answered 404 {gone}", Trouble.MODEL_UNKNOWN) from gone
         said = self._read_answer(request.job_id, completion)
         if said.trouble:
-            raise ProviderTrouble("the provider's answer is none")
+            raise ProviderTrouble("the provider's answer holds nothing")
         return RealtimeAnswer(line=said, limits=rate_limits(answered.headers))
 
     def read_line(self, line: bytes) -> ResultLine | None:

@@ -38,7 +38,7 @@ def stamp(project: str, batch_id: str) -> str:
 
 
 def read_batch(fields: Any, project: str, now: datetime) -> RemoteBatch:
-    """A batch as xAI describes it. Raises ValueError for what is none."""
+    """A batch as xAI describes it. Raises ValueError for anything else."""
     fields = _object(fields)
     remote_id = fields.get("batch_id")
     if not isinstance(remote_id, str) or not remote_id:
