@@ -18,7 +18,7 @@ patiently = (while sleep 2; do printf .; done) & dots=$$!; ($(1)); code=$$?; kil
 $(BIN)/.ready: requirements.txt
 	@echo "Installing the Python packages into $(VENV) (once; a minute or some) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(call patiently,$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt)
+	@$(call patiently,$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt && $(BIN)/python -m pip --disable-pip-version-check --quiet check)
 	@touch $@
 
 setup: $(BIN)/.ready ## install the packages and find (or fetch) the emulators and Java
@@ -88,7 +88,7 @@ check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerab
 openapi: $(BIN)/.ready ## write docs/openapi.yaml from the API's route table
 	@$(BIN)/python -m local.openapi
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header
 lock: $(BIN)/.ready ## pin all that the requirements.in files need, with hashes, into the requirements.txt files
 	@$(LOCK) functions/requirements.in -o functions/requirements.txt
