@@ -84,7 +84,7 @@ async def test_a_group_is_paid_in_the_order_in_which_it_came(world: World, charg
         "dear": "You have too few tokens. The price is 5, and you have 0.",
         "late": "You have too few tokens. The price is 1, and you have 0.",
     }
-    assert len(charging) == 2
+    assert len(charging) == 1
 
 
 async def test_two_instances_at_one_wallet_pay_what_it_covers(world: World) -> None:
