@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from nightshift.reports.waits import WaitHistogram
+from nightshift.values.waits import WaitHistogram
 from tests.api.test_api_jobs import error_of
 from tests.support.world import World
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from nightshift.database.collections import METRICS, METRICS_DAYS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
-from nightshift.reports.sums import NO_SUMS, DaySums, Sums, total_of
 from nightshift.runtime import Runtime
+from nightshift.values.day_sums import NO_SUMS, DaySums, EndSums, total_of
 
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
@@ -28,7 +28,7 @@ class HistoryState:
 
     # What ended before is counted; None = nothing is yet.
     folded_until: datetime | None
-    all_time: Sums
+    all_time: EndSums
     # The days on which each further 1,000 dollars were saved, the oldest first, as `2026-11-21`.
     milestones: tuple[str, ...]
     # As they are stored: for who folds on.
@@ -52,11 +52,11 @@ class History:
             whole += day
         return whole
 
-    def total(self, since: date, until: date) -> Sums:
+    def total(self, since: date, until: date) -> EndSums:
         """Some of the days added up, both included."""
         return total_of(day.total for at, day in self.days.items() if since <= at <= until)
 
-    def day(self, day: date) -> Sums:
+    def day(self, day: date) -> EndSums:
         """One day; nothing for one that was not read."""
         return self.days[day].total if day in self.days else NO_SUMS
 
@@ -98,7 +98,7 @@ def _state(snapshot: "DocumentSnapshot[Any]") -> HistoryState:
     fields = snapshot.to_dict() or {}
     return HistoryState(
         folded_until=time_or_none(fields.get("foldedUntil")),
-        all_time=Sums.read(fields.get("allTime")),
+        all_time=EndSums.read(fields.get("allTime")),
         milestones=tuple(map(str, fields.get("milestones") or ())),
         fields=fields,
         update_time=snapshot.update_time if snapshot.exists else None,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from nightshift.reports.period_report import PeriodReport
-from nightshift.reports.sums import Sums
+from nightshift.values.day_sums import EndSums
 
 _HEAD: Final = ("completed", "failed", "cancelled", "cost", "in real time", "saved")
 # In a table's cell they would end it, or mean something.
@@ -69,7 +69,7 @@ def usd(amount: float | None, digits: int = 2) -> str:
     return "-" if amount is None else f"${amount:,.{digits}f}"
 
 
-def _cells(sums: Sums) -> tuple[str, ...]:
+def _cells(sums: EndSums) -> tuple[str, ...]:
     counts = (f"{sums.completed}", f"{sums.failed}", f"{sums.cancelled}")
     return (*counts, usd(sums.cost_usd), usd(sums.realtime_cost_usd), usd(sums.saved_usd))
 
@@ -93,7 +93,7 @@ def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-def _duration(sums: Sums, share: float) -> str:
+def _duration(sums: EndSums, share: float) -> str:
     seconds = sums.waits.quantile(share)
     return "-" if seconds is None else f"{timedelta(seconds=round(seconds))}"
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from nightshift.reports.history import History
-from nightshift.reports.sums import Sums
+from nightshift.values.day_sums import EndSums
 
 WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
@@ -18,8 +18,8 @@ class WeekTrend:
 
     since: date
     until: date
-    sums: Sums
-    before: Sums
+    sums: EndSums
+    before: EndSums
 
     @property
     def success_rate_change(self) -> float | None:

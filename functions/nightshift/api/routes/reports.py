@@ -23,7 +23,6 @@ from nightshift.api.shapes.reports import (
     Dashboard,
     DayFigures,
     DaysAsked,
-    Done,
     ErrorCount,
     Figures,
     GroupFigures,
@@ -32,6 +31,7 @@ from nightshift.api.shapes.reports import (
     MetricsAsked,
     Milestone,
     ProviderSaved,
+    Remedies,
     Report,
     ReportAsked,
     Saved,
@@ -49,9 +49,9 @@ from nightshift.reports.history import MILESTONE_USD, History, HistoryState
 from nightshift.reports.markdown import markdown_of
 from nightshift.reports.period import Period
 from nightshift.reports.period_report import PeriodReport
-from nightshift.reports.sums import DaySums, GroupKey, Sums
 from nightshift.reports.trends import WeekTrend, first_day, trends_of
 from nightshift.runtime import Runtime
+from nightshift.values.day_sums import DaySums, EndSums, GroupKey
 from nightshift.values.ids import names_a_document
 
 _USUAL_DAYS: Final = 30
@@ -194,7 +194,9 @@ def report_view(found: PeriodReport) -> Report:
         openBatches=found.open_batches,
         errors=[ErrorCount(code=code, jobs=jobs) for code, jobs in codes[:_MOST_ERRORS]],
         alerts=[_alert(alert) for alert in found.alerts],
-        done=Done(retried=sums.total.retried, moved=sums.moved, stopped=sums.stopped, acknowledged=found.acknowledged),
+        done=Remedies(
+            retried=sums.total.retried, moved=sums.moved, stopped=sums.stopped, acknowledged=found.acknowledged
+        ),
     )
 
 
@@ -229,15 +231,15 @@ def _key(key: GroupKey) -> dict[str, Any]:
     return key.fields()
 
 
-def _of(groups: Any, **wanted: str) -> Sums:
+def _of(groups: Any, **wanted: str) -> EndSums:
     return DaySums(groups=groups).only(**wanted).total
 
 
-def _most_saved_first(sums: dict[str, Sums]) -> list[tuple[str, Sums]]:
+def _most_saved_first(sums: dict[str, EndSums]) -> list[tuple[str, EndSums]]:
     return sorted(sums.items(), key=lambda one: (-one[1].saved_usd, one[0]))
 
 
-def _figures(sums: Sums) -> dict[str, Any]:
+def _figures(sums: EndSums) -> dict[str, Any]:
     return {
         "completed": sums.completed,
         "failed": sums.failed,
@@ -259,7 +261,7 @@ def _figures(sums: Sums) -> dict[str, Any]:
     }
 
 
-def _saved(sums: Sums) -> dict[str, Any]:
+def _saved(sums: EndSums) -> dict[str, Any]:
     return {name: _figures(sums)[name] for name in Saved.model_fields}
 
 

@@ -316,7 +316,7 @@ class ErrorCount(ApiModel):
     jobs: int
 
 
-class Done(ApiModel):
+class Remedies(ApiModel):
     """What was done about what went wrong."""
 
     retried: int = Field(description="Jobs that left a batch to be sent again.")
@@ -349,7 +349,7 @@ class Report(ApiModel):
     openBatches: int = Field(description="Batches of the period that are still open; they are in no sum.")
     errors: list[ErrorCount] = Field(description="The most frequent first; at most 50.")
     alerts: list[AlertView] = Field(description="Opened in the period, the newest first; at most 100.")
-    done: Done
+    done: Remedies
 
     model_config = example(
         period="day",

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
-from nightshift.reports.waits import WaitHistogram
 from nightshift.values.usage import count_of, usd_of
+from nightshift.values.waits import WaitHistogram
 
 Mode = Literal["batch", "instant"]
 # More are added up under `other`: a document holds a megabyte, and names come from providers.
@@ -39,7 +39,7 @@ class GroupKey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sums:
+class EndSums:
     """What ended, what it cost, and how long it took."""
 
     completed: int = 0
@@ -60,9 +60,9 @@ class Sums:
     eta_misses: int = 0
     waits: WaitHistogram = field(default_factory=WaitHistogram)
 
-    def __add__(self, other: "Sums") -> "Sums":
+    def __add__(self, other: "EndSums") -> "EndSums":
         names = (each.name for each in fields(self))
-        return Sums(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return EndSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @property
     def saved_usd(self) -> float:
@@ -88,7 +88,7 @@ class Sums:
         return {name: number for name, number in numbers.items() if number} | waits
 
     @classmethod
-    def read(cls, fields: Any) -> "Sums":
+    def read(cls, fields: Any) -> "EndSums":
         """The sums in a document's field."""
         fields = fields if isinstance(fields, Mapping) else {}
         numbers: dict[str, Any] = {
@@ -112,10 +112,10 @@ _NUMBERS: Final = {
     "etaHits": "eta_hits",
     "etaMisses": "eta_misses",
 }
-NO_SUMS: Final = Sums()
+NO_SUMS: Final = EndSums()
 
 
-def total_of(sums: Iterable[Sums]) -> Sums:
+def total_of(sums: Iterable[EndSums]) -> EndSums:
     """All of them added up."""
     total = NO_SUMS
     for each in sums:
@@ -127,7 +127,7 @@ def total_of(sums: Iterable[Sums]) -> Sums:
 class DaySums:
     """What is counted on one day, in UTC, by type, provider, model and mode."""
 
-    groups: Mapping[GroupKey, Sums] = field(default_factory=dict)
+    groups: Mapping[GroupKey, EndSums] = field(default_factory=dict)
     # Failed jobs and items, by their error code.
     errors: Mapping[str, int] = field(default_factory=dict)
     # Batches, by their outcome; and those that were moved to another lane, or stopped by an admin.
@@ -148,7 +148,7 @@ class DaySums:
         )
 
     @property
-    def total(self) -> Sums:
+    def total(self) -> EndSums:
         """All groups added up."""
         return total_of(self.groups.values())
 
@@ -178,7 +178,7 @@ class DaySums:
         fields = fields or {}
         groups = [group for group in fields.get("groups") or () if isinstance(group, Mapping)]
         return cls(
-            groups={GroupKey.read(group): Sums.read(group) for group in groups},
+            groups={GroupKey.read(group): EndSums.read(group) for group in groups},
             errors=_counts(fields.get("errors")),
             batches=_counts(fields.get("batches")),
             moved=count_of(fields.get("moved")),
