@@ -68,7 +68,7 @@ async def test_a_running_stack_takes_the_file_and_keeps_its_data(tmp_path: Path)
         await alice.write_job("before", NAME, {"imageUri": photo}, "instant")
         await ended(alice, "before")
         # The job's user reads that the app needs an update; the developer, why.
-        await until(said, "Job before refused (unknown_job_type): there is no such job type")
+        await until(said, "Job before refused (unknown_job_type): no job type has this name")
 
         await save(file, "import a_module_that_is_not_there")
         await until(said, "They start again with the next change.")
