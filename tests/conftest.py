@@ -5,6 +5,7 @@ id isolates a test completely, so nothing is ever wiped and tests run side by si
 """
 
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import hypothesis
@@ -19,6 +20,10 @@ writing_rooms.watch()
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tests")
 _emulators = Emulators(say=lambda _: None)
+
+
+# A shell that starts the run in the background lets it ignore Ctrl-C, and its programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
