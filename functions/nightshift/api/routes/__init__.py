@@ -3,7 +3,19 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, unsubscribe, uploads
+from nightshift.api.routes import (
+    batches,
+    bulk,
+    earning,
+    health,
+    job_types,
+    jobs,
+    me,
+    queue,
+    stories,
+    unsubscribe,
+    uploads,
+)
 
 # In this order they are matched: a path of words stands before one with a name in braces.
 ROUTES: Final[tuple[ApiRoute, ...]] = (
@@ -11,9 +23,11 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *me.ROUTES,
     *earning.ROUTES,
     *unsubscribe.ROUTES,
+    *job_types.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,
     *bulk.ROUTES,
     *queue.ROUTES,
     *batches.ROUTES,
+    *stories.ROUTES,
 )

@@ -1,0 +1,18 @@
+import { html } from "../html.js";
+
+/** A few numbers that matter: `[{name, value, note, isLoud}]`. While they come, bones stand there. */
+export function Figures({ figures }) {
+  return html`
+    <dl class="figures">
+      ${figures.map(
+        ({ name, value, note, isLoud }) => html`
+          <div class=${isLoud ? "is-loud" : ""}>
+            <dt>${name}</dt>
+            <dd>${value === undefined ? html`<span class="bone" style=${{ width: "4.5rem" }} />` : value}</dd>
+            <dd class="note">${note ?? " "}</dd>
+          </div>
+        `,
+      )}
+    </dl>
+  `;
+}
