@@ -232,6 +232,7 @@ async def _ask_the_api(world: World) -> None:
         *(("/batches?pageSize=1", True), ("/batches?pageSize=1&open=true", True), ("/queue", True)),
         *(("/batches?pageSize=1&status=failed", True), ("/batches/none/jobs?pageSize=1", True)),
         *(("/users/carol/jobs?pageSize=1&status=failed", True), ("/failed-jobs?batch=none", True)),
+        *(("/dashboard", True), ("/report", True), ("/alerts", True), ("/alerts?open=true", True)),
     ):
         page = (await world.api("GET", path, "carol", admin=is_admin)).json()
         if token := page.get("nextPageToken"):

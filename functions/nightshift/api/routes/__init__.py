@@ -12,6 +12,7 @@ from nightshift.api.routes import (
     jobs,
     me,
     queue,
+    reports,
     stories,
     unsubscribe,
     uploads,
@@ -30,4 +31,5 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *queue.ROUTES,
     *batches.ROUTES,
     *stories.ROUTES,
+    *reports.ROUTES,
 )
