@@ -11,8 +11,8 @@ export class Problem extends Error {
 }
 
 /** Asks for what is at `path`. With the tag of an earlier answer, one that is unchanged is answered null. */
-export async function get(path, { signal, tag } = {}) {
-  return send("GET", path, { signal, headers: tag ? { "If-None-Match": tag } : {} });
+export async function get(path, { signal, tag, isText = false } = {}) {
+  return send("GET", path, { signal, isText, headers: tag ? { "If-None-Match": tag } : {} });
 }
 
 /** Sends what is wished. `key` names the wish: sent twice with the same key, it is carried out once. */
@@ -36,7 +36,7 @@ async function send(method, path, options) {
     throw new Problem("Your session has ended.", { code: "unauthenticated", status: 401 });
   }
   if (answer.status === 304) return { data: null, tag: options.headers["If-None-Match"], isUnchanged: true };
-  const said = await answer.json().catch(() => null);
+  const said = await (answer.ok && options.isText ? answer.text() : answer.json()).catch(() => null);
   if (answer.ok && said !== null) return { data: said, tag: answer.headers.get("ETag"), isUnchanged: false };
   throw refusal(answer, said?.error);
 }

@@ -7,6 +7,9 @@ const ADMINS = [
   ["/now", "Now"],
   ["/batches", "Batches"],
   ["/jobs", "Jobs"],
+  ["/thirty-days", "Thirty days"],
+  ["/alerts", "Alerts"],
+  ["/report", "Report"],
 ];
 const USERS = [
   ["/bulk", "Bulk jobs"],

@@ -2,8 +2,15 @@
 import { useEffect, useState } from "./html.js";
 
 const listeners = new Set();
+let moves = 0;
+
+/** Whether the reader came here from another page of ours. */
+export function hasMoved() {
+  return moves > 0;
+}
 
 export function go(address, { replace = false } = {}) {
+  if (!replace) moves += 1;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   for (const listener of listeners) listener();
 }

@@ -26,6 +26,10 @@ let auth;
 export let firebase = { app: null, emulators: null };
 // Why the last session ended, if it was not the person who ended it.
 let ended = null;
+let isOpen = false;
+let isLeaving = false;
+
+const ENDED = "Your session has ended. Sign in again to go on.";
 
 /** Opens the session that is stored, if there is one, and calls `follow` with `{user, isAdmin, ended}` at each change. */
 export async function openSession(follow) {
@@ -40,9 +44,14 @@ export async function openSession(follow) {
   }
   onIdTokenChanged(auth, async (user) => {
     if (!user) {
+      // Firebase itself ends the session of an account that was disabled, deleted or signed out everywhere.
+      if (isOpen && !isLeaving) ended = ENDED;
+      isOpen = false;
+      isLeaving = false;
       follow({ user: null, isAdmin: false, ended });
       return;
     }
+    isOpen = true;
     try {
       const { claims } = await user.getIdTokenResult();
       ended = null;
@@ -71,13 +80,12 @@ export async function mailNewPassword(email) {
 }
 
 export async function signOut() {
-  ended = null;
+  isLeaving = true;
   await signOutOfFirebase(auth);
 }
 
 /** Ends a session that the server accepts no longer; the sign-in page says so. */
 export async function expire() {
-  ended = "Your session has ended. Sign in again to go on.";
   await signOutOfFirebase(auth);
 }
 

@@ -1,6 +1,6 @@
 // One batch: why it is where it is, its story, what the provider says of it, its jobs; and what can be done.
 import { get, post } from "../api.js";
-import { counted, dollars, duration, moment, number, words } from "../format.js";
+import { counted, dollars, number, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { useNow, usePolled } from "../live.js";
 import { Action } from "../parts/action.js";
@@ -109,7 +109,24 @@ function Actions({ batch, path, tell }) {
         send=${() => post(`${path}/cancel`)} done=${tell("It is being cancelled; tokens go back to the users.")} />
     `;
   }
-  return batch.counts?.failed || ["failed", "expired", "cancelled"].includes(batch.status) ? html`<${SendAgain} batch=${batch} tell=${tell} />` : null;
+  return html`<${SendNow} batch=${batch} tell=${tell} /><${SendAgain} batch=${batch} tell=${tell} />`;
+}
+
+/** The jobs of a batch that failed are queued again by themselves, and their lane may be left alone for a while. */
+function SendNow({ batch, tell }) {
+  if (batch.status === "completed" || !batch.counts?.retried || batch.bulkId) return null;
+  const jobs = counted(batch.counts.retried, "job");
+  return html`<${Action}
+    label=${`Send its ${jobs} now`}
+    isFirst
+    ask=${{
+      title: `Send its ${jobs} now?`,
+      text: html`<p>They are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in this lane goes to the provider at once, also if the lane is left alone for a while. It costs no user anything.</p>`,
+      confirm: "Send them now",
+    }}
+    send=${(key) => post("/queue/submit", { lane: batch.lane }, { key })}
+    done=${tell("The order is on record; its jobs go out in a new batch.")}
+  />`;
 }
 
 /** Running all failed jobs of a closed batch again: counted and priced first. */

@@ -1,5 +1,5 @@
 // How the night goes, in ten seconds: one sentence, the numbers behind it, and what is under way.
-import { counted, dollars, duration, number, percent } from "../format.js";
+import { counted, dollars, duration, number } from "../format.js";
 import { post } from "../api.js";
 import { html } from "../html.js";
 import { useNow, usePolled } from "../live.js";
@@ -18,18 +18,22 @@ import { Ago, Time } from "../parts/time.js";
 const LATE_TICK_SECONDS = 25 * 60;
 
 export default function Now() {
+  const first = usePolled("/dashboard");
   const queue = usePolled("/queue");
-  const health = usePolled("/health");
   const batches = usePolled("/batches?open=true&pageSize=20");
+  const all = [first, queue, batches];
   const now = useNow();
   const failing = batches.data?.batches.filter(({ lastError }) => lastError) ?? [];
-  const isKnown = queue.data && health.data && batches.data;
-  const problem = queue.problem ?? health.problem ?? batches.problem;
+  const isKnown = all.every(({ data }) => data);
   return html`
     <${Page} title="Now" lead="What waits, what is at the provider, and whether anything needs you.">
-      <${Trouble} problem=${problem} at=${queue.at ?? health.at} again=${() => [queue, health, batches].map(({ refresh }) => refresh())} />
-      ${isKnown ? html`<${Verdict} reasons=${reasonsOf(health.data, queue.data, failing)} />` : null}
-      <${Figures} figures=${figuresOf(queue.data, health.data, batches.data, now)} />
+      <${Trouble}
+        problem=${all.find(({ problem }) => problem)?.problem}
+        at=${first.at ?? queue.at}
+        again=${() => all.map(({ refresh }) => refresh())}
+      />
+      ${isKnown ? html`<${Verdict} reasons=${reasonsOf(first.data, queue.data, failing)} />` : html`<div class="verdict tone-calm"><div class="waiting"><${Bones} lines=${2} /></div></div>`}
+      <${Figures} figures=${figuresOf(first.data, queue.data, batches.data, now)} />
       <${Panel} title="Waiting" note="Queued jobs, by the lane that will answer them." actions=${html`<${Submission} queue=${queue} />`}>
         ${queue.data ? html`<${Lanes} lanes=${queue.data.lanes} now=${now} />` : html`<${Bones} lines=${3} />`}
       <//>
@@ -43,8 +47,10 @@ export default function Now() {
 }
 
 /** What needs a person: each a sentence and a link. */
-function reasonsOf(health, queue, failing) {
-  const reasons = [];
+function reasonsOf({ health, alerts }, queue, failing) {
+  const reasons = alerts
+    .filter(({ kind, acknowledgedAt }) => kind !== "savings_milestone" && !acknowledgedAt)
+    .map(({ message }) => ({ isBad: true, text: message, href: "/alerts", link: "See the alerts" }));
   if (health.lastTickAt && health.tickAgeSeconds > LATE_TICK_SECONDS) {
     reasons.push({ isBad: true, text: `No tick has ended for ${duration(health.tickAgeSeconds)}. Cloud Scheduler starts one every 10 minutes.` });
   }
@@ -52,7 +58,7 @@ function reasonsOf(health, queue, failing) {
     reasons.push({ isBad: true, text: `${counted(health.dutiesFailed, "duty", "duties")} of the last tick failed. Its log says why.` });
   }
   for (const batch of failing) {
-    reasons.push({ isBad: batch.lastError.needsOperator, text: `A batch does not go on: ${batch.lastError.reason}.`, href: `/batches/${batch.id}` });
+    reasons.push({ isBad: batch.lastError.needsOperator, text: `A batch does not go on: ${batch.lastError.reason}.`, href: `/batches/${encodeURIComponent(batch.id)}`, link: "See the batch" });
   }
   if (queue.scheduler.heldBy === "stopped") {
     reasons.push({ isBad: false, text: "Submission is stopped. Queued jobs wait until it is started again." });
@@ -73,20 +79,34 @@ function Verdict({ reasons }) {
       <${Shape} name=${isBad ? "cross" : reasons.length ? "warn" : "check"} />
       <strong>${several}</strong>
       ${reasons.length
-        ? html`<ul>${reasons.map(({ text, href }) => html`<li>${text}${href ? html` <a href=${href}>See the batch</a>` : null}</li>`)}</ul>`
+        ? html`<ul>${reasons.map(({ text, href, link }) => html`<li>${text}${href ? html` <a href=${href}>${link}</a>` : null}</li>`)}</ul>`
         : html`<span class="quiet">Ticks come, batches move, and no step is failing.</span>`}
     </div>
   `;
 }
 
-function figuresOf(queue, health, batches, now) {
+function figuresOf(first, queue, batches, now) {
   const atProvider = batches?.batches.reduce((sum, { jobs }) => sum + jobs, 0);
   const oldest = queue?.lanes.map(({ oldestQueuedAt }) => oldestQueuedAt).filter(Boolean).sort()[0];
+  const { health, today, alerts } = first ?? {};
   const isLate = health?.tickAgeSeconds > LATE_TICK_SECONDS;
+  const asked = alerts?.filter(({ kind }) => kind !== "savings_milestone").length;
   return [
     { name: "Queued", value: queue && number(queue.queued), note: queue && counted(queue.lanes.length, "lane") },
-    { name: "At the provider", value: batches && number(atProvider), note: queue && counted(queue.openBatches, "open batch", "open batches") },
-    { name: "Oldest waiting", value: queue && (oldest ? html`<${Ago} at=${oldest} now=${now} />` : "none"), note: "since it was queued" },
+    {
+      name: "At the provider",
+      value: batches && number(atProvider),
+      note: queue && counted(queue.openBatches, "open batch", "open batches"),
+    },
+    { name: "Answered today", value: today && number(today.completed), note: today && `${number(today.failed)} failed` },
+    { name: "Spent today", value: today && dollars(today.costUsd), note: "to the providers" },
+    { name: "Saved today", value: today && dollars(today.savedUsd), note: "against real time" },
+    {
+      name: "Oldest waiting",
+      value: queue && (oldest ? html`<${Ago} at=${oldest} now=${now} />` : "none"),
+      note: "since it was queued",
+    },
+    { name: "Open alerts", value: alerts && number(asked), note: html`<a href="/alerts">all alerts</a>`, isLoud: asked > 0 },
     {
       name: "Last tick",
       value: health && (health.lastTickAt ? html`<${Ago} at=${health.lastTickAt} now=${now} />` : "none yet"),

@@ -1,4 +1,5 @@
 import { html, useEffect, useRef } from "../html.js";
+import { hasMoved } from "../router.js";
 
 /** One page: its title, which is the window's, too, and what can be done on it. */
 export function Page({ title, lead, crumb, actions, children }) {
@@ -6,8 +7,9 @@ export function Page({ title, lead, crumb, actions, children }) {
   useEffect(() => {
     document.title = `${title} · Nightshift`;
   }, [title]);
-  // A new page is begun at its top, by eye and by ear.
+  // Where a link leads is begun at its top, by eye and by ear. The first page is the browser's to begin.
   useEffect(() => {
+    if (!hasMoved()) return;
     scrollTo(0, 0);
     heading.current?.focus({ preventScroll: true });
   }, []);

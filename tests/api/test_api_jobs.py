@@ -194,7 +194,7 @@ async def test_a_document_that_was_damaged_is_shown_without_its_odd_fields(world
     seen = await world.api("GET", f"/jobs/{job_id}")
     listed = await world.api("GET", "/jobs")
 
-    assert seen.json().keys() == {"id", "status", "createdAt"}
+    assert seen.json().keys() == {"id", "userId", "status", "createdAt"}
     assert listed.json()["jobs"][0]["status"] == "created"
 
 
