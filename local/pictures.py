@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from playwright.async_api import Browser, async_playwright
@@ -66,10 +66,7 @@ async def _spend_a_night(stack: Stack) -> None:
             await grant_tokens(stack.firestore_host, stack.project, uid, 200)
             await _write(client, stack, uid, 40)
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while await _waiting(client, stack):
-                await asyncio.sleep(1)
-            # Until the tick has counted them.
-            while not (await _admin(client, stack, "/dashboard"))["today"]["completed"]:  # noqa: ASYNC110
+            while not await _is_over(client, stack):  # noqa: ASYNC110 - what it waits for is in another process
                 await asyncio.sleep(1)
         control = stack.openai_base_url.removesuffix("/v1") + "/control/faults"
         held = {"kind": "request", "method": "POST", "path": "/v1/batches", "status": 503, "times": None}
@@ -89,16 +86,17 @@ async def _write(client: httpx.AsyncClient, stack: Stack, uid: str, number: int)
     answer.raise_for_status()
 
 
-async def _waiting(client: httpx.AsyncClient, stack: Stack) -> int:
-    queue = await _admin(client, stack, "/queue")
-    return int(queue["queued"]) + int(queue["openBatches"])
+async def _is_over(client: httpx.AsyncClient, stack: Stack) -> bool:
+    """Whether nothing waits, and a tick has counted what was answered."""
+    first, queue = await _admin(client, stack, "/dashboard"), await _admin(client, stack, "/queue")
+    return not queue["queued"] and not queue["openBatches"] and first["today"]["completed"] > 0
 
 
-async def _admin(client: httpx.AsyncClient, stack: Stack, path: str) -> dict[str, object]:
+async def _admin(client: httpx.AsyncClient, stack: Stack, path: str) -> dict[str, Any]:
     token = unsigned_token(stack.project, "admin", admin=True)
     answer = await client.get(f"{stack.function_urls['api']}/v1{path}", headers={"Authorization": f"Bearer {token}"})
     answer.raise_for_status()
-    shown: dict[str, object] = answer.json()
+    shown: dict[str, Any] = answer.json()
     return shown
 
 

@@ -25,7 +25,7 @@ import httpx
 
 from local.answering import STAND_IN, Answering
 from local.clock import Clock
-from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
+from local.cloud import CloudAddresses, create_bucket, start_cloud
 from local.dashboard import PORT as DASHBOARD
 from local.dashboard import EmulatorPorts, LocalHosting
 from local.environment import basic_environment, bucket_names, own_settings
@@ -40,6 +40,7 @@ from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
 from local.ports import HOST, free_ports, standard_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
+from local.rules import RULES
 from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS, Function
