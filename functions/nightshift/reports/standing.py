@@ -123,7 +123,7 @@ def _queued(standing: JobState) -> str:
         until = standing.at(lane.backs_off_until)
         return f"{told} The provider's queue was full: the lane backs off until {until}, and the next tick submits it."
     if lane and (left_alone_until := lane.users_back_off.get(str(job.get("userId")))):
-        until = moment(left_alone_until, now)
+        until = standing.at(left_alone_until)
         return f"{told} Its user's requests troubled the provider again and again: they wait until {until}."
     if standing.spent_usd is not None:
         limit_usd = share_usd(standing.settings)
