@@ -36,8 +36,8 @@ async def ask() -> Measured:
         measurements=[
             Measurement(
                 name="calls repeated",
-                measured=f"{mean(repeated):.1%}",
-                number=mean(repeated),
+                measured=f"{share:.1%}",
+                number=share,
                 aim=_AIM,
                 spread=repeated,
             ),
