@@ -78,6 +78,14 @@ def _asked(question: Question) -> Measured:
 
 
 def _ask(question: Question) -> Measured:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
+        # The caller's own settings are not what is measured.
+        del os.environ[name]
+    return _ask_here_and_say_why(question)
+
+
+def _ask_here_and_say_why(question: Question) -> Measured:
     try:
         return _ask_here(question)
     except ResultWrong:
@@ -93,10 +101,6 @@ def _place_of(fault: BaseException) -> str:
 
 
 def _ask_here(question: Question) -> Measured:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
-        # The caller's own settings are not what is measured.
-        del os.environ[name]
     # The functions' log.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         if not question.has_emulators:
