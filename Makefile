@@ -41,8 +41,9 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
 
-up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
-	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)
+up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network; UPSTREAM=URL MODEL=... CONCURRENCY=1: that server answers)
+	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan) $(if $(UPSTREAM),--upstream "$(UPSTREAM)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(CONCURRENCY),--concurrency "$(CONCURRENCY)")
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
