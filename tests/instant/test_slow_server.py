@@ -23,7 +23,7 @@ def run(**changes: Any) -> list[SlowServer]:
 
 
 def test_a_server_that_answers_one_at_a_time_is_asked_again_for_few() -> None:
-    """It takes 3 to 18 seconds each; of the calls at most one in twenty runs out of time, and the server never idles."""
+    """Of the calls at most one in twenty runs out of time, and the server never idles; it takes 3 to 18 s each."""
     servers = run(jobs=50)
     assert mean(server.late_share for server in servers) <= 0.05
     assert mean(server.now for server in servers) < 50 * 10.5 * 1.1

@@ -47,7 +47,7 @@ async def test_a_request_whose_client_has_gone_is_given_up_at_the_upstream() -> 
 
     async with upstream.serve() as upstream_url:
         upstream.script.answer = never  # type: ignore[assignment] # it answers nothing
-        server = OpenAIServer(api_key=KEY, upstream=upstream_url, upstream_concurrency=1)
+        server = OpenAIServer(api_key=KEY, upstream=upstream_url, upstream_key="any", upstream_concurrency=1)
         async with server.serve() as base_url, httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}) as client:
             waiting = asyncio.create_task(client.post(f"{base_url}/chat/completions", json=ASKED))
             await asked.wait()
