@@ -86,7 +86,8 @@ class Commit:
 
     def __init__(self, runtime: Runtime) -> None:
         self._calls = runtime.instance.firestore_calls
-        self._writes: list[Any] = []
+        # Their messages.
+        self.writes: list[Any] = []
 
     def create(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any]) -> None:
         """Create a document. The commit fails if there is one."""
@@ -119,7 +120,7 @@ class Commit:
     async def send(self) -> datetime:
         """Send the commit once; returns the update time of all that it changed. Raises Undecided or NeverLands."""
         try:
-            last = await self._calls.commit(self._writes, _COMMIT_SECONDS)
+            last = await self._calls.commit(self.writes, _COMMIT_SECONDS)
         except (*_REFUSED, *PASSING) as error:
             raise Undecided(error) from error
         except exceptions.InvalidArgument as error:
@@ -129,7 +130,7 @@ class Commit:
         return update_time
 
     def _add(self, write: Any) -> None:
-        self._writes.append(write)
+        self.writes.append(write)
 
 
 async def attempts() -> AsyncIterator[int]:
