@@ -14,6 +14,8 @@ from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.cloud.firestore import DocumentSnapshot
 from google.cloud.firestore_v1 import _helpers
 
+Reader = Callable[[Any, Any], Any]
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,21 +39,21 @@ class Snapshot(DocumentSnapshot[Any]):
             self._data = fields
 
     @cached_property
-    def _data(self) -> Mapping[str, Any] | None:  # type: ignore[override]
+    def _data(self) -> Mapping[str, Any] | None:
         return fields_of(self._message.fields, self._client) if self._message is not None else None
 
     @cached_property
-    def read_time(self) -> datetime:  # type: ignore[override]
+    def read_time(self) -> Any:
         """The moment as of which it was read."""
         return _exact(self._read_time)
 
     @cached_property
-    def create_time(self) -> datetime | None:  # type: ignore[override]
+    def create_time(self) -> Any:
         """When it was created."""
         return _exact(self._message.create_time) if self._message is not None else None
 
     @cached_property
-    def update_time(self) -> datetime | None:  # type: ignore[override]
+    def update_time(self) -> Any:
         """When it was last changed, to the nanosecond: preconditions rest on it."""
         return _exact(self._message.update_time) if self._message is not None else None
 
@@ -70,7 +72,7 @@ def content_of(value: Any, client: Any) -> Any:
     kind = value.WhichOneof("value_type")
     if kind in _PLAIN:
         return getattr(value, kind)
-    read = _READERS.get(kind, _helpers.decode_value)
+    read: Reader = _READERS.get(kind, _helpers.decode_value)
     return read(value, client)
 
 
@@ -93,7 +95,7 @@ def _list_of(value: Any, client: Any) -> list[Any]:
 
 
 _PLAIN: Final = frozenset({"string_value", "integer_value", "double_value", "boolean_value", "bytes_value"})
-_READERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+_READERS: Final[Mapping[str, Reader]] = {
     "timestamp_value": _moment_of,
     "map_value": _map_of,
     "array_value": _list_of,
@@ -101,6 +103,5 @@ _READERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _exact(moment: Any) -> datetime:
-    exact: datetime = DatetimeWithNanoseconds.from_timestamp_pb(moment)
-    return exact
+def _exact(moment: Any) -> Any:
+    return DatetimeWithNanoseconds.from_timestamp_pb(moment)
