@@ -91,8 +91,13 @@ def _cost_usd(system: System) -> float:
 
 def _gives_first(system: System, hot: dict[str, float]) -> str:
     """In words, what held the jobs back for the longest, beyond what the provider's batches take by themselves."""
-    waits = {f"instances of {station.name}": station.longest_wait_seconds for station in system.stations}
-    waits["Firestore's ramp of writes"] = system.database.waited_seconds
+    waits = {
+        f"instances of {station.name}": station.longest_wait_seconds * (1 - station.held_share)
+        for station in system.stations
+    }
+    waits["Firestore's ramp of writes"] = max(
+        station.longest_wait_seconds * station.held_share for station in system.stations
+    )
     waits["the provider's requests a second"] = system.provider.waited_seconds
     in_lane = max(
         (group.submitted_at - group.admitted_at for group in system.groups if group.submitted_at), default=0.0

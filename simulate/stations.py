@@ -64,7 +64,9 @@ class Station:
         self.peak_instances = 0
         self.instance_seconds = 0.0
         self.longest_wait_seconds = 0.0
-        self.busy_seconds = 0.0
+        # By its own work, and by waiting for what all share.
+        self.own_seconds = 0.0
+        self.held_seconds = 0.0
         self._clock = clock
         self._concurrency = concurrency
         self._cold_start_seconds = cold_start_seconds
@@ -72,6 +74,11 @@ class Station:
         self._waiting: deque[tuple[float, Work]] = deque()
         self._idle: list[tuple[float, float]] = []
         self._instances = 0
+
+    @property
+    def held_share(self) -> float:
+        """Of its time, that in which it waited for what all share."""
+        return self.held_seconds / ((self.own_seconds + self.held_seconds) or 1.0)
 
     def add(self, work: Work) -> None:
         """Give it work; it is begun in the order of coming."""
@@ -99,8 +106,10 @@ class Station:
         self.longest_wait_seconds = max(self.longest_wait_seconds, now - came_at)
         # Many jobs of one instance wait at once, but there is one core. Their waiting goes on while others begin.
         per_job = max(work.cpu_seconds, work.waiting_seconds / self._concurrency)
-        is_free_at = max(now + work.jobs * per_job + work.after_seconds, self._shared(now, work))
-        self.busy_seconds += is_free_at - now
+        own_seconds = work.jobs * per_job + work.after_seconds
+        is_free_at = max(now + own_seconds, self._shared(now, work))
+        self.own_seconds += own_seconds
+        self.held_seconds += is_free_at - now - own_seconds
         self._clock.at(is_free_at, lambda: self._free(started_at))
         self._clock.at(is_free_at + work.waiting_seconds, work.done)
 

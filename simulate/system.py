@@ -45,7 +45,8 @@ class System:
         self.times = times
         self.clock = Clock()
         self.groups: list[Group] = []
-        self.database = Shared(limits.writes_per_second)
+        # The emulator knows no ramp, and its time is that of the machine's cores.
+        self.database = Shared(limits.writes_per_second if cores is None else lambda _: math.inf)
         self.provider = Shared(lambda _: scenario.provider_per_second)
         self.batches = 0
         self.lane_writes = Counter[int]()

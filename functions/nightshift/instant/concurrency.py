@@ -40,7 +40,6 @@ _FIRST: Final = 16
 # Below it, a limit that nothing has held back yet grows four times a round, if answers come quickly.
 _MODEST: Final = 16
 _FAST_START: Final = 3.0
-_QUICK: Final = 0.85
 # Slower answers, on average, are looked into.
 _SLOW_SECONDS: Final = 15.0
 # A connection each, and each request looks at all of them (httpcore). An instance is given eighty jobs at a time.
@@ -311,7 +310,7 @@ class Concurrency:
     def _grow(self, share: float) -> None:
         safe = self._refused_at * _SAFE_SHARE
         if self._limit < safe:
-            is_start = self._limit < _MODEST and share > _QUICK and math.isinf(self._refused_at) and not self._is_paced
+            is_start = self._limit < _MODEST and share == 1.0 and math.isinf(self._refused_at) and not self._is_paced
             grown = min(safe, self._limit + share * min(1.0, self._limit) * (_FAST_START if is_start else 1.0))
         else:
             per_round = max(0.0, self._limit - self._refused_at) + self._limit * _CREEP

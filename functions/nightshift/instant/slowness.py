@@ -14,6 +14,8 @@ from typing import Final
 
 _LEAST_ANSWERS: Final = 4
 # What is known to be the model's own time may grow by so much before it counts as slow again.
+# An answer within such a part of what is slow is quick: it lets the limit grow as ever.
+_QUICK: Final = 0.1
 _SLACK: Final = 2.0
 # Where answers vary, a halved number may not show as half the time. At 0.5 both explanations would be as likely.
 _DOUBT: Final = 0.35
@@ -55,7 +57,8 @@ class Slowness:
 
     def growth(self, seconds: float) -> float:
         """How much of its usual growth, from 0 to 1, the limit may have by an answer that took so long."""
-        return 0.0 if self._tried else max(0.0, 1.0 - seconds / self._slow_seconds)
+        share = (1.0 - seconds / self._slow_seconds) / (1.0 - _QUICK)
+        return 0.0 if self._tried else min(1.0, max(0.0, share))
 
     def _judge(self, seen: _Seen) -> float:
         tried = self._tried
