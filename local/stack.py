@@ -84,7 +84,8 @@ class Stack:
         self._schedules = declared()
         self.options = options
         self.project = options.project
-        self.settings = own_settings(options.caller) | dict(options.settings)
+        model = {"NIGHTSHIFT_MODEL": options.answering.model} if options.answering.model else {}
+        self.settings = own_settings(options.caller) | model | dict(options.settings)
         self.buckets = bucket_names(self.project, self.settings)
         self.log_dir = Path(tempfile.mkdtemp(prefix="nightshift-"))
         self._say = say
@@ -334,6 +335,7 @@ class Stack:
         environment = basic_environment(options.caller)
         if self.answering.upstream:
             command += ["--upstream", self.answering.upstream, "--upstream-key-env", _UPSTREAM_KEY]
+            command += ["--upstream-concurrency", str(self.answering.upstream_concurrency)]
             environment |= {_UPSTREAM_KEY: self.answering.upstream_key}
         if webhook_url := self.function_urls.get("openai_webhook"):
             command += ["--webhook-url", webhook_url, "--webhook-secret", self.webhook_secret]

@@ -22,6 +22,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--in-progress", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--finalizing", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--answer", type=float, default=0, metavar="SECONDS", help="of a direct chat completion")
+    parser.add_argument("--longest-answer", type=float, default=0, metavar="SECONDS", help="where these vary")
+    parser.add_argument("--answers-at-once", type=int, default=0, help="the others wait; 0 = any number")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="direct chat completions; 0 = no limit")
     parser.add_argument("--requests-burst", type=int, default=0, help="of these, at once; 0 = those of a minute")
     parser.add_argument("--upstream", metavar="URL", help="base URL of an OpenAI-compatible server that answers")
@@ -45,6 +47,8 @@ async def run(arguments: argparse.Namespace) -> None:
             in_progress_seconds=arguments.in_progress,
             finalizing_seconds=arguments.finalizing,
             answer_seconds=arguments.answer,
+            longest_answer_seconds=arguments.longest_answer,
+            answers_at_once=arguments.answers_at_once,
         ),
         arguments.upstream,
         upstream_key=os.environ[arguments.upstream_key_env] if arguments.upstream_key_env else None,
