@@ -3,6 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from nightshift.errors import JobRefused
+from nightshift.values.table_texts import TableText
 
 # A row of a file, in the file's bytes, with its line end. Python's csv module has the same bound for one field.
 MAX_ROW_BYTES: Final = 131_072
@@ -28,6 +29,6 @@ class Row(NamedTuple):
     problem: str | None
 
 
-def refused(message: str) -> JobRefused:
+def refused(text: TableText, **values: str | int) -> JobRefused:
     """The refusal of a whole source; the sentence says what to do."""
-    return JobRefused("invalid_input", message)
+    return JobRefused("invalid_input", text.say(**values))

@@ -4,10 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+from nightshift.providers.gemini.embedding import EMBEDDINGS
 from nightshift.providers.traits import Traits
 
 TRAITS: Final = Traits(
     endpoint="generateContent",
+    embeddings_endpoint=EMBEDDINGS,
     # No number is stated; a file may hold 2 GB.
     max_requests=50_000,
     max_bytes=2_000_000_000,
