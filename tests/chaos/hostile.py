@@ -412,7 +412,7 @@ async def bulk_floods(attack: Attack, number: int) -> None:
 
 @move
 async def swollen_bulk_jobs(attack: Attack, number: int) -> None:
-    """Rows and templates as large as the database takes, of more values than anyone reads, and nested."""
+    """Rows and templates as large as the database takes, of more values than a function reads, and nested."""
     uid = await attack.buyer(20)
     wide = {"arrayValue": {"values": (1_000 + number) * [_MOMENT]}}
     rows: list[Value] = [

@@ -31,10 +31,10 @@ from nightshift.providers.base import (
 from nightshift.providers.estimate import expected_usage
 from nightshift.providers.fields import list_of, number_of, object_of, text_of
 from nightshift.providers.gemini.codes import complaint_of, trouble_of_batch
-from nightshift.providers.gemini.embedding import EMBEDDINGS, read_embedding
+from nightshift.providers.gemini.embedding import read_embedding
 from nightshift.providers.gemini.request import batch_line, content_body
 from nightshift.providers.gemini.result import read_content, read_line
-from nightshift.providers.gemini.traits import TRAITS
+from nightshift.providers.gemini.traits import EMBEDDINGS, TRAITS
 from nightshift.providers.http_api import UPLOAD_TIMEOUT, HttpApi, chunks_of, no_limits, request_timeout, size_of
 from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine, as_our_lines

@@ -8,7 +8,7 @@ lines the key is believed. docs/FAILURES.md says so.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from nightshift.providers.fields import number_of, object_of
 from nightshift.providers.http_api import sendable
@@ -16,8 +16,6 @@ from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
-
-EMBEDDINGS: Final = "embedContent"
 
 
 def embedding_body(request: Request) -> dict[str, Any]:

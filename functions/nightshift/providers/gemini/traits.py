@@ -4,9 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from nightshift.providers.gemini.embedding import EMBEDDINGS
 from nightshift.providers.traits import Traits
 
+EMBEDDINGS: Final = "embedContent"
 TRAITS: Final = Traits(
     endpoint="generateContent",
     embeddings_endpoint=EMBEDDINGS,
