@@ -128,7 +128,9 @@ class GeminiServer(ProviderServer):
 
     async def _create(self, request: Request) -> Response:
         batch_fields = (await read_object(request)).get("batch") or {}
-        name = (batch_fields.get("inputConfig") or {}).get("fileName")
+        # Google's JSON takes names in either spelling; for embeddings the official SDK takes the other one.
+        config = batch_fields.get("inputConfig") or {}
+        name = config.get("fileName") or config.get("file_name")
         if not isinstance(name, str):
             raise ApiError(400, "This server takes a batch's requests from a file: inputConfig.fileName.")
         self._files.get(name)

@@ -103,7 +103,7 @@ async def test_a_batch_of_embeddings_gives_a_vector_for_each_line(sdk: tuple[gen
     file = await client.aio.files.upload(
         file=io.BytesIO(lines), config=types.UploadFileConfig(mime_type="application/jsonl")
     )
-    made = client.batches.create_embeddings(
+    made = await client.aio.batches.create_embeddings(
         model="gemini-embedding-001", src=types.EmbeddingsBatchJobSource(file_name=file.name)
     )
     await server.settled()
