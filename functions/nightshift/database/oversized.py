@@ -8,9 +8,9 @@ values. No admitted document has a field of this size. Any input that a job type
 from enum import Enum
 from typing import Any, Final
 
-from google.cloud.firestore_v1 import _helpers
+from nightshift.database.decoding import content_of
 
-MOST_VALUES: Final = 10_000
+_MOST_VALUES: Final = 10_000
 
 
 class Unread(Enum):
@@ -23,7 +23,7 @@ UNREAD: Final = Unread.UNREAD
 
 
 def fields_of(
-    document: Any, client: Any, field_bytes: int, most_bytes: int, most_values: int = MOST_VALUES
+    document: Any, client: Any, field_bytes: int, most_bytes: int, most_values: int = _MOST_VALUES
 ) -> dict[str, Any]:
     """The fields of a document's message, the small ones first; from where it is too much, they are UNREAD.
 
@@ -42,7 +42,7 @@ def fields_of(
             continue
         values_left -= values
         bytes_left -= size
-        fields[name] = _helpers.decode_value(value, client)
+        fields[name] = content_of(value, client)
     return fields
 
 
