@@ -14,6 +14,7 @@ from nightshift.bulk import documents, refusals, source_file, transitions
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
+from nightshift.database.oversized import UNREAD
 from nightshift.errors import JobRefused, NeverLands
 from nightshift.job_types.base import reasons
 from nightshift.jobs.lane import lane_for
@@ -58,7 +59,11 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
             Text.REQUEST_UNREADABLE.say(),
             "the bulk job's id may hold 1 to 60 letters, digits, hyphens and underscores",
         )
-    fields = await documents.read_request(runtime, bulk.bulk_id)
+    fields = (await documents.read_request(runtime, bulk.bulk_id)).to_dict() or {}
+    if UNREAD in fields.values():
+        raise JobRefused(
+            "invalid_input", Text.REQUEST_TOO_LARGE.say(), "the rows, or the template, have too many values"
+        )
     try:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:
@@ -66,11 +71,12 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
 
 
 async def _check_account(runtime: Runtime, bulk: BulkJob) -> None:
-    wallet = (
-        await wallet_ref(runtime, bulk.user_id).get(["balance"], **READ) if names_a_document(bulk.user_id) else None
-    )
-    if wallet is None or not wallet.exists or not Wallet.read(wallet.to_dict()).covers(1):
-        raise JobRefused("insufficient_tokens", Text.NO_TOKENS.say())
+    """Raise JobRefused for a user who can pay for no row."""
+    if names_a_document(bulk.user_id):
+        wallet = await wallet_ref(runtime, bulk.user_id).get(["balance"], **READ)
+        if Wallet.read(wallet.to_dict()).covers(1):
+            return
+    raise JobRefused("insufficient_tokens", Text.NO_TOKENS.say())
 
 
 async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lane, generation: int | None) -> None:
