@@ -72,8 +72,8 @@ chaos: setup ## faults at every journey's external calls, random nights, arbitra
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)
 
-simulate: setup ## how the whole system bears ten million jobs a month, bursts and outages, by measured service times; plotted to docs/scale.svg
-	@$(BIN)/python -m simulate --plot docs/scale.svg
+simulate: setup ## how the whole system bears ten million jobs a month, bursts and outages, by measured service times, into docs/SCALE.md and docs/scale.svg
+	@$(BIN)/python -m simulate --plot docs/scale.svg --page docs/SCALE.md
 
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)

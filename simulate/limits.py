@@ -4,12 +4,11 @@
   https://firebase.google.com/docs/firestore/best-practices#ramping_up_traffic
 - One document takes about one write a second for long: the same page, "hotspots". A burst may be faster for a while.
 - A batch holds 50,000 requests; a part of a bulk job holds as many rows as `NIGHTSHIFT_PART_ITEMS`.
-- Ten parts of one bulk job are under way at once (nightshift/bulk/bulk_job.py).
+- `NIGHTSHIFT_MAX_PARTS_IN_FLIGHT` parts of one bulk job are under way at once.
 """
 
 from typing import Final
 
-from nightshift.bulk.bulk_job import MOST_IN_FLIGHT
 from nightshift.instant.realtime import GIVEN_UP_AFTER
 from nightshift.settings import Settings
 
@@ -19,7 +18,7 @@ _RAMP: Final = 1.5
 # Beyond it one would talk to Google first.
 MOST_WRITES_PER_SECOND: Final = 10_000.0
 DOCUMENT_WRITES_PER_SECOND: Final = 1.0
-PARTS_AT_ONCE: Final = MOST_IN_FLIGHT
+PARTS_AT_ONCE: Final[int] = Settings.model_fields["max_parts_in_flight"].default
 PART_ITEMS: Final[int] = Settings.model_fields["part_items"].default
 BATCH_REQUESTS: Final[int] = Settings.model_fields["max_batch_requests"].default
 COALESCE_SECONDS: Final[float] = Settings.model_fields["coalesce_seconds"].default

@@ -31,7 +31,7 @@ class _Seen:
 
     def waited_for_each_other(self, fewer: "_Seen") -> bool:
         """Whether answers came so much faster with fewer calls that the calls had waited for each other."""
-        return fewer.seconds / self.seconds < (fewer.under_way / self.under_way) ** _DOUBT
+        return fewer.seconds / self.seconds < math.pow(fewer.under_way / self.under_way, _DOUBT)
 
 
 class Slowness:
