@@ -18,6 +18,7 @@ from deploy.errors import DeployError
 from nightshift import settings
 from nightshift.errors import InvalidSettings
 from nightshift.functions import EVENT_SECONDS, FUNCTIONS, PROVIDERS, SECRETS
+from nightshift.job_types import registered
 from nightshift.settings import Settings
 
 _ADDRESSES: Final = tuple(f"{provider.upper()}_BASE_URL" for provider in PROVIDERS)
@@ -95,6 +96,8 @@ def check_settings(
             raise DeployError(f"{function.name} would not start: {invalid}.") from None
     if checked.tick_seconds > EVENT_SECONDS - _A_LAST_STEP_SECONDS:
         raise DeployError(f"NIGHTSHIFT_TICK_SECONDS: a function of events is ended after {EVENT_SECONDS} s.")
+    if unknown := sorted(set(checked.models or ()) - registered().keys()):
+        raise DeployError(f"NIGHTSHIFT_MODELS: there is no job type {', '.join(unknown)}.")
     return checked
 
 

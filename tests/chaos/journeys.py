@@ -710,7 +710,7 @@ async def earn(stage: Stage) -> None:
     assert (await world.read("wallets/alice"))["totalEarned"] == 1 + 50 + 2 + 1 + 5, "each token is given once"
 
 
-@journey(submissions=2, answers=2)
+@journey(submissions=_MOST_QUESTIONS, answers=2)
 async def told(stage: Stage) -> None:
     """Two answers of a user who hears of them by e-mail and push; the event of the second message is lost."""
     world = stage.world

@@ -479,6 +479,7 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
         ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
         ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),
+        ("NIGHTSHIFT_MODELS=photo_ratings=gpt-5", "NIGHTSHIFT_MODELS: there is no job type photo_ratings"),
         ("OPENAI_API_KEY=sk-committed", "line 1"),
         ("FIREBASE_AUTH_EMULATOR_HOST=localhost:9099", "line 1"),
         ("DEPLOY_MAX_INSTANCE=onAiJobCreated:5", "DEPLOY_MAX_INSTANCE is no setting"),
