@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -175,9 +176,7 @@ class Earners(RuleBasedStateMachine):
     async def _answered(self, uid: str, number: int) -> None:
         COUNT.jobs += number
         job_ids = [await self._world.write(uid, speed="instant") for _ in range(number)]
-        await asyncio.gather(
-            *(self._traffic.invoke(lambda job_id=job_id: self._world.trigger(job_id)) for job_id in job_ids)
-        )
+        await asyncio.gather(*(self._traffic.invoke(partial(self._world.trigger, job_id)) for job_id in job_ids))
 
     async def _tick(self) -> None:
         await self._traffic.invoke(self._world.sweep)
@@ -186,9 +185,7 @@ class Earners(RuleBasedStateMachine):
         COUNT.claims += len(claims)
         before = await self._world.read(f"economy/{uid}")
         at = self._world.now()
-        answers = await asyncio.gather(
-            *(self._traffic.invoke(lambda claim=claim: self._ask(uid, claim)) for claim in claims)
-        )
+        answers = await asyncio.gather(*(self._traffic.invoke(partial(self._ask, uid, claim)) for claim in claims))
         await self._traffic.land()
         ledger = await self._world.documents(f"wallets/{uid}/ledger")
         economy = await self._world.read(f"economy/{uid}")
