@@ -169,6 +169,8 @@ def _responses(row: ApiRoute, names: Names) -> dict[str, Any]:
         answer["content"] = {row.media_type: _content(row.answer, "serialization", names)}
     elif row.media_type != _JSON:
         answer["content"] = {row.media_type: {"schema": {"type": "string"}}}
+    for media_type in row.other_media_types:
+        answer.setdefault("content", {})[media_type] = {"schema": {"type": "string"}}
     if row.is_polled:
         answer["headers"] = {"ETag": {"schema": {"type": "string"}}}
     responses: dict[str, Any] = {str(row.status): answer}

@@ -230,6 +230,7 @@ async def _ask_the_api(world: World) -> None:
     for path, is_admin in (
         *(("/jobs?pageSize=1", False), ("/jobs?pageSize=1&status=completed", False), ("/bulk-jobs?pageSize=1", False)),
         *(("/batches?pageSize=1", True), ("/batches?pageSize=1&open=true", True), ("/queue", True)),
+        *(("/dashboard", True), ("/report", True), ("/alerts", True), ("/alerts?open=true", True)),
     ):
         page = (await world.api("GET", path, "carol", admin=is_admin)).json()
         if token := page.get("nextPageToken"):

@@ -31,6 +31,9 @@ WRITING_ROOMS: Final[Mapping[str, str]] = {
     names.TICKS: "reports",
     names.SCHEDULER: "batches",
     names.ORDERS: "orders",
+    names.METRICS: "reports",
+    names.METRICS_DAYS: "reports",
+    names.ALERTS: "reports",
 }
 # These write on behalf of the room that called them.
 _BEARERS: Final = "nightshift.database"

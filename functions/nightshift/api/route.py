@@ -80,6 +80,8 @@ class ApiRoute:
     errors: Mapping[int, str] = field(default_factory=dict)
     # The media type of an answer that is no JSON.
     media_type: str = "application/json"
+    # Those that the handler answers instead where it is asked to.
+    other_media_types: tuple[str, ...] = ()
     # The same under paths of an older service.
     aliases: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, unsubscribe, uploads
+from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, reports, unsubscribe, uploads
 
 # In this order they are matched: a path of words stands before one with a name in braces.
 ROUTES: Final[tuple[ApiRoute, ...]] = (
@@ -16,4 +16,5 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *bulk.ROUTES,
     *queue.ROUTES,
     *batches.ROUTES,
+    *reports.ROUTES,
 )
