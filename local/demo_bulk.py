@@ -130,7 +130,7 @@ def _show(console: Console, found: DemoBulk) -> None:
     ]
     bad = ", ".join(row["_row"] for row in found.errors)
     why = found.errors[0]["_error"] if found.errors else ""
-    lines += [f"  Downloaded errors.csv: rows {bad}, to be corrected and sent again. {why}"]
+    lines += [f"  Downloaded errors.csv: rows {bad}, to be corrected and sent again.", f"    {why}"]
     # In the order of what happened, not of the entries' names.
     entries = sorted(found.ledger, key=lambda entry: str(entry["createdAt"]))
     paid = ", ".join(f"{entry['kind']} {entry['amount']:+}" for entry in entries)

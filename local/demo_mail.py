@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -36,6 +37,8 @@ async def show_mail(console: Console, stack: Stack, user: AppUser, patience_seco
     lines = plain.get_content().splitlines() if plain else []
     console.print(f"\n[bold]{user.uid} was told by e-mail, too[/bold]", highlight=False)
     for line in (f"To: {mail['To']}", f"Subject: {mail['Subject']}", "", *lines):
-        console.print(f"  │ {line}".rstrip(), highlight=False, markup=False)
+        indent = " " * (len(line) - len(line.lstrip()))
+        for part in textwrap.wrap(line, console.width - 4, subsequent_indent=indent) or [""]:
+            console.print(f"  │ {part}".rstrip(), highlight=False, markup=False)
     console.print(f"  file://{kept}", highlight=False, soft_wrap=True)
     return []

@@ -7,7 +7,6 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -59,7 +58,8 @@ def show_backend(console: Console, night: Night, batches: Sequence[Ended]) -> No
     console.print(_batches(batches))
     console.print("\n[bold]GET getBatchStats[/bold]")
     for who, (status, body) in night.stats.items():
-        console.print(f"  {who}: {status} {json.dumps(body)}", highlight=False, soft_wrap=True)
+        console.print(f"  {who}: {status}", highlight=False)
+        console.print(Padding(Text(json.dumps(body), "dim"), (0, 0, 0, 4)))
 
 
 def _show_results(console: Console, jobs: Sequence[DemoJob], night: Night) -> None:
@@ -78,7 +78,15 @@ def _show_results(console: Console, jobs: Sequence[DemoJob], night: Night) -> No
 
 def _table(title: str, columns: Sequence[str], names: Sequence[str]) -> Table:
     """An empty table that fits into 80 columns; the columns in `names` are words, the others numbers."""
-    table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in names else "right", no_wrap=column in names)
     return table
@@ -117,7 +125,7 @@ def _speeds(jobs: Sequence[DemoJob], night: Night) -> Table:
 
 def _batches(batches: Sequence[Ended]) -> Table:
     """What saw that a batch had ended: without the provider's webhook its users wait for the next tick."""
-    columns = ("ended batches of", "jobs", "seen by", "closed after", "next tick")
+    columns = ("ended batches of", "jobs", "seen by", "closed in", "next tick")
     table = _table("Who saw that a batch had ended", columns, ("ended batches of", "seen by"))
     groups: dict[tuple[str, str], list[Ended]] = {}
     for batch in batches:
