@@ -5,6 +5,7 @@ id isolates a test completely, so nothing is ever wiped and tests run side by si
 """
 
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,10 @@ from tests.support.world import World
 
 writing_rooms.watch()
 _emulators = Emulators(say=lambda _: None)
+
+
+# A shell that starts the run in the background lets it ignore Ctrl-C, and its programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -223,7 +223,8 @@ class _Assembly:
     def _line_usd(self, line: RequestLine) -> float:
         # Without a listed price no budget can hold.
         listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, line.expected) or 0.0
-        return listed_usd * self._correction.usd
+        # A day's first job is sent, however much the correction makes of it.
+        return min(listed_usd * self._correction.usd, self._runtime.settings.daily_budget_usd or inf)
 
     async def _claim(self, filled: "_Filled", turns: Turns | None, *, is_last: bool, is_burst: bool) -> None:
         jobs, fill = [job for job, _ in filled.claimed], filled.fill
