@@ -5,7 +5,7 @@ content follows from its type:
 
 | type | people | programs |
 |---|---|---|
-| datetime | `2026-11-22 10:53:07 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
+| datetime | `2026-11-22 10:53:07 UTC (12 min ago)`, in a table without the age | `"2026-11-22T10:53:07.123Z"` |
 | timedelta | `12 min` | seconds |
 | number in a field `…Usd` | `US$ 0.0123` | a number |
 | mapping | `3 completed, 1 failed`: what is not zero | an object |
@@ -194,8 +194,12 @@ class ForPeople:
         self._console.print(table)
 
     def _cell(self, fields: Mapping[str, Any]) -> str:
-        """Fields one under the other; those that are not there are left out."""
-        there = (self._told(name, content) for name, content in fields.items() if content is not None)
+        """Fields one under the other; those that are not there are left out. A time is short, so that it stays whole."""
+        there = (
+            clock(content) if isinstance(content, datetime) else self._told(name, content)
+            for name, content in fields.items()
+            if content is not None
+        )
         return "\n".join(there) or "-"
 
     def _told(self, name: str, content: Any) -> str:
@@ -237,7 +241,12 @@ def moment(at: datetime, now: datetime) -> str:
     """A time in UTC, and how long ago it was, or how long it still is until then."""
     ago = now - at
     told = f"in {duration(-ago)}" if ago < timedelta() else f"{duration(ago)} ago"
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({told})"
+    return f"{clock(at)} ({told})"
+
+
+def clock(at: datetime) -> str:
+    """A time in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def duration(long: timedelta) -> str:

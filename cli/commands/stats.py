@@ -42,7 +42,7 @@ async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
             printer.line({"waitingBatch": {"batchId": batch.batch_id, "lastError": error.fields()}})
             printer.say(f" {batch.batch_id}: {why_it_waits(error, runtime.now())}", style="yellow")
     printer.record("sinceYesterday", night.fields())
-    printer.record("bulk jobs", {"open": open_bulk_jobs})
+    printer.record("bulkJobs", {"open": open_bulk_jobs})
     printer.record(
         "today",
         {

@@ -46,7 +46,7 @@ async def test_the_demo_keeps_all_its_promises() -> None:
     assert [speeds[speed][1:3] for speed in ("batch", "instant")] == [["5", "1"], ["5", "5"]]
     # On a busy machine a tick may be faster for some; each batch says who saw its end.
     assert printed.count("openai_webhook ") > 1
-    assert " min later " in printed
+    assert " min later" in printed
     assert "Traceback" not in printed
 
 

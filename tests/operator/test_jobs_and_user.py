@@ -1,6 +1,7 @@
 """`jobs` and `user`: which jobs match, and what there is of one user."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +97,8 @@ async def test_a_user_is_shown_with_wallet_limits_entries_and_jobs(
     assert [job["jobId"] for job in told["job"]] == ["job-1", "job-0"]
     code, output, _ = await operate(world, capsys, "user", "alice")
     assert (code, "insufficient_tokens" in output) == (0, True)
+    # A time in a table stays on its line.
+    assert re.search(r"job-0\.charge +charge +-1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC *$", output, re.MULTILINE)
 
 
 async def test_a_user_is_shown_with_earnings_and_messages(world: World, capsys: pytest.CaptureFixture[str]) -> None:
