@@ -24,7 +24,7 @@ import httpx
 
 from local.answering import STAND_IN, Answering
 from local.clock import Clock
-from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
+from local.cloud import CloudAddresses, create_bucket, start_cloud
 from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
@@ -40,6 +40,7 @@ from local.provider_parts import ProviderParts
 from local.provider_server.pace import Pace
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
+from local.rules import RULES
 from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS, Function

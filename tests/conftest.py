@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from local.cloud import Emulators
@@ -15,6 +16,9 @@ from tests.support import writing_rooms
 from tests.support.world import World
 
 writing_rooms.watch()
+# How long an example takes is the machine's affair. The time limit of a test ends one that hangs.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 _emulators = Emulators(say=lambda _: None)
 
 

@@ -199,7 +199,7 @@ class HeldBatch:
             "counts": tally.settled.fields(),
             "malformedLines": tally.malformed,
             "unknownLines": tally.unknown,
-            **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
+            **({"trouble": tally.trouble.value, "spared": dict(tally.spared)} if tally.trouble else {}),
         }
         if deletion:
             await self._write(changes, also=deletion)
@@ -228,6 +228,7 @@ class HeldBatch:
                 # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
                 "budgetUsd": closing.cost_usd or 0.0,
                 "realtimeCostUsd": closing.realtime_cost_usd,
+                "spared": DELETE_FIELD,
                 **usage,
                 "completedAt": SERVER_TIMESTAMP,
                 **batch_expiry(self._runtime),
@@ -249,6 +250,10 @@ class HeldBatch:
         """
         backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests, trouble)
         await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
+
+    async def back_off_user(self, user_id: str, until: datetime) -> None:
+        """Let no job of this user be submitted in the batch's lane until then; those of others go on."""
+        await self._write({}, also=await lanes.user_backing_off(self._runtime, self.batch.lane, user_id, until))
 
     # whenever a step fails
 

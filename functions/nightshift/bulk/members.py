@@ -103,7 +103,8 @@ class PartMembers:
         )
         usage = judging.usage if self._batch.usage == NOTHING_USED else self._batch.usage
         trouble = self._batch.trouble or judging.trouble
-        return Tally(settled=counts, usage=usage, trouble=trouble, spared=judging.spared)
+        spared = {bulk.user_id: judging.spared} if judging.spared else {}
+        return Tally(settled=counts, usage=usage, trouble=trouble, spared=spared)
 
     async def close(self, held: HeldBatch, closing: Closing) -> None:
         """Close the batch, move the part, and refund what has failed, in one commit."""

@@ -87,7 +87,7 @@ async def start_part(runtime: Runtime, bulk: BulkJob, lane: Lane, number: int) -
 
 async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, holder: LeaseHolder) -> HeldBatch | None:
     held_lane = await lanes.take(runtime, lane, coalesce=False)
-    if held_lane is None:
+    if held_lane is None or bulk.user_id in held_lane.users_backing_off:
         return None
     batch_id = new_batch_id()
     written = await _write_input(runtime, bulk, held_lane, part, holder, batch_id)
