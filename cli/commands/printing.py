@@ -194,7 +194,7 @@ class ForPeople:
         self._console.print(table)
 
     def _cell(self, fields: Mapping[str, Any]) -> str:
-        """Fields one under the other; those that are not there are left out. A time is short, so that it stays whole."""
+        """Fields one under the other; those that are not there are left out. A time stays on its line."""
         there = (
             clock(content) if isinstance(content, datetime) else self._told(name, content)
             for name, content in fields.items()
