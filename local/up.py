@@ -56,6 +56,7 @@ async def _run(chosen: argparse.Namespace) -> int:
             follow_changes=True,
             messages=True,
             lanes=LOCAL_LANES,
+            dashboard=True,
             settings={"NIGHTSHIFT_ECONOMY": "true"},
         )
         async with running_stack(options, say=_say) as stack:

@@ -13,7 +13,7 @@ from google.cloud.firestore import FieldFilter, Query
 from cli.commands import jobs
 from cli.commands.arguments import user_id
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.printing import Printer, dollars
+from cli.commands.printing import Printer
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
 from nightshift.earning.economy import Economy
@@ -25,6 +25,7 @@ from nightshift.notify.preferences import MessagePreferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import PROCESSING, QUEUED
+from nightshift.values.told import dollars
 
 _LAST: Final = 10
 _WALLET: Final = ("balance", "totalEarned", "totalSpent", "updatedAt")
