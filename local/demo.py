@@ -112,7 +112,7 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     console.print(f"\n[bold]{bulk_user.uid} uploads a CSV of 500 rows, three of them bad, as one bulk job[/bold]")
     bulk = await demo_bulk.play(console, bulk_user, _patience(stack))
     demo_view.show_backend(console, night, ended_batches(stack.log_dir, stack.options.speed))
-    mail = await demo_mail.show_mail(console, stack, users[_TOLD], _MAIL_PATIENCE_SECONDS)
+    mail = await demo_mail.show_mail(console, stack, bulk_user, _MAIL_PATIENCE_SECONDS)
     broken = [*broken_promises(jobs, night), *bulk.broken(), *mail]
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)

@@ -38,7 +38,7 @@ async def test_the_demo_keeps_all_its_promises() -> None:
         assert lane in printed
     for of_bulk in ("Quote: 497 items for 497 tokens", "500/500", "results.csv: 500 rows", "rows 100, 200, 300"):
         assert of_bulk in printed
-    assert "To: chen@example.com" in printed
+    assert "To: dana@example.com" in printed
     assert "token counts that the stand-in made up" in printed
     speeds = {
         words[0]: words for words in map(str.split, printed.splitlines()) if words[:1] in (["batch"], ["instant"])
