@@ -5,7 +5,7 @@ import csv
 import io
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Console
@@ -26,6 +26,7 @@ _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 _LOOK_EVERY_SECONDS: Final = 0.3
 _BAR: Final = 24
 _COLUMNS_SHOWN: Final = 6
+_FORETOLD: Final = timedelta(hours=12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,7 @@ def _line(bulk: dict[str, Any]) -> Text:
     eta = bulk.get("eta") or {}
     if eta.get("from") and bulk.get("status") not in _ENDED:
         begin, end = (datetime.fromisoformat(eta[name]).astimezone() for name in ("from", "to"))
-        is_today = begin.date() == end.date()
-        line.append(f"  done {begin:%H:%M} to {end:{'%H:%M' if is_today else '%a %H:%M'}}", "dim")
+        # With too little history there is only the latest time.
+        foretold = f"{begin:%H:%M} to {end:%H:%M}" if end - begin < _FORETOLD else f"by {end:%a %H:%M} at the latest"
+        line.append(f"  {foretold}", "dim")
     return line
