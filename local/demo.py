@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from local import demo_bulk, demo_view
+from local import demo_bulk, demo_dashboard, demo_view
 from local.answering import who_answers
 from local.app_user import AppUser
 from local.demo_batches import ended_batches
@@ -50,9 +50,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description="The main job, for real.")
     parser.add_argument("--live", action="store_true", help="OpenAI itself answers; takes OPENAI_API_KEY")
-    live: bool = parser.parse_args(arguments).live
+    parser.add_argument("--stay", action="store_true", help="keep the stack, and its dashboard, until Ctrl-C")
+    chosen = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(_console(), live=live))
+        return asyncio.run(_run(_console(), live=chosen.live, stay=chosen.stay))
     except StackError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
@@ -66,7 +67,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-async def _run(console: Console, *, live: bool) -> int:
+async def _run(console: Console, *, live: bool, stay: bool) -> int:
     answering = await who_answers(os.environ, live=live)
     console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
     options = Options(
@@ -76,12 +77,16 @@ async def _run(console: Console, *, live: bool) -> int:
         finalizing_seconds=0.2,
         answer_seconds=0.5,
         messages=True,
+        dashboard=True,
         settings={"NIGHTSHIFT_ECONOMY": "true"},
     )
     async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
         console.print(answering.sentence, highlight=False)
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            return await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
+            code = await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
+            if stay:
+                await demo_dashboard.stay(console, stack)
+            return code
 
 
 async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs: Sequence[DemoJob]) -> int:
@@ -90,6 +95,7 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     for uid, tokens in {**TOKENS, demo_bulk.UID: demo_bulk.TOKENS}.items():
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
     await _wants_mail(stack, users[TOLD])
+    demo_dashboard.show_address(console, stack, demo_bulk.UID)
     if stack.answering.is_stand_in:
         refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
         hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}

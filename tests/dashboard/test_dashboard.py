@@ -109,7 +109,8 @@ async def night() -> AsyncIterator[Night]:
     """A stack whose ticks come every two seconds, with an admin."""
     browser_path()
     options = Options(
-        speed=300,
+        # Webhooks and calls for workers move everything; a tick comes every half minute.
+        speed=20,
         dashboard=True,
         validating_seconds=0.1,
         in_progress_seconds=0.2,
