@@ -12,6 +12,7 @@ from nightshift.bulk import documents, refusals, source_file, transitions
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
+from nightshift.database.oversized import UNREAD
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import reasons
 from nightshift.jobs.lane import lane_for
@@ -50,7 +51,11 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
             Text.REQUEST_UNREADABLE.say(),
             "the bulk job's id may hold 1 to 60 letters, digits, hyphens and underscores",
         )
-    fields = await documents.read_request(runtime, bulk.bulk_id)
+    fields = (await documents.read_request(runtime, bulk.bulk_id)).to_dict() or {}
+    if UNREAD in fields.values():
+        raise JobRefused(
+            "invalid_input", Text.REQUEST_TOO_LARGE.say(), "the rows, or the template, have too many values"
+        )
     try:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:

@@ -71,6 +71,8 @@ async def fields_of(runtime: Runtime, round_: Round, name: str | None) -> dict[s
         "batchId": DELETE_FIELD,
         "through": DELETE_FIELD,
         "uncountedUsd": uncounted_usd or DELETE_FIELD,
+        **_outage(runtime, round_),
+        **({"lane": str(round_.moved_to)} if round_.moved_to else {}),
         "updatedAt": SERVER_TIMESTAMP,
         **await _first_errors(runtime, round_),
     }
@@ -113,6 +115,14 @@ async def refund(runtime: Runtime, bulk: BulkJob, round_: Round) -> Writes:
             count_admissions(writes, wallet, admissions)
 
     return give_back
+
+
+def _outage(runtime: Runtime, round_: Round) -> dict[str, Any]:
+    """Since when the part waits for its lane to answer anything at all."""
+    if round_.completed or round_.moved_to or not round_.counts.open:
+        return {"sparedSince": DELETE_FIELD} if round_.part.spared_since else {}
+    begins = round_.spared and round_.part.spared_since is None
+    return {"sparedSince": runtime.now()} if begins else {}
 
 
 def _nothing(_: Commit) -> None:
