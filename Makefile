@@ -38,8 +38,8 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 	@$(call patiently,cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
-demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself)
-	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
+demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself; STAY=1: until Ctrl-C)
+	@$(BIN)/python -m local.demo $(if $(LIVE),--live) $(if $(STAY),--stay)
 
 up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
 	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)

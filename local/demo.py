@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from local import demo_bulk, demo_mail, demo_view
+from local import demo_bulk, demo_dashboard, demo_mail, demo_view
 from local.answering import who_answers
 from local.app_user import AppUser
 from local.demo_batches import ended_batches
@@ -51,9 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description="The main job, for real.")
     parser.add_argument("--live", action="store_true", help="OpenAI itself answers; takes OPENAI_API_KEY")
-    live: bool = parser.parse_args(arguments).live
+    parser.add_argument("--stay", action="store_true", help="keep the stack, and its dashboard, until Ctrl-C")
+    chosen = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(_console(), live=live))
+        return asyncio.run(_run(_console(), live=chosen.live, stay=chosen.stay))
     except StackError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
@@ -67,7 +68,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-async def _run(console: Console, *, live: bool) -> int:
+async def _run(console: Console, *, live: bool, stay: bool) -> int:
     answering = await who_answers(os.environ, live=live)
     console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
     options = Options(
@@ -77,6 +78,7 @@ async def _run(console: Console, *, live: bool) -> int:
         finalizing_seconds=0.2,
         answer_seconds=0.5,
         messages=True,
+        dashboard=True,
         lanes=LOCAL_LANES,
         settings={"NIGHTSHIFT_ECONOMY": "true", "NIGHTSHIFT_PART_ITEMS": str(demo_bulk.PART_ITEMS)},
     )
@@ -84,6 +86,8 @@ async def _run(console: Console, *, live: bool) -> int:
         console.print(answering.sentence, highlight=False)
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             code = await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
+            if stay:
+                await demo_dashboard.stay(console, stack)
             console.print("Stopping the stack ...")
             return code
 
@@ -95,6 +99,7 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
     for user in (users[_TOLD], bulk_user):
         await demo_mail.ask_for_mail(stack, user)
+    demo_dashboard.show_address(console, stack, demo_bulk.UID)
     if stack.answering.is_stand_in:
         refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
         hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}

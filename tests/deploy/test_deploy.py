@@ -401,6 +401,21 @@ async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> N
     assert site.state["functions"]["ingestBatchResults"]["serviceConfig"]["maxInstanceCount"] == 50
 
 
+async def test_the_dashboard_is_released_to_the_site_that_the_project_names_and_to_no_other(site: Site) -> None:
+    """A release replaces what a site has, so without a name nothing is released; the API is that of this region."""
+    await site.deploy()
+    assert not site.state["has_pages"]
+    terminal = await site.deploy(settings="DEPLOY_DASHBOARD_SITE=night-desk\n")
+    assert site.state["has_pages"]
+    (command,) = [one for one in terminal.commands if "--only=hosting" in one.arguments]
+    assert command.file
+    released = json.loads(command.file[1])["hosting"]
+    assert released["site"] == "night-desk"
+    assert released["rewrites"][0] == {"source": "/v1/**", "run": {"serviceId": "api", "region": "asia-south1"}}
+    with pytest.raises(DeployError, match="DEPLOY_DASHBOARD_SITE must be the id of a site"):
+        await site.deploy(settings="DEPLOY_DASHBOARD_SITE=https://x\n")
+
+
 async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewhere(site: Site) -> None:
     """Enforced too early, it would lock every user out."""
     await site.deploy()
