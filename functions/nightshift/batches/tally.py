@@ -1,7 +1,7 @@
 """What the lines of a result file were, counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
@@ -25,6 +25,8 @@ class Tally:
     # The worst trouble of its jobs that was not their own, and how often one of them met such a trouble, at most.
     trouble: Trouble | None = None
     spared: int = 0
+    # Of the usage that of each type of jobs.
+    of_types: Mapping[str, Usage] = field(default_factory=dict)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -35,6 +37,7 @@ class Tally:
             usage=self.usage + other.usage,
             trouble=worst(self.trouble, other.trouble),
             spared=max(self.spared, other.spared),
+            of_types=added(self.of_types, other.of_types),
         )
 
     def counts(self) -> dict[str, int]:
@@ -54,7 +57,12 @@ class Tally:
             "usage": self.usage.fields(),
             "trouble": self.trouble.value if self.trouble else None,
             "spared": self.spared,
+            "usageOfTypes": self.usage_fields(),
         }
+
+    def usage_fields(self) -> dict[str, Any]:
+        """The field `usageOfTypes` of a shard, and of a batch with several types."""
+        return {name: usage.fields() for name, usage in self.of_types.items()}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Tally":
@@ -68,4 +76,16 @@ class Tally:
             usage=Usage.read(fields.get("usage")),
             trouble=Trouble.read(fields.get("trouble")),
             spared=count_of(fields.get("spared")),
+            of_types=read_usages(fields.get("usageOfTypes")),
         )
+
+
+def added(some: Mapping[str, Usage], others: Mapping[str, Usage]) -> dict[str, Usage]:
+    """The usage of each type in both together."""
+    return {name: some.get(name, NOTHING_USED) + others.get(name, NOTHING_USED) for name in {**some, **others}}
+
+
+def read_usages(fields: Any) -> dict[str, Usage]:
+    """The usage of each type in a document's field."""
+    fields = fields if isinstance(fields, Mapping) else {}
+    return {str(name): Usage.read(usage) for name, usage in fields.items()}

@@ -3,6 +3,7 @@
 It knows no clock and no database. `rounds.py` writes it.
 """
 
+from collections import Counter
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.states import ItemState
 from nightshift.jobs.settlement import Completed, Failed, Settlement
+from nightshift.values.usage import NOTHING_USED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,12 @@ class Round:
         self.failed_usd = 0.0
         self.retried_usd = 0.0
         self.cost_usd = 0.0
-        # The first failures, by their index.
+        # The first failures, by their index; and all of them, by their code.
         self.errors: dict[int, ItemEnd] = {}
+        self.codes: Counter[str] = Counter()
+        # What the provider counted for the answers, and how many have no listed price.
+        self.usage = NOTHING_USED
+        self.unpriced = 0
 
     @property
     def is_empty(self) -> bool:
@@ -72,6 +78,8 @@ class Round:
         """Note what was judged of an open item; returns how it ended, or None if it is still open."""
         if isinstance(settlement, Completed):
             self.cost_usd += settlement.cost_usd or 0.0
+            self.usage += settlement.usage
+            self.unpriced += settlement.cost_usd is None
             self.completed += 1
             self._move(index, "completed")
             return ItemEnd(index=index, status="completed", result=settlement.result.model_dump(mode="json"))
@@ -102,6 +110,7 @@ class Round:
         end = ItemEnd(index=index, status=status, error_code=code, error_message=message)
         if status == "failed":
             self.failed += 1
+            self.codes[code] += 1
             if len(self.errors) < MOST_FIRST_ERRORS:
                 self.errors[index] = end
         else:

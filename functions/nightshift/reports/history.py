@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.database.collections import METRICS, METRICS_DAYS
-from nightshift.database.commits import READ
+from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
 from nightshift.runtime import Runtime
 from nightshift.values.day_sums import NO_SUMS, DaySums, EndSums, total_of
@@ -92,6 +92,15 @@ async def read(runtime: Runtime, since: date, until: date) -> History:
     wanted = [since + timedelta(days=number) for number in range((until - since).days + 1)]
     days, state = await asyncio.gather(read_days(runtime, [f"{day}" for day in wanted]), read_state(runtime))
     return History(days={day: days[f"{day}"] for day in wanted}, state=state)
+
+
+def write_state(runtime: Runtime, commit: Commit, state: HistoryState, changes: Mapping[str, Any]) -> None:
+    """Change the state in a commit, which fails unless it is as it was read."""
+    ref = state_ref(runtime)
+    if state.update_time:
+        commit.update(ref, changes, read_as_of=state.update_time)
+    else:
+        commit.create(ref, changes)
 
 
 def _state(snapshot: "DocumentSnapshot[Any]") -> HistoryState:

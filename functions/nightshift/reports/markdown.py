@@ -9,7 +9,7 @@ from nightshift.values.day_sums import EndSums
 
 _HEAD: Final = ("completed", "failed", "cancelled", "cost", "in real time", "saved")
 # In a table's cell they would end it, or mean something.
-_ESCAPED: Final = {character: f"\\{character}" for character in "\\|`*_<>[]#"} | {"\n": " "}
+_ESCAPED: Final = str.maketrans({"\n": " "} | {character: f"\\{character}" for character in "\\|`*_<>[]#"})
 
 
 def markdown_of(report: PeriodReport) -> str:
@@ -86,7 +86,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(str.maketrans(_ESCAPED))
+    return text.translate(_ESCAPED)
 
 
 def _share(share: float | None) -> str:

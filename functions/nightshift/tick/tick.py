@@ -27,7 +27,7 @@ from nightshift.notify import preferences
 from nightshift.orders.carry_out import carry_out
 from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog, last_tick
+from nightshift.reports import backlog, fold, last_tick
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -77,6 +77,7 @@ class _Tick:
             (self._sweep, 1),
             (self._deliver, 1),
             (self._delete_stray_files, 1),
+            (self._fold_history, 2),
         )
         shares_left = sum(share for _, share in duties)
         for duty, share in duties:
@@ -196,6 +197,9 @@ class _Tick:
             if not time_limit.is_over and file.file_id not in self._owned_files:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
+
+    async def _fold_history(self, time_limit: TimeLimit) -> None:
+        await fold.fold(self._runtime, time_limit)
 
     async def _record(self) -> None:
         """For those who ask how the night goes (reports/last_tick.py)."""

@@ -64,6 +64,10 @@ class EndSums:
         names = (each.name for each in fields(self))
         return EndSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
+    def without_waits(self) -> "EndSums":
+        """The same without the histogram."""
+        return replace(self, waits=WaitHistogram())
+
     @property
     def saved_usd(self) -> float:
         """What the same answers had cost more in real time."""
@@ -189,3 +193,22 @@ class DaySums:
 def _counts(fields: Any) -> dict[str, int]:
     fields = fields if isinstance(fields, Mapping) else {}
     return {str(name): number for name, counted in fields.items() if (number := count_of(counted))}
+
+
+def read_by_day(fields: Any) -> dict[str, DaySums]:
+    """The sums of each day in a document's field."""
+    fields = fields if isinstance(fields, Mapping) else {}
+    return {str(day): DaySums.read(sums) for day, sums in fields.items() if isinstance(sums, Mapping)}
+
+
+def added_by_day(some: Mapping[str, DaySums], others: Mapping[str, DaySums]) -> dict[str, DaySums]:
+    """The sums of each day in both together."""
+    return {day: some.get(day, _NOTHING) + others.get(day, _NOTHING) for day in {**some, **others}}
+
+
+def fields_by_day(sums: Mapping[str, DaySums]) -> dict[str, Any]:
+    """A document's field."""
+    return {day: of_day.fields() for day, of_day in sums.items()}
+
+
+_NOTHING: Final = DaySums()
