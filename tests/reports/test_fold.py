@@ -4,9 +4,12 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from cli.audit import history as audit_history
+from cli.audit.scope import Scope
 from local.openai_server import Reply, ReplyRule
 from nightshift.reports import fold, history
 from nightshift.values.day_sums import DaySums, GroupKey
+from tests.support.promises import assert_history_adds_up, assert_promises_kept
 from tests.support.world import MODEL, World
 
 BATCH = GroupKey(type="waste_classification", provider="openai", model=MODEL, mode="batch")
@@ -102,6 +105,7 @@ async def test_the_items_of_bulk_jobs_are_counted_in_both_lanes(world: World) ->
     parts = await world.parts(fast)
     assert (first.completed, first.failed) == (2, 1)
     assert (instant.completed, instant.failed, instant.tokens) == (3, 1, 15)
+    await assert_history_adds_up(world)
     assert close(instant.cost_usd, sum(part["costUsd"] for part in parts))
     assert (batch.completed, batch.failed, batch.tokens) == (2, 1, 2)
     assert all("isUncounted" not in part and "uncountedDays" not in part for part in parts)
@@ -109,7 +113,7 @@ async def test_the_items_of_bulk_jobs_are_counted_in_both_lanes(world: World) ->
 
 async def test_what_was_counted_is_not_counted_again_by_two_ticks_at_once(world: World) -> None:
     """Folds side by side, and once more: each page is committed once."""
-    await world.give("alice", 10)
+    await world.give("alice", 30)
     for number in range(3):
         await world.submit("alice", f"job-{number}")
         await world.submit("alice", f"fast-{number}", speed="instant")
@@ -124,6 +128,31 @@ async def test_what_was_counted_is_not_counted_again_by_two_ticks_at_once(world:
     assert (day.total.completed, day.groups[INSTANT].completed) == (6, 3)
     assert state.all_time == day.total.without_waits()
     assert state.folded_until
+    await assert_promises_kept(world)
+
+
+async def test_the_audit_names_a_day_that_says_more_or_less_than_its_documents(world: World) -> None:
+    """It adds each day up again; jobs in real time may have been deleted since, batches have not."""
+    await world.give("alice", 10)
+    await world.submit("alice")
+    await world.submit("alice", speed="instant")
+    await world.finish()
+    await folded(world)
+    await assert_history_adds_up(world)
+    day = f"metrics_days/{world.now().date()}"
+    fields = await world.read(day)
+
+    async def found(mode: str, change: int) -> list[str]:
+        groups = [{**one, "completed": one["completed"] + change * (one["mode"] == mode)} for one in fields["groups"]]
+        await world.firestore.document(day).update({"groups": groups})
+        scope = Scope(runtime=world.operators_runtime())
+        return [finding.subject async for finding in audit_history.findings(scope)]
+
+    assert await found("batch", 0) == []
+    assert await found("batch", 1) == [day]
+    assert await found("batch", -1) == [day]
+    assert await found("instant", -1) == [day]
+    assert await found("instant", 1) == []
 
 
 async def test_each_thousand_dollars_saved_is_a_milestone_with_its_day(world: World) -> None:

@@ -8,7 +8,9 @@ from collections import Counter
 from datetime import timedelta
 
 from cli.audit.audit import audit
+from cli.audit.history import differences, recount
 from cli.audit.scope import Scope
+from nightshift.values.day_sums import DaySums
 from tests.support.world import World
 
 ENDED = {"completed", "failed", "cancelled"}
@@ -39,6 +41,8 @@ async def assert_promises_kept(world: World) -> None:
             spent[bulk["userId"]] += bulk["price"] * (bulk["counts"]["completed"] + bulk["counts"]["open"])
     for uid, wallet in wallets.items():
         assert wallet["totalSpent"] == spent[uid], "only answers cost"
+    if not any(job.get("isFree") for job in jobs.values()):
+        await assert_history_adds_up(world)
     _assert_provider_is_clean(world, {batch["remoteId"] for batch in batches if batch.get("remoteId")})
 
 
@@ -51,6 +55,14 @@ async def assert_audit_is_clean(world: World) -> None:
     findings = [f"{finding.subject}: {finding.sentence}" async for finding in audit(scope)]
     assert not findings
     assert not scope.troubles, "each check was finished"
+
+
+async def assert_history_adds_up(world: World) -> None:
+    """What the ticks have counted by now is what the documents say, no more and no less."""
+    told, recounted = await recount(world.operators_runtime())
+    for day in {*told, *recounted}:
+        found = list(differences(told.get(day, DaySums()), recounted.get(day, DaySums()), may_be_gone=False))
+        assert not found, f"{day}: {found}"
 
 
 def _assert_provider_is_clean(world: World, owned: set[str]) -> None:

@@ -11,6 +11,7 @@ from nightshift import job_types
 from nightshift.batches.batch import Batch
 from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.counts import Counts
+from nightshift.database.fields import time_or_none
 from nightshift.errors import JobRefused
 from nightshift.values.day_sums import DaySums, EndSums, GroupKey
 from nightshift.values.lane import Lane
@@ -22,7 +23,7 @@ from nightshift.values.waits import WaitHistogram
 _UNKNOWN: Final = "unknown"
 
 
-def of_batch(batch: Batch, fields: Mapping[str, Any], completed_at: datetime) -> DaySums:
+def of_batch(batch: Batch, fields: Mapping[str, Any]) -> DaySums:
     """A closed batch: each type by itself."""
     breakdown = Breakdown.read(fields.get("breakdown"))
     of_types = dict(breakdown.counts) or dict.fromkeys(sorted(batch.asked.types)[:1], batch.counts)
@@ -30,7 +31,8 @@ def of_batch(batch: Batch, fields: Mapping[str, Any], completed_at: datetime) ->
     names = sorted(of_types)
     cost_usd, realtime_cost_usd = fields.get("costUsd"), fields.get("realtimeCostUsd")
     weights = _weights([of_types[name] for name in names], [breakdown.usage.get(name, Usage()) for name in names])
-    waits = batch.asked.waits(completed_at)
+    completed_at = time_or_none(fields.get("completedAt"))
+    waits = batch.asked.waits(completed_at) if completed_at else []
     groups: dict[GroupKey, EndSums] = {}
     free = breakdown.free
     for number, name in enumerate(names):

@@ -18,7 +18,7 @@ The first fold of a database begins with its oldest document.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,12 +26,11 @@ import structlog
 from google.cloud.firestore import FieldFilter
 
 from nightshift.batches import documents as batches
-from nightshift.batches.batch import OPEN
+from nightshift.batches.batch import Batch
 from nightshift.bulk.documents import part_of
 from nightshift.bulk.transitions import history_counted
 from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS, PARTS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
-from nightshift.database.fields import time_or_none
 from nightshift.reports import ended, history
 from nightshift.reports.history import MILESTONE_USD, HistoryState
 from nightshift.runtime import Runtime, TimeLimit
@@ -46,11 +45,13 @@ log = structlog.get_logger()
 
 # So long after it was read a document may still come with an earlier time: a commit lives for a minute at most.
 _SETTLES_WITHIN: Final = timedelta(minutes=2)
+# A job's day is by the clock of the function that ended it, its end by Firestore's.
+_CLOCKS_DIFFER: Final = timedelta(minutes=10)
 # The documents of one commit.
 _PAGE: Final = 300
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What is read of a job.
-_OF_A_JOB: Final = (
+OF_A_JOB: Final = (
     *("type", "status", "lane", "usage", "costUsd", "formerCostUsd", "tokensSpent", "errorCode"),
     *("queuedAt", "completedAt", "historyDay"),
 )
@@ -163,7 +164,7 @@ async def _note_until(runtime: Runtime, state: HistoryState, until: datetime) ->
     history.write_state(runtime, commit, state, {"foldedUntil": until})
     with suppress(Undecided):
         await commit.send()
-    return await history.read_state(runtime)
+    return replace(state, folded_until=until)
 
 
 # The sources, each a function that gives its next page, or None where all is counted.
@@ -177,10 +178,9 @@ async def _batches(runtime: Runtime, state: HistoryState, until: datetime) -> _P
     days: dict[str, DaySums] = {}
     for snapshot in found:
         fields = snapshot.to_dict() or {}
-        batch, completed_at = batches.readable(snapshot.id, fields), time_or_none(fields.get("completedAt"))
-        if batch and completed_at and fields.get("status") not in OPEN:
-            day = str(fields.get("budgetDay") or f"{batch.created_at.astimezone(UTC).date()}")
-            days = added_by_day(days, {day: ended.of_batch(batch, fields, completed_at)})
+        batch = batches.readable(snapshot.id, fields)
+        if batch and not batch.is_open:
+            days = added_by_day(days, {day_of_batch(batch, fields): ended.of_batch(batch, fields)})
     return _page("batches", found, days)
 
 
@@ -191,9 +191,19 @@ async def _bulk_jobs(runtime: Runtime, state: HistoryState, until: datetime) -> 
     days: dict[str, DaySums] = {}
     for snapshot in found:
         fields = snapshot.to_dict() or {}
-        day = f"{fields['completedAt'].astimezone(UTC).date()}"
-        days = added_by_day(days, {day: sums} if (sums := ended.of_bulk_job(fields)).groups else {})
+        days = added_by_day(days, {day_of_end(fields): sums} if (sums := ended.of_bulk_job(fields)).groups else {})
     return _page("bulkJobs", found, days)
+
+
+def day_of_batch(batch: Batch, fields: Mapping[str, Any]) -> str:
+    """The day on which a batch counts: that of its creation, whose budget it took."""
+    return str(fields.get("budgetDay") or f"{batch.created_at.astimezone(UTC).date()}")
+
+
+def day_of_end(fields: Mapping[str, Any]) -> str:
+    """The day of a document's end."""
+    at: datetime = fields["completedAt"]
+    return f"{at.astimezone(UTC).date()}"
 
 
 def _jobs_of(day: str) -> Source:
@@ -202,15 +212,15 @@ def _jobs_of(day: str) -> Source:
     async def jobs(runtime: Runtime, state: HistoryState, until: datetime) -> _Page | None:
         query = runtime.firestore.collection(JOBS).where(filter=FieldFilter("historyDay", "==", day))
         marks = state.fields.get("jobs") or {}
-        found = await _behind(query.select(_OF_A_JOB), Watermark.read(marks.get(day)), until)
+        found = await _behind(query.select(OF_A_JOB), Watermark.read(marks.get(day)), until)
         sums = DaySums()
         for snapshot in found:
             sums += ended.of_job(snapshot.to_dict() or {})
         page = _page("jobs", found, {day: sums})
         if page is None:
             return None
-        # Days that are over for good are not looked at any more.
-        kept = {other: mark for other, mark in marks.items() if other >= _day_before(min(day, runtime.today))}
+        # Of the days before, all is counted.
+        kept = {other: mark for other, mark in marks.items() if other >= _day_before(day)}
         moved = {"jobs": {**kept, day: page.moved["jobs"]}}
         return _Page(days=page.days, moved=moved, is_full=page.is_full)
 
@@ -218,11 +228,12 @@ def _jobs_of(day: str) -> Source:
 
 
 async def _days_of_jobs(runtime: Runtime, state: HistoryState) -> list[str]:
-    """The days whose jobs may not all be counted: from the last one that was begun, and at least since yesterday."""
+    """The days whose jobs may not all be counted: from the one until which all is."""
     today = date.fromisoformat(runtime.today)
-    marks = state.fields.get("jobs") or {}
-    first = min(marks, default=None) or await _first_day(runtime)
-    begin = min(today - timedelta(days=1), date.fromisoformat(first) if first else today)
+    if state.folded_until:
+        begin = (state.folded_until - _CLOCKS_DIFFER).astimezone(UTC).date()
+    else:
+        begin = date.fromisoformat(await _first_day(runtime) or runtime.today)
     return [f"{begin + timedelta(days=number)}" for number in range((today - begin).days + 1)]
 
 

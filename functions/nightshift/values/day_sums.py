@@ -64,6 +64,11 @@ class EndSums:
         names = (each.name for each in fields(self))
         return EndSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
+    def less(self, other: "EndSums") -> "EndSums":
+        """The numbers without those of another, which is a part of it. How long was waited is left as it is."""
+        numbers = {name: getattr(self, name) - getattr(other, name) for name in _NUMBERS.values()}
+        return replace(self, **numbers)
+
     def without_waits(self) -> "EndSums":
         """The same without the histogram."""
         return replace(self, waits=WaitHistogram())
@@ -150,6 +155,11 @@ class DaySums:
             moved=self.moved + other.moved,
             stopped=self.stopped + other.stopped,
         )
+
+    def __sub__(self, other: "DaySums") -> "DaySums":
+        """The groups without those of another, which is a part of it. How long was waited is left as it is."""
+        groups = {key: sums.less(other.groups.get(key, NO_SUMS)) for key, sums in self.groups.items()}
+        return replace(self, groups=groups, errors=dict(Counter(self.errors) - Counter(other.errors)))
 
     @property
     def total(self) -> EndSums:
