@@ -134,9 +134,9 @@ async def _commit(runtime: Runtime, state: HistoryState, page: _Page) -> None:
     for part in page.parts:
         history_counted(commit, part)
     all_time, milestones = _all_time(runtime, state, page.days)
-    history.write_state(
-        runtime, commit, state, {**page.moved, "allTime": all_time.fields(), "milestones": list(milestones)}
-    )
+    recent = _recent(runtime, state, page.days)
+    counted = {"allTime": all_time.fields(), "milestones": list(milestones), "recent": recent}
+    history.write_state(runtime, commit, state, {**page.moved, **counted})
     await commit.send()
     log.info("history_folded", days=len(page.days), **_told(page.days))
 
@@ -149,6 +149,14 @@ def _all_time(runtime: Runtime, state: HistoryState, days: Mapping[str, DaySums]
     reached = max(0, int(total.saved_usd // MILESTONE_USD))
     new = max(0, reached - len(state.milestones))
     return total, (*state.milestones, *[runtime.today] * new)
+
+
+def _recent(runtime: Runtime, state: HistoryState, days: Mapping[str, DaySums]) -> list[Mapping[str, Any]]:
+    """What ended in the last hours. What the first fold of a database finds may be old, and is not among it."""
+    now, told = runtime.now(), _told(days)
+    kept = state.recent_at(now)
+    is_any = state.folded_until and (told["completed"] or told["failed"])
+    return [*kept, {"at": now, "completed": told["completed"], "failed": told["failed"]}] if is_any else kept
 
 
 def _told(days: Mapping[str, DaySums]) -> dict[str, int]:

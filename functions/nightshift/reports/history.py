@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _STATE: Final = "history"
 MILESTONE_USD: Final = 1_000
+# In which time it is looked at how many fail.
+_RECENT: Final = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,16 @@ class HistoryState:
     all_time: EndSums
     # The days on which each further 1,000 dollars were saved, the oldest first, as `2026-11-21`.
     milestones: tuple[str, ...]
-    # As they are stored: for who folds on.
+    # What ended in the last hours: `{at, completed, failed}`, one for each page of a fold.
+    recent: tuple[Mapping[str, Any], ...]
+    # As they are stored, for the fold.
     fields: Mapping[str, Any]
     # None = there is no document yet.
     update_time: datetime | None
+
+    def recent_at(self, now: datetime) -> list[Mapping[str, Any]]:
+        """What ended in the last hours, as of now."""
+        return [each for each in self.recent if isinstance(each.get("at"), datetime) and each["at"] > now - _RECENT]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +117,7 @@ def _state(snapshot: "DocumentSnapshot[Any]") -> HistoryState:
         folded_until=time_or_none(fields.get("foldedUntil")),
         all_time=EndSums.read(fields.get("allTime")),
         milestones=tuple(map(str, fields.get("milestones") or ())),
+        recent=tuple(each for each in fields.get("recent") or () if isinstance(each, Mapping)),
         fields=fields,
         update_time=snapshot.update_time if snapshot.exists else None,
     )
