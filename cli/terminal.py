@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _INSTEAD = "?"
-_SILENCE_SECONDS = 2.0
 _SILENCE_AGAIN_SECONDS = 10.0
 
 
@@ -88,8 +87,8 @@ def line_was_answered() -> None:
 
 
 @contextmanager
-def never_silent(doing: str) -> Iterator[None]:
-    """While the body runs, say on standard error what it is doing whenever nothing was printed for two seconds.
+def never_silent(doing: str, silence_seconds: float = 2.0) -> Iterator[None]:
+    """While the body runs, say on standard error what it is doing whenever nothing was printed for so long.
 
     A person waits for it, so nothing is said where standard error is no terminal, nor while a question is open. A
     thread says it, since a library may keep this one waiting.
@@ -98,7 +97,7 @@ def never_silent(doing: str) -> Iterator[None]:
     began = time.monotonic()
 
     def watch() -> None:
-        pause = _SILENCE_SECONDS
+        pause = silence_seconds
         while not over.wait(max(0.1, _Heard.at + pause - time.monotonic())):
             now = time.monotonic()
             if _Heard.is_line_ended and now - _Heard.at >= pause:

@@ -24,13 +24,11 @@ import httpx
 from local.emulators import FIRESTORE
 from local.environment import basic_environment
 from local.errors import StackError
-from local.part import ROOT, Part, stop
+from local.part import Part, stop
 from local.ports import EVERYWHERE, HOST, free_ports, standard_ports
 from local.ports import FIRESTORE as FIRESTORE_PORT
 from local.ports import PUBSUB as PUBSUB_PORT
 from local.setup import Toolchain, find_toolchain
-
-RULES = ROOT / "firestore.rules"
 
 # Half the start-up time: no profiling for the last optimisation, no threads for garbage that is hardly there.
 _JAVA_OPTIONS = ("-Duser.language=en", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -70,7 +68,7 @@ def start_cloud(
     *,
     caller: Mapping[str, str],
     log_dir: Path,
-    rules: Path | None,
+    rules: Path | None = None,
     events_to: str | None = None,
     lan: bool = False,
 ) -> list[Part]:
@@ -114,10 +112,12 @@ async def create_bucket(client: httpx.AsyncClient, storage: str, project: str, b
 
 
 class Emulators:
-    """The three emulators alone, for a test run. Needs no event loop, and does not mind one."""
+    """The three emulators alone, for a test run. Needs no event loop, and does not mind one.
 
-    def __init__(self, *, rules: Path | None = None, say: Callable[[str], None] = print) -> None:
-        self._rules = rules or (RULES if RULES.exists() else None)
+    No rules hold there, unless a project is given some (`local/rules.py`).
+    """
+
+    def __init__(self, *, say: Callable[[str], None] = print) -> None:
         self._say = say
         self._parts: list[Part] = []
         self._log_dir: Path | None = None
@@ -146,16 +146,16 @@ class Emulators:
         toolchain = await find_toolchain(say=self._say)
         addresses = CloudAddresses.choose()
         self._log_dir = Path(tempfile.mkdtemp(prefix="nightshift-emulators-"))
-        self._parts = start_cloud(addresses, toolchain, caller=os.environ, log_dir=self._log_dir, rules=self._rules)
+        self._parts = start_cloud(addresses, toolchain, caller=os.environ, log_dir=self._log_dir)
         async with httpx.AsyncClient(trust_env=False) as client:
             await asyncio.gather(*(part.ready(client) for part in self._parts))
         self.environment = addresses.environment
 
 
 @contextmanager
-def running_emulators(*, rules: Path | None = None, say: Callable[[str], None] = print) -> Iterator[Emulators]:
-    """The three emulators for the length of a `with`; `rules` defaults to this repository's."""
-    emulators = Emulators(rules=rules, say=say)
+def running_emulators(*, say: Callable[[str], None] = print) -> Iterator[Emulators]:
+    """The three emulators for the length of a `with`."""
+    emulators = Emulators(say=say)
     emulators.start()
     try:
         yield emulators

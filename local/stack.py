@@ -25,7 +25,7 @@ import httpx
 
 from local.answering import STAND_IN, Answering
 from local.clock import Clock
-from local.cloud import RULES, CloudAddresses, create_bucket, start_cloud
+from local.cloud import CloudAddresses, create_bucket, start_cloud
 from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
@@ -38,6 +38,7 @@ from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
 from local.ports import HOST, free_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
+from local.rules import RULES
 from local.served_functions import ServedFunctions
 from local.setup import find_toolchain
 from nightshift.functions import DEAD_LETTERS, FUNCTIONS, SECRETS, Function

@@ -5,8 +5,10 @@ id isolates a test completely, so nothing is ever wiped and tests run side by si
 """
 
 import os
+import signal
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from local.cloud import Emulators
@@ -14,7 +16,14 @@ from tests.support import writing_rooms
 from tests.support.world import World
 
 writing_rooms.watch()
+# How long an example takes is the machine's affair. The time limit of a test ends one that hangs.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 _emulators = Emulators(say=lambda _: None)
+
+
+# A shell that starts the run in the background lets it ignore Ctrl-C, and its programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -90,6 +90,9 @@ def _queued(standing: JobState) -> str:
     if lane and lane.backs_off_until:
         until = moment(lane.backs_off_until, now)
         return f"{told} The provider's queue was full: the lane backs off until {until}, and the next tick submits it."
+    if lane and (left_alone_until := lane.users_back_off.get(str(job.get("userId")))):
+        until = moment(left_alone_until, now)
+        return f"{told} Its user's requests troubled the provider again and again: they wait until {until}."
     if standing.spent_usd is not None:
         limit_usd = share_usd(standing.settings)
         if standing.taken_usd >= limit_usd:

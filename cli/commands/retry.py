@@ -1,6 +1,6 @@
 """`retry`: run jobs again that failed or were cancelled, one or all that match, or send a batch's in another one.
 
-Of a job it reads 15 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
+Of a job it reads 13 documents, and writes 2 and deletes 1 in one commit; of a batch it writes the wish, and what that
 leads to.
 """
 
@@ -47,7 +47,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         status = await retry(runtime, options.id)
     except JobRefused as refusal:
         raise Refused(f"Job {options.id} is not run again. {refusal.message}") from refusal
-    now = await created.read(runtime, options.id)
+    now = await created.read(runtime, options.id) if status == FAILED else None
     code = now.fields.get("errorCode") if now else None
     printer.line({"job": {"jobId": options.id, "status": status, "errorCode": code}})
     if status == FAILED:

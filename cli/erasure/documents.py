@@ -121,16 +121,12 @@ async def delete_own(runtime: Runtime, uid: str) -> AsyncIterator[tuple[str, int
             yield collection, 1
 
 
-async def forget_turns(runtime: Runtime, uid: str) -> None:
-    """Take the user's id out of the lanes in which the user had the last turn; the turns begin anew there."""
-    had_it = runtime.firestore.collection(LANES).where(filter=FieldFilter("turns.after", "==", uid))
+async def forget_in_lanes(runtime: Runtime, uid: str) -> None:
+    """Take the user's id out of all lanes. There is one for each model that was ever used."""
     async for _ in attempts():
-        found = await had_it.get(**READ)
-        if not found:
+        commit, found = Commit(runtime), await runtime.firestore.collection(LANES).get(**READ)
+        if not sum(lanes.forget_user(commit, lane, uid) for lane in found):
             return
-        commit = Commit(runtime)
-        for lane in found:
-            lanes.forget_turns(commit, lane)
         try:
             await commit.send()
         except Undecided:

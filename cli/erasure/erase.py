@@ -158,7 +158,7 @@ class _Erasure:
                 yield Erased(kind=collection, number=number)
         async for kind, number in erasures.delete_own(self._runtime, self._uid):
             yield Erased(kind=kind, number=number)
-        await erasures.forget_turns(self._runtime, self._uid)
+        await erasures.forget_in_lanes(self._runtime, self._uid)
         async for entries, with_wallet in erasures.delete_wallet(self._runtime, self._uid):
             yield Erased(kind="ledger entries", number=entries)
             yield Erased(kind="wallets", number=int(with_wallet))

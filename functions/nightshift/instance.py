@@ -41,6 +41,10 @@ class Bounds:
     lease_pause_seconds: float = 1.0
     # A larger field of a document is left unread: a result has at most 100,000 bytes, an input less.
     read_field_bytes: int = 110_000
+    # How many objects one call composes: https://cloud.google.com/storage/docs/composite-objects.
+    composed_objects: int = 32
+    # After which pauses a create is sent again whose file the provider does not find: some are not visible at once.
+    visible_after_seconds: tuple[float, ...] = (0.5, 1.0, 2.0)
     # From so much of a document on, the rest is left unread: what is written until its end needs room in its 1 MiB.
     read_bytes: int = 400_000
 

@@ -15,7 +15,7 @@ from email.utils import parseaddr
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nightshift import deployed
 from nightshift.errors import InvalidSettings
@@ -201,6 +201,18 @@ class Settings(BaseSettings):
     api_requests_per_minute: int = Field(120, ge=0, le=100_000)
     app_check: bool = False
     dashboard_origin: str | None = Field(None, pattern=_ORIGIN)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what is given, and the environment. To look through files as well would take as long again."""
+        return init_settings, env_settings
 
     @field_validator("*", mode="before")
     @classmethod

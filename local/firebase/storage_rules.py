@@ -22,6 +22,7 @@ import httpx
 
 from local.errors import StackError
 from local.firestore_json import to_fields
+from local.rules import put_rules
 
 Verb = Literal["get", "create", "update", "delete"]
 
@@ -50,7 +51,7 @@ class StorageRules:
 
     def __init__(self, client: httpx.AsyncClient, firestore: str, project: str) -> None:
         self._client = client
-        self._emulator = f"http://{firestore}"
+        self._firestore = firestore
         # By the parity of an object's name: the project, and what the name stands below.
         self._stages = {
             1: (f"{project}-storage-rules-odd", "b/{bucket}/o"),
@@ -61,12 +62,9 @@ class StorageRules:
     async def load(self, rules: str) -> None:
         """Take these rules. Raises StackError if Firestore's emulator cannot evaluate them."""
         for project, root in self._stages.values():
-            files = [{"name": "storage.rules", "content": as_firestore_calls_it(rules, root)}]
-            answer = await self._client.put(
-                f"{self._emulator}/emulator/v1/projects/{project}:securityRules", json={"rules": {"files": files}}
-            )
-            if answer.is_error or answer.json():
-                raise StackError(" ".join(answer.text.split()))
+            rules_here = as_firestore_calls_it(rules, root)
+            if said := await put_rules(self._client, self._firestore, project, "storage.rules", rules_here):
+                raise StackError(str(said))
 
     async def allow(
         self,
@@ -95,7 +93,9 @@ class StorageRules:
             await self._write(documents, _OWNER, _put(document, there) if there else {"delete": document})
             try:
                 if verb == "get":
-                    status = (await self._client.get(f"{self._emulator}/v1/{document}", headers=user)).status_code
+                    status = (
+                        await self._client.get(f"http://{self._firestore}/v1/{document}", headers=user)
+                    ).status_code
                     return status in {_ALLOWED, _ABSENT}
                 if verb == "delete":
                     return await self._write(documents, user, {"delete": document}) == _ALLOWED
@@ -105,7 +105,7 @@ class StorageRules:
 
     async def _write(self, documents: str, headers: Mapping[str, str], write: dict[str, Any]) -> int:
         answer = await self._client.post(
-            f"{self._emulator}/v1/{documents}:commit", headers=dict(headers), json={"writes": [write]}
+            f"http://{self._firestore}/v1/{documents}:commit", headers=dict(headers), json={"writes": [write]}
         )
         return answer.status_code
 

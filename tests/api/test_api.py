@@ -101,7 +101,7 @@ async def test_a_request_is_found_in_the_log_by_its_id(world: World, capsys: pyt
     refused = await world.api("GET", "/jobs/of-a-certain-name")
 
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    told = next(event for event in events if event["message"] == "api_answered")
+    told = next(event for event in events if event["message"] == "api_request")
     assert told["request_id"] == refused.json()["error"]["requestId"]
     assert (told["route"], told["status"], told["code"]) == ("GET /jobs/{id}", 404, "not_found")
     assert "of-a-certain-name" not in json.dumps(events)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from local.openai_server import BatchFault, Reply, ReplyRule
 from nightshift.admission.admit import admit
 from nightshift.batches.queue import MOST_LEFT_OUT
+from nightshift.job_types.base import MAX_TEXT_CHARACTERS
 from nightshift.pricing.shares import taken_usd
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
@@ -107,6 +108,23 @@ async def test_one_job_that_is_dearer_than_a_share_is_sent(world: World) -> None
     await _tick(runtime)
 
     assert await _sent(world) == ["alice-00"]
+
+
+async def test_a_job_that_is_dearer_than_a_whole_day_holds_no_other_user_up(world: World) -> None:
+    """It can never be sent: it fails, its tokens come back, and the jobs behind it go."""
+    estimate, spent = await _price(world)
+    runtime = world.operators_runtime(daily_budget_usd=spent + 1.5 * estimate, max_user_budget_share=1)
+    world.provider.hold("in_progress")
+    for uid in ("mallory", "bob"):
+        await world.give(uid, 1)
+    await _queue(world, "mallory", range(1), input={"text": "\u5783" * MAX_TEXT_CHARACTERS}, priority=10)
+    await _queue(world, "bob", range(1))
+
+    assert await _tick(runtime) == []
+
+    assert await _sent(world) == ["bob-00"]
+    assert (await world.job("mallory-00"))["errorCode"] == "invalid_input"
+    assert (await world.read("wallets/mallory"))["balance"] == 1
 
 
 async def test_from_its_end_on_a_job_counts_what_it_cost(world: World) -> None:

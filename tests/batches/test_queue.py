@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from cli.erasure.documents import forget_turns
+from cli.erasure.documents import forget_in_lanes
 from nightshift.admission.admit import admit
 from nightshift.batches.queue import Turns, queued
 from nightshift.jobs.documents import job_of
@@ -135,7 +135,7 @@ async def test_a_day_of_a_small_budget_is_shared(world: World) -> None:
     assert {job["userId"] for job in sent.values()} == {"mallory", "bob", "alice"}
     lane = (await world.read(f"lanes/{LANE.document_id}"))["turns"]
     assert lane["isFirst"] is True
-    await forget_turns(runtime, lane["after"])
+    await forget_in_lanes(runtime, lane["after"])
     assert "turns" not in await world.read(f"lanes/{LANE.document_id}"), "an erased user is not remembered"
     world.provider.release()
     await world.finish()

@@ -7,10 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from local.openai_server import Reply, ReplyRule
-from nightshift.bulk import composing
 from nightshift.job_types.waste_classification import WasteClassification
 from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.promises import assert_promises_kept
@@ -130,9 +127,9 @@ async def test_equal_rows_show_one_answer_and_json_keeps_its_values(world: World
     assert [row[:4] for row in rows[:3]] == [["tin", "1.5", "", "1"], ["cup", "", "", "2"], ["tin", "", "[null]", "3"]]
 
 
-async def test_many_parts_are_composed_in_rounds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_parts_are_composed_in_rounds(world: World) -> None:
     """Cloud Storage takes so many objects in one call; here three. The rows stay in their order."""
-    monkeypatch.setattr(composing, "MAX_SOURCES", 3)
+    world.bound(composed_objects=3)
     world.set_env(NIGHTSHIFT_PART_ITEMS="1")
     await world.give("alice", 20)
     items: Sequence[dict[str, Any]] = [{"text": f"thing {number}", "title": str(number)} for number in range(11)]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nightshift.bulk.source import csv_rows, lines
 from nightshift.bulk.source.checkpoint import Checkpoint, Format
 from nightshift.bulk.source.opening import SourceOptions, format_of, options_of
 from nightshift.bulk.source.reader import SourceReader
-from nightshift.bulk.source.row import MAX_COLUMNS, MAX_ROW_BYTES, OWN_COLUMNS, Row
+from nightshift.bulk.source.row import MAX_COLUMNS, OWN_COLUMNS, Row, RowBounds
 from nightshift.errors import JobRefused
 
 # What decides how a CSV file is read, and some letters.
 TEXTS = st.text(alphabet="ab\",;|\t\r\n 'ü€😀\u2028\x0b\x85", max_size=8)
 CUTS = st.lists(st.integers(min_value=1, max_value=40), max_size=12)
+BOUNDS = RowBounds()
 ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 
 
@@ -28,10 +28,11 @@ def read(
     *,
     file_format: Format = "csv",
     begin: Checkpoint | None = None,
+    bounds: RowBounds = BOUNDS,
     **options: Any,
 ) -> tuple[list[Row], list[Checkpoint]]:
     """All rows of a file that comes in chunks of these sizes, and the checkpoint after each."""
-    reader = SourceReader(file_format, options_of(options), begin)
+    reader = SourceReader(file_format, options_of(options), begin, bounds)
     rows, checkpoints = [], []
     at = begin.offset if begin else 0
     for cut in [*cuts, len(data) + 1]:
@@ -63,7 +64,7 @@ def refusal(data: bytes, **options: Any) -> str:
     return caught.value.message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     table=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=8).filter(lambda t: any(map(any, t))),
     delimiter=st.sampled_from(",;\t|"),
@@ -91,27 +92,23 @@ def test_a_written_table_is_read_as_the_csv_module_reads_it(
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(body=st.text(alphabet='aab"",\n\n\rü', min_size=1, max_size=60), cuts=CUTS, width=st.integers(1, 3))
-def test_neither_chunks_nor_a_crash_change_the_rows(
-    monkeypatch: pytest.MonkeyPatch, body: str, cuts: list[int], width: int
-) -> None:
+def test_neither_chunks_nor_a_crash_change_the_rows(body: str, cuts: list[int], width: int) -> None:
     """Of any bytes, also broken ones, with a bound so small that rows break it; read on from each checkpoint."""
-    for module in (csv_rows, lines):
-        monkeypatch.setattr(module, "MAX_ROW_BYTES", 14)
-    monkeypatch.setattr(csv_rows, "MAX_REREADS", 3)
+    bounds = RowBounds(row_bytes=14, rereads=3)
     data = (",".join("xyz"[:width]) + "\n" + body + "\nlast").encode()
-    rows, checkpoints = read(data)
+    rows, checkpoints = read(data, bounds=bounds)
 
-    assert read(data, cuts) == (rows, checkpoints)
-    assert read(data, [1] * len(data)) == (rows, checkpoints)
+    assert read(data, cuts, bounds=bounds) == (rows, checkpoints)
+    assert read(data, [1] * len(data), bounds=bounds) == (rows, checkpoints)
     for number, checkpoint in enumerate(checkpoints, 1):
         assert checkpoint.row == number
         assert checkpoint.offset == rows[number - 1].end
-        assert read(data, cuts, begin=checkpoint) == (rows[number:], checkpoints[number:])
+        assert read(data, cuts, begin=checkpoint, bounds=bounds) == (rows[number:], checkpoints[number:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=st.text(alphabet='ab",;\n\r', max_size=40))
 def test_what_the_csv_module_takes_is_taken_and_nothing_is_made_up(body: str) -> None:
     """Of arbitrary text: each valid record comes, and a value that comes was a value of the oracle's."""
@@ -158,7 +155,7 @@ def test_ragged_rows_say_what_is_wrong_with_them() -> None:
 
 def test_rows_that_are_too_long_and_nul_characters_fail_alone() -> None:
     """One line, several lines, and a NUL; the rows between them are good."""
-    long_line = b"x" * (MAX_ROW_BYTES + 1)
+    long_line = b"x" * (BOUNDS.row_bytes + 1)
     data = b"a,b,c\n1,,\n2," + long_line + b'\n3,,\n4,"' + (b"y" * 99 + b"\n") * 2_000 + b'"\n5,fi\0ve,\n6,,\n'
     rows, _ = read(data, [100_000] * 10)
     good = [row.columns["a"] for row in rows if row.problem is None]
@@ -173,9 +170,9 @@ def test_hostile_quotes_take_linear_time() -> None:
     data = b"a,b\n" + b'b","\n' * 100_000
     rows, checkpoints = read(data)
 
-    assert checkpoints[-1].rereads == csv_rows.MAX_REREADS
+    assert checkpoints[-1].rereads == BOUNDS.rereads
     assert rows[-1].end == len(data)
-    assert len(rows) < 2 * csv_rows.MAX_REREADS
+    assert len(rows) < 2 * BOUNDS.rereads
 
 
 @pytest.mark.parametrize(
@@ -232,7 +229,7 @@ def test_a_named_delimiter_and_a_named_encoding_are_taken_at_their_word() -> Non
         (b",,\n1,2\n", {}, "names no column"),
         (",".join(map(str, range(MAX_COLUMNS + 1))).encode() + b"\n1\n", {}, "1,001 columns"),
         (b"a," + b"x" * 201 + b"\n1,2\n", {}, "201 characters"),
-        (b"x" * (MAX_ROW_BYTES + 1) + b"\n1\n", {}, "longer than 131,072 bytes"),
+        (b"x" * (BOUNDS.row_bytes + 1) + b"\n1\n", {}, "longer than 131,072 bytes"),
         (",".join(f"{n:0>150}" for n in range(300)).encode() + b"\n1\n", {}, "45,000 bytes"),
         (b'[{"a": 1}]', {"file_format": "jsonl"}, "JSON array"),
         (b"a,b\n1,2", {"encoding": "ebcdic"}, "source.encoding: it is not one of utf-8"),
@@ -268,7 +265,7 @@ def test_a_file_of_ours_returns_with_the_columns_that_it_had() -> None:
     assert [row.columns for row in rows] == [{"text": "=1+1", "n": "-5"}, {"text": "'plain", "n": "'=x"}]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     body=st.lists(
         st.sampled_from(['{"a": 1}', '{"b": "ü\u2028"}', "{", "[]", '"gs://b/x"', "", "{}", " "]), max_size=9

@@ -19,6 +19,7 @@ from google.cloud.firestore import FieldFilter
 
 from local.firestore_json import to_fields, to_value
 from local.openai_server import RequestFault
+from local.rules import load_rules
 from local.tokens import unsigned_token
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import PNG, World
@@ -83,6 +84,10 @@ class Attack:
         self._root = f"projects/{world.project}/databases/(default)/documents"
         self._address = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._root}"
         self._http = httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS)
+
+    async def open(self) -> None:
+        """Let the rules hold for clients in this world."""
+        await load_rules(self._http, os.environ["FIRESTORE_EMULATOR_HOST"], self.world.project)
 
     async def aclose(self) -> None:
         """Close the hostile users' connection."""

@@ -308,6 +308,7 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
                 await world.open_pubsub()
                 side = _Side(world, is_attacked=is_attacked)
                 try:
+                    await side.attack.open()
                     await side.play(example)
                 finally:
                     await side.attack.aclose()

@@ -1,30 +1,29 @@
-"""Stands in for `gcloud`, `npx` or `scheduler` as a program: `python program.py NAME ARGUMENTS...`.
+"""Stands in for `gcloud`, `npx` or `cli` as a program: `python program.py NAME ARGUMENTS...`.
 
-The project is kept in the file that STAND_IN_STATE names, and each command in the file beside it.
+A deployment starts some 150 of them. So each only hands its words, its input and its environment to the one process
+that answers for all (`stand_in.py`), at the address in STAND_IN_ADDRESS. It imports what an interpreter has anyway: the
+time of such a process is that of its imports.
 """
 
-import fcntl
-import json
 import os
 import sys
-from pathlib import Path
-
-from tests.deploy.google import Google
+from _socket import socket
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one command."""
-    path = Path(os.environ["STAND_IN_STATE"])
+    """Have one command answered."""
+    host, port = os.environ["STAND_IN_ADDRESS"].split(":")
     stdin = "" if sys.stdin.isatty() else sys.stdin.read()
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        google = Google(Path.cwd(), json.loads(path.read_text()) if path.exists() else None)
-        exit_code, stdout, stderr = google.answer(arguments, stdin)
-        path.write_text(json.dumps(google.state))
-        with path.with_suffix(".log").open("a") as log:
-            log.write(json.dumps([arguments, dict(os.environ)]) + "\n")
-    sys.stdout.write(stdout)
-    sys.stderr.write(stderr)
+    connection = socket()
+    connection.connect((host, int(port)))
+    with open(connection.detach(), "r+b", buffering=0) as stream:  # noqa: PTH123 - no path, but a descriptor
+        stream.write(repr((arguments, stdin, dict(os.environ))).encode() + b"\n")
+        exit_code, size, *_ = map(int, stream.readline().split())
+        said = b""
+        while chunk := stream.read(1 << 16):
+            said += chunk
+    sys.stdout.write(said[:size].decode())
+    sys.stderr.write(said[size:].decode())
     return exit_code
 
 

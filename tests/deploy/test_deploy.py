@@ -61,17 +61,19 @@ async def test_a_plan_changes_nothing(site: Site) -> None:
     assert any("gcloud functions deploy onAiJobCreated" in line for line in site.said)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_run_that_is_broken_off_anywhere_is_mended_by_the_next(site: Site, when: Any, tmp_path: Path) -> None:
-    """At each command that changes something, before and after it took effect: the end is always the same."""
+async def test_a_run_that_is_broken_off_anywhere_is_mended_by_the_next(site: Site, tmp_path: Path) -> None:
+    """Before the first command that changes something, and after each: the end is always the same.
+
+    Before a later one, Google's side is as it was after the one before: in between, a deployment only looks.
+    """
     complete = await site.deploy(email="ops@example.com")
     wanted = copy_of(site.state)
-    for number in range(1, len(complete.made) + 1):
+    for number in range(len(complete.made) + 1):
         folder = tmp_path / str(number)
         folder.mkdir()
         broken = new_site(folder)
         with pytest.raises(Died):
-            await broken.deploy(email="ops@example.com", dies_at=number, when=when)
+            await broken.deploy(email="ops@example.com", dies_at=max(number, 1), when="after" if number else "before")
         await broken.deploy(email="ops@example.com")
         assert broken.state == wanted, complete.made[number - 1]
     assert len(complete.made) > 50

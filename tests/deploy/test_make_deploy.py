@@ -1,64 +1,45 @@
 """`make deploy` as a person runs it: real processes, with stand-ins for the programs that talk to Google."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from nightshift.functions import FUNCTIONS
 from tests.deploy.google import PROJECT, Google
-from tests.deploy.world import ROOT, SECRETS
+from tests.deploy.stand_in import StandIn
+from tests.deploy.world import ROOT, SECRETS, copy_of
 
 _PLAIN = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
 
 
-def stand_ins(folder: Path) -> Path:
-    """Make the stand-ins there: programs `gcloud` and `npx`, and a module `cli.__main__`."""
-    (folder / "cli").mkdir(parents=True)
-    program = Path(__file__).with_name("program.py")
-    for name in ("gcloud", "npx"):
-        # -S: some 150 of them are started, and need none of the installed packages.
-        # And each compiles our modules anew, unless it may keep what it compiled.
-        keeps = f'export PYTHONPYCACHEPREFIX="{folder}/compiled" PYTHONDONTWRITEBYTECODE=\n'
-        (folder / name).write_text(f'#!/bin/sh\n{keeps}exec "{sys.executable}" -S "{program}" {name} "$@"\n')
-        (folder / name).chmod(0o755)
-    # All else of `cli` is the real one.
-    extend = "from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n"
-    (folder / "cli" / "__init__.py").write_text(extend)
-    main = "import sys\nfrom tests.deploy.program import main\nsys.exit(main(['cli', *sys.argv[1:]]))\n"
-    (folder / "cli" / "__main__.py").write_text(main)
-    return folder
-
-
 @pytest.fixture
-def programs(tmp_path: Path) -> Path:
+def programs(tmp_path: Path) -> Iterator[StandIn]:
     """The stand-ins, and a new project behind them, to which Firebase was added by hand."""
-    folder = stand_ins(tmp_path / "bin")
-    state = Google(ROOT).state
-    state["buckets"] = {f"{PROJECT}.firebasestorage.app": {"name": f"{PROJECT}.firebasestorage.app"}}
-    (folder / "state.json").write_text(json.dumps(state))
-    return folder
+    google = Google(ROOT)
+    google.state["buckets"] = {f"{PROJECT}.firebasestorage.app": {"name": f"{PROJECT}.firebasestorage.app"}}
+    with StandIn(tmp_path / "bin", google).serving() as programs:
+        yield programs
 
 
 def make_deploy(
-    programs: Path, *arguments: str, caller: Mapping[str, str] = SECRETS
+    programs: StandIn, *arguments: str, caller: Mapping[str, str] = SECRETS
 ) -> subprocess.CompletedProcess[str]:
     """Run the command that the target `deploy` runs, with nothing else on the path than what is given."""
-    path = [str(programs), "/usr/bin", "/bin"]
+    path = [str(programs.folder), "/usr/bin", "/bin"]
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "deploy", *arguments],
         cwd=ROOT,
         env={
             **{name: value for name, value in _PLAIN.items() if not name.startswith(("NIGHTSHIFT_", "OPENAI_"))},
             "PATH": os.pathsep.join(path),
-            "PYTHONPATH": os.pathsep.join([str(programs), str(ROOT / "functions"), str(ROOT)]),
-            "STAND_IN_STATE": str(programs / "state.json"),
+            "PYTHONPATH": os.pathsep.join([str(programs.folder), str(ROOT / "functions"), str(ROOT)]),
+            "STAND_IN_ADDRESS": programs.address,
             **caller,
         },
         capture_output=True,
@@ -67,7 +48,7 @@ def make_deploy(
     )
 
 
-def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: Path) -> None:
+def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(programs: StandIn) -> None:
     """The functions' addresses, the webhook's endpoint, the admin; a second plan finds nothing to do.
 
     The processes' arguments and environments, and the terminal, show no secret.
@@ -79,23 +60,23 @@ def test_a_project_is_deployed_without_showing_a_secret_and_the_rest_is_said(pro
     assert "batch.completed" in first.stdout
     assert "set_custom_user_claims" in first.stdout
     assert f"DEPLOY_MONTHLY_BUDGET=200 in deploy/settings/{PROJECT}.env" in first.stdout
-    state = json.loads((programs / "state.json").read_text())
+    state = copy_of(programs.google.state)
     assert state["functions"].keys() == {function.name for function in FUNCTIONS}
     assert state["secrets"]["openai-api-key"] == [SECRETS["OPENAI_API_KEY"]]
     second = make_deploy(programs, "--project", PROJECT, "--email", "ops@example.com", "--plan", caller=caller)
     assert second.returncode == 0, second.stderr
     assert not re.search(r"^  (create|change|remove|missing)", second.stdout, flags=re.MULTILINE)
-    assert json.loads((programs / "state.json").read_text()) == state
-    log = (programs / "state.log").read_text()
+    assert programs.google.state == state
+    log = "\n".join(programs.log)
     assert "openai-api-key" in log
     assert "PUBSUB_EMULATOR_HOST" not in log
     for secret in SECRETS.values():
         assert secret not in log + first.stdout + first.stderr + second.stdout + second.stderr
 
 
-def test_a_plan_needs_no_credentials(programs: Path) -> None:
+def test_a_plan_needs_no_credentials(programs: StandIn) -> None:
     """gcloud says why it cannot ask; all is planned as unknown, and nothing is called that could change anything."""
-    (programs / "gcloud").write_text(
+    (programs.folder / "gcloud").write_text(
         "#!/bin/sh\necho 'ERROR: You do not currently have an active account' >&2\nexit 1\n"
     )
     plan = make_deploy(programs, "--project", PROJECT, "--plan", caller={})
@@ -103,35 +84,35 @@ def test_a_plan_needs_no_credentials(programs: Path) -> None:
     assert "You do not currently have an active account" in plan.stdout
     assert "unknown, would create onAiJobCreated" in plan.stdout
     assert "firebase deploy --only=" in plan.stdout
-    assert not (programs / "state.log").exists()
+    assert not programs.log
     deployed = make_deploy(programs, "--project", PROJECT)
     assert deployed.returncode == 2
     assert "You do not currently have an active account" in deployed.stderr
 
 
 @pytest.mark.parametrize(("program", "named"), [("gcloud", "cloud.google.com/sdk"), ("npx", "nodejs.org")])
-def test_a_program_that_is_not_installed_is_named(programs: Path, program: str, named: str) -> None:
+def test_a_program_that_is_not_installed_is_named(programs: StandIn, program: str, named: str) -> None:
     """With the place where it is to be had."""
-    (programs / program).unlink()
-    only = programs / "only"
+    (programs.folder / program).unlink()
+    only = programs.folder / "only"
     only.mkdir()
     for name in {"gcloud", "npx"} - {program}:
-        shutil.move(programs / name, only / name)
+        shutil.move(programs.folder / name, only / name)
     deployed = make_deploy(programs, "--project", PROJECT, "--plan", caller={"PATH": str(only)})
     assert deployed.returncode == 2
     assert named in deployed.stderr
 
 
 @pytest.mark.parametrize("project", ["Night Shift", "x", "night-shift;reboot"])
-def test_what_is_no_project_is_refused(programs: Path, project: str) -> None:
+def test_what_is_no_project_is_refused(programs: StandIn, project: str) -> None:
     """Before any program is called."""
     deployed = make_deploy(programs, "--project", project)
     assert deployed.returncode == 2
     assert "is no id of a project" in deployed.stderr
-    assert not (programs / "state.log").exists()
+    assert not programs.log
 
 
-def test_a_setting_in_the_callers_environment_is_refused(programs: Path) -> None:
+def test_a_setting_in_the_callers_environment_is_refused(programs: StandIn) -> None:
     """It would be gone with the terminal; the sentence says where it belongs."""
     deployed = make_deploy(programs, "--project", PROJECT, caller={**SECRETS, "NIGHTSHIFT_MODEL": "gpt-5"})
     assert deployed.returncode == 2

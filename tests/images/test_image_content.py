@@ -121,7 +121,7 @@ def test_a_whole_picture_passes(file_format: str, mode: str, options: dict[str, 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("size", [(8, 8), (700, 500)])
 @given(share=st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_part_of_a_picture_is_refused(file_format: str, size: tuple[int, int], share: float) -> None:
     """Wherever an upload broke off, even in its last bytes."""
     content = PICTURES[file_format, size]
@@ -327,7 +327,7 @@ def test_any_bytes_are_an_image_or_refused(beginning: bytes, content: bytes) -> 
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_damaged_picture_breaks_nothing(data: st.DataObject) -> None:
     """Bytes changed, cut out or put in anywhere: it passes or is refused, within the bytes that may be read."""
     content = bytearray(PICTURES[data.draw(st.sampled_from(FORMATS)), (8, 8)])

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from local.openai_server import Reply, ReplyRule, RequestFault
-from nightshift.batches import poll, submit
+from nightshift.batches import poll
 from nightshift.images.signing import chained, signed_address
 from nightshift.images.uploads import ADDRESS_LIFETIME
 from nightshift.providers.registry import TRAITS
@@ -219,7 +219,7 @@ async def test_a_batch_that_waited_for_a_day_is_sent_with_new_addresses(
     world: World, monkeypatch: pytest.MonkeyPatch, *, is_uploaded: bool
 ) -> None:
     """The provider could not be reached; the file is written anew, and one that it has already is of no use."""
-    monkeypatch.setattr(submit, "_VISIBLE_AFTER_SECONDS", (0.0,))
+    world.bound(visible_after_seconds=(0.0,))
     async with deployed(world, monkeypatch) as reader:
         await world.give("alice", 1)
         path = "/v1/batches" if is_uploaded else "/v1/files"

@@ -321,7 +321,7 @@ reports = st.builds(
 moves = st.lists(st.tuples(st.floats(0, 100), st.integers(0, 40), st.lists(reports, max_size=20)), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moves)
 def test_whatever_comes_the_limit_holds_and_a_round_is_halved_once(
     moves: list[tuple[float, int, list[CallReport]]],

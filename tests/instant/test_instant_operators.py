@@ -249,7 +249,7 @@ async def test_a_job_is_cancelled_while_the_provider_is_asked(
         pause.end()
         assert await trigger == 200
 
-    (too_late,) = of(events, "answer_unsettled")
+    (too_late,) = of(events, "answer_not_written")
     assert (too_late["job_id"], too_late["cost_usd"] > 0) == (job_id, True)
     assert not of(events, "job_answered")
     assert await world.trigger(job_id) == 200

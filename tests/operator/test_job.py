@@ -125,7 +125,7 @@ async def test_a_job_that_is_not_admitted_yet(world: World, capsys: pytest.Captu
 
 
 async def test_a_queued_job_waits_for_the_tick(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """In which lane, since when; with a budget, what is left of it; after two ticks, where to look."""
+    """In which lane, since when; of a budget what is left; after two ticks where to look; whether its user waits."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
     await world.give("alice", 2)
     await world.submit("alice", "first")
@@ -140,6 +140,12 @@ async def test_a_queued_job_waits_for_the_tick(world: World, capsys: pytest.Capt
     standing = (await _story(world, capsys, "second"))["standing"]
     assert "(21 min ago)" in standing
     assert "That is longer than two ticks: do they run?" in standing
+
+    lane = world.firestore.document("lanes/openai:%2Fv1%2Fchat%2Fcompletions:gpt-5-mini")
+    await lane.update({"usersBackOff": {"alice": world.now() + timedelta(minutes=20, seconds=30)}})
+    standing = (await _story(world, capsys, "second"))["standing"]
+    assert "Its user's requests troubled the provider again and again: they wait until" in standing
+    assert "(in 20 min)" in standing
 
 
 async def test_a_queued_job_whose_lane_backs_off(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,11 +192,10 @@ def test_a_person_who_waits_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(terminal, "_SILENCE_SECONDS", 0.05)
     terminal.protect()
     assert isinstance(sys.stderr, terminal.CleanStream)
 
-    with terminal.never_silent("Still at work in my-project"):
+    with terminal.never_silent("Still at work in my-project", silence_seconds=0.05):
         sys.stderr.write("Go on? [y/N] ")
         time.sleep(0.3)
         assert screen.getvalue() == "Go on? [y/N] "

@@ -14,6 +14,7 @@ from local.app_user import AppUser
 from local.demo_jobs import picture
 from local.grant import grant_tokens
 from local.part import ROOT
+from local.refusals import follow_refusals
 from local.stack import Options, running_stack
 from nightshift import job_types
 from nightshift.errors import JobRefused
@@ -68,7 +69,9 @@ async def test_a_running_stack_takes_the_file_and_keeps_its_data(tmp_path: Path)
         await alice.write_job("before", NAME, {"imageUri": photo}, "instant")
         await ended(alice, "before")
         # The job's user reads that the app needs an update; the developer, why.
-        await until(said, "Job before refused (unknown_job_type): there is no such job type")
+        telling = asyncio.create_task(follow_refusals(stack.function_logs(), said.append))
+        await until(said, "Job before refused (unknown_job_type): no job type has this name")
+        telling.cancel()
 
         await save(file, "import a_module_that_is_not_there")
         await until(said, "They start again with the next change.")

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.erasure.documents import forget_in_lanes
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
+from nightshift.batches.lanes import user_backing_off
+from nightshift.batches.queue import MOST_LEFT_OUT
+from nightshift.batches.tally import Tally, most_spared
+from nightshift.database.commits import Commit
 from nightshift.jobs.answer import no_answer
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import MOST_SPARED, Failed, LaneHealth, Requeued, retry_or_failure
@@ -20,12 +25,14 @@ from nightshift.providers.openai.codes import (
     trouble_of_batch,
     trouble_of_call,
 )
+from nightshift.values.lane import Lane
 from nightshift.values.trouble import Trouble
 from tests.support.events import logged, of
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
 CHAT = "/v1/chat/completions"
+LANE = Lane(provider="openai", endpoint=CHAT, model="gpt-5-mini")
 STORAGE_FULL = "You have exceeded your file storage quota. Organizations are limited to 100 GB of files."
 NO_FILE = "Cannot find file file-7tEGC12rDDyQxYWmUx4r1e, or project proj_849B does not have access to it."
 # What a line said in public bug reports, and what is wrong then.
@@ -142,6 +149,61 @@ async def test_a_request_that_troubles_the_provider_ends_where_its_lane_answers_
     assert (await world.job("bob"))["status"] == "completed"
     assert (await world.read("wallets/alice"))["balance"] == 1
     await assert_promises_kept(world)
+
+
+async def test_only_the_user_whose_requests_trouble_the_provider_waits(world: World) -> None:
+    """Alone in its batch, mallory's job backs mallory off and not the lane: bob's is sent and answered meanwhile."""
+    world.provider.faults.add(ReplyRule(Reply.http_error(503), text="trouble", times=None))
+    for uid in ("mallory", "bob"):
+        await world.give(uid, 1)
+    mallorys = await world.submit("mallory", input={"text": "trouble"})
+    lane = f"lanes/{LANE.document_id}"
+    while "usersBackOff" not in await world.read(lane):
+        await world.provider.settled()
+        assert await world.tick() == 200
+
+    assert (await world.job(mallorys))["spared"] == 3
+    await world.submit("bob", "bob")
+    assert (await world.job("bob"))["status"] == "processing", "the lane is open to others"
+    await world.provider.settled()
+    assert await world.tick() == 200
+    assert (await world.job("bob"))["status"] == "completed"
+    assert (await world.job(mallorys))["status"] == "queued"
+    document = await world.read(lane)
+    assert (document.keys() & {"backsOffUntil", "trouble"}, document["usersBackOff"].keys()) == (set(), {"mallory"})
+    assert not any("spared" in batch for batch in await world.batches()), "a closed batch names no user"
+
+    world.pass_time(minutes=6)
+    assert await world.tick() == 200
+    assert (await world.job(mallorys))["status"] == "processing"
+    await forget_in_lanes(world.operators_runtime(), "mallory")
+    assert not (await world.read(lane))["usersBackOff"]
+
+
+async def test_as_many_users_wait_in_a_lane_as_a_query_leaves_out(world: World) -> None:
+    """Those who wait longest; one whose wait is over is forgotten."""
+    runtime, ref = world.operators_runtime(), world.firestore.document(f"lanes/{LANE.document_id}")
+    await ref.set({"usersBackOff": {"over": world.now(), **{f"user{n}": _in(world, 1 + n) for n in range(12)}}})
+
+    commit = Commit(runtime)
+    (await user_backing_off(runtime, LANE, "mallory", _in(world, 5)))(commit)
+    await commit.send()
+
+    users = (await ref.get()).get("usersBackOff")
+    assert users.keys() == {"mallory", *(f"user{n}" for n in range(3, 12))}
+    assert len(users) == MOST_LEFT_OUT
+
+
+def test_of_all_who_met_a_trouble_the_two_who_met_it_most_are_known() -> None:
+    """However the shards of a batch are cut: what two users met is no single user's."""
+    met = [("a", 1), ("b", 2), ("a", 3), ("c", 2), ("b", 4), ("d", 1)]
+    for cut in range(len(met) + 1):
+        one, other = Tally(spared=most_spared(met[:cut])), Tally(spared=most_spared(met[cut:]))
+        assert Tally.read((one + other).fields()).spared == {"b": 4, "a": 3}
+
+
+def _in(world: World, minutes: int) -> datetime:
+    return world.now() + timedelta(minutes=minutes)
 
 
 def test_a_lone_request_is_not_waited_for_without_end() -> None:

@@ -1,23 +1,22 @@
 """`firestore.rules`, evaluated by the emulator: what a client may do, and above all what it may not.
 
 The cases are in rules_cases.py. Each starts from the same documents, so their order means nothing, and a project
-serves all of them. The emulator records every value that each expression of the rules took; the last test holds
-the cases to that record.
+serves all of them. The emulator records every value that each expression of the rules took, and the cases are held to
+that record.
 """
 
 import os
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
+from local.rules import RULES, load_rules
 from local.tokens import unsigned_token
 from nightshift.errors import JobRefused
 from nightshift.job_types import registered
@@ -42,7 +41,6 @@ from tests.support.rules_cases import (
 )
 from tests.support.world import World
 
-RULES = Path(__file__).parents[2] / "firestore.rules"
 CASES = tuple(cases())
 ALLOWED, DENIED = 200, 403
 
@@ -99,18 +97,39 @@ class Database:
         return await self._client.request(method, f"{self._emulator}/v1/{self._root}{path}", headers=headers, json=body)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def database() -> AsyncIterator[Database]:
-    """A project for all cases of a run."""
+async def new_database(client: httpx.AsyncClient, project: str) -> Database:
+    """A project in which the rules hold."""
+    await load_rules(client, os.environ["FIRESTORE_EMULATOR_HOST"], project)
+    return Database(client, project)
+
+
+async def test_a_client_does_what_is_its_own_to_do_and_nothing_else() -> None:
+    """Each case is allowed or denied as its row says, by the rules and not by a malformed request.
+
+    By the emulator's own record, each expression of the rules had a value, and each boolean one was both true and
+    false. So all cases are one test: what one process played, another would have to play again.
+    """
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        yield Database(client, f"test-{secrets.token_hex(6)}")
+        database = await new_database(client, f"test-{secrets.token_hex(6)}")
+        asked = [(case, await database.status_of(case)) for case in CASES]
+        report = await database.coverage()
+
+    wrong = [f"{case.sentence}: {status}" for case, status in asked if status != (ALLOWED if case.allowed else DENIED)]
+    assert not wrong, "\n".join(wrong)
+    assert not (one_sided := list(one_sided_of(report))), "\n".join(one_sided)
 
 
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.sentence}: {case.allowed}" for case in CASES])
-async def test_a_client_does_what_is_its_own_to_do_and_nothing_else(database: Database, case: Case) -> None:
-    """Each case is allowed or denied as its row says, by the rules and not by a malformed request."""
-    assert await database.status_of(case) == (ALLOWED if case.allowed else DENIED)
+def one_sided_of(report: dict[str, Any]) -> Iterator[str]:
+    """The expressions that never had a value, or were never true or never false, as the emulator recorded them."""
+    source = report["rules"]["files"][0]["content"]
+    seen: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+    for start, end, value in values(report["report"]):
+        seen[start, end] += value
+    assert seen
+    # The emulator records no text, number, boolean or null literal: these have no second value to see.
+    for (start, end), found in sorted(seen.items()):
+        if not found or len({True, False} & set(found)) == 1:
+            yield f"{source[start : end + 1]}: {found or 'never had a value'}"
 
 
 def test_the_rules_name_the_input_fields_of_all_job_types_and_no_other() -> None:
@@ -134,28 +153,6 @@ def test_every_field_of_an_input_is_bounded_by_its_model_too(job_type: JobType[A
 def test_no_two_cases_say_the_same() -> None:
     """A sentence names one case."""
     assert len({case.sentence for case in CASES}) == len(CASES)
-
-
-@pytest.mark.asyncio(loop_scope="module")
-async def test_the_cases_evaluate_every_expression_of_the_rules_both_ways(database: Database) -> None:
-    """By the emulator's own record, each expression had a value, and each boolean one was both true and false."""
-    # Side by side with others, this process may have played only some of them.
-    for case in CASES:
-        await database.status_of(case)
-
-    report = await database.coverage()
-    source = report["rules"]["files"][0]["content"]
-    seen: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
-    for start, end, value in values(report["report"]):
-        seen[start, end] += value
-    assert seen
-    # The emulator records no text, number, boolean or null literal: these have no second value to see.
-    one_sided = [
-        f"{source[start : end + 1]}: {found or 'never had a value'}"
-        for (start, end), found in sorted(seen.items())
-        if not found or len({True, False} & set(found)) == 1
-    ]
-    assert not one_sided, "\n".join(one_sided)
 
 
 def values(expressions: list[dict[str, Any]]) -> Iterator[tuple[int, int, list[Any]]]:
@@ -186,7 +183,7 @@ async def test_users_read_what_the_functions_wrote_for_them(world: World) -> Non
         own += [Get(f"{collection}/{job_id}"), List(collection=collection, where=whose("alice"))]
 
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        database = Database(client, world.project)
+        database = await new_database(client, world.project)
         assert {await database.status(ALICE, ask) for ask in own} == {ALLOWED}
         assert {await database.status(stranger, ask) for stranger in STRANGERS for ask in own} == {DENIED}
         assert await database.status(ALICE, Get(f"ai_batches/{batch_id}")) == DENIED

@@ -18,7 +18,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from local.errors import StackError
 from local.part import ROOT
+from local.rules import put_rules
 from local.tokens import unsigned_token
 from tests.rules.test_rules import ALLOWED, DENIED, values
 from tests.support.patience import PATIENCE_SECONDS
@@ -62,12 +64,8 @@ class Uploads:
 
     async def compile(self, rules: str) -> dict[str, Any]:
         """Take these rules; returns the compiler's words about them."""
-        answer = await self._client.put(
-            f"{self._emulator}/emulator/v1/projects/{self._project}:securityRules",
-            json={"rules": {"files": [{"name": "storage.rules", "content": rules}]}},
-        )
-        said: dict[str, Any] = answer.raise_for_status().json()
-        return said
+        firestore = os.environ["FIRESTORE_EMULATOR_HOST"]
+        return await put_rules(self._client, firestore, self._project, "storage.rules", rules)
 
     async def ask(self, caller: str, method: str, path: str, upload: dict[str, Any] | None = None) -> int:
         """Ask as the caller; returns the status code. A PATCH writes whether or not there is something."""
@@ -118,7 +116,7 @@ async def test_the_file_compiles_without_a_word(bucket: Uploads) -> None:
         as_it_is = Uploads(client, f"test-{secrets.token_hex(6)}")
         assert await as_it_is.compile(SOURCE) == {}
         assert "Invalid function name" in str(await as_it_is.compile(SOURCE.replace("isImage(r", "isPicture(r")))
-        with pytest.raises(httpx.HTTPStatusError):
+        with pytest.raises(StackError):
             await as_it_is.compile(SOURCE.replace("&&", "&& &&"))
 
 

@@ -136,7 +136,7 @@ class World:
             self._env.setenv(name, setting)
         self._functions.clear()
 
-    def bound(self, **bounds: float) -> None:
+    def bound(self, **bounds: float | tuple[float, ...]) -> None:
         """Bound the work of the instances that start from now on; those that run are stopped."""
         self._bounds |= bounds
         self._functions.clear()

@@ -52,7 +52,7 @@ from nightshift.ledger.posting import entry_ref, post, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.status import PROCESSING, QUEUED
+from nightshift.values.status import PROCESSING, QUEUED, Status
 from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
@@ -76,15 +76,20 @@ class Start:
     # Of the upload that was checked, and that alone the provider gets.
     image_generation: int | None = None
 
+    @property
+    def status(self) -> Status:
+        """What the job is then."""
+        return QUEUED if self.next_attempt_at is None else PROCESSING
+
     def fields(self) -> dict[str, Any]:
         """The fields of the job that say so."""
         image = {"imageGeneration": self.image_generation} if self.image_generation else {}
         if self.next_attempt_at is None:
             until = {"batchUntil": self.batch_until} if self.batch_until else {}
-            return {"status": QUEUED, "attempts": 0, **until, **image}
+            return {"status": self.status, "attempts": 0, **until, **image}
         return {
             **image,
-            "status": PROCESSING,
+            "status": self.status,
             "attempts": 1 if self.is_taken else 0,
             "waitsFor": DELETE_FIELD if self.is_taken else "rescue",
             "nextAttemptAt": self.next_attempt_at,

@@ -24,7 +24,7 @@ from nightshift.errors import JobRefused
 from nightshift.jobs import created
 from nightshift.jobs.created import JobDocument
 from nightshift.runtime import Runtime
-from nightshift.values.status import CANCELLED, CREATED, FAILED
+from nightshift.values.status import CANCELLED, CREATED, FAILED, Status
 
 log = structlog.get_logger()
 
@@ -48,19 +48,24 @@ async def retry(runtime: Runtime, job_id: str, *, admits: bool = True) -> str:
         TryLater: the database does not answer, or not clearly.
     """
     job: JobDocument | None = await _ended(runtime, job_id)
+    status: Status = CREATED
     async for _ in attempts():
         if job is None or not _has_failed(job):
             # It was run again, by a commit of ours whose answer was lost or by another process.
             break
         try:
             if job.job.lane:
-                await retries.start(runtime, job, _start(runtime, job))
+                start = _start(runtime, job)
+                await retries.start(runtime, job, start)
+                status = start.status
             else:
                 await retries.create(runtime, job)
         except Undecided:
             job = await created.read(runtime, job_id)
         else:
             log.info("job_retried", job_id=job_id)
+            if status != CREATED:
+                return status
             break
     now = await created.read(runtime, job_id)
     if admits and now and now.fields.get("status") == CREATED:

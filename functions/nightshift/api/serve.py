@@ -78,7 +78,7 @@ async def serve(runtime: Runtime, request: Request) -> Response:
         response = _error(http_error, request_id)
     _finish(runtime, request, response, request_id)
     name = matched.row.name if matched.row else None
-    log.info("api_answered", route=name, status=response.status_code, code=code)
+    log.info("api_request", route=name, status=response.status_code, code=code)
     return response
 
 

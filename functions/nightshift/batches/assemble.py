@@ -159,7 +159,8 @@ class _Assembly:
         # Whose turn is the next is written with the batch itself, so it is about the first page.
         turns = self._held_lane.turns if self._is_scarce and self.held is None else None
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
-        without = sorted(self._shares.spent)[:MOST_LEFT_OUT]
+        backing_off = self._held_lane.users_backing_off
+        without = [*backing_off, *sorted(self._shares.spent - backing_off)][:MOST_LEFT_OUT]
         async with aclosing(queued(runtime, lane, limit, page_jobs, turns, without)) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
@@ -223,7 +224,8 @@ class _Assembly:
     def _line_usd(self, line: RequestLine) -> float:
         # Without a listed price no budget can hold.
         listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, line.expected) or 0.0
-        return listed_usd * self._correction.usd
+        # A day's first job is sent, however much the correction makes of it.
+        return min(listed_usd * self._correction.usd, self._runtime.settings.daily_budget_usd or inf)
 
     async def _claim(self, filled: "_Filled", turns: Turns | None, *, is_last: bool, is_burst: bool) -> None:
         jobs, fill = [job for job, _ in filled.claimed], filled.fill

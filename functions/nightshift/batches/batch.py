@@ -26,6 +26,7 @@ from typing import Any, Final, Literal, cast
 from nightshift.batches.asked import Asked
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
+from nightshift.batches.tally import Spared
 from nightshift.values.lane import Lane
 from nightshift.values.outcome import Outcome, Stop
 from nightshift.values.trouble import Trouble
@@ -101,8 +102,8 @@ class Batch:
     error_code: str | None
     # Why it failed, or what its lines met; None where there was no trouble that is not a job's own.
     trouble: Trouble | None
-    # How often one of its jobs came back through no fault of its own, at most.
-    spared: int
+    # As in a tally; nothing once it is closed.
+    spared: Spared
     # Whether a result file was cut into shards.
     is_cut: bool
     usage: Usage

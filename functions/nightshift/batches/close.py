@@ -13,6 +13,7 @@ import structlog
 from nightshift.batches import lanes
 from nightshift.batches.batch import Batch
 from nightshift.batches.members import Closing, Members
+from nightshift.batches.tally import Spared
 from nightshift.batches.transitions import HeldBatch
 from nightshift.jobs.answer import NoAnswer, no_answer, not_run
 from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
@@ -49,10 +50,9 @@ async def close(runtime: Runtime, held: HeldBatch, members: Members) -> None:
     await _delete_files(runtime, batch)
     counts, trouble, spared = tally.settled, tally.trouble, tally.spared
     if trouble and spared:
-        _log_spared(trouble, spared)
-        repeated = spared - _AT_ONCE
-        if repeated > 0 and not counts.completed and not left_out.trouble.is_waited_for:
-            await _back_off(runtime, held, trouble, min(_BACK_OFF, _FIRST_PAUSE * 2 ** (repeated - 1)))
+        _log_spared(trouble, max(spared.values()))
+        if not counts.completed and not left_out.trouble.is_waited_for:
+            await _leave_alone(runtime, held, trouble, spared)
     provider, model = batch.lane.provider, batch.lane.model
     cost_usd = batch_cost_usd(provider, model, tally.usage)
     if outcome == "cancelled" and not TRAITS[provider].reveals_stopped:
@@ -96,6 +96,23 @@ async def _back_off(runtime: Runtime, held: HeldBatch, trouble: Trouble, pause: 
     most_requests = max(1, held.batch.job_count // 2) if trouble is Trouble.QUEUE_FULL else None
     await held.back_off_lane(runtime.now() + pause, most_requests=most_requests, trouble=trouble)
     lanes.log_back_off(trouble, pause)
+
+
+async def _leave_alone(runtime: Runtime, held: HeldBatch, trouble: Trouble, spared: Spared) -> None:
+    """Pause after a repeated trouble: the lane, if jobs of two users met it so often; else that one user's jobs in it.
+
+    The requests of one user may trouble the provider each time, which is no reason for others to wait.
+    """
+    repeated = {user_id: times - _AT_ONCE for user_id, times in spared.items() if times > _AT_ONCE}
+    if not repeated:
+        return
+    pause = min(_BACK_OFF, _FIRST_PAUSE * 2 ** (min(repeated.values()) - 1))
+    if len(repeated) > 1 or trouble.needs_operator:
+        await _back_off(runtime, held, trouble, pause)
+        return
+    (user_id,) = repeated
+    await held.back_off_user(user_id, runtime.now() + pause)
+    log.warning("user_backs_off", error=trouble.value, seconds=pause.total_seconds())
 
 
 def _log_spared(trouble: Trouble, spared: int) -> None:

@@ -18,7 +18,7 @@ from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
-from nightshift.batches.tally import read_usages
+from nightshift.batches.tally import read_spared, read_usages
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
@@ -286,7 +286,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         error_file_id=fields.get("errorFileId"),
         error_code=fields.get("errorCode"),
         trouble=Trouble.read(fields.get("trouble")),
-        spared=count_of(fields.get("spared")),
+        spared=read_spared(fields.get("spared")),
         is_cut=bool(fields.get("isCut")),
         counts=Counts.read(fields.get("counts")),
         usage=Usage.read(fields.get("usage")),

@@ -8,7 +8,7 @@ import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches.lane_cache import LaneCache
-from nightshift.batches.queue import Turns
+from nightshift.batches.queue import MOST_LEFT_OUT, Turns
 from nightshift.database import leases
 from nightshift.database.collections import LANES
 from nightshift.database.commits import READ, Commit
@@ -51,6 +51,11 @@ class HeldLane:
     def turns(self) -> Turns:
         """Whose turn it is, where not everything can be sent."""
         return Turns.read(self._fields)
+
+    @property
+    def users_backing_off(self) -> frozenset[str]:
+        """The users whose requests troubled the provider again and again: their jobs wait for a while."""
+        return frozenset(users_backing_off(self._fields, self._runtime.now()))
 
     async def record_submission(self, also: Writes, turns: Turns | None, *, is_burst: bool, release: bool) -> datetime:
         """Put the lease and a submission on record, in the commit that creates the batch; returns its update time.
@@ -147,6 +152,22 @@ async def backing_off(
     return await _replaced(runtime, lane, {"backsOffUntil": until, **why}, most_requests)
 
 
+async def user_backing_off(runtime: Runtime, lane: Lane, user_id: str, until: datetime) -> Writes:
+    """What lets no lease holder submit a job of this user in this lane until then."""
+    ref = runtime.firestore.collection(LANES).document(lane.document_id)
+    others = users_backing_off((await ref.get(**READ)).to_dict() or {}, runtime.now())
+    others.pop(user_id, None)
+    latest = sorted(others.items(), key=lambda one: one[1])[1 - MOST_LEFT_OUT :]
+    return lambda writes: writes.merge(ref, {"lane": str(lane), "usersBackOff": {**dict(latest), user_id: until}})
+
+
+def users_backing_off(fields: Mapping[str, Any], now: datetime) -> dict[str, datetime]:
+    """Until when jobs of users stay in the lane that these fields describe."""
+    users = fields.get("usersBackOff")
+    users = users if isinstance(users, Mapping) else {}
+    return {user_id: until for user_id, until in users.items() if _is_later(until, now)}
+
+
 async def is_broken(runtime: Runtime, lane: Lane) -> bool:
     """Whether the lane backs off, and goes on only when the operator acts. It is tried again when that is over."""
     fields = (await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)).to_dict() or {}
@@ -169,9 +190,19 @@ async def _replaced(
     return lambda writes: writes.set(ref, {"lane": str(lane), **fields, **learned})
 
 
-def forget_turns(writes: Commit, lane: "DocumentSnapshot[Any]") -> None:
-    """Let the turns of a lane begin anew, if its document is still as it was read."""
-    writes.update(lane.reference, {"turns": DELETE_FIELD}, read_as_of=lane.update_time)
+def forget_user(writes: Commit, lane: "DocumentSnapshot[Any]", user_id: str) -> bool:
+    """Take a user out of a lane, if its document is still as it was read. Returns whether the lane names the user.
+
+    If the user had the last turn, the turns begin anew.
+    """
+    fields = lane.to_dict() or {}
+    users = fields.get("usersBackOff")
+    changes: dict[str, Any] = {"turns": DELETE_FIELD} if Turns.read(fields).after == user_id else {}
+    if isinstance(users, Mapping) and user_id in users:
+        changes["usersBackOff"] = {other: until for other, until in users.items() if other != user_id}
+    if changes:
+        writes.update(lane.reference, changes, read_as_of=lane.update_time)
+    return bool(changes)
 
 
 def log_back_off(trouble: Trouble, pause: timedelta) -> None:

@@ -14,7 +14,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
-from nightshift.batches.tally import Tally
+from nightshift.batches.tally import Tally, most_spared
 from nightshift.jobs import settlements
 from nightshift.jobs.fallback import fallback_of
 from nightshift.jobs.settlement import (
@@ -115,7 +115,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
         unknown=unknown,
         usage=usage,
         trouble=worst(*(again.trouble for again in spared)),
-        spared=max((again.spared for again in spared), default=0),
+        spared=most_spared((again.job.user_id, again.spared) for again in spared),
         of_types=of_types,
     )
 

@@ -17,7 +17,7 @@ from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.lines import settle_lines
 from nightshift.batches.request_page import IMAGE_PATIENCE, joined, request_page
-from nightshift.batches.tally import Tally
+from nightshift.batches.tally import Tally, most_spared
 from nightshift.errors import TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import NoAnswer
@@ -132,7 +132,8 @@ class JobMembers:
             health = await batches.health(runtime, batch.lane) if at_end else None
             judged = [retry_or_failure(job, left_out, most_attempts, batch.stop, fallback, health) for job in jobs]
             await settlements.settle(runtime, judged)
-            spared = max([spared, *(again.spared for again in judged if isinstance(again, Requeued) and again.trouble)])
+            came_back = [again for again in judged if isinstance(again, Requeued) and again.trouble]
+            spared = most_spared([*spared.items(), *((again.job.user_id, again.spared) for again in came_back)])
         counts = await batches.count_jobs(runtime, batch)
         return Tally(settled=counts, usage=batch.usage, trouble=batch.trouble, spared=spared)
 

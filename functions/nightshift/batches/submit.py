@@ -39,8 +39,6 @@ from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
 
-# An uploaded file is sometimes not visible at once.
-_VISIBLE_AFTER_SECONDS: Final = (0.5, 1.0, 2.0)
 # Until the next tick.
 _BACK_OFF: Final = timedelta(minutes=10)
 # The addresses of images live for 48 hours, of which the provider may need 24. An older input file is written anew.
@@ -146,7 +144,7 @@ async def _created(runtime: Runtime, held: HeldBatch) -> RemoteBatch:
         requests=batch.request_count,
         input_file_id=input_file_id,
     )
-    for pause_seconds in _VISIBLE_AFTER_SECONDS:
+    for pause_seconds in runtime.instance.bounds.visible_after_seconds:
         try:
             return await _sent(runtime, provider, intent)
         except ProviderGone:

@@ -1,12 +1,28 @@
 """What the lines of a result file were, counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nightshift.batches.counts import NOTHING_SETTLED, Counts
 from nightshift.values.trouble import Trouble, worst
 from nightshift.values.usage import NOTHING_USED, Usage, count_of
+
+# User → how often a job of the user met a trouble that was not its own. Two users tell an outage from one's requests.
+Spared = Mapping[str, int]
+
+
+def most_spared(each: Iterable[tuple[str, int]]) -> Spared:
+    """The two users whose jobs met such a trouble most often."""
+    most: dict[str, int] = {}
+    for user_id, times in each:
+        most[user_id] = max(times, most.get(user_id, 0))
+    return dict(sorted(most.items(), key=lambda one: (-one[1], one[0]))[:2])
+
+
+def read_spared(field: Any) -> Spared:
+    """The `spared` field of a batch or of a shard's tally."""
+    return {user_id: count_of(times) for user_id, times in field.items()} if isinstance(field, Mapping) else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +38,10 @@ class Tally:
     # A job that is not in this batch.
     unknown: int = 0
     usage: Usage = NOTHING_USED
-    # The worst trouble of its jobs that was not their own, and how often one of them met such a trouble, at most.
+    # The worst trouble of its jobs that was not their own. Of two users who met such a trouble, those whose jobs met it
+    # most often: how often one of the user's jobs did.
     trouble: Trouble | None = None
-    spared: int = 0
+    spared: Spared = field(default_factory=dict)
     # Of the usage that of each type of jobs.
     of_types: Mapping[str, Usage] = field(default_factory=dict)
 
@@ -36,7 +53,7 @@ class Tally:
             unknown=self.unknown + other.unknown,
             usage=self.usage + other.usage,
             trouble=worst(self.trouble, other.trouble),
-            spared=max(self.spared, other.spared),
+            spared=most_spared([*self.spared.items(), *other.spared.items()]),
             of_types=added(self.of_types, other.of_types),
         )
 
@@ -56,7 +73,7 @@ class Tally:
             "settled": self.settled.fields(),
             "usage": self.usage.fields(),
             "trouble": self.trouble.value if self.trouble else None,
-            "spared": self.spared,
+            "spared": dict(self.spared),
             "usageOfTypes": self.usage_fields(),
         }
 
@@ -75,7 +92,7 @@ class Tally:
             unknown=count_of(fields.get("unknown")),
             usage=Usage.read(fields.get("usage")),
             trouble=Trouble.read(fields.get("trouble")),
-            spared=count_of(fields.get("spared")),
+            spared=read_spared(fields.get("spared")),
             of_types=read_usages(fields.get("usageOfTypes")),
         )
 

@@ -203,7 +203,7 @@ class HeldBatch:
             "malformedLines": tally.malformed,
             "unknownLines": tally.unknown,
             **({"usageOfTypes": tally.usage_fields()} if len(self.batch.asked.types) > 1 else {}),
-            **({"trouble": tally.trouble.value, "spared": tally.spared} if tally.trouble else {}),
+            **({"trouble": tally.trouble.value, "spared": dict(tally.spared)} if tally.trouble else {}),
         }
         if deletion:
             await self._write(changes, also=deletion)
@@ -232,6 +232,7 @@ class HeldBatch:
                 # From here on what it cost counts, and no estimate: what failed frees its share of the budget.
                 "budgetUsd": closing.cost_usd or 0.0,
                 "realtimeCostUsd": closing.realtime_cost_usd,
+                "spared": DELETE_FIELD,
                 **usage,
                 "breakdown": closing.breakdown.fields(),
                 "usageOfTypes": DELETE_FIELD,
@@ -255,6 +256,10 @@ class HeldBatch:
         """
         backing_off = await lanes.backing_off(self._runtime, self.batch.lane, until, most_requests, trouble)
         await self._write({"trouble": trouble.value} if trouble else {}, also=backing_off)
+
+    async def back_off_user(self, user_id: str, until: datetime) -> None:
+        """Let no job of this user be submitted in the batch's lane until then; those of others go on."""
+        await self._write({}, also=await lanes.user_backing_off(self._runtime, self.batch.lane, user_id, until))
 
     # whenever a step fails
 

@@ -1,7 +1,7 @@
 """Whole result files, put together by Cloud Storage itself: no byte of them passes through a function.
 
-One call takes 32 objects at most (https://cloud.google.com/storage/docs/composite-objects). So of more, runs of 32 are
-composed first, and the wholes of these next.
+One call takes so many objects and no more (`Bounds.composed_objects`). So of more, runs of that many are composed
+first, and the wholes of these next.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from typing import Final
 from nightshift import storage
 from nightshift.runtime import Runtime
 
-MAX_SOURCES: Final = 32
 _AT_ONCE: Final = 8
 
 
@@ -20,7 +19,7 @@ async def compose(runtime: Runtime, paths: Sequence[str], into: str, content_typ
 
     It may be repeated: the same objects make the same whole.
     """
-    at_once = asyncio.Semaphore(_AT_ONCE)
+    at_once, most = asyncio.Semaphore(_AT_ONCE), runtime.instance.bounds.composed_objects
 
     async def one(sources: Sequence[str], whole: str) -> str:
         async with at_once:
@@ -28,9 +27,9 @@ async def compose(runtime: Runtime, paths: Sequence[str], into: str, content_typ
         return whole
 
     level = 0
-    while len(paths) > MAX_SOURCES:
+    while len(paths) > most:
         level += 1
-        runs = [paths[start : start + MAX_SOURCES] for start in range(0, len(paths), MAX_SOURCES)]
+        runs = [paths[start : start + most] for start in range(0, len(paths), most)]
         paths = await asyncio.gather(*(one(run, f"{run[0]}.{level}") for run in runs))
     await one(paths, into)
 

@@ -110,7 +110,8 @@ class PartMembers:
         )
         usage = judging.usage if self._batch.usage == NOTHING_USED else self._batch.usage
         trouble = self._batch.trouble or judging.trouble
-        return Tally(settled=counts, usage=usage, trouble=trouble, spared=judging.spared)
+        spared = {bulk.user_id: judging.spared} if judging.spared else {}
+        return Tally(settled=counts, usage=usage, trouble=trouble, spared=spared)
 
     async def break_down(self, counts: Counts) -> Breakdown:
         """A part has one type."""

@@ -88,7 +88,7 @@ async def start_part(runtime: Runtime, bulk: BulkJob, lane: Lane, number: int) -
 
 async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, holder: LeaseHolder) -> HeldBatch | None:
     held_lane = await lanes.take(runtime, lane, coalesce=False)
-    if held_lane is None:
+    if held_lane is None or bulk.user_id in held_lane.users_backing_off:
         return None
     batch_id = new_batch_id()
     written = await _write_input(runtime, bulk, held_lane, part, holder, batch_id)
@@ -139,7 +139,8 @@ async def _write_input(
     limits = await limits_of(runtime, lane, held_lane.most_requests, left_usd)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
-    filling = _Filling(lane, BatchFill(limits=limits), correction)
+    most_usd = min(share_usd(runtime.settings), runtime.settings.daily_budget_usd or inf)
+    filling = _Filling(lane, BatchFill(limits=limits), correction, most_usd)
     async with holder.renewed():
         await artifacts.write(runtime, batch_id, "input", filling.pages(item_lines(runtime, lane, bulk, part)))
     if filling.refused:
@@ -155,7 +156,7 @@ async def _write_input(
 class _Filling:
     """An input file while it fills."""
 
-    def __init__(self, lane: Lane, fill: BatchFill, correction: Correction) -> None:
+    def __init__(self, lane: Lane, fill: BatchFill, correction: Correction, most_usd: float) -> None:
         self.fill = fill
         self.through = -1
         self.is_over_budget = False
@@ -163,6 +164,8 @@ class _Filling:
         self.refused: dict[int, JobRefused] = {}
         self._lane = lane
         self._correction = correction
+        # A day's first item is sent, however much the correction makes of it.
+        self._most_usd = most_usd
 
     async def pages(self, items: AsyncIterator[list[ItemLine]]) -> AsyncIterator[bytes]:
         """The lines that fit, up to the first that does not."""
@@ -174,7 +177,7 @@ class _Filling:
                     self.refused[item.index] = item.line
                     continue
                 usd = batch_cost_usd(self._lane.provider, self._lane.model, item.line.expected) or 0.0
-                usd *= self._correction.usd
+                usd = min(usd * self._correction.usd, self._most_usd)
                 tokens = ceil(item.line.expected.input_tokens * self._correction.tokens)
                 filled = self.fill.with_line(len(item.line.line) + 1, tokens, usd)
                 if filled is None:

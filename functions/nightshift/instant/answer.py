@@ -218,7 +218,7 @@ def _log_delay(waits: AnswerDelayed, pause_seconds: float, *, is_stored: bool) -
 def _log_end(end: Completed | Failed, *, is_settled: bool) -> None:
     job = end.job
     if not is_settled:
-        log.warning("answer_unsettled", job_id=job.job_id, attempts=job.attempts, cost_usd=job.cost_usd)
+        log.warning("answer_not_written", job_id=job.job_id, attempts=job.attempts, cost_usd=job.cost_usd)
     elif isinstance(end, Completed):
         log.info("job_answered", job_id=job.job_id, lane=job.lane, attempts=job.attempts, cost_usd=end.cost_usd)
     else:

@@ -1,13 +1,13 @@
 """What waits, and where: the queued jobs, those of each lane, since when, and when the lane goes on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from google.cloud.firestore import Query
 
-from nightshift.batches.lanes import with_queued_jobs
+from nightshift.batches.lanes import users_backing_off, with_queued_jobs
 from nightshift.database.collections import LANES
 from nightshift.database.commits import READ
 from nightshift.database.lease import Lease
@@ -21,8 +21,10 @@ from nightshift.values.status import QUEUED
 class LaneState:
     """What holds a lane back, if anything does."""
 
-    # The provider's queue was full.
+    # The provider's queue was full, or the provider is in trouble.
     backs_off_until: datetime | None
+    # User → until when the user's jobs wait: requests of that user troubled the provider again and again.
+    users_back_off: Mapping[str, datetime]
     last_submitted_at: datetime | None
     # Until when a lease on it lasts: its holder is submitting it, or died while doing so.
     held_until: datetime | None
@@ -78,6 +80,7 @@ async def lane_state(runtime: Runtime, lane: Lane) -> LaneState:
     backs_off = isinstance(backs_off_until, datetime) and now < backs_off_until
     return LaneState(
         backs_off_until=backs_off_until if backs_off else None,
+        users_back_off=users_backing_off(fields, now),
         last_submitted_at=last_submitted_at if isinstance(last_submitted_at, datetime) else None,
         held_until=lease.expires_at if lease and lease.is_live(now) else None,
     )

@@ -6,7 +6,7 @@ What is not valid is one failed row, and reading goes on. Where it goes on has t
 - A broken row over several lines began with a stray quote, or the quote's own text is broken. Its first line fails.
   The others are read again as rows. Up to where the break was noticed they count only with every column, three at
   least, and no quote in them. So a stray quote swallows no good rows, and no half of a text is taken for a row.
-- After `MAX_REREADS` such rows, the next ones fail with all their lines. So hostile files take linear time.
+- After `RowBounds.rereads` such rows, the next ones fail with all their lines. So hostile files take linear time.
 
 The same bytes give the same rows, however they are cut into chunks and wherever reading was resumed.
 """
@@ -21,15 +21,13 @@ from typing import Any, Final
 from nightshift.bulk.source.checkpoint import Checkpoint
 from nightshift.bulk.source.header import Header, read_header, separator_of
 from nightshift.bulk.source.lines import Line
-from nightshift.bulk.source.row import MAX_ROW_BYTES, Row, refused
+from nightshift.bulk.source.row import Row, RowBounds, refused
 from nightshift.bulk.source.spreadsheet import unescaped
 from nightshift.values.text import cleaned
 
-MAX_REREADS: Final = 100
 _SHOWN_CHARACTERS: Final = 60
 _text_of = itemgetter(0)
 
-TOO_LONG: Final = f"The row is longer than {MAX_ROW_BYTES:,} bytes."
 _NOT_CLOSED: Final = "A quote opens in this row and is not closed. Write a quote inside a text twice."
 _STRAY_QUOTE: Final = "The row is not valid CSV: a text goes on after its closing quote. Write a quote inside it twice."
 _HAS_NUL: Final = "The row has a NUL character."
@@ -42,8 +40,9 @@ _OPEN: Final = "unexpected end of data"
 class CsvRows:
     """Takes a file's lines, and gives its rows."""
 
-    def __init__(self, encoding: str, offset: int, delimiter: str | None) -> None:
+    def __init__(self, encoding: str, offset: int, delimiter: str | None, bounds: RowBounds) -> None:
         self._encoding = encoding
+        self._bounds = bounds
         self._header: Header | None = None
         self._delimiter = delimiter
         self._number = 0
@@ -55,9 +54,9 @@ class CsvRows:
         self._waiting: list[Line] = []
 
     @classmethod
-    def resumed(cls, checkpoint: Checkpoint) -> "CsvRows":
+    def resumed(cls, checkpoint: Checkpoint, bounds: RowBounds) -> "CsvRows":
         """Goes on behind the checkpoint."""
-        rows = cls(checkpoint.encoding, checkpoint.offset, checkpoint.delimiter)
+        rows = cls(checkpoint.encoding, checkpoint.offset, checkpoint.delimiter, bounds)
         rows._header = Header(checkpoint.header, checkpoint.delimiter, checkpoint.width)
         rows._number = checkpoint.row
         rows._suspect_until = checkpoint.suspect_until
@@ -95,10 +94,10 @@ class CsvRows:
         text, size = "", 0
         for at, (line, line_bytes) in enumerate(lines):
             size += line_bytes
-            if line is None or size > MAX_ROW_BYTES:
+            if line is None or size > self._bounds.row_bytes:
                 raise refused(
-                    f"The header is longer than {MAX_ROW_BYTES:,} bytes. The first line has to name the columns, "
-                    "and each quote in it has to be closed."
+                    f"The header is longer than {self._bounds.row_bytes:,} bytes. The first line has to name the "
+                    "columns, and each quote in it has to be closed."
                 )
             if not text and not line.strip():
                 continue
@@ -128,7 +127,7 @@ class CsvRows:
                 try:
                     for record in records:
                         start, behind = ends[at], first + records.line_num
-                        if ends[behind] - start > MAX_ROW_BYTES:
+                        if ends[behind] - start > self._bounds.row_bytes:
                             break
                         at = behind
                         if any(record):
@@ -143,7 +142,7 @@ class CsvRows:
                     fault = str(error)
                 behind = first + records.line_num
                 is_open = fault == _OPEN
-                is_longer = ends[behind] - ends[at] > MAX_ROW_BYTES or (is_open and stop < len(lines))
+                is_longer = ends[behind] - ends[at] > self._bounds.row_bytes or (is_open and stop < len(lines))
                 if is_open and not is_longer and not is_last:
                     self._waiting, self._offset = lines[at:], ends[at]
                     return
@@ -155,22 +154,22 @@ class CsvRows:
                 at = behind
             if at == stop < len(lines):
                 at = stop + 1
-                yield self._row({}, ends[at], TOO_LONG)
+                yield self._row({}, ends[at], self._bounds.too_long)
         self._offset = ends[-1]
 
     def _behind_broken(self, ends: list[int], at: int, behind: int, *, is_longer: bool) -> int:
         """Behind which line a broken row ends. It begins with line `at`; its fault was noticed before line `behind`."""
         if behind == at + 1 and not is_longer:
             return behind
-        limit = ends[at] + MAX_ROW_BYTES
+        limit = ends[at] + self._bounds.row_bytes
         # However many lines were there when it was noticed.
         behind = bisect_right(ends, limit) if is_longer else behind
-        if self._rereads < MAX_REREADS:
+        if self._rereads < self._bounds.rereads:
             self._rereads += 1
             self._suspect_until = max(self._suspect_until, limit if is_longer else ends[behind])
             return at + 1
         if is_longer:
-            self._suspect_until = ends[behind] + MAX_ROW_BYTES
+            self._suspect_until = ends[behind] + self._bounds.row_bytes
         return behind
 
     def _problem(self, record: list[str], width: int, start: int) -> str | None:
@@ -180,7 +179,7 @@ class CsvRows:
         if start < self._suspect_until and not _is_surely_a_row(record, width):
             if len(record) != width:
                 # The broken row may be longer than the bound.
-                self._suspect_until = max(self._suspect_until, start + MAX_ROW_BYTES)
+                self._suspect_until = max(self._suspect_until, start + self._bounds.row_bytes)
             return _BEHIND
         return None
 

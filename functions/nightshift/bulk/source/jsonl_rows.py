@@ -6,10 +6,9 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from nightshift.bulk.source.checkpoint import Checkpoint
-from nightshift.bulk.source.csv_rows import TOO_LONG
 from nightshift.bulk.source.header import PHOTO_COLUMN
 from nightshift.bulk.source.lines import Line
-from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, Row, refused
+from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, Row, RowBounds, refused
 
 _NO_OBJECT: Final = "The line is no JSON object. Write one object a line."
 
@@ -17,8 +16,9 @@ _NO_OBJECT: Final = "The line is no JSON object. Write one object a line."
 class JsonlRows:
     """Takes a file's lines, and gives its rows."""
 
-    def __init__(self, encoding: str, offset: int) -> None:
+    def __init__(self, encoding: str, offset: int, bounds: RowBounds) -> None:
         self._encoding = encoding
+        self._bounds = bounds
         self._number = 0
         # Where the next row begins: behind the last one that was given.
         self._offset = offset
@@ -27,9 +27,9 @@ class JsonlRows:
         self._names_bytes = 0
 
     @classmethod
-    def resumed(cls, checkpoint: Checkpoint) -> "JsonlRows":
+    def resumed(cls, checkpoint: Checkpoint, bounds: RowBounds) -> "JsonlRows":
         """Goes on behind the checkpoint."""
-        rows = cls(checkpoint.encoding, checkpoint.offset)
+        rows = cls(checkpoint.encoding, checkpoint.offset, bounds)
         rows._number = checkpoint.row
         rows._names = dict.fromkeys(checkpoint.header)
         rows._names_bytes = sum(len(name.encode()) for name in checkpoint.header)
@@ -58,7 +58,7 @@ class JsonlRows:
                 continue
             if self._number == 0 and text is not None and text.lstrip().startswith("["):
                 raise refused("The file is a JSON array. Write one JSON object a line, without commas between them.")
-            columns, problem = ({}, TOO_LONG) if text is None else self._read(text)
+            columns, problem = ({}, self._bounds.too_long) if text is None else self._read(text)
             self._number += 1
             self._offset = end
             yield Row(self._number, columns, end, problem)

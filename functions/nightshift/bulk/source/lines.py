@@ -7,7 +7,7 @@ each encoding of `ENCODINGS` the bytes of LF and CR stand for themselves; UTF-16
 import io
 from typing import Final
 
-from nightshift.bulk.source.row import MAX_ROW_BYTES, refused
+from nightshift.bulk.source.row import RowBounds, refused
 from nightshift.errors import JobRefused
 
 # Names that a client may give, and Python's. All of them but UTF-16 extend ASCII, and none keeps a state.
@@ -29,15 +29,16 @@ ENCODINGS: Final = {
     "euc-kr": "cp949",
 }
 
-# A line's text; None = longer than MAX_ROW_BYTES. And its size in bytes.
+# A line's text; None = longer than a row may be. And its size in bytes.
 Line = tuple[str | None, int]
 
 
 class LineReader:
-    """Finds lines. Memory holds one chunk, and of an unfinished line MAX_ROW_BYTES."""
+    """Finds lines. Memory holds one chunk, and of an unfinished line as much as a row may have."""
 
-    def __init__(self, encoding: str, offset: int) -> None:
+    def __init__(self, encoding: str, offset: int, bounds: RowBounds) -> None:
         self._encoding = encoding
+        self._max_row_bytes = bounds.row_bytes
         self._unit_bytes = 2 if encoding.startswith("utf-16") else 1
         self._line_end = "\n".encode(encoding)
         # Where the unfinished line begins in the source. Of its bytes, the first `_skipped` are not kept.
@@ -55,7 +56,7 @@ class LineReader:
         # A CR at the end may be one half of a line end.
         self._rest = b"" if is_last or not ended or self._is_ended(ended[-1]) else ended.pop()
         lines = [self._line(line) for line in ended]
-        if len(self._rest) > MAX_ROW_BYTES:
+        if len(self._rest) > self._max_row_bytes:
             kept = self._unit_bytes + len(self._rest) % self._unit_bytes
             self._skipped += len(self._rest) - kept
             self._rest = self._rest[-kept:]
@@ -79,7 +80,7 @@ class LineReader:
     def _line(self, line: bytes) -> Line:
         size, start = self._skipped + len(line), self._offset
         self._offset, self._skipped = start + size, 0
-        if size > MAX_ROW_BYTES:
+        if size > self._max_row_bytes:
             return None, size
         try:
             return line.decode(self._encoding), size

@@ -12,7 +12,7 @@ from nightshift.bulk.source.csv_rows import CsvRows
 from nightshift.bulk.source.jsonl_rows import JsonlRows
 from nightshift.bulk.source.lines import LineReader
 from nightshift.bulk.source.opening import OPENING_BYTES, SourceOptions, opened
-from nightshift.bulk.source.row import Row, refused
+from nightshift.bulk.source.row import Row, RowBounds, refused
 
 # A chunk is read in such portions: of one, all lines are in memory.
 _PORTION_BYTES: Final = 256 * 1024
@@ -21,17 +21,24 @@ _PORTION_BYTES: Final = 256 * 1024
 class SourceReader:
     """Reads one source."""
 
-    def __init__(self, file_format: Format, options: SourceOptions, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        file_format: Format,
+        options: SourceOptions,
+        checkpoint: Checkpoint | None = None,
+        bounds: RowBounds = RowBounds(),  # noqa: B008 - it never changes
+    ) -> None:
         """Begin at the first byte, or behind the checkpoint."""
+        self._bounds = bounds
         self._format = file_format
         self._options = options
         self._head = b""
         self._lines: LineReader | None = None
         self._rows: CsvRows | JsonlRows | None = None
         if checkpoint:
-            self._lines = LineReader(checkpoint.encoding, checkpoint.offset)
+            self._lines = LineReader(checkpoint.encoding, checkpoint.offset, bounds)
             is_csv = checkpoint.format == "csv"
-            self._rows = CsvRows.resumed(checkpoint) if is_csv else JsonlRows.resumed(checkpoint)
+            self._rows = (CsvRows if is_csv else JsonlRows).resumed(checkpoint, bounds)
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -61,9 +68,10 @@ class SourceReader:
             if len(self._head) < OPENING_BYTES and not is_last:
                 return
             encoding, mark_bytes = opened(self._head, self._options.encoding)
-            self._lines = LineReader(encoding, mark_bytes)
-            is_csv = self._format == "csv"
-            delimiter = self._options.delimiter
-            self._rows = CsvRows(encoding, mark_bytes, delimiter) if is_csv else JsonlRows(encoding, mark_bytes)
+            self._lines = LineReader(encoding, mark_bytes, self._bounds)
+            if self._format == "csv":
+                self._rows = CsvRows(encoding, mark_bytes, self._options.delimiter, self._bounds)
+            else:
+                self._rows = JsonlRows(encoding, mark_bytes, self._bounds)
             portion, self._head = self._head[mark_bytes:], b""
         yield from self._rows.feed(self._lines.feed(portion, is_last=is_last), is_last=is_last)

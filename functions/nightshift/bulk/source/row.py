@@ -1,11 +1,10 @@
 """A row of a source, and the bounds that it keeps."""
 
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from nightshift.errors import JobRefused
 
-# A row of a file, in the file's bytes, with its line end. Python's csv module has the same bound for one field.
-MAX_ROW_BYTES: Final = 131_072
 MAX_COLUMNS: Final = 1_000
 MAX_NAME_CHARACTERS: Final = 200
 # All names together, in UTF-8: they are stored in the bulk job's document.
@@ -14,6 +13,21 @@ MAX_SOURCE_BYTES: Final = 100 * 1024 * 1024
 
 # What a file of ours has after the source's columns. Such a file can be corrected and sent again.
 OWN_COLUMNS: Final = ("_row", "_status", "_error_code", "_error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowBounds:
+    """How far a broken file is read."""
+
+    # A row, in the file's bytes, with its line end. Python's csv module has the same bound for one field.
+    row_bytes: int = 131_072
+    # How often the lines behind a broken row are read again as rows.
+    rereads: int = 100
+
+    @property
+    def too_long(self) -> str:
+        """What is wrong with a longer row, as a sentence for the person."""
+        return f"The row is longer than {self.row_bytes:,} bytes."
 
 
 class Row(NamedTuple):
