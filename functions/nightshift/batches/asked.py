@@ -15,7 +15,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class MembersAsked:
     """The members of a batch, counted."""
 
     types: frozenset[str] = frozenset()
@@ -25,7 +25,7 @@ class Asked:
     free: int = 0
 
     @classmethod
-    def of_jobs(cls, jobs: Iterable[Job]) -> "Asked":
+    def of_jobs(cls, jobs: Iterable[Job]) -> "MembersAsked":
         """What there is to say of these jobs."""
         jobs = list(jobs)
         return cls(
@@ -35,13 +35,13 @@ class Asked:
         )
 
     @classmethod
-    def of_items(cls, job_type: str, number: int, since: datetime) -> "Asked":
+    def of_items(cls, job_type: str, number: int, since: datetime) -> "MembersAsked":
         """The same of so many items of a bulk job, which began to run at `since`."""
         return cls(types=frozenset([job_type]), queued={_bin(since): number})
 
-    def __add__(self, other: "Asked") -> "Asked":
+    def __add__(self, other: "MembersAsked") -> "MembersAsked":
         queued = Counter(self.queued) + Counter(other.queued)
-        return Asked(types=self.types | other.types, queued=queued, free=self.free + other.free)
+        return MembersAsked(types=self.types | other.types, queued=queued, free=self.free + other.free)
 
     def waits(self, until: datetime) -> list[tuple[float, int]]:
         """Each time that members had waited for by then, in seconds, and how many had; right within five minutes."""
@@ -57,7 +57,7 @@ class Asked:
         return {"types": sorted(self.types), "queued": queued, **({"free": self.free} if self.free else {})}
 
     @classmethod
-    def read(cls, fields: Any) -> "Asked":
+    def read(cls, fields: Any) -> "MembersAsked":
         """What a batch's field says; nothing of a batch that an older version made."""
         fields = fields if isinstance(fields, Mapping) else {}
         queued = fields.get("queued")

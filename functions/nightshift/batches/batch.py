@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import Spared
@@ -122,7 +122,7 @@ class Batch:
     # None where its members are jobs.
     source: PartSource | None
     # What was put on record of its members.
-    asked: Asked
+    asked: MembersAsked
     # Where they are of several types: what the lines of each used.
     usage_of_types: Mapping[str, Usage]
     # Why its step failed last; None once a step succeeded.

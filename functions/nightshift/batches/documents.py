@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import OPEN, Batch, PartSource, status_of
 from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.correction import BilledBatch, Correction, learned
@@ -297,7 +297,7 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         ended_at=time_or_none(fields.get("endedAt")),
         stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
         source=PartSource.read(fields.get("source")),
-        asked=Asked.read(fields.get("asked")),
+        asked=MembersAsked.read(fields.get("asked")),
         usage_of_types=read_usages(fields.get("usageOfTypes")),
         last_error=StepError.read(fields.get("lastError")),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from nightshift.batches import documents as batches
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch
 from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.counts import Counts
@@ -51,7 +51,7 @@ class Members(Protocol):
     settles_at_close: bool
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> MembersAsked:
         """What there is to say of them, once their lines were written."""
         ...
 
@@ -90,7 +90,7 @@ class JobMembers:
     settles_at_close = False
 
     def __init__(self, runtime: Runtime, batch: Batch) -> None:
-        self.asked = Asked(types=batch.asked.types)
+        self.asked = MembersAsked(types=batch.asked.types)
         self._runtime = runtime
         self._batch = batch
 
@@ -98,7 +98,7 @@ class JobMembers:
         """See Members."""
         runtime, batch = self._runtime, self._batch
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
-            self.asked += Asked.of_jobs(jobs)
+            self.asked += MembersAsked.of_jobs(jobs)
             page = await request_page(runtime, batch.lane, jobs)
             if page.unreachable and runtime.now() < batch.created_at + IMAGE_PATIENCE:
                 raise TryLater("the image of a claimed job cannot be reached now")

@@ -15,7 +15,7 @@ from typing import Any
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches import lanes
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch, PartSource
 from nightshift.batches.counts import NOTHING_SETTLED
 from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTERS, Found, batch_from
@@ -65,7 +65,7 @@ class HeldBatch:
                 "estimatedTokens": self.batch.estimated_tokens + estimate.tokens,
                 "budgetUsd": usd,
                 "estimatedUsd": usd,
-                "asked": (self.batch.asked + Asked.of_jobs(jobs)).fields(),
+                "asked": (self.batch.asked + MembersAsked.of_jobs(jobs)).fields(),
             },
             also=lambda writes: _claim(self._runtime, writes, self.batch.batch_id, jobs, estimate),
         )
@@ -76,7 +76,7 @@ class HeldBatch:
         self.lease.with_next_write(changes)
         self._became(changes)
 
-    async def seal_again(self, job_count: int, request_count: int, asked: Asked) -> None:
+    async def seal_again(self, job_count: int, request_count: int, asked: MembersAsked) -> None:
         """The input file was written again, from the jobs that the database counts."""
         await self._write(
             {
@@ -335,7 +335,7 @@ async def create_batch(
     lease = leases.new_lease(runtime)
     batch_id = new_batch_id()
     ref = runtime.firestore.collection(BATCHES).document(batch_id)
-    of_jobs = {"status": "assembling", "jobCount": len(jobs), "asked": Asked.of_jobs(jobs).fields()}
+    of_jobs = {"status": "assembling", "jobCount": len(jobs), "asked": MembersAsked.of_jobs(jobs).fields()}
     fields = {**_new_fields(runtime, lane.lane, estimate), **of_jobs}
 
     def create(writes: Commit) -> None:
@@ -359,7 +359,7 @@ async def create_part_batch(
     source: PartSource,
     user_id: str,
     estimate: Estimate,
-    asked: Asked,
+    asked: MembersAsked,
     also: Writes,
 ) -> HeldBatch:
     """Create the batch of a bulk job's part, whose input file is whole, and take its lease.

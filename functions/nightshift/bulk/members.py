@@ -24,7 +24,7 @@ from google.api_core.exceptions import NotFound
 
 from nightshift import storage
 from nightshift.batches import artifacts
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch
 from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.counts import Counts
@@ -68,7 +68,7 @@ class PartMembers:
         self._judged: tuple[BulkJob, Round, str | None] | None = None
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> MembersAsked:
         """As it was put on record with the batch."""
         return self._batch.asked
 

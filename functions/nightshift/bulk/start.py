@@ -20,7 +20,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import advance_held
-from nightshift.batches.asked import Asked
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import PartSource
 from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
@@ -97,7 +97,7 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
     fill = written.fill
     estimate = Estimate(tokens=fill.tokens, usd=fill.usd, correction=written.correction)
     source = PartSource(bulk_id=bulk.bulk_id, part=part.part, round=part.round)
-    asked = Asked.of_items(bulk.type, fill.requests, bulk.started_at or bulk.created_at)
+    asked = MembersAsked.of_items(bulk.type, fill.requests, bulk.started_at or bulk.created_at)
     fields = {
         "status": "running",
         "batchId": batch_id,
