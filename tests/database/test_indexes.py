@@ -104,6 +104,23 @@ async def _lose_answers(world: World) -> None:
     await world.finish()
 
 
+async def _fold_the_history(world: World) -> None:
+    """A batch of two types in which one fails and one ran again for nothing; a part in real time; then an audit."""
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="never", times=None))
+    failed = await world.submit("carol", input={"text": "never"})
+    await world.finish()
+    assert (await world.api("POST", f"/jobs/{failed}/retry", "carol", admin=True)).status_code == 200
+    await world.write("carol", type="photo_rating", input={"imageUri": await world.upload("carol")})
+    world.pass_time(hours=1)
+    assert await world.tick() == 200
+    await world.finish()
+    world.pass_time(minutes=10)
+    assert await world.tick() == 200
+    assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, ["audit"])) in {0, 1}
+    # What no tick has counted yet.
+    await world.start_bulk("carol", items=[{"text": "a tin"}], mode="instant", maxTokens=20)
+
+
 async def _ask_for_statistics(world: World) -> None:
     """All jobs are counted by status."""
     assert (await world.stats(admin=True)).status_code == 200
@@ -120,6 +137,7 @@ async def _operate(world: World) -> None:
         "batches",
         "batches --all",
         "bill",
+        "report month",
         "stats",
         f"job {waiting}",
         "retry jobs --code none",
@@ -292,6 +310,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
     (_run_bulk_jobs, {"NIGHTSHIFT_PART_ITEMS": "2"}),
     (_hear_of_an_end, {}),
     (_write_bulk_jobs, {}),
+    (_fold_the_history, {}),
     (_answer_in_real_time, {}),
 )
 

@@ -55,7 +55,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class MembersAsked:
+class Asked:
     """One request."""
 
     method: str
@@ -72,7 +72,7 @@ class MembersAsked:
         return self.method not in {"GET", "HEAD"} and not self.path.endswith(looks)
 
 
-Handler = Callable[["GoogleApis", MembersAsked, "re.Match[str]"], Any]
+Handler = Callable[["GoogleApis", Asked, "re.Match[str]"], Any]
 _HANDLERS: Final[list[tuple[str, str, "re.Pattern[str]", Handler]]] = []
 
 
@@ -94,13 +94,13 @@ class GoogleApis:
         self.enabled: set[str] = set()
         self.policies: dict[str, Any] = {}
         self.secrets: dict[str, list[str]] = {}
-        self.asked: list[MembersAsked] = []
+        self.asked: list[Asked] = []
         self.faults: list[Fault] = []
         # The organisation lets nothing be granted to all users.
         self.shares_in_domain_only = False
         self._lock = threading.Lock()
 
-    def answer(self, asked: MembersAsked) -> Any:
+    def answer(self, asked: Asked) -> Any:
         """Answer one request. Raises Refusal."""
         with self._lock:
             self.asked.append(asked)
@@ -138,7 +138,7 @@ class GoogleApis:
         self.state[name] = thing
         return thing
 
-    def _policy(self, asked: MembersAsked, of: str, verb: str) -> Any:
+    def _policy(self, asked: Asked, of: str, verb: str) -> Any:
         name = re.sub(_PROJECT, "projects/P", of)
         known = name if name.startswith("cloudresourcemanager") else self._known(name)
         if known is None:
@@ -185,28 +185,28 @@ def _operation(response: Any = None, metadata: Any = None) -> Any:
 
 
 @_answers("cloudresourcemanager", "GET", "v1/PROJECT")
-def _project(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _project(_: GoogleApis, __: Asked, ___: Any) -> Any:
     return {"projectId": PROJECT, "projectNumber": NUMBER, "lifecycleState": "ACTIVE", "name": PROJECT}
 
 
 @_answers("serviceusage", "GET", "v1/PROJECT/services")
-def _services(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _services(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"services": [{"config": {"name": name}, "state": "ENABLED"} for name in sorted(google.enabled)]}
 
 
 @_answers("serviceusage", "GET", "v1/PROJECT/services/(?P<name>[^/]+)")
-def _one_service(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _one_service(google: GoogleApis, _: Asked, found: Any) -> Any:
     return {"name": found["name"], "state": "ENABLED" if found["name"] in google.enabled else "DISABLED"}
 
 
 @_answers("serviceusage", "POST", "v1/PROJECT/services:batchEnable")
-def _enable(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _enable(google: GoogleApis, asked: Asked, _: Any) -> Any:
     google.enabled |= set(asked.body["serviceIds"])
     return _operation()
 
 
 @_answers("serviceusage", "POST", "v1beta1/PROJECT/services/(?P<name>[^/]+):generateServiceIdentity")
-def _identity(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _identity(google: GoogleApis, _: Asked, found: Any) -> Any:
     service = found["name"].partition(".")[0]
     address = f"service-{NUMBER}@gcp-sa-{service}.iam.gserviceaccount.com"
     google.state["agents"] = sorted({*google.state.get("agents", []), address})
@@ -214,12 +214,12 @@ def _identity(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
 
 
 @_answers("cloudresourcemanager", "POST", "v1/PROJECT:testIamPermissions")
-def _permissions(_: GoogleApis, asked: MembersAsked, __: Any) -> Any:
+def _permissions(_: GoogleApis, asked: Asked, __: Any) -> Any:
     return {"permissions": asked.body["permissions"]}
 
 
 @_answers("cloudresourcemanager", "POST", "v1/PROJECT:getEffectiveOrgPolicy")
-def _effective_policy(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _effective_policy(google: GoogleApis, asked: Asked, _: Any) -> Any:
     constraint = asked.body["constraint"].removeprefix("constraints/")
     values = {"allowedValues": ["C0123"]} if google.shares_in_domain_only else {"allValues": "ALLOW"}
     is_sharing = constraint == "iam.allowedPolicyMemberDomains"
@@ -227,50 +227,50 @@ def _effective_policy(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("cloudbilling", "GET", "v1/PROJECT/billingInfo")
-def _billing(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _billing(_: GoogleApis, __: Asked, ___: Any) -> Any:
     return {"projectId": PROJECT, "billingEnabled": True, "billingAccountName": f"billingAccounts/{ACCOUNT}"}
 
 
 @_answers("billingbudgets", "GET", r"v1\w*/billingAccounts/[\w-]+/budgets")
-def _budgets(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _budgets(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"budgets": google.listed("billingbudgets")}
 
 
 @_answers("billingbudgets", "POST", r"v1\w*/billingAccounts/[\w-]+/budgets")
-def _new_budget(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_budget(google: GoogleApis, asked: Asked, _: Any) -> Any:
     given = asked.body.get("budget", asked.body)
     return google.create("billingbudgets/1", {**given, "name": f"billingAccounts/{ACCOUNT}/budgets/1"})
 
 
 @_answers("artifactregistry", "GET", f"v1/PROJECT/locations/{REGION}/repositories/gcf-artifacts")
-def _repository(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _repository(google: GoogleApis, _: Asked, __: Any) -> Any:
     return google.there("artifactregistry/gcf-artifacts")
 
 
 @_answers("artifactregistry", "PATCH", f"v1/PROJECT/locations/{REGION}/repositories/gcf-artifacts")
-def _change_repository(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _change_repository(google: GoogleApis, asked: Asked, _: Any) -> Any:
     google.there("artifactregistry/gcf-artifacts").update(asked.body)
     return google.there("artifactregistry/gcf-artifacts")
 
 
 @_answers("cloudquotas", "GET", r"v1\w*/PROJECT/locations/global/services/run.googleapis.com/quotaInfos/(?P<name>\w+)")
-def _quota(_: GoogleApis, __: MembersAsked, found: Any) -> Any:
+def _quota(_: GoogleApis, __: Asked, found: Any) -> Any:
     place = {"applicableLocations": [REGION], "details": {"value": "20000"}}
     return {"quotaId": found["name"], "service": "run.googleapis.com", "dimensionsInfos": [place]}
 
 
 @_answers("iam", "GET", "v1/PROJECT/serviceAccounts")
-def _accounts(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _accounts(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"accounts": google.listed("iam/projects/P/serviceAccounts")}
 
 
 @_answers("iam", "GET", "v1/PROJECT/serviceAccounts/(?P<name>[^/]+)")
-def _account(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _account(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"iam/projects/P/serviceAccounts/{found['name']}")
 
 
 @_answers("iam", "POST", "v1/PROJECT/serviceAccounts")
-def _new_account(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_account(google: GoogleApis, asked: Asked, _: Any) -> Any:
     address = f"{asked.body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
     account = {
         "name": f"projects/{PROJECT}/serviceAccounts/{address}",
@@ -284,7 +284,7 @@ def _new_account(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("iam", "GET", "v1/PROJECT/roles")
-def _roles(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _roles(google: GoogleApis, asked: Asked, _: Any) -> Any:
     """In the basic view, which leaves out the permissions."""
     shows_deleted = asked.query.get("showDeleted", "").lower() == "true"
     roles = [role for role in google.listed("iam/projects/P/roles") if shows_deleted or not role.get("deleted")]
@@ -292,19 +292,19 @@ def _roles(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("iam", "GET", "v1/PROJECT/roles/(?P<name>[^/:]+)")
-def _role(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _role(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"iam/projects/P/roles/{found['name']}")
 
 
 @_answers("iam", "POST", "v1/PROJECT/roles")
-def _new_role(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_role(google: GoogleApis, asked: Asked, _: Any) -> Any:
     name = asked.body["roleId"]
     role = {**asked.body["role"], "name": f"projects/{PROJECT}/roles/{name}", "etag": "BwX="}
     return google.create(f"iam/projects/P/roles/{name}", role)
 
 
 @_answers("iam", "PATCH", "v1/PROJECT/roles/(?P<name>[^/:]+)")
-def _change_role(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_role(google: GoogleApis, asked: Asked, found: Any) -> Any:
     role = google.there(f"iam/projects/P/roles/{found['name']}")
     if role.get("deleted"):
         raise Refusal(400, "FAILED_PRECONDITION", f"The role {role['name']} is deleted.")
@@ -313,7 +313,7 @@ def _change_role(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
 
 
 @_answers("iam", "POST", "v1/PROJECT/roles/(?P<name>[^/:]+):undelete")
-def _undelete_role(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _undelete_role(google: GoogleApis, _: Asked, found: Any) -> Any:
     role = google.there(f"iam/projects/P/roles/{found['name']}")
     if not role.pop("deleted", False):
         raise Refusal(400, "FAILED_PRECONDITION", f"The role {role['name']} is not deleted.")
@@ -326,45 +326,45 @@ _DATABASE: Final = f"projects/{PROJECT}/databases/(default)"
 
 
 @_answers("firestore", "GET", "v1/PROJECT/databases")
-def _databases(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _databases(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"databases": google.listed("firestore/databases")}
 
 
 @_answers("firestore", "GET", r"v1/PROJECT/databases/\(default\)")
-def _database(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _database(google: GoogleApis, _: Asked, __: Any) -> Any:
     return google.there("firestore/databases/(default)")
 
 
 @_answers("firestore", "POST", "v1/PROJECT/databases")
-def _new_database(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_database(google: GoogleApis, asked: Asked, _: Any) -> Any:
     return _operation(google.create("firestore/databases/(default)", {**asked.body, "name": _DATABASE}))
 
 
 @_answers("firestore", "PATCH", r"v1/PROJECT/databases/\(default\)")
-def _change_database(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _change_database(google: GoogleApis, asked: Asked, _: Any) -> Any:
     google.there("firestore/databases/(default)").update(asked.body)
     return _operation(google.there("firestore/databases/(default)"))
 
 
 @_answers("firestore", "GET", r"v1/PROJECT/databases/\(default\)/backupSchedules")
-def _backups(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _backups(google: GoogleApis, _: Asked, __: Any) -> Any:
     google.there("firestore/databases/(default)")
     return {"backupSchedules": google.listed("firestore/backupSchedules")}
 
 
 @_answers("firestore", "POST", r"v1/PROJECT/databases/\(default\)/backupSchedules")
-def _new_backup(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_backup(google: GoogleApis, asked: Asked, _: Any) -> Any:
     return google.create("firestore/backupSchedules/1", {**asked.body, "name": f"{_DATABASE}/backupSchedules/1"})
 
 
 @_answers("firestore", "GET", r"v1/PROJECT/databases/\(default\)/collectionGroups/-/indexes")
-def _indexes(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _indexes(google: GoogleApis, _: Asked, __: Any) -> Any:
     google.there("firestore/databases/(default)")
     return {"indexes": google.listed("firestore/indexes")}
 
 
 @_answers("firestore", "GET", r"v1/PROJECT/databases/\(default\)/collectionGroups/-/fields")
-def _fields(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _fields(google: GoogleApis, asked: Asked, _: Any) -> Any:
     google.there("firestore/databases/(default)")
     fields = google.listed("firestore/fields")
     only_ttl = "ttlConfig" in asked.query.get("filter", "") and "indexConfig" not in asked.query.get("filter", "")
@@ -372,7 +372,7 @@ def _fields(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("firestore", "POST", r"v1/PROJECT/databases/\(default\)/collectionGroups/(?P<group>[^/]+)/indexes")
-def _new_index(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _new_index(google: GoogleApis, asked: Asked, found: Any) -> Any:
     number = str(len(google.listed("firestore/indexes")) + 1)
     fields = asked.body["fields"]
     last = fields[-1].get("order", "ASCENDING")
@@ -386,7 +386,7 @@ def _new_index(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
 @_answers(
     "firestore", "PATCH", r"v1/PROJECT/databases/\(default\)/collectionGroups/(?P<group>\w+)/fields/(?P<field>[^/]+)"
 )
-def _change_field(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_field(google: GoogleApis, asked: Asked, found: Any) -> Any:
     key = f"firestore/fields/{found['group']}.{found['field']}"
     name = f"{_DATABASE}/collectionGroups/{found['group']}/fields/{found['field']}"
     field = google.state.setdefault(key, {"name": name, "indexConfig": {}})
@@ -410,23 +410,23 @@ def _bucket(name: str) -> Any:
 
 
 @_answers("firebase", "GET", "v1beta1/PROJECT")
-def _firebase_project(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _firebase_project(google: GoogleApis, _: Asked, __: Any) -> Any:
     return google.there("firebase/project")
 
 
 @_answers("firebase", "POST", "v1beta1/PROJECT:addFirebase")
-def _add_firebase(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _add_firebase(google: GoogleApis, _: Asked, __: Any) -> Any:
     google.create("firebase/project", {"projectId": PROJECT, "state": "ACTIVE"})
     return {"name": "operations/workflows/1"}
 
 
 @_answers("firebase", "GET", "v1beta1/operations/workflows/1")
-def _firebase_operation(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _firebase_operation(google: GoogleApis, _: Asked, __: Any) -> Any:
     return _operation(google.there("firebase/project"))
 
 
 @_answers("firebasestorage", "POST", "v1alpha/PROJECT/defaultBucket")
-def _default_bucket(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _default_bucket(google: GoogleApis, asked: Asked, _: Any) -> Any:
     """It is linked anew where it exists."""
     google.there("firebase/project")
     name = f"{PROJECT}.firebasestorage.app"
@@ -435,29 +435,29 @@ def _default_bucket(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("storage", "GET", "storage/v1/b")
-def _buckets(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _buckets(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"kind": "storage#buckets", "items": google.listed("storage/b")}
 
 
 @_answers("storage", "GET", "storage/v1/b/(?P<name>[^/]+)")
-def _one_bucket(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _one_bucket(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"storage/b/{found['name']}")
 
 
 @_answers("storage", "POST", "storage/v1/b")
-def _new_bucket(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_bucket(google: GoogleApis, asked: Asked, _: Any) -> Any:
     return google.create(f"storage/b/{asked.body['name']}", {**_bucket(asked.body["name"]), **_as_kept(asked.body)})
 
 
 @_answers("storage", "PATCH", "storage/v1/b/(?P<name>[^/]+)")
-def _change_bucket(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_bucket(google: GoogleApis, asked: Asked, found: Any) -> Any:
     bucket = google.there(f"storage/b/{found['name']}")
     bucket.update(_as_kept(asked.body))
     return bucket
 
 
 @_answers("storage", "GET", "storage/v1/PROJECT/hmacKeys")
-def _hmac_keys(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _hmac_keys(google: GoogleApis, asked: Asked, _: Any) -> Any:
     account = asked.query["serviceAccountEmail"]
     if f"iam/projects/P/serviceAccounts/{account}" not in google.state:
         raise Refusal(404, "NOT_FOUND", f"Service Account '{account}' not found.")
@@ -465,7 +465,7 @@ def _hmac_keys(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("storage", "POST", "storage/v1/PROJECT/hmacKeys")
-def _new_hmac_key(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_hmac_key(google: GoogleApis, asked: Asked, _: Any) -> Any:
     """The secret is in this answer alone."""
     access_id = f"GOOG1E{len(google.listed('storage/hmacKeys')) + 1:055}"
     metadata = {
@@ -479,14 +479,14 @@ def _new_hmac_key(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("storage", "PUT", "storage/v1/PROJECT/hmacKeys/(?P<name>[^/]+)")
-def _change_hmac_key(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_hmac_key(google: GoogleApis, asked: Asked, found: Any) -> Any:
     key = google.there(f"storage/hmacKeys/{found['name']}")
     key["state"] = asked.body["state"]
     return key
 
 
 @_answers("storage", "DELETE", "storage/v1/PROJECT/hmacKeys/(?P<name>[^/]+)")
-def _delete_hmac_key(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _delete_hmac_key(google: GoogleApis, _: Asked, found: Any) -> Any:
     if google.there(f"storage/hmacKeys/{found['name']}")["state"] == "ACTIVE":
         raise Refusal(400, "INVALID_ARGUMENT", "Cannot delete keys in ACTIVE state.")
     return google.state.pop(f"storage/hmacKeys/{found['name']}") and None
@@ -506,12 +506,12 @@ def _as_kept(body: Any) -> Any:
 
 
 @_answers("secretmanager", "GET", "v1/PROJECT/secrets")
-def _secrets(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _secrets(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"secrets": google.listed("secretmanager/projects/P/secrets")}
 
 
 @_answers("secretmanager", "POST", "v1/PROJECT/secrets")
-def _new_secret(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_secret(google: GoogleApis, asked: Asked, _: Any) -> Any:
     name = asked.query["secretId"]
     google.secrets.setdefault(name, [])
     secret = {**asked.body, "name": f"projects/{NUMBER}/secrets/{name}"}
@@ -519,14 +519,14 @@ def _new_secret(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
 
 
 @_answers("secretmanager", "GET", "v1/PROJECT/secrets/(?P<name>[^/]+)/versions")
-def _versions(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _versions(google: GoogleApis, _: Asked, found: Any) -> Any:
     google.there(f"secretmanager/projects/P/secrets/{found['name']}")
     numbers = range(len(google.secrets[found["name"]]), 0, -1)
     return {"versions": [_version(found["name"], number) for number in numbers]}
 
 
 @_answers("secretmanager", "POST", "v1/PROJECT/secrets/(?P<name>[^/:]+):addVersion")
-def _add_version(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _add_version(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"secretmanager/projects/P/secrets/{found['name']}")
     google.secrets[found["name"]].append(asked.body["payload"]["data"])
     version = _version(found["name"], len(google.secrets[found["name"]]))
@@ -534,7 +534,7 @@ def _add_version(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
 
 
 @_answers("secretmanager", "GET", r"v1/PROJECT/secrets/(?P<name>[^/]+)/versions/(?P<version>\d+):access")
-def _access(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _access(google: GoogleApis, _: Asked, found: Any) -> Any:
     data = google.secrets[found["name"]][int(found["version"]) - 1]
     return {"name": f"projects/{NUMBER}/secrets/{found['name']}/versions/{found['version']}", "payload": {"data": data}}
 
@@ -547,12 +547,12 @@ def _version(secret: str, number: int) -> Any:
 
 
 @_answers("pubsub", "GET", "v1/PROJECT/(?P<kind>topics|subscriptions)/(?P<name>[^/]+)")
-def _pubsub(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _pubsub(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"pubsub/projects/P/{found['kind']}/{found['name']}")
 
 
 @_answers("pubsub", "PATCH", "v1/PROJECT/subscriptions/(?P<name>[^/]+)")
-def _change_subscription(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_subscription(google: GoogleApis, asked: Asked, found: Any) -> Any:
     subscription = google.there(f"pubsub/projects/P/subscriptions/{found['name']}")
     given = asked.body["subscription"]
     letters = given.get("deadLetterPolicy")
@@ -563,7 +563,7 @@ def _change_subscription(google: GoogleApis, asked: MembersAsked, found: Any) ->
 
 
 @_answers("eventarc", "GET", "v1/PROJECT/locations/(?P<place>[^/]+)/triggers/(?P<name>[^/]+)")
-def _trigger(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _trigger(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"eventarc/{found['place']}/{found['name']}")
 
 
@@ -573,33 +573,33 @@ _FUNCTION: Final = f"v2/PROJECT/locations/{REGION}/functions"
 
 
 @_answers("cloudfunctions", "GET", _FUNCTION)
-def _functions(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _functions(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"functions": google.listed("cloudfunctions/functions")}
 
 
 @_answers("cloudfunctions", "GET", _FUNCTION + "/(?P<name>[^/:]+)")
-def _function(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _function(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"cloudfunctions/functions/{found['name']}")
 
 
 @_answers("cloudfunctions", "GET", f"v2/PROJECT/locations/{REGION}/runtimes")
-def _runtimes(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _runtimes(_: GoogleApis, __: Asked, ___: Any) -> Any:
     return {"runtimes": [{"name": "python312", "environment": "GEN_2", "stage": "GA"}]}
 
 
 @_answers("cloudfunctions", "POST", _FUNCTION + ":generateUploadUrl")
-def _upload_url(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _upload_url(_: GoogleApis, __: Asked, ___: Any) -> Any:
     source = {"bucket": f"gcf-v2-uploads-{NUMBER}.{REGION}.cloudfunctions.appspot.com", "object": "1.zip"}
     return {"uploadUrl": "http://uploads.googleapis.com/1.zip", "storageSource": source}
 
 
 @_answers("uploads", "PUT", "1.zip")
-def _upload(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _upload(_: GoogleApis, __: Asked, ___: Any) -> Any:
     return {}
 
 
 @_answers("cloudfunctions", "GET", f"v2/PROJECT/locations/{REGION}/operations/(?P<name>[^/]+)")
-def _functions_operation(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _functions_operation(google: GoogleApis, _: Asked, found: Any) -> Any:
     return {
         "name": f"projects/{PROJECT}/locations/{REGION}/operations/{found['name']}",
         "done": True,
@@ -615,14 +615,14 @@ _STAGES: Final = {
 
 
 @_answers("cloudfunctions", "POST", _FUNCTION)
-def _new_function(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_function(google: GoogleApis, asked: Asked, _: Any) -> Any:
     name = asked.query["functionId"]
     google.create(f"cloudfunctions/functions/{name}", {})
     return _deployed(google, name, asked.body)
 
 
 @_answers("cloudfunctions", "PATCH", _FUNCTION + "/(?P<name>[^/]+)")
-def _change_function(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_function(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"cloudfunctions/functions/{found['name']}")
     return _deployed(google, found["name"], asked.body)
 
@@ -690,17 +690,17 @@ def _run_service(name: str) -> Any:
 
 
 @_answers("run", "GET", "apis/serving.knative.dev/v1/namespaces/[^/]+/services")
-def _run_services(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _run_services(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"kind": "ServiceList", "items": google.listed(f"run/namespaces/{PROJECT}/services")}
 
 
 @_answers("run", "GET", "apis/serving.knative.dev/v1/namespaces/[^/]+/services/(?P<name>[^/]+)")
-def _one_run_service(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _one_run_service(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"run/namespaces/{PROJECT}/services/{found['name']}")
 
 
 @_answers("run", "PUT", "apis/serving.knative.dev/v1/namespaces/[^/]+/services/(?P<name>[^/]+)")
-def _change_run_service(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_run_service(google: GoogleApis, asked: Asked, found: Any) -> Any:
     service = google.there(f"run/namespaces/{PROJECT}/services/{found['name']}")
     service["metadata"]["annotations"] = asked.body["metadata"]["annotations"]
     return service
@@ -710,51 +710,51 @@ def _change_run_service(google: GoogleApis, asked: MembersAsked, found: Any) -> 
 
 
 @_answers("logging", "GET", "v2/PROJECT/metrics")
-def _metrics(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _metrics(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"metrics": google.listed("logging/metrics")}
 
 
 @_answers("logging", "GET", "v2/PROJECT/metrics/(?P<name>[^/]+)")
-def _metric(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _metric(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"logging/metrics/{found['name']}")
 
 
 @_answers("logging", "POST", "v2/PROJECT/metrics")
-def _new_metric(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_metric(google: GoogleApis, asked: Asked, _: Any) -> Any:
     metric = {**asked.body, "version": "V2", "createTime": "2026-01-01T00:00:00Z"}
     return google.create(f"logging/metrics/{asked.body['name']}", metric)
 
 
 @_answers("logging", "PUT", "v2/PROJECT/metrics/(?P<name>[^/]+)")
-def _change_metric(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_metric(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"logging/metrics/{found['name']}").update(asked.body)
     return google.there(f"logging/metrics/{found['name']}")
 
 
 @_answers("monitoring", "GET", "v1/PROJECT/dashboards")
-def _dashboards(google: GoogleApis, _: MembersAsked, __: Any) -> Any:
+def _dashboards(google: GoogleApis, _: Asked, __: Any) -> Any:
     return {"dashboards": google.listed("monitoring/dashboards")}
 
 
 @_answers("monitoring", "POST", "v1/PROJECT/dashboards")
-def _new_dashboard(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_dashboard(google: GoogleApis, asked: Asked, _: Any) -> Any:
     """The API leaves out what is zero, and adds an etag."""
     name = f"projects/{NUMBER}/dashboards/1"
     return google.create("monitoring/dashboards/1", {**asked.body, "name": name, "etag": "1"})
 
 
 @_answers("monitoring", "GET", "v3/PROJECT/(?P<kind>notificationChannels|alertPolicies)")
-def _monitored(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _monitored(google: GoogleApis, _: Asked, found: Any) -> Any:
     return {found["kind"]: google.listed(f"monitoring/{found['kind']}")}
 
 
 @_answers("monitoring", "GET", "v3/PROJECT/(?P<kind>notificationChannels|alertPolicies)/(?P<name>[^/]+)")
-def _one_monitored(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _one_monitored(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"monitoring/{found['kind']}/{found['name']}")
 
 
 @_answers("monitoring", "POST", "v3/PROJECT/(?P<kind>notificationChannels|alertPolicies)")
-def _new_monitored(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _new_monitored(google: GoogleApis, asked: Asked, found: Any) -> Any:
     number = str(len(google.listed(f"monitoring/{found['kind']}")) + 1)
     thing = {"enabled": True, **asked.body, "name": f"projects/{PROJECT}/{found['kind']}/{number}"}
     for condition in thing.get("conditions", []):
@@ -763,13 +763,13 @@ def _new_monitored(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
 
 
 @_answers("monitoring", "PATCH", "v3/PROJECT/alertPolicies/(?P<name>[^/]+)")
-def _change_policy(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_policy(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"monitoring/alertPolicies/{found['name']}").update(asked.body)
     return google.there(f"monitoring/alertPolicies/{found['name']}")
 
 
 @_answers("metadata", "GET", ".*")
-def _credentials(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
+def _credentials(_: GoogleApis, __: Asked, ___: Any) -> Any:
     """What Google's metadata server says of a machine's account."""
     return {"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}
 
@@ -778,42 +778,42 @@ def _credentials(_: GoogleApis, __: MembersAsked, ___: Any) -> Any:
 
 
 @_answers("firebaserules", "POST", "v1/PROJECT:test")
-def _test_rules(_: GoogleApis, asked: MembersAsked, __: Any) -> Any:
+def _test_rules(_: GoogleApis, asked: Asked, __: Any) -> Any:
     _refuse_without_quota_project(asked)
     return {"issues": []}
 
 
 @_answers("firebaserules", "GET", "v1/PROJECT/releases")
-def _releases(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _releases(google: GoogleApis, asked: Asked, _: Any) -> Any:
     _refuse_without_quota_project(asked)
     return {"releases": [thing for name, thing in google.state.items() if name.startswith("rules/releases/")]}
 
 
 @_answers("firebaserules", "GET", "v1/PROJECT/rulesets/(?P<name>[^/]+)")
-def _ruleset(google: GoogleApis, _: MembersAsked, found: Any) -> Any:
+def _ruleset(google: GoogleApis, _: Asked, found: Any) -> Any:
     return google.there(f"rules/rulesets/{found['name']}")
 
 
 @_answers("firebaserules", "POST", "v1/PROJECT/rulesets")
-def _new_ruleset(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_ruleset(google: GoogleApis, asked: Asked, _: Any) -> Any:
     number = str(len(google.listed("rules/rulesets")) + 1)
     ruleset = {**asked.body, "name": f"projects/{PROJECT}/rulesets/{number}"}
     return google.create(f"rules/rulesets/{number}", ruleset)
 
 
 @_answers("firebaserules", "PATCH", "v1/PROJECT/releases/(?P<name>.+)")
-def _change_release(google: GoogleApis, asked: MembersAsked, found: Any) -> Any:
+def _change_release(google: GoogleApis, asked: Asked, found: Any) -> Any:
     google.there(f"rules/releases/{found['name']}").update(asked.body["release"])
     return google.there(f"rules/releases/{found['name']}")
 
 
 @_answers("firebaserules", "POST", "v1/PROJECT/releases")
-def _new_release(google: GoogleApis, asked: MembersAsked, _: Any) -> Any:
+def _new_release(google: GoogleApis, asked: Asked, _: Any) -> Any:
     release = {**asked.body, "createTime": "2026-01-01T00:00:00Z"}
     return google.create(f"rules/releases/{asked.body['name'].partition('/releases/')[2]}", release)
 
 
-def _refuse_without_quota_project(asked: MembersAsked) -> None:
+def _refuse_without_quota_project(asked: Asked) -> None:
     """As Google answers a user's application-default credentials."""
     if asked.headers.get("x-goog-user-project") != PROJECT:
         raise Refusal(
@@ -843,7 +843,7 @@ def serving(google: GoogleApis) -> Iterator[str]:
                 api, path = "metadata", path.removeprefix(_METADATA)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             is_json = body[:1] in {b"{", b"["}
-            asked = MembersAsked(
+            asked = Asked(
                 method=self.command,
                 api=api,
                 path=path,

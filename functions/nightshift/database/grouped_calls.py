@@ -12,23 +12,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
-MembersAsked = TypeVar("MembersAsked")
+Asked = TypeVar("Asked")
 Reply = TypeVar("Reply")
 # What was asked in one call, in the order of arrival, each with where its answer or its error goes.
-Group = Mapping[MembersAsked, asyncio.Future[Reply]]
+Group = Mapping[Asked, asyncio.Future[Reply]]
 
 
-class GroupedCalls(Generic[MembersAsked, Reply]):
+class GroupedCalls(Generic[Asked, Reply]):
     """Groups the calls to one place. A place without callers takes no memory."""
 
-    def __init__(self, call: Callable[[Group[MembersAsked, Reply]], Awaitable[None]], *, most: int) -> None:
+    def __init__(self, call: Callable[[Group[Asked, Reply]], Awaitable[None]], *, most: int) -> None:
         """Args: `call` answers each it is given, or raises for all it did not answer; `most` are given at once."""
         self._call = call
         self._most = most
-        self._waiting: dict[str, dict[MembersAsked, asyncio.Future[Reply]]] = {}
+        self._waiting: dict[str, dict[Asked, asyncio.Future[Reply]]] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    async def ask(self, asked: MembersAsked, *, at: str = "") -> Reply:
+    async def ask(self, asked: Asked, *, at: str = "") -> Reply:
         """Ask at a place; raises what the call raised. The same, asked twice while it waits, is asked once."""
         waiting = self._waiting.setdefault(at, {})
         answer = waiting.setdefault(asked, asyncio.get_running_loop().create_future())
@@ -36,7 +36,7 @@ class GroupedCalls(Generic[MembersAsked, Reply]):
             self._under_way[at] = asyncio.create_task(self._answer_all(at, waiting))
         return await asyncio.shield(answer)
 
-    async def _answer_all(self, at: str, waiting: dict[MembersAsked, asyncio.Future[Reply]]) -> None:
+    async def _answer_all(self, at: str, waiting: dict[Asked, asyncio.Future[Reply]]) -> None:
         try:
             while waiting:
                 gathered = {asked: waiting.pop(asked) for asked in list(islice(waiting, self._most))}
@@ -52,7 +52,7 @@ class GroupedCalls(Generic[MembersAsked, Reply]):
             del self._waiting[at], self._under_way[at]
 
 
-def _fail(gathered: Group[MembersAsked, Reply], error: BaseException) -> None:
+def _fail(gathered: Group[Asked, Reply], error: BaseException) -> None:
     for answer in gathered.values():
         if not answer.done():
             answer.set_exception(error)
