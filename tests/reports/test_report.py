@@ -31,8 +31,8 @@ async def test_a_report_of_a_random_month_adds_up_with_the_documents(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nights of batches, answers in real time, bulk jobs, failures and cancellations, in an order of chance."""
-    seed = random.randrange(2**32)
-    chance = random.Random(seed)
+    seed = random.randrange(2**32)  # noqa: S311 - no secret
+    chance = random.Random(seed)  # noqa: S311 - no secret
     world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="2", NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_PART_ITEMS="2")
     world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="never", times=None))
     for uid in ("alice", "bob"):

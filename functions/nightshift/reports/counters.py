@@ -95,7 +95,7 @@ async def _read(runtime: Runtime) -> tuple[JobCounters | None, datetime]:
     counts, counted_at = fields.get("counts"), time_or_none(fields.get("countedAt"))
     if not isinstance(counts, Mapping) or counted_at is None:
         return None, snapshot.read_time
-    by_status = {status: count_of(counts.get(status)) for status in STATUSES}
+    by_status: dict[str, int] = {status: count_of(counts.get(status)) for status in STATUSES}
     kept = JobCounters(by_status=by_status, open_bulk_jobs=count_of(fields.get("bulkOpen")), counted_at=counted_at)
     return kept, snapshot.read_time
 
