@@ -41,8 +41,8 @@ COMMAND: Final = Command(
     name="report",
     help="a day, a week or a month: what happened, what it cost and saved, what went wrong and what was done",
     description="Tells what the tick has counted of a day, of a week from Monday on, or of a month: as Markdown, or "
-    "with --json as the API's GET /report. Its sums are those of the documents; a batch counts on the day on which it was "
-    "created, as in `bill`. It only reads.",
+    "with --json as the API's GET /report. Its sums are those of the documents. A batch counts on the day of its "
+    "creation, as in `bill`. It only reads.",
     example="report month --day 2026-11-01",
     add_arguments=_add_arguments,
     run=_run,
