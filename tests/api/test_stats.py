@@ -157,6 +157,8 @@ async def test_many_jobs_are_counted_by_the_tick_and_asked_for_in_one_read(world
     many = {**kept["counts"], "completed": 100_000}
     await world.firestore.document("metrics/counters").update({"counts": many})
     with seam():
+        # Its clients are built anew, inside the seam.
+        world.set_env()
         traffic = Traffic()
         await traffic.invoke(lambda: world.stats(admin=True))
         answer = (await world.stats(admin=True)).json()
