@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from nightshift.values.usage import count_of, usd_of
@@ -93,7 +94,7 @@ class EndSums:
     def fields(self) -> dict[str, Any]:
         """As a document has them; what is 0 is left out."""
         numbers = {name: getattr(self, attribute) for name, attribute in _NUMBERS.items()}
-        waits = {"waits": self.waits.fields()} if self.waits.bars else {}
+        waits = {"waits": self.waits.packed()} if self.waits.bars else {}
         return {name: number for name, number in numbers.items() if number} | waits
 
     @classmethod
@@ -161,7 +162,7 @@ class DaySums:
         groups = {key: sums.less(other.groups.get(key, NO_SUMS)) for key, sums in self.groups.items()}
         return replace(self, groups=groups, errors=dict(Counter(self.errors) - Counter(other.errors)))
 
-    @property
+    @cached_property
     def total(self) -> EndSums:
         """All groups added up."""
         return total_of(self.groups.values())
