@@ -7,7 +7,7 @@ export PYTHONPATH := functions:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock clean
+.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock vendor pictures clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ check: $(BIN)/.ready ## lint, strict types, import layers, terms, known vulnerab
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m local.terms
 	@$(BIN)/python -m local.vulnerabilities functions/requirements.txt
+
+vendor: $(BIN)/.ready $(APP)/node_modules/.ready ## bring the dashboard's libraries from npm's packages into dashboard/vendor
+	@$(BIN)/python -m local.vendor
+
+pictures: setup ## draw docs/dashboard.png anew, by Chromium, from a night on the local stack
+	@$(BIN)/python -m local.pictures
 
 openapi: $(BIN)/.ready ## write docs/openapi.yaml from the API's route table
 	@$(BIN)/python -m local.openapi

@@ -20,6 +20,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP, AsyncClient, FieldFilter
 
 from bench.counted_function import WRITTEN_EVERY_SECONDS, FunctionCounts, read_counts
 from bench.measured import Aim, Measured, Measurement, check
+from bench.profiles import profile
 from local.stack import Options, Stack, running_stack
 
 _JOBS = 10_000
@@ -134,6 +135,7 @@ def _answer(burst: Burst) -> Measured:
             "Where the time goes: a function process's seconds of CPU were "
             + ", ".join(f"{name} {seconds:.0f}" for name, seconds in cpu.items())
             + f". Events delivered again after a 5xx: {burst.delivered_again}.",
+            profile({name: function for name, function in burst.functions.items() if function.cpu_seconds >= 1}, _JOBS),
         ],
     )
 

@@ -3,7 +3,8 @@
     python -m bench.counted_function FOLDER --source functions/main.py --target TARGET --port PORT
 
 The process that does the work writes its counts into the folder, again whenever they have changed: it may be
-killed at any time. `read_counts` sums them up by target.
+killed at any time. `read_counts` sums them up by target. Counting costs CPU of its own at each call; with `--uncounted`
+before FOLDER nothing is counted, and the CPU alone is seen.
 """
 
 import json
@@ -14,14 +15,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.billed import Billed
 from bench.counting import counter
+from bench.function_parts import PARTS
+from bench.sampling import Samples, sample_own_cpu
 
 WRITTEN_EVERY_SECONDS = 0.25
+_UNCOUNTED = "--uncounted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,13 @@ class FunctionCounts:
 
     billed: Billed
     cpu_seconds: float
+    # How often each part of the work was seen, at even steps of that time.
+    samples: Counter[str]
+
+    def part_seconds(self) -> Mapping[str, float]:
+        """The seconds of CPU by part, the most first."""
+        total = max(1, self.samples.total())
+        return {part: self.cpu_seconds * number / total for part, number in self.samples.most_common()}
 
 
 def read_counts(folder: Path) -> Mapping[str, FunctionCounts]:
@@ -41,16 +53,25 @@ def _parse(written: dict[str, Any]) -> FunctionCounts:
     counts: dict[str, Any] = {
         name: Counter(count) if isinstance(count, dict) else count for name, count in written["billed"].items()
     }
-    return FunctionCounts(billed=Billed(**counts), cpu_seconds=written["cpu_seconds"])
+    return FunctionCounts(
+        billed=Billed(**counts), cpu_seconds=written["cpu_seconds"], samples=Counter(written["samples"])
+    )
 
 
-def _keep_writing(billed: Billed, path: Path) -> None:
+def _look_on(billed: Billed, path: Path) -> None:
+    """Count in this process, which serves the function."""
+    samples = sample_own_cpu(*PARTS)
+    threading.Thread(target=_keep_writing, args=(billed, samples, path), daemon=True).start()
+
+
+def _keep_writing(billed: Billed, samples: Samples, path: Path) -> None:
     last: dict[str, Any] = {}
     while True:
         counts = {name: dict(count) if isinstance(count, Counter) else count for name, count in vars(billed).items()}
-        if counts != last:
-            _write({"billed": counts, "cpu_seconds": time.process_time()}, path)
-            last = counts
+        seen = {"billed": counts, "samples": dict(samples.seen)}
+        if seen != last:
+            _write({**seen, "cpu_seconds": time.process_time()}, path)
+            last = seen
         time.sleep(WRITTEN_EVERY_SECONDS)
 
 
@@ -63,14 +84,15 @@ def _write(written: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     """Serve the function until it is stopped."""
+    is_counted = sys.argv[1] != _UNCOUNTED
+    if not is_counted:
+        del sys.argv[1]
     folder = Path(sys.argv.pop(1))
     path = folder / f"{sys.argv[sys.argv.index('--target') + 1]}.json"
     billed = Billed()
     # The framework's server forks: what serves the function is its child.
-    os.register_at_fork(
-        after_in_child=lambda: threading.Thread(target=_keep_writing, args=(billed, path), daemon=True).start()
-    )
-    with counter(lambda: billed):
+    os.register_at_fork(after_in_child=lambda: _look_on(billed, path))
+    with counter(lambda: billed) if is_counted else nullcontext():
         runpy.run_module("functions_framework", run_name="__main__", alter_sys=True)
 
 

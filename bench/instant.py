@@ -11,10 +11,8 @@ import multiprocessing
 import os
 import secrets
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
@@ -22,16 +20,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
-import httpx
 from google.cloud.firestore import AsyncClient
 
 from bench import instant_calls
 from bench.instant_calls import Calls, busy_seconds
+from bench.local_provider import openai_server
 from bench.measured import Aim, Measured, Measurement, check
 from bench.seeding import Write, commit_all, number_of
-from local.environment import basic_environment
-from local.part import Part, stop
-from local.ports import HOST, free_ports
 from nightshift.functions import FUNCTIONS
 
 _AIM: Final = Aim(sign="≥", bound=0.8)
@@ -132,7 +127,7 @@ async def _turns(
     provider: tuple[str, ...], jobs: int, callers: tuple[int, ...], rest_seconds: float
 ) -> tuple[Floor, list[Calls]]:
     """The bare SDK's calls, with the best number of callers, and ours."""
-    async with _server(provider) as base_url:
+    async with openai_server(*provider) as base_url:
 
         async def turn(work: Callable[..., Calls], **how_many: int) -> Calls:
             await asyncio.sleep(rest_seconds)
@@ -152,7 +147,7 @@ async def _end_to_end() -> tuple[Calls, float]:
     await commit_all(client, _as_the_app_writes_them(client, job_ids))
     port = os.environ["FIRESTORE_EMULATOR_HOST"].rpartition(":")[2]
     busy_before = busy_seconds(port)
-    async with _server(_UNLIMITED) as base_url:
+    async with openai_server(*_UNLIMITED) as base_url:
         work = partial(instant_calls.ours_end_to_end, base_url, project=project, job_ids=job_ids)
         calls = await _in_a_new_process(work)
     busy = busy_seconds(port) - busy_before
@@ -196,22 +191,3 @@ async def _in_a_new_process(work: Callable[[], Calls]) -> Calls:
 
 def _without_log() -> None:
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
-
-
-@asynccontextmanager
-async def _server(arguments: tuple[str, ...]) -> AsyncIterator[str]:
-    (port,) = free_ports(1)
-    with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as folder:
-        part = Part(
-            name="OpenAI server",
-            address=f"{HOST}:{port}",
-            command=[sys.executable, "-m", "local.openai_server", "--port", str(port), *arguments],
-            environment=basic_environment(os.environ) | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
-            log_dir=Path(folder),
-        )
-        try:
-            async with httpx.AsyncClient(trust_env=False) as http:
-                await part.ready(http)
-            yield f"http://{HOST}:{port}/v1"
-        finally:
-            stop([part])

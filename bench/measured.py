@@ -31,6 +31,8 @@ class Measurement:
     # What the aim speaks of: measured / floor, or a count. Without an aim it is shown all the same.
     number: float | None = None
     aim: Aim | None = None
+    # The number as each run gave it, where there was more than one.
+    spread: Sequence[float] = ()
 
     @property
     def misses(self) -> bool:

@@ -27,6 +27,7 @@ QUESTIONS = (
     Question(name="ingest", has_emulators=False),
     Question(name="memory", has_emulators=False),
     Question(name="submit", has_emulators=False),
+    Question(name="trigger"),
     Question(name="admit"),
     Question(name="burst", has_emulators=False),
     Question(name="polling"),

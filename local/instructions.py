@@ -30,6 +30,7 @@ def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
         rest=f"http://{stack.firestore_host}/v1/{documents}",
         user_token=_long_lived(stack.project, uid),
         admin_token=_long_lived(stack.project, "admin", admin=True),
+        dashboard_url=stack.dashboard_url,
         api_url=f"{stack.function_urls.get('api', '')}/v1",
         stats_url=stack.function_urls.get("get_batch_stats", ""),
         relay_url=stack.relay_url,
@@ -49,6 +50,8 @@ everything: these emulators know no secrets."""
 _PHONE_DOES_NOT = "A phone in this network: stop, and start with `make up LAN=1`."
 
 _PAGE = """
+The dashboard is {dashboard_url}
+
 Sign in as {uid}@example.com or admin@example.com, password {password}.
 {uid} has {tokens} tokens; a new user gets {tokens}, too. docs/APP.md is the app's page.
 

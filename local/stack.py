@@ -26,6 +26,8 @@ import httpx
 from local.answering import STAND_IN, Answering
 from local.clock import Clock
 from local.cloud import CloudAddresses, create_bucket, start_cloud
+from local.dashboard import PORT as DASHBOARD
+from local.dashboard import EmulatorPorts, LocalHosting
 from local.environment import basic_environment, bucket_names, own_settings
 from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
@@ -35,7 +37,7 @@ from local.messages.mailbox import MailServer
 from local.messages.serving import MessageAddresses, running_messages
 from local.openai_server.webhooks import new_secret
 from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
-from local.ports import HOST, free_ports
+from local.ports import HOST, free_ports, standard_ports
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
 from local.rules import RULES
@@ -69,6 +71,7 @@ class Options:
     standard_ports: bool = False  # those of the Firebase Emulator Suite, where they are free
     lan: bool = False  # a phone in the same network reaches Firestore, Auth and Storage; so does everybody in it
     messages: bool = False  # a mail server, and one for pushes, to which the functions send
+    dashboard: bool = False  # the dashboard's pages
     welcome_tokens: int = 0  # what each user gets who signs up
     follow_changes: bool = False  # start the functions again when their code changes
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -91,6 +94,7 @@ class Stack:
         self._cloud = CloudAddresses.choose(standard=options.standard_ports)
         self._firebase = FirebaseAddresses.choose(standard=options.standard_ports)
         self._messages = MessageAddresses.choose() if options.messages else None
+        self.dashboard_url = ""
         (openai_port,) = free_ports(1)
         self._openai_address = f"{HOST}:{openai_port}"
         self._functions = ServedFunctions(
@@ -230,6 +234,22 @@ class Stack:
         async with running_messages(self._messages, self.mail_dir, self._say) as (self.mailbox, _):
             yield
 
+    @asynccontextmanager
+    async def serving_dashboard(self) -> AsyncIterator[None]:
+        """Serve the dashboard, if the stack is to."""
+        if not self.options.dashboard:
+            yield
+            return
+        (port,) = standard_ports((DASHBOARD,)) if self.options.standard_ports else free_ports(1)
+        emulators = EmulatorPorts(
+            auth=_port(self.auth_host), firestore=_port(self.firestore_host), storage=_port(self.app_storage_host)
+        )
+        hosting = LocalHosting(self.project, self.buckets[1], emulators, self.function_urls["api"])
+        async with hosting.running(port, lan=self.options.lan):
+            self.dashboard_url = f"http://{HOST}:{port}"
+            self._say(f"  {'dashboard':<22} {HOST}:{port:<6} ready")
+            yield
+
     async def run_clock(self) -> None:
         """Send the ticks until cancelled."""
         async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
@@ -345,6 +365,7 @@ async def running_stack(options: Options | None = None, say: Callable[[str], Non
             await closing.enter_async_context(stack.serving_messages())
             await stack.start_parts(address)
             await closing.enter_async_context(stack.serving_firebase())
+            await closing.enter_async_context(stack.serving_dashboard())
             clock = asyncio.create_task(stack.run_clock())
             closing.callback(clock.cancel)
             if stack.options.follow_changes:
@@ -359,6 +380,10 @@ async def running_stack(options: Options | None = None, say: Callable[[str], Non
     finally:
         if not keep_logs:
             shutil.rmtree(stack.log_dir, ignore_errors=True)
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 async def _all(*work: Coroutine[Any, Any, None]) -> None:

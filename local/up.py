@@ -54,6 +54,7 @@ async def _run(chosen: argparse.Namespace) -> int:
             welcome_tokens=TOKENS,
             follow_changes=True,
             messages=True,
+            dashboard=True,
             settings={"NIGHTSHIFT_ECONOMY": "true"},
         )
         async with running_stack(options, say=_say) as stack:

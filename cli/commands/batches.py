@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from cli.commands.arguments import whole_number
 from cli.commands.command import Command, ExitCode
-from cli.commands.lanes import tell_lanes, why_it_waits
-from cli.commands.printing import Printer, counted, duration
+from cli.commands.lanes import tell_lanes
+from cli.commands.printing import Printer, counted
 from nightshift.batches import documents as batches
 from nightshift.database.lease import Lease
 from nightshift.reports.backlog import backlogs
+from nightshift.reports.standing import why_it_waits
 from nightshift.runtime import Runtime
+from nightshift.values.told import duration
 
 _DEFAULT_LIMIT: Final = 50
 _MOST: Final = 1_000

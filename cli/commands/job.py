@@ -7,25 +7,20 @@ What the user wrote and got is not told unless asked for: terminals are logs too
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from cli.commands.arguments import document_id
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.job_state import JobState, sentence
-from cli.commands.lanes import why_it_waits
 from cli.commands.printing import Printer
 from nightshift.batches.step_error import StepError
 from nightshift.database.lease import Lease
-from nightshift.pricing import shares, spending
 from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
-from nightshift.reports import backlog
 from nightshift.reports import story as job_story
+from nightshift.reports.standing import sentence, standing_of, why_it_waits
 from nightshift.reports.story import Story
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
-from nightshift.values.status import QUEUED
 
 # What the user wrote and got.
 _CONTENT: Final = ("input", "result")
@@ -54,7 +49,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     story = await job_story.read(runtime, options.job_id)
     if story is None:
         raise Refused(f"There is no job {options.job_id} in {runtime.settings.project}.")
-    told = sentence(await _standing(runtime, story))
+    told = sentence(await standing_of(runtime, story))
     printer.say(told)
     printer.line({"standing": told})
     job = {name: content for name, content in story.job.items() if name not in _CONTENT}
@@ -76,23 +71,6 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         },
     )
     return ExitCode.DONE
-
-
-async def _standing(runtime: Runtime, story: Story) -> JobState:
-    standing = JobState(story=story, settings=runtime.settings, now=runtime.now())
-    if story.job.get("status") != QUEUED:
-        return standing
-    try:
-        lane = Lane.parse(story.job.get("lane"))
-    except ValueError:
-        return standing
-    has_budget = runtime.settings.daily_budget_usd > 0
-    return replace(
-        standing,
-        lane=await backlog.lane_state(runtime, lane),
-        spent_usd=await spending.spent_usd(runtime) if has_budget else None,
-        taken_usd=await shares.taken_usd(runtime, str(story.job.get("userId"))) if has_budget else 0.0,
-    )
 
 
 def _tell_content(printer: Printer, story: Story, options: Namespace) -> None:

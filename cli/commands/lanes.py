@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cli.commands.printing import Printer, duration, moment
-from nightshift.batches.step_error import StepError
+from cli.commands.printing import Printer
 from nightshift.reports.backlog import LaneBacklog
 from nightshift.runtime import Runtime
+from nightshift.values.told import duration
 
 _COLUMNS: Final = {
     "Lane": ["lane"],
@@ -20,13 +20,6 @@ _COLUMNS: Final = {
 def tell_lanes(runtime: Runtime, printer: Printer, lanes: Sequence[LaneBacklog]) -> None:
     """The lanes in which jobs are queued."""
     printer.table("lane", [_row(lane, runtime.now()) for lane in lanes], _COLUMNS)
-
-
-def why_it_waits(error: StepError, now: datetime) -> str:
-    """Why a batch does not go on, in a sentence."""
-    hint = " It passes when you act." if error.needs_operator else ""
-    times = f"first {moment(error.since, now)}, last {moment(error.at, now)}"
-    return f"Its step fails: {error.reason} ({times}).{hint}"
 
 
 def _row(lane: LaneBacklog, now: datetime) -> dict[str, Any]:

@@ -18,10 +18,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cli import terminal
+from nightshift.values.told import dollars, duration, moment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # Which fields are in which column, one under the other.
 Columns = Mapping[str, Sequence[str]]
 
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _LONGEST_ID: Final = 40
 # Where a field's own words do not read well.
 _PLAIN_WORDS: Final = {"expireAt": "expires", "userId": "user", "jobCount": "jobs", "remoteId": "provider's id"}
@@ -224,30 +223,6 @@ def _plain(content: Any) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """A number and what it counts: `1 job`, `1,000 jobs`."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
-
-
-def dollars(amount: float) -> str:
-    """An amount of US dollars: to the cent, or what is less than a dollar to two digits."""
-    if amount >= 0.995 or not amount:
-        return f"US$ {amount:,.2f}"
-    return "US$ " + f"{float(f'{amount:.2g}'):.10f}".rstrip("0")
-
-
-def moment(at: datetime, now: datetime) -> str:
-    """A time in UTC, and how long ago it was, or how long it still is until then."""
-    ago = now - at
-    told = f"in {duration(-ago)}" if ago < timedelta() else f"{duration(ago)} ago"
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({told})"
-
-
-def duration(long: timedelta) -> str:
-    """How long something takes, in its largest unit, and below three of those in the next one too."""
-    seconds = max(0, round(long.total_seconds()))
-    for (unit, length), (smaller, smaller_length) in pairwise(_UNITS):
-        if seconds >= length:
-            rest = seconds % length // smaller_length
-            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest and seconds < 3 * length else "")
-    return f"{seconds} s"
 
 
 def _words(name: str) -> str:

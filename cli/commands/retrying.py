@@ -9,39 +9,22 @@ import asyncio
 from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from cli.commands.command import ExitCode, Refused
 from cli.commands.confirmation import confirm
 from cli.commands.printing import Printer
-from nightshift import job_types
 from nightshift.admission.failed_jobs import Filter, failed_jobs
 from nightshift.admission.retry import retry
+from nightshift.admission.retry_price import price_of
 from nightshift.errors import JobRefused, TryLater
 from nightshift.jobs.created import JobDocument
-from nightshift.jobs.request import unaddressed_request
-from nightshift.pricing.prices import batch_cost_usd, realtime_cost_usd
-from nightshift.providers.estimate import expected_usage
-from nightshift.providers.registry import lane_of
 from nightshift.runtime import Runtime
-from nightshift.values.lane import Lane
 from nightshift.values.status import FAILED
 
 _AT_ONCE: Final = 8
 _MOST_REASONS: Final = 20
-
-
-@dataclass
-class _RetryPrice:
-    """What running them again costs."""
-
-    jobs: int = 0
-    # They were never charged, and are now, if they are admitted.
-    charged: int = 0
-    tokens: int = 0
-    # What the provider is expected to cost us; images and unknown prices are not in it.
-    usd: float = 0.0
 
 
 @dataclass
@@ -54,7 +37,7 @@ class _Done:
 async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     """Run all of them again."""
     asked = Filter(before=runtime.now(), code=options.code, type=options.type, lane=options.lane, since=options.since)
-    price = await _price(runtime, asked)
+    price = await price_of(runtime, asked)
     if not price.jobs:
         raise Refused(f"No failed job in {runtime.settings.project} matches.")
     charged = f"; {price.charged:,} of them were never charged, and are for up to {price.tokens:,} tokens"
@@ -83,36 +66,6 @@ async def retry_jobs(runtime: Runtime, options: Namespace, printer: Printer) -> 
     if refused := done.statuses[FAILED]:
         printer.say(f"{refused:,} were refused again.", style="yellow")
     return ExitCode.FINDINGS if left or refused else ExitCode.DONE
-
-
-async def _price(runtime: Runtime, asked: Filter) -> _RetryPrice:
-    price = _RetryPrice()
-    async for job in failed_jobs(runtime, asked):
-        price.jobs += 1
-        if job.job.lane is None:
-            price.charged += 1
-            price.tokens += _tokens(job)
-        price.usd += _usd(runtime, job)
-    return price
-
-
-def _tokens(job: JobDocument) -> int:
-    try:
-        speed = job.fields.get("speed")
-        return job_types.find(job.job.type).tokens["instant" if speed == "instant" else "batch"]
-    except JobRefused:
-        return 0
-
-
-def _usd(runtime: Runtime, job: JobDocument) -> float:
-    """What the provider is expected to charge; 0 for a job that cannot be asked for."""
-    try:
-        lane = Lane.parse(job.job.lane or lane_of(runtime.settings.model))
-        usage = expected_usage(replace(unaddressed_request(lane, job.job), image=None))
-    except (JobRefused, ValueError):
-        return 0.0
-    cost_usd = realtime_cost_usd if job.fields.get("speed") == "instant" else batch_cost_usd
-    return cost_usd(lane.provider, lane.model, usage) or 0.0
 
 
 async def _run_again(runtime: Runtime, asked: Filter) -> _Done:

@@ -10,13 +10,14 @@ from argparse import Namespace
 from typing import Final
 
 from cli.commands.command import Command, ExitCode
-from cli.commands.lanes import tell_lanes, why_it_waits
+from cli.commands.lanes import tell_lanes
 from cli.commands.printing import Printer
 from nightshift.batches import documents as batches
 from nightshift.bulk import documents as bulk_jobs
 from nightshift.pricing import spending
 from nightshift.reports import costs, stats
 from nightshift.reports.backlog import backlogs
+from nightshift.reports.standing import why_it_waits
 from nightshift.runtime import Runtime
 from nightshift.values.status import CREATED
 

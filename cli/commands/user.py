@@ -13,7 +13,7 @@ from google.cloud.firestore import FieldFilter, Query
 from cli.commands import jobs
 from cli.commands.arguments import user_id
 from cli.commands.command import Command, ExitCode, Refused
-from cli.commands.printing import Printer, dollars
+from cli.commands.printing import Printer
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
 from nightshift.jobs.documents import jobs_where
@@ -21,6 +21,7 @@ from nightshift.ledger.limits import Admissions
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import PROCESSING, QUEUED
+from nightshift.values.told import dollars
 
 _LAST: Final = 10
 _WALLET: Final = ("balance", "totalEarned", "totalSpent", "updatedAt")

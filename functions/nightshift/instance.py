@@ -12,15 +12,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import DocumentSnapshot
-
     from nightshift.admission.charges import Charges
     from nightshift.batches.batch import Batch
     from nightshift.batches.lane_cache import LaneCache
     from nightshift.batches.members import Members
+    from nightshift.database.calls import FirestoreCalls
+    from nightshift.database.decoding import Snapshot
     from nightshift.database.grouped_calls import GroupedCalls
     from nightshift.instant.pace import Pace
     from nightshift.pricing.shares import SpentShares
@@ -69,7 +69,14 @@ class Instance:
         self.requests_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     @cached_property
-    def reads(self) -> "GroupedCalls[str, DocumentSnapshot[Any]]":
+    def firestore_calls(self) -> "FirestoreCalls":
+        """The calls of Firestore that every job needs."""
+        from nightshift.database.calls import FirestoreCalls
+
+        return FirestoreCalls(self._runtime.firestore)
+
+    @cached_property
+    def reads(self) -> "GroupedCalls[str, Snapshot]":
         """Reads of single documents, which share calls."""
         from nightshift.database.reads import new_reads
 

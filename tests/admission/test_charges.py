@@ -1,14 +1,14 @@
 """Many jobs of one wallet at once: they are paid for together, and each is decided as if it were alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from google.cloud.firestore import SERVER_TIMESTAMP, Increment
-from google.cloud.firestore_v1.async_batch import AsyncWriteBatch
 
 from nightshift.admission.admit import admit, rescue
+from nightshift.database.calls import FirestoreCalls
 from nightshift.runtime import Runtime
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
@@ -27,16 +27,16 @@ def _seam() -> Iterator[None]:
 def charging(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The ids of the jobs in each commit that wrote a wallet along with jobs, refused or not."""
     commits: list[list[str]] = []
-    real = AsyncWriteBatch.commit
+    real = FirestoreCalls.commit
 
-    async def recording(batch: AsyncWriteBatch, *args: Any, **options: Any) -> Any:
-        written = [str(write.update.name).partition("/documents/")[2].partition("/") for write in batch._write_pbs]
+    async def recording(calls: FirestoreCalls, writes: Sequence[Any], timeout_seconds: float) -> Any:
+        written = [str(write.update.name).partition("/documents/")[2].partition("/") for write in writes]
         job_ids = [job_id for collection, _, job_id in written if collection == "ai_jobs"]
         if job_ids and any(collection == "wallets" for collection, _, _ in written):
             commits.append(job_ids)
-        return await real(batch, *args, **options)
+        return await real(calls, writes, timeout_seconds)
 
-    monkeypatch.setattr(AsyncWriteBatch, "commit", recording)
+    monkeypatch.setattr(FirestoreCalls, "commit", recording)
     return commits
 
 
@@ -84,7 +84,7 @@ async def test_a_group_is_paid_in_the_order_in_which_it_came(world: World, charg
         "dear": "You have too few tokens. The price is 5, and you have 0.",
         "late": "You have too few tokens. The price is 1, and you have 0.",
     }
-    assert len(charging) == 2
+    assert len(charging) == 1
 
 
 async def test_two_instances_at_one_wallet_pay_what_it_covers(world: World) -> None:

@@ -174,10 +174,10 @@ async def test_what_firestore_calls_invalid_is_sorted_by_its_text(
     runtime = world.operators_runtime()
     commit = Commit(runtime)
 
-    async def refuse(**_: Any) -> None:
+    async def refuse(*_: Any) -> None:
         raise InvalidArgument(said)
 
-    monkeypatch.setattr(commit._batch, "commit", refuse)
+    monkeypatch.setattr(runtime.instance.firestore_calls, "commit", refuse)
     with pytest.raises(raised) as told:
         await commit.send()
     assert said not in str(told.value)

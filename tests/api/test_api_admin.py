@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from local.openai_server import Reply
+from local.openai_server import BatchFault, Reply
 from tests.api.test_api_jobs import error_of
 from tests.support.world import World
 
@@ -85,3 +85,77 @@ async def test_failed_jobs_run_again_one_or_all_that_match(world: World) -> None
     order = await world.read(f"orders/{ordered.json()['id']}")
     assert (order["status"], order["counts"]) == ("done", {"queued": 2})
     assert error_of(await world.api("POST", "/jobs/none/retry", admin=True)) == (404, "not_found")
+
+
+async def test_a_failed_batch_says_why_and_its_failed_jobs_are_counted_priced_and_sent_again(world: World) -> None:
+    """The provider's reason; the failed jobs of one batch alone, what they cost, the order; a job's story tells it."""
+    await world.give("alice", 3)
+    world.provider.faults.add(BatchFault(fail_code="invalid_request", fail_message="Line 1 is odd."))
+    await world.submit("alice")
+    await world.finish()
+    world.provider.script.answer = lambda *_: Reply(content="nonsense")
+    ids = [await world.submit("alice")]
+    await world.finish(ticks=20)
+    ids.append(await world.submit("alice"))
+    await world.finish(ticks=20)
+    elsewhere, job_id = ids
+    world.provider.script.answer = None
+
+    failed = (await world.api("GET", "/batches?status=failed", admin=True)).json()["batches"]
+    batch_id = (await world.job(job_id))["batchId"]
+    jobs = (await world.api("GET", f"/batches/{batch_id}/jobs", admin=True)).json()["jobs"]
+    found = (await world.api("GET", f"/failed-jobs?batch={batch_id}", admin=True)).json()
+    story = (await world.api("GET", f"/jobs/{job_id}/story", admin=True)).json()
+    ordered = await world.api("POST", "/jobs/retry", admin=True, json={"batch": batch_id})
+    await world.finish()
+
+    assert [batch["errorMessage"] for batch in failed] == ["Line 1 is odd."]
+    assert [(job["id"], job["userId"], job["status"]) for job in jobs] == [(job_id, "alice", "failed")]
+    assert (found["jobs"], found["charged"], found["isCut"]) == (1, 0, False)
+    assert found["estimatedUsd"] > 0
+    assert story["standing"].startswith("It failed on 20")
+    assert [entry["kind"] for entry in story["ledger"]] == ["charge", "refund"]
+    assert (story["batch"]["id"], story["hasNotification"], story["hasClassification"]) == (batch_id, True, False)
+    assert not {"input", "result"} & story["job"].keys()
+    assert ordered.status_code == 202
+    assert (await world.job(job_id))["status"] == "completed"
+    assert (await world.job(elsewhere))["status"] == "failed"
+
+
+async def test_an_admin_finds_the_jobs_of_any_user_and_no_user_those_of_another(world: World) -> None:
+    """By the uid, the newest first, by status; a stranger's id, an odd filter and a user's own token find nothing."""
+    await world.give("alice", 2)
+    first = await world.submit("alice")
+    await world.finish()
+    world.pass_time(minutes=1)
+    second = await world.submit("alice")
+
+    every = (await world.api("GET", "/users/alice/jobs", "root", admin=True)).json()["jobs"]
+    done = (await world.api("GET", "/users/alice/jobs?status=completed", "root", admin=True)).json()["jobs"]
+
+    assert [job["id"] for job in every] == [second, first]
+    assert [job["id"] for job in done] == [first]
+    assert (await world.api("GET", "/users/nobody/jobs", admin=True)).json() == {"jobs": []}
+    for path in ("/users/alice/jobs", f"/jobs/{first}/story", "/failed-jobs?code=x", "/batches/x/jobs"):
+        assert error_of(await world.api("GET", path)) == (403, "permission_denied")
+    assert error_of(await world.api("GET", "/jobs/none/story", admin=True)) == (404, "not_found")
+    assert error_of(await world.api("GET", "/failed-jobs", admin=True)) == (400, "invalid_request")
+    assert error_of(await world.api("GET", "/batches?open=true&status=failed", admin=True)) == (400, "invalid_request")
+
+
+async def test_an_admin_moves_a_batch_where_the_settings_name_another_lane(world: World) -> None:
+    """Without one it is refused; with one the wish is on the batch, also where the API has no provider's key."""
+    world.provider.hold("in_progress")
+    await world.give("alice", 1)
+    job_id = await world.submit("alice")
+    (batch,) = await world.batches()
+
+    assert error_of(await world.api("POST", f"/batches/{batch['id']}/move", admin=True)) == (409, "no_fallback")
+    world.set_env(NIGHTSHIFT_FALLBACK_MODEL="gpt-5-nano")
+    moved = await world.api("POST", f"/batches/{batch['id']}/move", admin=True)
+    world.provider.release()
+    await world.finish()
+
+    assert (moved.status_code, moved.json()) == (202, {"id": batch["id"], "stop": "move"})
+    assert (await world.job(job_id))["status"] == "completed"
+    assert error_of(await world.api("POST", "/batches/none/move", admin=True)) == (404, "not_found")

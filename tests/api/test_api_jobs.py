@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from nightshift import job_types
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.support.world import World
@@ -193,5 +194,14 @@ async def test_a_document_that_was_damaged_is_shown_without_its_odd_fields(world
     seen = await world.api("GET", f"/jobs/{job_id}")
     listed = await world.api("GET", "/jobs")
 
-    assert seen.json().keys() == {"id", "status", "createdAt"}
+    assert seen.json().keys() == {"id", "userId", "status", "createdAt"}
     assert listed.json()["jobs"][0]["status"] == "created"
+
+
+async def test_the_job_types_are_listed_with_their_fields_and_prices(world: World) -> None:
+    """All that are registered, for a person who chooses one."""
+    listed = (await world.api("GET", "/job-types")).json()["jobTypes"]
+
+    assert {each["name"] for each in listed} == set(job_types.registered())
+    (waste,) = [each for each in listed if each["name"] == "waste_classification"]
+    assert (waste["fields"], waste["batchTokens"], waste["instantTokens"]) == (["text", "imageUri"], 1, 5)

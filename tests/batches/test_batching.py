@@ -99,7 +99,7 @@ async def test_a_full_batch_whose_claim_is_refused_is_gathered_again(
     touched: list[str] = []
 
     async def racing(commit: Commit) -> datetime:
-        if "/lanes/" in str(commit._batch._write_pbs) and not touched:
+        if "/lanes/" in str(commit.writes) and not touched:
             touched.append(job_ids[0])
             await world.firestore.document(f"ai_jobs/{job_ids[0]}").update({"note": "by hand"})
         return await real(commit)

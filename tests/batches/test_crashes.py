@@ -288,7 +288,7 @@ async def test_a_claim_that_lands_late_is_in_the_input_file_or_nowhere(
             await real(commit)
 
     async def losing(commit: Commit) -> datetime:
-        writes = str(commit._batch._write_pbs)
+        writes = str(commit.writes)
         # The first page's claims come with the lane.
         if "/ai_jobs/" in writes and ("/lanes/" in writes) == is_first and not late:
             late.append(asyncio.create_task(land(commit)))

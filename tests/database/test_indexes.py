@@ -193,11 +193,11 @@ async def _move_what_is_late_or_broken(world: World) -> None:
 
 
 async def _list_as_the_app_does(world: World) -> None:
-    """The lists of docs/APP.md, in all its languages; and one's own without an order, as firestore.rules allow it."""
+    """The lists of docs/APP.md, in all its languages, and of the dashboard; and one's own without an order."""
     for collection in ("ai_jobs", "classifications", "notifications"):
         own = world.firestore.collection(collection).where(filter=FieldFilter("userId", "==", "carol"))
         await own.limit(100).get()
-    for query in app_page.all_queries():
+    for query in app_page.all_queries() | app_page.dashboards_queries():
         await query.of(world.firestore, "carol").get()
 
 
@@ -246,6 +246,8 @@ async def _ask_the_api(world: World) -> None:
     for path, is_admin in (
         *(("/jobs?pageSize=1", False), ("/jobs?pageSize=1&status=completed", False), ("/bulk-jobs?pageSize=1", False)),
         *(("/batches?pageSize=1", True), ("/batches?pageSize=1&open=true", True), ("/queue", True)),
+        *(("/batches?pageSize=1&status=failed", True), ("/batches/none/jobs?pageSize=1", True)),
+        *(("/users/carol/jobs?pageSize=1&status=failed", True), ("/failed-jobs?batch=none", True)),
         *(("/dashboard", True), ("/report", True), ("/alerts", True), ("/alerts?open=true", True)),
     ):
         page = (await world.api("GET", path, "carol", admin=is_admin)).json()

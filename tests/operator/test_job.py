@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
-from cli.commands.printing import dollars
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from nightshift.admission.admit import rescue_one
 from nightshift.jobs import created
+from nightshift.values.told import dollars
 from tests.instant.test_instant import CHAT
 from tests.support.auditing import spend_a_night
 from tests.support.operating import operate

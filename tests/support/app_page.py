@@ -74,6 +74,11 @@ def queries(code: str) -> list[AppQuery]:
     return found
 
 
+def dashboards_queries() -> set[AppQuery]:
+    """Every list that the dashboard listens to."""
+    return set(queries((ROOT / "dashboard" / "database.js").read_text()))
+
+
 def all_queries() -> set[AppQuery]:
     """Every list on the page."""
     return {query for language in LANGUAGES for code in files(language).values() for query in queries(code)}

@@ -8,13 +8,14 @@ has taken effect and its answer is not heard yet.
 import asyncio
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import httpx2
 import pytest
 import requests.adapters
-from google.cloud.firestore_v1.async_batch import AsyncWriteBatch
+
+from nightshift.database.calls import FirestoreCalls
 
 When = Literal["before", "after"]
 
@@ -92,16 +93,16 @@ def pause_storage(monkeypatch: pytest.MonkeyPatch, name: str, when: When) -> Pau
 def pause_commit(monkeypatch: pytest.MonkeyPatch, fits: Callable[[str], bool], when: When) -> Pause:
     """Stop a commit to Firestore; `fits` looks at its writes, as protobuf text."""
     pause = Pause()
-    real = AsyncWriteBatch.commit
+    real = FirestoreCalls.commit
 
-    async def pausing(batch: AsyncWriteBatch, *args: Any, **options: Any) -> Any:
-        is_it = fits("\n".join(str(write) for write in batch._write_pbs)) and pause.takes()
+    async def pausing(calls: FirestoreCalls, writes: Sequence[Any], timeout_seconds: float) -> Any:
+        is_it = fits("\n".join(str(write) for write in writes)) and pause.takes()
         if is_it and when == "before":
             await asyncio.to_thread(pause.last)
-        results = await real(batch, *args, **options)
+        results = await real(calls, writes, timeout_seconds)
         if is_it and when == "after":
             await asyncio.to_thread(pause.last)
         return results
 
-    monkeypatch.setattr(AsyncWriteBatch, "commit", pausing)
+    monkeypatch.setattr(FirestoreCalls, "commit", pausing)
     return pause

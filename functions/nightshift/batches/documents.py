@@ -22,6 +22,7 @@ from nightshift.batches.tally import read_spared, read_usages
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
+from nightshift.database.reads import fetch
 from nightshift.errors import TryLater
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
 from nightshift.jobs.job import Job
@@ -171,7 +172,7 @@ async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list
     while True:
         query = jobs_where(runtime, batchId=batch_id, status=PROCESSING)
         query = query.order_by("__name__").limit(_PAGE)
-        page = await (query.start_after(last) if last else query).get(**READ)
+        page = await fetch(runtime, query.start_after(last) if last else query)
         if page:
             yield [job_of(snapshot) for snapshot in page]
         if len(page) < _PAGE:
@@ -188,7 +189,7 @@ async def processing_since(runtime: Runtime, latest: datetime) -> list[Job]:
     """Jobs that were submitted before `latest` and are still not dealt with, a page of the oldest."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("submittedAt", "<", latest))
     query = query.order_by("submittedAt").select(WITHOUT_INPUT).limit(_PAGE)
-    return [job_of(snapshot) for snapshot in await query.get(**READ)]
+    return [job_of(snapshot) for snapshot in await fetch(runtime, query)]
 
 
 async def count_claimed(runtime: Runtime, batch_id: str) -> int:

@@ -24,7 +24,8 @@ from nightshift.batches import documents as batches
 from nightshift.batches import lanes
 from nightshift.batches.advance import stop
 from nightshift.batches.batch import Batch
-from nightshift.database.commits import READ, Commit, Undecided
+from nightshift.database.commits import Commit, Undecided
+from nightshift.database.reads import fetch
 from nightshift.duty import run_isolated
 from nightshift.jobs import transitions
 from nightshift.jobs.documents import WITHOUT_INPUT, job_of, jobs_where
@@ -95,7 +96,7 @@ async def move_queued(runtime: Runtime, lane: Lane, time_limit: TimeLimit) -> No
     query = query.select((*WITHOUT_INPUT, "input.imageUri"))
     last, moved = None, 0
     while not time_limit.is_over:
-        page = await (query.start_after(last) if last else query).get(**READ)
+        page = await fetch(runtime, query.start_after(last) if last else query)
         moving = [(job, other) for job in map(job_of, page) if (other := fallback(job))]
         moved += await _moved(runtime, moving)
         if len(page) < _PAGE:

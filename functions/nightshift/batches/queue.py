@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter, Query
 
-from nightshift.database.commits import READ, stream
+from nightshift.database.reads import fetch, stream
 from nightshift.jobs.documents import job_of, jobs_where
 from nightshift.jobs.job import DEFAULT_PRIORITY, Job
 from nightshift.runtime import Runtime
@@ -115,16 +115,15 @@ async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[
         heads: list[Any] = []
         rests: list[AsyncIterator[Any]] = []
         # The first of each priority is found by skipping from one priority to the next, one read each.
-        page = await query.limit(1).get(**READ)
+        page = await fetch(runtime, query.limit(1))
         while page:
             head, priority = page[0], page[0].get("priority")
             of_priority = jobs_where(runtime, status=QUEUED, lane=str(lane), priority=priority)
             of_priority = _oldest_first(of_priority, without)
             heads.append(head)
-            rests.append(
-                await open_streams.enter_async_context(aclosing(stream(of_priority.start_after(head).limit(limit))))
-            )
-            page = await query.start_after({"priority": priority}).limit(1).get(**READ)
+            rest = stream(runtime, of_priority.start_after(head).limit(limit))
+            rests.append(await open_streams.enter_async_context(aclosing(rest)))
+            page = await fetch(runtime, query.start_after({"priority": priority}).limit(1))
         while heads:
             at = min(range(len(heads)), key=lambda place: _served_as_of(heads[place]))
             yield heads[at]
@@ -151,7 +150,7 @@ async def _by_turns(runtime: Runtime, lane: Lane, turns: Turns, most: int, witho
     passed: set[str] = set()
     after, is_round = turns.after, turns.after == ""
     while len(found) < most:
-        page = await (query.start_after({"userId": after}) if after else query).get(**READ)
+        page = await fetch(runtime, query.start_after({"userId": after}) if after else query)
         if not page and not is_round:
             after, is_round = "", True
             continue

@@ -13,12 +13,12 @@ caller writes something that can land, or the event is dealt with for good and l
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from google.api_core import exceptions
+from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.api_core.retry import AsyncRetry, if_exception_type
 
 from nightshift.database import encoding
@@ -26,7 +26,7 @@ from nightshift.errors import NeverLands, TryLater
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
+    from google.cloud.firestore import AsyncDocumentReference
 
 # A precondition failed: another process wrote first, or our own commit landed and its answer was lost.
 _REFUSED: Final = (
@@ -47,8 +47,6 @@ PASSING: Final = (
     exceptions.Cancelled,
 )
 _COMMIT_SECONDS: Final = 20.0
-# For all that is done between the documents, too. A stream that lives longer breaks off.
-_STREAM_SECONDS: Final = 300.0
 _ATTEMPTS: Final = 30
 _LONGEST_SECONDS: Final = 60.0
 _LONGEST_PAUSE_SECONDS: Final = 1.0
@@ -69,16 +67,8 @@ READ: Final[dict[str, Any]] = {
         timeout=30.0,
     ),
 }
-
-
-async def stream(query: Any) -> "AsyncGenerator[DocumentSnapshot[Any], None]":
-    """A query's documents as they come, however many. Raises Undecided when the stream breaks off."""
-    try:
-        async with aclosing(query.stream(timeout=_STREAM_SECONDS, retry=None)) as snapshots:
-            async for snapshot in snapshots:
-                yield snapshot
-    except PASSING as error:
-        raise Undecided(error) from error
+# A stream's, for all that is done between the documents, too. One that lives longer breaks off.
+STREAM_SECONDS: Final = 300.0
 
 
 class Undecided(TryLater):
@@ -95,7 +85,9 @@ class Commit:
     """The writes of one commit: all of them take effect, or none."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._batch = runtime.firestore.batch()
+        self._calls = runtime.instance.firestore_calls
+        # Their messages.
+        self.writes: list[Any] = []
 
     def create(self, ref: "AsyncDocumentReference", fields: Mapping[str, Any]) -> None:
         """Create a document. The commit fails if there is one."""
@@ -128,17 +120,17 @@ class Commit:
     async def send(self) -> datetime:
         """Send the commit once; returns the update time of all that it changed. Raises Undecided or NeverLands."""
         try:
-            results = await self._batch.commit(retry=None, timeout=_COMMIT_SECONDS)
+            last = await self._calls.commit(self.writes, _COMMIT_SECONDS)
         except (*_REFUSED, *PASSING) as error:
             raise Undecided(error) from error
         except exceptions.InvalidArgument as error:
             # The text names documents, so it goes no further.
             raise Undecided(error) if _LANDED_BEFORE in str(error) else NeverLands(type(error).__name__) from None
-        update_time: datetime = results[-1].update_time
+        update_time: datetime = DatetimeWithNanoseconds.from_timestamp_pb(last.update_time)
         return update_time
 
     def _add(self, write: Any) -> None:
-        self._batch._add_write_pbs([write])
+        self.writes.append(write)
 
 
 async def attempts() -> AsyncIterator[int]:

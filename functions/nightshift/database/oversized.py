@@ -8,7 +8,7 @@ values. No admitted document has a field of this size. Any input that a job type
 from enum import Enum
 from typing import Any, Final
 
-from google.cloud.firestore_v1 import _helpers
+from nightshift.database.decoding import content_of
 
 _MOST_VALUES: Final = 10_000
 
@@ -39,7 +39,7 @@ def fields_of(document: Any, client: Any, field_bytes: int, most_bytes: int) -> 
             continue
         values_left -= values
         bytes_left -= size
-        fields[name] = _helpers.decode_value(value, client)
+        fields[name] = content_of(value, client)
     return fields
 
 

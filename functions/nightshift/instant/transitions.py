@@ -15,6 +15,7 @@ from google.cloud.firestore import DELETE_FIELD, FieldFilter
 from nightshift.database.collections import JOBS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.fields import time_or_none
+from nightshift.database.reads import fetch
 from nightshift.instant.realtime import Taken, WaitsFor
 from nightshift.jobs import transitions
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of, jobs_where
@@ -34,20 +35,20 @@ def lease_end(runtime: Runtime) -> datetime:
 async def due(runtime: Runtime) -> AsyncIterator[Job]:
     """The jobs that any instance may take: their wait is over, or their instance died; the longest due first."""
     query = jobs_where(runtime, status=PROCESSING).where(filter=FieldFilter("nextAttemptAt", "<=", runtime.now()))
-    async for job in _paged(query.order_by("nextAttemptAt")):
+    async for job in _paged(runtime, query.order_by("nextAttemptAt")):
         if job.is_realtime:
             yield job
 
 
 async def batch_until(runtime: Runtime, latest: datetime) -> AsyncIterator[Job]:
     """The jobs of the batch lane whose deadline is at `latest` or before, the nearest first."""
-    async for job in _paged(_batch_until(runtime, latest)):
+    async for job in _paged(runtime, _batch_until(runtime, latest)):
         yield job
 
 
 async def is_any_batch_until(runtime: Runtime, latest: datetime) -> bool:
     """Whether there are such jobs."""
-    return bool(await _batch_until(runtime, latest).limit(1).get(**READ))
+    return bool(await fetch(runtime, _batch_until(runtime, latest).limit(1)))
 
 
 def _batch_until(runtime: Runtime, latest: datetime) -> Any:
@@ -55,10 +56,10 @@ def _batch_until(runtime: Runtime, latest: datetime) -> Any:
     return jobs.where(filter=FieldFilter("batchUntil", "<=", latest)).order_by("batchUntil")
 
 
-async def _paged(query: Any) -> AsyncIterator[Job]:
+async def _paged(runtime: Runtime, query: Any) -> AsyncIterator[Job]:
     last = None
     while True:
-        page = await (query.start_after(last) if last else query).limit(_PAGE).get(**READ)
+        page = await fetch(runtime, (query.start_after(last) if last else query).limit(_PAGE))
         for snapshot in page:
             yield job_of(snapshot)
         if len(page) < _PAGE:

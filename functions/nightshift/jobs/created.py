@@ -11,7 +11,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.database import reads
 from nightshift.database.collections import JOBS, NOTIFICATIONS
-from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.commits import Commit, Undecided, attempts
 from nightshift.database.oversized import UNREAD
 from nightshift.errors import JobRefused, NeverLands
 from nightshift.jobs.documents import FORMER_BATCH_IDS, job_from, jobs_where
@@ -95,7 +95,7 @@ async def created_before(runtime: Runtime, latest: datetime) -> list[str]:
     found, last = 0, None
     query = jobs_where(runtime, status=CREATED).order_by("__name__").select(["userId"]).limit(_PAGE)
     while found < _MOST_FOUND:
-        page = await (query.start_after(last) if last else query).get(**READ)
+        page = await reads.fetch(runtime, query.start_after(last) if last else query)
         for snapshot in page:
             if snapshot.create_time <= latest:
                 of_user[written(snapshot).user_id].append(snapshot.id)

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.database.collections import CLASSIFICATIONS, NOTIFICATIONS
-from nightshift.database.commits import READ, Commit
+from nightshift.database.commits import Commit
+from nightshift.database.reads import read_each
 from nightshift.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Ends:
         """Read whose documents lie where those of these jobs belong; returns whether that was not known before."""
         client = self._runtime.firestore
         refs = [client.collection(name).document(job_id) for job_id in job_ids for name in COLLECTIONS]
-        snapshots = client.get_all(refs, field_paths=["userId"], **READ)
-        found = {each.reference.path: (each.to_dict() or {}).get("userId") async for each in snapshots if each.exists}
+        snapshots = await read_each(self._runtime, refs, ["userId"])
+        found = {each.reference.path: (each.to_dict() or {}).get("userId") for each in snapshots}
         is_news = not found.keys() <= self._owners.keys()
         self._owners |= found
         return is_news

@@ -21,12 +21,16 @@ def fallback_of(runtime: Runtime, lane: Lane) -> Fallback:
     return lambda job: _fallback(runtime, lane, job)
 
 
-def may_leave(runtime: Runtime, lane: Lane) -> bool:
-    """Whether jobs of some type may be moved from this lane. Otherwise nothing in it need be stopped for that."""
+def may_leave(runtime: Runtime, lane: Lane, *, has_keys: bool = True) -> bool:
+    """Whether jobs of some type may be moved from this lane. Otherwise nothing in it need be stopped for that.
+
+    Args:
+        has_keys: False where no provider has a key, as in the API: then only the settings are asked.
+    """
     traits = TRAITS.get(lane.provider)
     is_vector = traits is not None and lane.endpoint == traits.embeddings_endpoint
     types = [each for each in job_types.registered().values() if (each.dimensions is not None) == is_vector]
-    return any(_other(runtime, lane, job_type) for job_type in types)
+    return any(_other(runtime, lane, job_type, has_keys=has_keys) for job_type in types)
 
 
 def _fallback(runtime: Runtime, lane: Lane, job: Job) -> Lane | None:
@@ -37,7 +41,7 @@ def _fallback(runtime: Runtime, lane: Lane, job: Job) -> Lane | None:
     return None if other and job.input.get("imageUri") and not _sees_as_much(other, lane) else other
 
 
-def _other(runtime: Runtime, lane: Lane, job_type: JobType[Any]) -> Lane | None:
+def _other(runtime: Runtime, lane: Lane, job_type: JobType[Any], *, has_keys: bool = True) -> Lane | None:
     name = job_type.fallback_model or runtime.settings.fallback_model
     if name is None or not job_type.falls_back:
         return None
@@ -45,7 +49,7 @@ def _other(runtime: Runtime, lane: Lane, job_type: JobType[Any]) -> Lane | None:
         other = lane_of(name, is_vector=job_type.dimensions is not None)
     except ValueError:
         return None
-    return other if other != lane and runtime.providers.has(other.provider) else None
+    return other if other != lane and (not has_keys or runtime.providers.has(other.provider)) else None
 
 
 def _sees_as_much(other: Lane, lane: Lane) -> bool:

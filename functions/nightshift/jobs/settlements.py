@@ -19,7 +19,8 @@ from google.cloud.firestore_v1.vector import Vector
 
 from nightshift import job_types
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
-from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.commits import Commit, Undecided, attempts
+from nightshift.database.reads import read_each
 from nightshift.earning import points
 from nightshift.errors import NeverLands
 from nightshift.jobs import created
@@ -88,8 +89,7 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
     judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
     # Whether it may be moved to another lane depends on it.
     judged_by.add("input.imageUri")
-    snapshots = runtime.firestore.get_all(refs, field_paths=[*_SETTLED_BY, *sorted(judged_by)], **READ)
-    jobs = [job_of(snapshot) async for snapshot in snapshots if snapshot.exists]
+    jobs = [job_of(snapshot) for snapshot in await read_each(runtime, refs, [*_SETTLED_BY, *sorted(judged_by)])]
     return {job.job_id: job for job in jobs if job.lane}
 
 

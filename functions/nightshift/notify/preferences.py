@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from nightshift.database.collections import PREFERENCES
-from nightshift.database.commits import READ
+from nightshift.database.reads import read_each
 from nightshift.runtime import Runtime
 from nightshift.values.time_zones import is_zone
 
@@ -102,8 +102,7 @@ async def read(runtime: Runtime, user_ids: Iterable[str]) -> dict[str, MessagePr
     if not are_asked_for(runtime):
         return {}
     refs = [preferences_ref(runtime, user_id) for user_id in set(user_ids)]
-    snapshots = runtime.firestore.get_all(refs, **READ)
-    return {snapshot.id: MessagePreferences.read(snapshot.to_dict()) async for snapshot in snapshots if snapshot.exists}
+    return {snapshot.id: MessagePreferences.read(snapshot.to_dict()) for snapshot in await read_each(runtime, refs)}
 
 
 _A_DAY: Final = 24 * 60

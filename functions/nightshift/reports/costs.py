@@ -11,7 +11,8 @@ from google.cloud.firestore import FieldFilter
 from nightshift.batches.batch import OPEN
 from nightshift.batches.counts import Counts
 from nightshift.database.collections import BATCHES
-from nightshift.database.commits import READ, stream
+from nightshift.database.commits import READ
+from nightshift.database.reads import stream
 from nightshift.jobs.documents import jobs_where
 from nightshift.reports.bill import BatchCost, Bill, InstantCost, LastNight
 from nightshift.runtime import Runtime
@@ -26,7 +27,7 @@ async def of_days(runtime: Runtime, first: str, last: str) -> AsyncGenerator[Bat
     """
     query = runtime.firestore.collection(BATCHES).where(filter=FieldFilter("budgetDay", ">=", first))
     query = query.where(filter=FieldFilter("budgetDay", "<=", last)).order_by("budgetDay").select(_PRICED_BY)
-    async with aclosing(stream(query)) as snapshots:
+    async with aclosing(stream(runtime, query)) as snapshots:
         async for snapshot in snapshots:
             yield _cost(snapshot.to_dict() or {})
 

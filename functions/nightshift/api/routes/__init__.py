@@ -3,7 +3,20 @@
 from typing import Final
 
 from nightshift.api.route import ApiRoute
-from nightshift.api.routes import batches, bulk, earning, health, jobs, me, queue, reports, unsubscribe, uploads
+from nightshift.api.routes import (
+    batches,
+    bulk,
+    earning,
+    health,
+    job_types,
+    jobs,
+    me,
+    queue,
+    reports,
+    stories,
+    unsubscribe,
+    uploads,
+)
 
 # In this order they are matched: a path of words stands before one with a name in braces.
 ROUTES: Final[tuple[ApiRoute, ...]] = (
@@ -11,10 +24,12 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *me.ROUTES,
     *earning.ROUTES,
     *unsubscribe.ROUTES,
+    *job_types.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,
     *bulk.ROUTES,
     *queue.ROUTES,
     *batches.ROUTES,
+    *stories.ROUTES,
     *reports.ROUTES,
 )

@@ -4,6 +4,7 @@ A stop is recorded on the batch, and a worker is called, which asks the provider
 tick finds the wish on the batch.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from google.cloud.firestore import FieldFilter
@@ -11,8 +12,18 @@ from google.cloud.firestore import FieldFilter
 from nightshift.api.cursors import page_of
 from nightshift.api.route import ApiCall, ApiRoute
 from nightshift.api.routes import bulk
-from nightshift.api.shapes.batches import BatchesAsked, BatchOrBulkJob, BatchPage, BatchView, EndCounts, StopAccepted
+from nightshift.api.routes.jobs import page_of_jobs
+from nightshift.api.shapes.batches import (
+    BatchesAsked,
+    BatchOrBulkJob,
+    BatchPage,
+    BatchView,
+    EndCounts,
+    StepTrouble,
+    StopAccepted,
+)
 from nightshift.api.shapes.common import PageAsked
+from nightshift.api.shapes.jobs import JobPage
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import request_stop
 from nightshift.batches.batch import OPEN, Batch
@@ -21,6 +32,8 @@ from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
 from nightshift.errors import HttpError, LeaseHeld
+from nightshift.jobs.documents import jobs_where
+from nightshift.jobs.fallback import may_leave
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 from nightshift.values.outcome import Stop
@@ -31,7 +44,10 @@ _STOPS: Final = {**_NO_BATCH, 409: "The batch has ended at the provider, or is h
 
 async def list_all(call: ApiCall) -> BatchPage:
     """List batches, the newest first; with `open=true`, those that still have a step before them, the oldest first."""
-    return await _list(call, is_open=call.query.open is True)
+    asked: BatchesAsked = call.query
+    if asked.open and asked.status:
+        raise HttpError(400, "invalid_request", "Name open or status, not both.")
+    return await _list(call, is_open=asked.open is True, status=asked.status)
 
 
 async def list_active(call: ApiCall) -> BatchPage:
@@ -39,14 +55,17 @@ async def list_active(call: ApiCall) -> BatchPage:
     return await _list(call, is_open=True)
 
 
-async def _list(call: ApiCall, *, is_open: bool) -> BatchPage:
+async def _list(call: ApiCall, *, is_open: bool, status: str | None = None) -> BatchPage:
     asked: PageAsked = call.query
     query: Any = call.runtime.firestore.collection(BATCHES)
     if is_open:
         query = query.where(filter=FieldFilter("status", "in", list(OPEN)))
+    if status:
+        query = query.where(filter=FieldFilter("status", "==", status))
     page, token = await page_of(query, asked.pageSize, asked.pageToken, by="createdAt", newest_first=not is_open)
-    read = ((found, batches.readable(found.id, found.to_dict() or {})) for found in page)
-    return BatchPage(batches=[_view(found, batch) for found, batch in read if batch], nextPageToken=token)
+    documents = ((found.id, found.to_dict() or {}) for found in page)
+    read = ((fields, batches.readable(batch_id, fields)) for batch_id, fields in documents)
+    return BatchPage(batches=[view_of(fields, batch) for fields, batch in read if batch], nextPageToken=token)
 
 
 async def look(call: ApiCall) -> BatchOrBulkJob:
@@ -56,7 +75,7 @@ async def look(call: ApiCall) -> BatchOrBulkJob:
         return await _own_bulk_job(call)
     snapshot = await _snapshot(call.runtime, batch_id)
     batch = batches.readable(batch_id, snapshot.to_dict() or {}) if snapshot and snapshot.exists else None
-    return BatchOrBulkJob(_view(snapshot, batch)) if batch else await _own_bulk_job(call)
+    return BatchOrBulkJob(view_of(snapshot.to_dict() or {}, batch)) if batch else await _own_bulk_job(call)
 
 
 async def _snapshot(runtime: Runtime, batch_id: str) -> Any:
@@ -85,6 +104,22 @@ async def retry(call: ApiCall) -> StopAccepted:
     return await _stop(call, "retry")
 
 
+async def move(call: ApiCall) -> StopAccepted:
+    """Stop a batch, and let the fallback lane answer what it has not answered; no attempt is spent."""
+    runtime, batch_id = call.runtime, call.path["id"]
+    batch = await batches.read(runtime, batch_id) if names_a_document(batch_id) else None
+    if batch and not may_leave(runtime, batch.lane, has_keys=False):
+        raise HttpError(409, "no_fallback", "NIGHTSHIFT_FALLBACK_MODEL names no other lane for these jobs.")
+    return await _stop(call, "move")
+
+
+async def jobs_of(call: ApiCall) -> JobPage:
+    """List the jobs that are in a batch, or were when it ended. Those that left it for another batch are not there."""
+    asked: PageAsked = call.query
+    query = jobs_where(call.runtime, batchId=call.path["id"])
+    return await page_of_jobs(query, asked.pageSize, asked.pageToken)
+
+
 async def _stop(call: ApiCall, wish: Stop) -> StopAccepted:
     runtime, batch_id = call.runtime, call.path["id"]
     batch = await batches.read(runtime, batch_id) if names_a_document(batch_id) else None
@@ -101,12 +136,19 @@ async def _stop(call: ApiCall, wish: Stop) -> StopAccepted:
     return StopAccepted(id=batch_id, stop=wish)
 
 
+def _trouble(batch: Batch) -> StepTrouble | None:
+    error = batch.last_error
+    if error is None:
+        return None
+    return StepTrouble(reason=error.reason, needsOperator=error.needs_operator, since=error.since)
+
+
 def _none() -> HttpError:
     return HttpError(404, "not_found", "There is no such batch.")
 
 
-def _view(snapshot: Any, batch: Batch) -> BatchView:
-    fields = snapshot.to_dict() or {}
+def view_of(fields: Mapping[str, Any], batch: Batch) -> BatchView:
+    """A batch as the API shows it, of its document's fields."""
 
     def usd(name: str) -> float | None:
         amount = fields.get(name)
@@ -121,6 +163,9 @@ def _view(snapshot: Any, batch: Batch) -> BatchView:
         stop=batch.stop,
         trouble=batch.trouble.value if batch.trouble else None,
         errorCode=batch.error_code,
+        errorMessage=message if isinstance(message := fields.get("errorMessage"), str) else None,
+        lastError=_trouble(batch),
+        bulkId=batch.source.bulk_id if batch.source else None,
         counts=None if batch.is_open else EndCounts(**batch.counts.fields()),
         costUsd=usd("costUsd"),
         realtimeCostUsd=usd("realtimeCostUsd"),
@@ -163,6 +208,7 @@ ROUTES: Final = (
             status=202,
             errors=_STOPS,
         )
-        for wish, handler in (("cancel", cancel), ("retry", retry))
+        for wish, handler in (("cancel", cancel), ("retry", retry), ("move", move))
     ),
+    ApiRoute(method="GET", path="/batches/{id}/jobs", who="admin", handler=jobs_of, query=PageAsked, answer=JobPage),
 )

@@ -74,8 +74,19 @@ async def list_own(call: ApiCall) -> JobPage:
     """List the caller's jobs, the newest first, without their inputs and results."""
     asked: JobsAsked = call.query
     wanted = {"userId": call.user_id, **({"status": asked.status} if asked.status else {})}
-    query = jobs_where(call.runtime, **wanted).select([*_SUMMARY])
-    page, token = await page_of(query, asked.pageSize, asked.pageToken, by="createdAt", newest_first=True)
+    return await page_of_jobs(jobs_where(call.runtime, **wanted), asked.pageSize, asked.pageToken)
+
+
+async def list_of_user(call: ApiCall) -> JobPage:
+    """List a user's jobs, the newest first, without their inputs and results."""
+    asked: JobsAsked = call.query
+    wanted = {"userId": call.path["id"], **({"status": asked.status} if asked.status else {})}
+    return await page_of_jobs(jobs_where(call.runtime, **wanted), asked.pageSize, asked.pageToken)
+
+
+async def page_of_jobs(query: Any, page_size: int, page_token: str | None) -> JobPage:
+    """A page of the jobs that a query finds, the newest first."""
+    page, token = await page_of(query.select([*_SUMMARY]), page_size, page_token, by="createdAt", newest_first=True)
     jobs = [shown(JobSummary, found.id, found.to_dict() or {}) for found in page]
     return JobPage(jobs=jobs, nextPageToken=token)
 
@@ -222,6 +233,7 @@ ROUTES: Final = (
     ),
     ApiRoute(method="GET", path="/jobs", who="user", handler=list_own, query=JobsAsked, answer=JobPage, is_polled=True),
     ApiRoute(method="GET", path="/jobs/{id}", who="user", handler=look, answer=OwnJob, is_polled=True, errors=_NO_JOB),
+    ApiRoute(method="GET", path="/users/{id}/jobs", who="admin", handler=list_of_user, query=JobsAsked, answer=JobPage),
     ApiRoute(
         method="POST",
         path="/jobs/{id}/cancel",

@@ -4,10 +4,12 @@ from typing import Final
 
 from nightshift.admission.failed_jobs import Filter
 from nightshift.admission.retry import retry
+from nightshift.admission.retry_price import price_of
 from nightshift.api.creating import another_body, id_for
 from nightshift.api.route import ApiCall, ApiRoute
 from nightshift.api.shapes.jobs import JobNow
 from nightshift.api.shapes.queue import (
+    FailedJobs,
     LaneView,
     OpenOrder,
     OrderAccepted,
@@ -28,6 +30,8 @@ from nightshift.reports.backlog import backlogs
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 
+# Each is a read.
+_MOST_COUNTED: Final = 5_000
 _ORDERED: Final = {409: "The Idempotency-Key was used with another body."}
 
 
@@ -66,9 +70,26 @@ async def submit_all(call: ApiCall) -> OrderAccepted:
 
 async def retry_matching(call: ApiCall) -> OrderAccepted:
     """Run all failed jobs again that match. It is free for those that were refunded. Look at `GET /queue` meanwhile."""
-    asked: RetryOrder = call.body
-    asked_for = Filter(before=call.runtime.now(), code=asked.code, type=asked.type, lane=asked.lane, since=asked.since)
-    return await _order(call, "retry_jobs", asked_for.fields())
+    return await _order(call, "retry_jobs", _filter(call, call.body).fields())
+
+
+async def failed_jobs(call: ApiCall) -> FailedJobs:
+    """Count and price the failed jobs that match: those that `POST /jobs/retry` would run again."""
+    price = await price_of(call.runtime, _filter(call, call.query), most_reads=_MOST_COUNTED)
+    return FailedJobs(
+        jobs=price.jobs, charged=price.charged, tokens=price.tokens, estimatedUsd=price.usd, isCut=price.is_cut
+    )
+
+
+def _filter(call: ApiCall, asked: RetryOrder) -> Filter:
+    return Filter(
+        before=call.runtime.now(),
+        code=asked.code,
+        type=asked.type,
+        lane=asked.lane,
+        since=asked.since,
+        batch=asked.batch,
+    )
 
 
 async def retry_one(call: ApiCall) -> JobNow:
@@ -179,6 +200,7 @@ ROUTES: Final = (
         creates=True,
         errors=_ORDERED,
     ),
+    ApiRoute(method="GET", path="/failed-jobs", who="admin", handler=failed_jobs, query=RetryOrder, answer=FailedJobs),
     ApiRoute(
         method="POST",
         path="/jobs/{id}/retry",

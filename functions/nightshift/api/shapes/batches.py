@@ -22,6 +22,17 @@ class BatchesAsked(PageAsked):
     """Which batches."""
 
     open: bool | None = Field(None, description="`true`: only those with a step before them, the oldest first.")
+    status: Literal["completed", "failed", "expired", "cancelled"] | None = Field(
+        None, description="Only those that ended so, the newest first. `open` is left out then."
+    )
+
+
+class StepTrouble(ApiModel):
+    """Why a batch does not go on."""
+
+    reason: str
+    needsOperator: bool = Field(description="Whether it passes only when an operator acts.")
+    since: Time
 
 
 class EndCounts(ApiModel):
@@ -46,6 +57,9 @@ class BatchView(ApiModel):
     )
     trouble: str | None = None
     errorCode: str | None = None
+    errorMessage: str | None = Field(None, description="Why it failed, in the provider's words.")
+    lastError: StepTrouble | None = Field(None, description="Why its last step failed; left out once one succeeds.")
+    bulkId: str | None = Field(None, description="The bulk job of which it asks a part.")
     counts: EndCounts | None = Field(None, description="Once it is closed.")
     costUsd: float | None = None
     realtimeCostUsd: float | None = Field(None, description="What the same answers had cost in real time.")
@@ -76,6 +90,6 @@ class StopAccepted(ApiModel):
     """It is on record that the batch stops; a worker was called, and the tick sees to it, too."""
 
     id: str
-    stop: Literal["cancel", "retry"]
+    stop: Literal["cancel", "retry", "move"]
 
     model_config = example(id="ns-8fK2mQx0Zr8fK2mQx0Zr", stop="cancel")

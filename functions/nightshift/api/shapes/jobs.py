@@ -74,6 +74,7 @@ class JobSummary(ApiModel):
     """A job without its input and its result."""
 
     id: str
+    userId: str | None = None
     type: str | None = None
     speed: str | None = None
     status: Status

@@ -9,6 +9,7 @@ from nightshift.api.shapes.jobs import TypeName
 
 _LANE: Final = "openai:/v1/chat/completions:gpt-5-mini"
 _LONGEST_LANE: Final = 300
+_LONGEST_BATCH: Final = 100
 
 
 class SchedulerState(ApiModel):
@@ -90,11 +91,24 @@ class RetryOrder(ApiModel):
     type: TypeName | None = None
     lane: str | None = Field(None, max_length=_LONGEST_LANE)
     since: AwareDatetime | None = Field(None, description="Failed since then.")
+    batch: str | None = Field(None, max_length=_LONGEST_BATCH, description="The batch that they were in last.")
 
     @model_validator(mode="after")
     def _holds_something(self) -> "RetryOrder":
-        if not (self.code or self.type or self.lane or self.since):
-            raise ValueError("name at least one of code, type, lane, since")
+        if not (self.code or self.type or self.lane or self.since or self.batch):
+            raise ValueError("name at least one of code, type, lane, since, batch")
         return self
 
     model_config = example(code="provider_rejected", since="2026-11-27T22:00:00Z")
+
+
+class FailedJobs(ApiModel):
+    """How many failed jobs match, and what running them again costs. It is free for users whose tokens came back."""
+
+    jobs: int
+    charged: int = Field(description="Of these, those that were never charged, and will be.")
+    tokens: int = Field(description="What those cost their users, at most.")
+    estimatedUsd: float = Field(description="What the provider takes; images, and unknown prices, are not in it.")
+    isCut: bool = Field(description="There are more: no more were looked at.")
+
+    model_config = example(jobs=310, charged=0, tokens=0, estimatedUsd=0.12, isCut=False)

@@ -1,12 +1,10 @@
 """Where a job is, and what happens next, as one or a few sentences for an operator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cli.commands.lanes import why_it_waits
-from cli.commands.printing import dollars, duration, moment
 from nightshift.batches.batch import OPEN, status_of
 from nightshift.batches.step_error import StepError
 from nightshift.database.fields import time_or_none
@@ -14,12 +12,16 @@ from nightshift.instant.realtime import gives_up_at, is_due, is_under_way
 from nightshift.jobs.documents import job_from
 from nightshift.jobs.job import Job
 from nightshift.ledger.entries import charge_id, refund_id
+from nightshift.pricing import shares, spending
 from nightshift.pricing.shares import share_usd
-from nightshift.reports.backlog import LaneState
+from nightshift.reports.backlog import LaneState, lane_state
 from nightshift.reports.story import Story
+from nightshift.runtime import Runtime
 from nightshift.settings import Settings
+from nightshift.values.lane import Lane
 from nightshift.values.status import CANCELLED, COMPLETED, CREATED, FAILED, PROCESSING, QUEUED
 from nightshift.values.tokens import tokens_of
+from nightshift.values.told import Telling, dollars, duration, moment
 
 # Cloud Scheduler starts a tick every ten minutes. A job that waits for more than two waits for something else.
 _TWO_TICKS: Final = timedelta(minutes=20)
@@ -57,6 +59,36 @@ class JobState:
     spent_usd: float | None = None
     # What of it is its user's.
     taken_usd: float = 0.0
+    # How its times are told.
+    told: Telling = moment
+
+    def at(self, at: datetime) -> str:
+        """A time, as it is told."""
+        return self.told(at, self.now)
+
+
+async def standing_of(runtime: Runtime, story: Story, told: Telling = moment) -> JobState:
+    """What a sentence about the job rests on; of a queued job its lane and the day's budget are read."""
+    standing = JobState(story=story, settings=runtime.settings, now=runtime.now(), told=told)
+    if story.job.get("status") != QUEUED:
+        return standing
+    try:
+        lane = Lane.parse(story.job.get("lane"))
+    except ValueError:
+        return standing
+    has_budget = runtime.settings.daily_budget_usd > 0
+    return replace(
+        standing,
+        lane=await lane_state(runtime, lane),
+        spent_usd=await spending.spent_usd(runtime) if has_budget else None,
+        taken_usd=await shares.taken_usd(runtime, str(story.job.get("userId"))) if has_budget else 0.0,
+    )
+
+
+def why_it_waits(error: StepError, now: datetime, told: Telling = moment) -> str:
+    """Why a batch does not go on, in a sentence."""
+    hint = " It passes when you act." if error.needs_operator else ""
+    return f"Its step fails: {error.reason} (first {told(error.since, now)}, last {told(error.at, now)}).{hint}"
 
 
 def sentence(standing: JobState) -> str:
@@ -82,16 +114,16 @@ def _created(standing: JobState) -> str:
 
 
 def _queued(standing: JobState) -> str:
-    job, now, lane = standing.story.job, standing.now, standing.lane
+    job, lane = standing.story.job, standing.lane
     attempts = tokens_of(job.get("attempts"))
     told = f"It has been queued {_since(standing, 'queuedAt')} in lane {job.get('lane')}."
     if attempts:
         told += f" It was submitted {attempts} of {standing.settings.max_attempts} times before."
     if lane and lane.backs_off_until:
-        until = moment(lane.backs_off_until, now)
+        until = standing.at(lane.backs_off_until)
         return f"{told} The provider's queue was full: the lane backs off until {until}, and the next tick submits it."
     if lane and (left_alone_until := lane.users_back_off.get(str(job.get("userId")))):
-        until = moment(left_alone_until, now)
+        until = standing.at(left_alone_until)
         return f"{told} Its user's requests troubled the provider again and again: they wait until {until}."
     if standing.spent_usd is not None:
         limit_usd = share_usd(standing.settings)
@@ -125,7 +157,7 @@ def _processing(standing: JobState) -> str:
         return f"{told} The batch is closed ({status}), and it was left behind: the tick recovers it."
     told = f"{told} {_OF_BATCHES[status_of(status)]}"
     if error := StepError.read(story.batch.get("lastError")):
-        told = f"{told} {why_it_waits(error, standing.now)}"
+        told = f"{told} {why_it_waits(error, standing.now, standing.told)}"
     hint = _too_long(standing, "submittedAt") if status in _BEFORE_THE_PROVIDER else None
     return f"{told} {hint} Is the provider down, or out of credit?" if hint else told
 
@@ -134,8 +166,8 @@ def _realtime(standing: JobState, job: Job) -> str:
     now = standing.now
     told = f"It is answered in real time, {_since(standing, 'submittedAt')}."
     if deadline := time_or_none(standing.story.job.get("deadline")):
-        told += f" It was taken out of the batch lane for its deadline, {moment(deadline, now)}."
-    until = moment(job.next_attempt_at, now) if job.next_attempt_at else "an unknown time"
+        told += f" It was taken out of the batch lane for its deadline, {standing.at(deadline)}."
+    until = standing.at(job.next_attempt_at) if job.next_attempt_at else "an unknown time"
     if is_under_way(job, now):
         return f"{told} Attempt {job.attempts} is under way; should its instance die, a sweep takes it from {until}."
     if job.waits_for:
@@ -148,7 +180,7 @@ def _realtime(standing: JobState, job: Job) -> str:
         told += f" It has been due since {until}: do the sweeps run? Look into the log of answerInstantJobs."
     else:
         told += " The next sweep asks for it."
-    return f"{told} Without an answer it fails from {moment(gives_up_at(job), now)}."
+    return f"{told} Without an answer it fails from {standing.at(gives_up_at(job))}."
 
 
 def _ended(standing: JobState) -> str:
@@ -179,9 +211,9 @@ def _money(story: Story) -> str:
 
 def _since(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
-    return f"since {moment(at, standing.now)}" if isinstance(at, datetime) else "since an unknown time"
+    return f"since {standing.at(at)}" if isinstance(at, datetime) else "since an unknown time"
 
 
 def _at(standing: JobState, field: str) -> str:
     at: Any = standing.story.job.get(field)
-    return f"on {moment(at, standing.now)}" if isinstance(at, datetime) else "at an unknown time"
+    return f"on {standing.at(at)}" if isinstance(at, datetime) else "at an unknown time"
