@@ -321,7 +321,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
 async def test_the_indexes_are_those_that_the_queries_need(queries: set[Needs], world: World) -> None:
     """Every place that asks was driven; every query has its indexes; no index and no override is without a use."""
     places = QueryPlaces()
-    await world.give("carol", 50)
+    await world.give("carol", 200)
     with places.watched():
         for drive, settings in DRIVES:
             world.set_env(**SETTINGS | settings)
