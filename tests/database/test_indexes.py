@@ -270,7 +270,8 @@ async def _write_bulk_jobs(world: World) -> None:
         await world.provider.settled()
         assert await world.tick() == 200
     # A part in real time, which no tick has counted yet.
-    fast = await world.start_bulk("carol", items=[{"text": "a tin"}], mode="instant", maxTokens=20)
+    await world.give("erin", 5)
+    fast = await world.start_bulk("erin", items=[{"text": "a tin"}], mode="instant", maxTokens=5)
     assert await world.work_bulk(fast, 1) == 200
     await world.write_bulk("carol", items=[{"text": "a tin"}])
     await world.write_bulk("carol", source={"uri": "gs://bucket/users/carol/bulk/list.csv"}, template={"text": "{{a}}"})
