@@ -38,7 +38,7 @@ def main() -> int:
         return 1
     if asked.write:
         _PAGE.write_text(report.page([found for found in answers if found], this_machine()))
-        console.print(f"JobDocument: {_PAGE.relative_to(ROOT)}")
+        console.print(f"Written: {_PAGE.relative_to(ROOT)}")
     return 0
 
 

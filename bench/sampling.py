@@ -24,9 +24,18 @@ class Samples:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._seen: Counter[str] = Counter()
+        self._is_looking = False
 
     def look(self, frame: FrameType | None) -> None:
         """Count the first part that has a frame anywhere in this stack."""
+        if self._is_looking:
+            # The machine is so busy that one look lasts until the next.
+            return
+        self._is_looking = True
+        self._count(frame)
+        self._is_looking = False
+
+    def _count(self, frame: FrameType | None) -> None:
         stack = []
         while frame:
             stack.append(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")

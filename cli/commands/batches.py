@@ -23,7 +23,7 @@ _DEFAULT_LIMIT: Final = 50
 _MOST: Final = 1_000
 # One under the other, since 80 columns hold no more.
 _COLUMNS: Final = {
-    "Batch": ["batchId", "remoteId", "lane"],
+    "Batch": ["batchId", "remoteId", "lane", "bulk"],
     "Status": ["status", "errorCode", "counts"],
     "Jobs": ["jobs"],
     "Age, cost": ["age", "costUsd", "held"],
@@ -75,6 +75,8 @@ def _row(runtime: Runtime, found: batches.Found) -> dict[str, Any]:
         "batchId": batch.batch_id,
         "remoteId": batch.remote_id,
         "lane": str(batch.lane),
+        "source": batch.source and batch.source.fields(),
+        "bulk": f"part {batch.source.part} of {batch.source.bulk_id}" if batch.source else None,
         "status": batch.status,
         "errorCode": batch.error_code,
         "jobs": batch.job_count,

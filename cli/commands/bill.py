@@ -2,7 +2,7 @@
 
 Reads the month's batches once, as a stream, of each only what a bill needs: one read a batch, whatever they hold.
 Memory holds a sum for each day and lane. Instant answers are summed by the database: for each day of the month that has
-begun, one read per 1,000 jobs, and one more for those without a price.
+begun, one read per 1,000 jobs, one more for those without a price, and one for bulk jobs.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -44,6 +44,7 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
             "instantJobs": sum(day.jobs for day in instant),
             "unpricedInstantJobs": sum(day.unpriced_jobs for day in instant),
             "instantCostUsd": instant_usd,
+            "instantBulkUsd": sum(day.bulk_usd for day in instant),
             "totalCostUsd": whole.cost_usd + instant_usd,
         },
     )
@@ -62,14 +63,26 @@ def _days(month: str) -> list[str]:
 
 def _tell_instant(printer: Printer, instant: Sequence[InstantCost]) -> None:
     rows = [
-        {"day": day.day, "jobs": day.jobs, "unpricedJobs": day.unpriced_jobs, "costUsd": day.cost_usd}
+        {
+            "day": day.day,
+            "jobs": day.jobs,
+            "unpricedJobs": day.unpriced_jobs,
+            "costUsd": day.cost_usd,
+            "bulkUsd": day.bulk_usd,
+        }
         for day in instant
-        if day.jobs
+        if day.jobs or day.cost_usd
     ]
     printer.table(
         "instant",
         rows,
-        {"Day": ["day"], "Instant jobs": ["jobs"], "Without a price": ["unpricedJobs"], "Cost": ["costUsd"]},
+        {
+            "Day": ["day"],
+            "Instant jobs": ["jobs"],
+            "Without a price": ["unpricedJobs"],
+            "Cost": ["costUsd"],
+            "Of bulk jobs": ["bulkUsd"],
+        },
     )
 
 

@@ -8,12 +8,13 @@ What the user wrote and got is not told unless asked for: terminals are logs too
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from cli.commands.arguments import document_id
 from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.printing import Printer
 from nightshift.batches.step_error import StepError
+from nightshift.bulk import documents as bulk_jobs
 from nightshift.database.lease import Lease
 from nightshift.providers.base import ProviderGone, ProviderMissing, ProviderRefusal, ProviderTrouble
 from nightshift.reports import story as job_story
@@ -48,7 +49,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
     story = await job_story.read(runtime, options.job_id)
     if story is None:
-        raise Refused(f"There is no job {options.job_id} in {runtime.settings.project}.")
+        await _refuse(runtime, options.job_id)
     told = sentence(await standing_of(runtime, story))
     printer.say(told)
     printer.line({"standing": told})
@@ -71,6 +72,12 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
         },
     )
     return ExitCode.DONE
+
+
+async def _refuse(runtime: Runtime, job_id: str) -> NoReturn:
+    if await bulk_jobs.read(runtime, job_id):
+        raise Refused(f"{job_id} is a bulk job: ./nightshift bulk {job_id}.")
+    raise Refused(f"There is no job {job_id} in {runtime.settings.project}.")
 
 
 def _tell_content(printer: Printer, story: Story, options: Namespace) -> None:

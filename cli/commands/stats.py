@@ -14,6 +14,7 @@ from cli.commands.lanes import tell_lanes
 from cli.commands.printing import Printer
 from nightshift.batches import documents as batches
 from nightshift.bulk import documents as bulk_jobs
+from nightshift.bulk.forecast import hit_rate
 from nightshift.pricing import spending
 from nightshift.reports import costs, stats
 from nightshift.reports.backlog import backlogs
@@ -25,8 +26,8 @@ _MOST_FAILING: Final = 5
 
 
 async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
-    (open_batches, open_bulk_jobs), counts, lanes, spent_usd, night, failing = await asyncio.gather(
-        asyncio.gather(batches.count_open(runtime), bulk_jobs.count_open(runtime)),
+    (open_batches, open_bulk_jobs, foretold), counts, lanes, spent_usd, night, failing = await asyncio.gather(
+        asyncio.gather(batches.count_open(runtime), bulk_jobs.count_open(runtime), hit_rate(runtime)),
         stats.count_by_status(runtime),
         backlogs(runtime),
         spending.spent_usd(runtime),
@@ -43,7 +44,9 @@ async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
             printer.line({"waitingBatch": {"batchId": batch.batch_id, "lastError": error.fields()}})
             printer.say(f" {batch.batch_id}: {why_it_waits(error, runtime.now())}", style="yellow")
     printer.record("sinceYesterday", night.fields())
-    printer.record("bulk jobs", {"open": open_bulk_jobs})
+    printer.record(
+        "bulk jobs", {"open": open_bulk_jobs, "endForetold": foretold.foretold, "endedAsForetold": foretold.hits}
+    )
     printer.record(
         "today",
         {
@@ -60,7 +63,8 @@ COMMAND: Final = Command(
     name="stats",
     help="jobs by status, what waits in each lane, open batches, the last night, today's spending",
     description="The counts of getBatchStats (queued includes what is not admitted yet), what waits in each lane and "
-    "since when, how many batches and bulk jobs are open and which batches fail, what batches and instant answers "
+    "since when, how many batches and bulk jobs are open and which batches fail, how many bulk jobs ended as was "
+    "foretold, what batches and instant answers "
     "since yesterday (UTC) did and cost, and what today's batches cost or are estimated to cost and its instant "
     "answers did cost, against NIGHTSHIFT_DAILY_BUDGET_USD as it is set in this shell (- = none).",
     example="stats",

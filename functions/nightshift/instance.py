@@ -63,6 +63,8 @@ class Instance:
         self.absent_providers: set[str] = set()
         # How many requests' bodies are being read.
         self.bodies_on_their_way = 0
+        # Of each lane how many seconds its last batches took, the oldest first, and when that was read.
+        self.lane_durations: dict[Lane, tuple[datetime, list[float]]] = {}
         # Whether an admin has stopped submission, and until when that need not be read again.
         self.submission_stopped: tuple[bool, datetime] | None = None
         # By uid, the user who was idle the longest first: the requests to the API that are left, and since when.

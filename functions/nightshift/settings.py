@@ -184,6 +184,7 @@ class Settings(BaseSettings):
     shard_lines: int = Field(2000, ge=1)
     tick_seconds: float = Field(480, gt=0)
     part_items: int = Field(2000, ge=1, le=50_000)
+    max_parts_in_flight: int = Field(10, ge=1, le=100)
     bulk_threshold: int = Field(100, ge=0)
     max_bulk_items: int = Field(50_000, ge=1, le=10_000_000)
     max_open_bulk_jobs: int = Field(3, ge=0)

@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from local.gemini_server.content_request import check_content, parts_of, user_text
+from local.gemini_server.content_request import (
+    MOST_DIMENSIONS,
+    check_content,
+    check_embedding,
+    parts_of,
+    user_text,
+)
 from local.provider_server.api import Answer, InputCheck, Question, ResultFile, Said
 from local.provider_server.batches import TERMINAL, Batch, BatchError, Seen
 from local.provider_server.errors import ApiError, JsonObject
 from local.provider_server.standin import PLAIN_ANSWER
+from local.provider_server.vectors import vector_of
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 258
 NAME, MODEL = "displayName", "model"
+EMBED = "embedContent"
 _NUMBERS = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 499: 1, 500: 13, 503: 14, 504: 4}
 _WORDS = {
     400: "INVALID_ARGUMENT",
@@ -27,6 +35,7 @@ _WORDS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_TYPES = {"": "GenerateContentBatch", EMBED: "EmbedContentBatch"}
 _STOPS = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 _STATES = {
     "validating": "PENDING",
@@ -50,6 +59,12 @@ class GeminiApi:
         return {"error": {"code": error.status, "message": error.message, "status": status}}
 
     def question(self, body: Any, endpoint: str) -> Question:
+        if endpoint == EMBED:
+            text = check_embedding(body)
+            dimensions = body.get("outputDimensionality", MOST_DIMENSIONS)
+            counted = math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+            computed = {"embedding": {"values": vector_of(text, dimensions)}, "tokenCount": str(counted)}
+            return Question(model="", text=text, seed="", computed=computed, body=body)
         check_content(body)
         config = body.get("generationConfig") or {}
         return Question(
@@ -121,7 +136,7 @@ class GeminiApi:
         done = counts.completed + counts.failed
         state = _STATES[batch.status] if has_ended or batch.status not in TERMINAL else "RUNNING"
         metadata = {
-            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+            "@type": f"type.googleapis.com/google.ai.generativelanguage.v1main.{_TYPES[batch.endpoint]}",
             "name": batch.id,
             "model": f"models/{named.get(MODEL, '')}",
             "displayName": named.get(NAME, ""),

@@ -13,6 +13,9 @@ ARGUMENTS = frozenset(
         *("cachedContent", "serviceTier", "labels"),
     }
 )
+EMBED_ARGUMENTS = frozenset({"content", "outputDimensionality", "taskType", "title", "model"})
+# Of gemini-embedding-001: https://ai.google.dev/gemini-api/docs/embeddings
+MOST_DIMENSIONS = 3_072
 PARTS = frozenset({"text", "inlineData", "fileData"})
 VIDEO_TYPES = ("video/mp4", "video/mov", "video/quicktime", "video/webm")
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
@@ -36,6 +39,21 @@ def check_content(body: Any) -> None:
     has_schema = "responseJsonSchema" in config or "responseSchema" in config
     if has_schema and config.get("responseMimeType") != "application/json":
         raise ApiError(400, "response_schema is only supported with response_mime_type application/json")
+
+
+def check_embedding(body: Any) -> str:
+    """The text of which `embedContent` is to give the vector. Raises ApiError (400) if the API would refuse it."""
+    if not isinstance(body, dict):
+        raise ApiError(400, "Invalid JSON payload received.")
+    refuse_unknown(body, EMBED_ARGUMENTS)
+    parts = (body.get("content") or {}).get("parts")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ApiError(400, "* EmbedContentRequest.content: content is empty")
+    dimensions = body.get("outputDimensionality", MOST_DIMENSIONS)
+    if not isinstance(dimensions, int) or not 1 <= dimensions <= MOST_DIMENSIONS:
+        raise ApiError(400, f"output_dimensionality has to be from 1 to {MOST_DIMENSIONS}.")
+    return "\n".join(map(str, texts))
 
 
 def parts_of(body: JsonObject) -> list[JsonObject]:

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.gemini_server.api import MODEL, NAME, GeminiApi
+from local.gemini_server.api import EMBED, MODEL, NAME, GeminiApi
 from local.provider_server.batches import TERMINAL, Batch, Clock
 from local.provider_server.errors import ApiError, JsonObject
 from local.provider_server.files import StoredFile
@@ -54,7 +54,9 @@ class GeminiServer(ProviderServer):
                 Route("/download" + _VERSION + "/files/{file_id}:download", self._download, methods=["GET"]),
                 Route(_VERSION + "/files/{file_id}", self._file, methods=["GET", "DELETE"]),
                 Route(_VERSION + "/models/{model}:generateContent", self._generate, methods=["POST"]),
+                Route(_VERSION + "/models/{model}:embedContent", self._embed, methods=["POST"]),
                 Route(_VERSION + "/models/{model}:batchGenerateContent", self._create, methods=["POST"]),
+                Route(_VERSION + "/models/{model}:asyncBatchEmbedContent", self._create, methods=["POST"]),
                 Route(_VERSION + "/batches", self._list, methods=["GET"]),
                 Route(_VERSION + "/batches/{batch_id}:cancel", self._cancel, methods=["POST"]),
                 Route(_VERSION + "/batches/{batch_id}", self._batch_route, methods=["GET", "DELETE"]),
@@ -118,16 +120,24 @@ class GeminiServer(ProviderServer):
             raise ApiError(500, answer.error_message or "An internal error has occurred.")
         return JSONResponse(answer.body, answer.status)
 
+    async def _embed(self, request: Request) -> Response:
+        answer = await self._answerer.answer(None, await read_json(request), EMBED)
+        # In real time it does not count.
+        said = {name: part for name, part in answer.body.items() if name != "tokenCount"}
+        return JSONResponse(said, answer.status or 500)
+
     async def _create(self, request: Request) -> Response:
         batch_fields = (await read_object(request)).get("batch") or {}
-        name = (batch_fields.get("inputConfig") or {}).get("fileName")
+        # Google's JSON takes names in either spelling; for embeddings the official SDK takes the other one.
+        config = batch_fields.get("inputConfig") or {}
+        name = config.get("fileName") or config.get("file_name")
         if not isinstance(name, str):
             raise ApiError(400, "This server takes a batch's requests from a file: inputConfig.fileName.")
         self._files.get(name)
         batch = self._batches.create(
             batch_id=f"batches/{secrets.token_hex(12)}",
             input_file_id=name,
-            endpoint="",
+            endpoint=EMBED if request.url.path.endswith(":asyncBatchEmbedContent") else "",
             completion_window="24h",
             metadata={NAME: str(batch_fields.get(NAME, "")), MODEL: request.path_params["model"]},
             output_expires_after_seconds=None,

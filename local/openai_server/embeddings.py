@@ -1,18 +1,11 @@
-"""`/v1/embeddings`: a text's vector that no model made. Texts that share words lie near each other.
+"""`/v1/embeddings`: a text's vector that no model made."""
 
-Each word has a direction of its own, which follows from a hash; a text's vector is the sum of its words' directions,
-of length 1. So a search by nearness finds what it should in a demo or a test.
-"""
-
-import hashlib
 import math
-import random
-import re
-from functools import lru_cache
 from typing import Any
 
 from local.provider_server.arguments import refuse_unknown, require_string
 from local.provider_server.errors import ApiError, JsonObject
+from local.provider_server.vectors import vector_of
 
 ARGUMENTS = frozenset(("input", "model", "dimensions", "encoding_format", "user"))
 # Of the text-embedding-3 models; also what `dimensions` may not exceed.
@@ -40,23 +33,9 @@ def embeddings(body: Any) -> JsonObject:
     if body.get("encoding_format", "float") != "float":
         raise ApiError(400, "This server knows the encoding 'float' only.", param="encoding_format")
     data = [
-        {"object": "embedding", "index": index, "embedding": _vector(text, dimensions)}
+        {"object": "embedding", "index": index, "embedding": vector_of(text, dimensions)}
         for index, text in enumerate(texts)
     ]
     tokens = sum(math.ceil(len(text) / CHARACTERS_PER_TOKEN) for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": model, "usage": usage}
-
-
-def _vector(text: str, dimensions: int) -> list[float]:
-    words = re.findall(r"\w+", text.lower()) or [text]
-    summed = [math.fsum(parts) for parts in zip(*(_direction(word, dimensions) for word in words), strict=True)]
-    length = math.sqrt(math.fsum(part * part for part in summed)) or 1.0
-    return [round(part / length, 8) for part in summed]
-
-
-@lru_cache(maxsize=1_000)
-def _direction(word: str, dimensions: int) -> tuple[float, ...]:
-    seed = hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()
-    chance = random.Random(seed)  # noqa: S311 - a stand-in for a model is no secret
-    return tuple(chance.gauss(0, 1) for _ in range(dimensions))

@@ -49,6 +49,8 @@ class XaiDialect(Dialect):
         if path.endswith(_RESULTS) and method == "GET":
             shown = await inner.ask("GET", path.removesuffix(_RESULTS))
             return self._results(request, shown)
+        if method != "GET" or "/" in path.removeprefix(f"{_BATCHES}/"):
+            raise ApiError(404, "Not found")
         return self._shown(await inner.ask(method, path))
 
     async def _create(self, request: Request, inner: Inner) -> JsonObject:

@@ -39,11 +39,11 @@ def test_with_too_little_history_it_says_by_when_at_the_latest() -> None:
     """Nineteen parts are too few."""
     few = eta_of_parts(NOW, [3600.0] * (MIN_HISTORY - 1), ages_seconds=[0], waiting=0, at_once=1, latest_at=LATEST)
     assert (few.from_at, few.to_at) == (NOW, LATEST)
-    assert "Too few parts" in few.basis
+    assert "Too few requests" in few.basis
     assert "tokens are back" in few.basis
     enough = eta_of_parts(NOW, [3600.0] * MIN_HISTORY, ages_seconds=[0], waiting=0, at_once=1, latest_at=LATEST)
     assert hours(enough) == (0.8, 1.2)
-    assert "20 parts" in enough.basis
+    assert "the last 20 took" in enough.basis
 
 
 def test_a_parts_age_counts_and_a_waiting_part_begins_behind_another() -> None:

@@ -71,7 +71,7 @@ def test_a_value_is_never_expanded(name: str, photo: str) -> None:
         ({"text": "{{ }}"}, "opens a {{"),
         ({"text": "x" * 8_001}, "8,000 characters"),
         ({"text": "{{n}}" * 201}, "201 places"),
-        ({str(number): "x" for number in range(21)}, "20 fields"),
+        ({str(number): "x" for number in range(21)}, "20 texts"),
     ],
     ids=str,
 )

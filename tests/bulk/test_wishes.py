@@ -62,15 +62,17 @@ async def test_what_failed_is_counted_and_priced_before_it_is_run_again(world: W
 async def test_a_paused_bulk_job_starts_no_part_until_it_is_resumed(world: World) -> None:
     """What the provider has goes on; the part that waits stays where it is."""
     await world.give("alice", 20)
-    world.set_env(NIGHTSHIFT_PART_ITEMS="2", NIGHTSHIFT_DAILY_BUDGET_USD="0.000001")
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2", NIGHTSHIFT_MAX_PARTS_IN_FLIGHT="1")
+    world.provider.hold("in_progress")
     bulk_id = await world.start_bulk(items=rows(4), maxTokens=4)
     runtime = world.operators_runtime()
     await wishes.pause(runtime, bulk_id)
     assert await world.work_bulk(bulk_id) == 200
     assert (await world.bulk(bulk_id))["status"] == "paused"
-    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0")
+    world.provider.release()
+    await world.provider.settled()
     assert await world.tick() == 200
-    assert not await world.batches()
+    assert [part["status"] for part in await world.parts(bulk_id)] == ["closed", "waiting"]
 
     await wishes.resume(runtime, bulk_id)
     assert (await run_to_the_end(world, bulk_id))["counts"]["completed"] == 4

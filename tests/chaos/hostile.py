@@ -121,6 +121,23 @@ class Attack:
         self._jobs.append(job_id)
         return job_id
 
+    async def write_bulk(self, uid: str, **fields: Value) -> str | None:
+        """Create a bulk job, its fields as REST values, and deliver its event; returns its id, or None if denied."""
+        bulk_id = f"evil{self.effort.steps}"
+        bulk = to_fields({"userId": uid, "type": "waste_classification", "status": "created"}) | fields
+        created: dict[str, Any] = {
+            "update": {"name": f"{self._root}/bulk_jobs/{bulk_id}", "fields": bulk},
+            "currentDocument": {"exists": False},
+            "updateTransforms": [{"fieldPath": "createdAt", "setToServerValue": "REQUEST_TIME"}],
+        }
+        if not await self._is_allowed("POST", ":commit", uid, {"writes": [created]}):
+            return None
+        for _ in range(_DELIVERIES):
+            self.effort.steps += 1
+            if await self._invoke(lambda: self.world.trigger_bulk(bulk_id)) == 200:
+                break
+        return bulk_id
+
     async def submit(self, *jobs: Awaitable[str | None], times: int = 1) -> None:
         """Create jobs, and deliver the event of each, so many times at once; what fails is delivered again."""
         created = [await job for job in jobs]
@@ -383,3 +400,55 @@ async def instant_flood(attack: Attack, number: int) -> None:
     attack.world.provider.faults.add(refusal)
     instant = to_value("instant")
     await attack.submit(*(attack.write(uid, text(f"at once {number} {one}"), speed=instant) for one in range(many)))
+
+
+# Many rows as one thing
+
+
+@move
+async def bulk_floods(attack: Attack, number: int) -> None:
+    """More bulk jobs than one user may have open, each of many rows, in both modes; nothing is confirmed by hand."""
+    for mode in ("batch", "instant"):
+        uid = await attack.buyer(150)
+        for one in range(4):
+            rows = [{"text": f"row {row} of {number} {one}"} for row in range(10)]
+            await attack.write_bulk(uid, items=to_value(rows), mode=to_value(mode), maxTokens=to_value(100))
+
+
+@move
+async def swollen_bulk_jobs(attack: Attack, number: int) -> None:
+    """Rows and templates as large as the database takes, of more values than a function reads, and nested."""
+    uid = await attack.buyer(20)
+    wide = {"arrayValue": {"values": (1_000 + number) * [_MOMENT]}}
+    rows: list[Value] = [
+        {"arrayValue": {"values": 30 * [_input(text=to_value("x"), times=wide)]}},
+        to_value([{"text": "x" * 900_000}]),
+        to_value(1_000 * [{}]),
+        to_value([{f"{{{{column{one}}}}}\x1b[2J": "{{text}}" for one in range(200)}]),
+    ]
+    for items in rows:
+        await attack.write_bulk(uid, items=items, maxTokens=to_value(5))
+    for template in (to_value({"text": "{{text}}" * 1_000}), _input(text=wide), to_value({"text": 8_000 * "{{"})):
+        await attack.write_bulk(uid, items=to_value([{"text": "x"}]), template=template, maxTokens=to_value(5))
+
+
+@move
+async def foreign_sources(attack: Attack, number: int) -> None:
+    """Files of others, files that are not there or no text, and an earlier bulk job of another user."""
+    uid = await attack.buyer(20)
+    mine = await attack.world.upload(uid, "bulk/list.csv", b"text\n" + b"\x00\xff" * 500)
+    folder = mine.removesuffix(f"/users/{uid}/bulk/list.csv")
+    uris = [mine, f"{folder}/users/alice/bulk/list.csv", f"{folder}/users/{uid}/bulk/../../alice/photo.png", mine + "x"]
+    for uri in uris:
+        await attack.write_bulk(uid, source=to_value({"uri": uri}), maxTokens=to_value(9))
+    skip = {"skip": to_value({"bulkId": f"honest{number % 3}"}), "keyColumn": to_value("text")}
+    await attack.write_bulk(uid, items=to_value([{"text": "x"}]), maxTokens=to_value(9), **skip)
+
+
+@move
+async def unpaid_bulk_jobs(attack: Attack, number: int) -> None:
+    """Bulk jobs without a wallet, with an empty one, and with a quote that is never confirmed."""
+    rows = to_value([{"text": f"free {number} {row}"} for row in range(20)])
+    for uid in (attack.user(), await attack.buyer(0), await attack.buyer(5)):
+        await attack.write_bulk(uid, items=rows, maxTokens=to_value(100))
+        await attack.write_bulk(uid, items=rows)

@@ -7,7 +7,7 @@ passes, ticks go on, and all must end well.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
@@ -18,9 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from local.openai_server import BatchFault, FileFault, Reply, ReplyRule
 from local.provider_server.batches import TERMINAL
+from nightshift.bulk import wishes
+from nightshift.bulk.wishes import WishRefused
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
-from tests.chaos.model import JobDocument, Kind, Model, ProviderListing, Speed
+from tests.chaos.model import BulkDocument, JobDocument, Kind, Model, ProviderListing, Speed
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -39,6 +41,9 @@ Invocation = Callable[[], Coroutine[Any, Any, int]]
 _KINDS: Final[Sequence[Kind]] = ("text", "text", "photo", "declined", "horoscope", "empty", "foreign_photo")
 _SPEEDS: Final[Sequence[Speed]] = ("batch", "batch", "instant")
 _TOKENS: Final = 9
+# A row that is answered, one that is declined, and one that can never be asked for.
+_ROWS: Final[dict[str, dict[str, Any]]] = {"text": {"text": "a jar"}, "declined": {"text": _DECLINED}, "empty": {}}
+_WISHES: Final = (wishes.confirm, wishes.pause, wishes.resume, wishes.cancel, wishes.retry)
 _DELIVERIES: Final = ("once", "twice at once", "with a tick", "never")
 _PROVIDER_TROUBLES: Final = (
     BatchFault(fail_code="token_limit_exceeded"),
@@ -112,7 +117,11 @@ class Night(RuleBasedStateMachine):
             # No step waits: what is put off is a later step's.
             self._world.bound(longest_pause_seconds=0)
             await self._parts.enter_async_context(self._world.running())
-            self._world.set_env(NIGHTSHIFT_SHARD_LINES=str(shard_lines), NIGHTSHIFT_COALESCE_SECONDS=coalesce_seconds)
+            self._world.set_env(
+                NIGHTSHIFT_SHARD_LINES=str(shard_lines),
+                NIGHTSHIFT_COALESCE_SECONDS=coalesce_seconds,
+                NIGHTSHIFT_PART_ITEMS="2",
+            )
             await self._world.open_pubsub()
             self._world.provider.faults.add(ReplyRule(reply=Reply.refuses("No."), text=_DECLINED, times=None))
             for uid in USERS:
@@ -169,6 +178,57 @@ class Night(RuleBasedStateMachine):
             "never": [],
         }
         await self._invoke(*deliveries[delivery])
+
+    @rule(
+        uid=st.sampled_from(USERS),
+        rows=st.lists(st.sampled_from(sorted(_ROWS)), min_size=1, max_size=5),
+        speed=st.sampled_from(_SPEEDS),
+        is_confirmed=st.booleans(),
+        is_lost=st.booleans(),
+        fault=_FAULT,
+    )
+    def write_bulk(
+        self, uid: str, rows: list[str], speed: Speed, is_confirmed: bool, is_lost: bool, fault: tuple[str, int] | None
+    ) -> None:
+        """A user writes a bulk job of some parts, which begins by itself or waits for a confirmation."""
+        self._arm(fault)
+        bulk_id = f"bulk{len(self._model.bulk_written)}"
+        self._model.bulk_written[bulk_id] = BulkDocument(uid=uid, rows=len(rows), speed=speed)
+        limit = {"maxTokens": 100} if is_confirmed else {}
+
+        async def write() -> None:
+            await self._world.write_bulk(uid, bulk_id, items=[_ROWS[row] for row in rows], mode=speed, **limit)
+            if not is_lost:
+                await self._invoke(lambda: self._world.trigger_bulk(bulk_id))
+
+        self._do(write())
+
+    @precondition(lambda self: self._model.bulk_written)
+    @rule(number=st.integers(0, 1000), wish=st.sampled_from(_WISHES), with_a_tick=st.booleans(), fault=_FAULT)
+    def wish(self, number: int, wish: Any, with_a_tick: bool, fault: tuple[str, int] | None) -> None:
+        """A user wishes something of a bulk job, perhaps while a tick is under way."""
+        bulk_id = list(self._model.bulk_written)[number % len(self._model.bulk_written)]
+        self._arm(fault)
+
+        async def wished() -> int:
+            with suppress(WishRefused):
+                await wish(self._world.operators_runtime(), bulk_id)
+            return 200
+
+        self._do(self._invoke(wished, *(with_a_tick * [self._world.tick])))
+
+    @precondition(lambda self: self._model.bulk_written)
+    @rule(
+        number=st.integers(0, 1000),
+        part=st.none() | st.integers(1, 3),
+        times=st.sampled_from([1, 1, 2]),
+        fault=_FAULT,
+    )
+    def work_bulk(self, number: int, part: int | None, times: int, fault: tuple[str, int] | None) -> None:
+        """A call for a worker of a bulk job, or of one of its parts, comes at any time, perhaps twice at once."""
+        bulk_id = list(self._model.bulk_written)[number % len(self._model.bulk_written)]
+        self._arm(fault)
+        self._do(self._invoke(*(times * [lambda: self._world.work_bulk(bulk_id, part)])))
 
     @precondition(lambda self: self._model.written)
     @rule(number=st.integers(0, 1000))
@@ -284,12 +344,26 @@ class Night(RuleBasedStateMachine):
         for _ in range(_QUIET_ROUNDS):
             await self._world.provider.settled()
             assert await self._world.tick() == 200
-            under_way = await self._world.jobs("created", "queued", "processing") or await self._world.open_batches()
+            under_way = (
+                await self._world.jobs("created", "queued", "processing")
+                or await self._world.open_batches()
+                or await self._bulk_under_way()
+            )
             if not under_way and not self._world.provider.files:
                 break
             self._world.pass_time(minutes=40)
         self._model.check_end(await self._seen())
         await assert_promises_kept(self._world)
+
+    async def _bulk_under_way(self) -> bool:
+        """Whether a bulk job has not ended. One that waits for its user is confirmed, or goes on."""
+        is_any = False
+        for bulk_id, bulk in (await self._world.documents("bulk_jobs")).items():
+            is_any |= bulk["status"] not in {"completed", "failed", "cancelled"} or bool(bulk.get("wish"))
+            if bulk["status"] in {"quoted", "paused"} and not bulk.get("wish"):
+                wish = wishes.confirm if bulk["status"] == "quoted" else wishes.resume
+                await wish(self._world.operators_runtime(), bulk_id)
+        return is_any
 
     def _arm(self, fault: tuple[str, int] | None) -> None:
         """Let one of the next external calls go wrong."""
@@ -321,14 +395,17 @@ class Night(RuleBasedStateMachine):
     async def _seen(self) -> ProviderListing:
         world = self._world
         ledgers = await asyncio.gather(*(world.documents(f"wallets/{uid}/ledger") for uid in USERS))
-        jobs, notifications, classifications, wallets = await asyncio.gather(
-            *(world.documents(name) for name in ("ai_jobs", "notifications", "classifications", "wallets"))
+        jobs, notifications, classifications, wallets, bulk_jobs = await asyncio.gather(
+            *(world.documents(name) for name in ("ai_jobs", "notifications", "classifications", "wallets", "bulk_jobs"))
         )
+        parts = await asyncio.gather(*(world.documents(f"bulk_jobs/{bulk_id}/parts") for bulk_id in bulk_jobs))
         return ProviderListing(
             jobs=jobs,
             notifications=notifications,
             classifications=classifications,
             wallets=wallets,
+            bulk_jobs=bulk_jobs,
+            parts=dict(zip(bulk_jobs, parts, strict=True)),
             ledgers=dict(zip(USERS, ledgers, strict=True)),
             live=[
                 ((batch.metadata or {})["nightshift_batch"], self._jobs_in(batch.id, batch.input_file_id))

@@ -28,6 +28,9 @@ PROVIDER_CODES: Final = frozenset(
     {"batch_failed", "batch_expired", "result_missing", "provider_rejected", "result_invalid"}
 )
 MOST_ATTEMPTS: Final = 3
+_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+# From here on all rows of a bulk job are in its parts.
+_READ: Final = frozenset({"quoted", "running", "paused", "exporting", "completed"})
 _AGE: Final = {"created": 0, "queued": 1, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
 
 Documents = Mapping[str, Mapping[str, Any]]
@@ -43,6 +46,15 @@ class JobDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BulkDocument:
+    """A bulk job as its user wrote it."""
+
+    uid: str
+    rows: int
+    speed: Speed
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderListing:
     """All that a project and its provider hold at one moment."""
 
@@ -50,6 +62,8 @@ class ProviderListing:
     notifications: Documents
     classifications: Documents
     wallets: Documents
+    bulk_jobs: Documents
+    parts: Mapping[str, Documents]
     ledgers: Mapping[str, Documents]
     # Of every batch that is live at the provider: the batch id stamped on it, and the jobs in it.
     live: Iterable[tuple[str, frozenset[str]]]
@@ -61,6 +75,7 @@ class Model:
 
     granted: Counter[str] = field(default_factory=Counter)
     written: dict[str, JobDocument] = field(default_factory=dict)
+    bulk_written: dict[str, BulkDocument] = field(default_factory=dict)
     _ended: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _ages: dict[str, int] = field(default_factory=dict)
 
@@ -74,6 +89,9 @@ class Model:
             self._check_end(written, job)
             self._check_documents(job_id, job, seen)
             charged[written.uid] += self._charged(job_id, written, job, seen.ledgers[written.uid])
+        assert set(seen.bulk_jobs) == set(self.bulk_written), "no bulk job is lost, none appears"
+        for bulk_id, bulk in seen.bulk_jobs.items():
+            charged[self.bulk_written[bulk_id].uid] += self._check_bulk(bulk_id, bulk, seen)
         for uid, granted in self.granted.items():
             wallet = seen.wallets[uid]
             assert wallet["balance"] == granted - charged[uid] >= 0, f"the wallet of {uid} is right"
@@ -87,6 +105,29 @@ class Model:
         unfinished = {job_id: job["status"] for job_id, job in seen.jobs.items() if _AGE[job["status"]] < 2}
         assert not unfinished, "every job has ended"
         assert not list(seen.live), "nothing is live at the provider"
+        for bulk_id, bulk in seen.bulk_jobs.items():
+            assert bulk["status"] in _ENDED, f"{bulk_id} has ended"
+            assert not bulk.get("charges") or not bulk["counts"]["open"], f"each item of {bulk_id} has ended"
+
+    def _check_bulk(self, bulk_id: str, bulk: Mapping[str, Any], seen: ProviderListing) -> int:
+        """What the bulk job has cost its user by now: at each moment the price of what is completed and open."""
+        written, parts = self.bulk_written[bulk_id], seen.parts[bulk_id].values()
+        entries = [entry for entry in seen.ledgers[written.uid].values() if entry.get("bulkId") == bulk_id]
+        paid = -sum(int(entry["amount"]) for entry in entries)
+        worth = sum(part["counts"]["completed"] + part["counts"]["open"] for part in parts)
+        if bulk.get("charges"):
+            assert paid == worth * TOKENS[written.speed], f"{bulk_id} costs what is completed and open"
+        else:
+            assert not entries, f"{bulk_id} is not charged yet"
+        if bulk["status"] in _ENDED:
+            assert f"bulk.{bulk_id}" in seen.notifications, f"the end of {bulk_id} is told"
+        if bulk["status"] in _READ:
+            assert sum(part["counts"]["total"] for part in parts) == written.rows, f"no row of {bulk_id} is lost"
+        for part in parts:
+            states = Counter(_states(part["states"], part["rows"]))
+            counted = {name: part["counts"][name] for name in ("open", "completed", "failed", "cancelled")}
+            assert counted == {name: states[number] for number, name in enumerate(counted)}, "each item is counted"
+        return paid
 
     def _check_life(self, job_id: str, written: JobDocument, job: Mapping[str, Any]) -> None:
         age = _AGE[job["status"]]
@@ -148,3 +189,8 @@ class Model:
         for batch_id, job_ids in seen.live:
             for job_id in job_ids:
                 assert batch_of.setdefault(job_id, batch_id) == batch_id, f"{job_id} is in two live batches"
+
+
+def _states(packed: bytes, rows: int) -> list[int]:
+    """What a part's document says of each of its rows: two bits, the first in the lowest ones."""
+    return [packed[row // 4] >> row % 4 * 2 & 3 for row in range(rows)]

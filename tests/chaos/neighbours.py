@@ -27,8 +27,8 @@ from tests.chaos.calls import Traffic, seam
 from tests.chaos.hostile import DECLINED, INVALID, MOVES, Attack, Effort
 from tests.support.world import World
 
-Kind = Literal["text", "photo", "instant", "declined", "unusable", "horoscope"]
-_KINDS: Final[tuple[Kind, ...]] = ("text", "text", "photo", "instant", "declined", "unusable", "horoscope")
+Kind = Literal["text", "photo", "instant", "declined", "unusable", "horoscope", "bulk"]
+_KINDS: Final[tuple[Kind, ...]] = ("text", "text", "photo", "instant", "declined", "unusable", "horoscope", "bulk")
 HONEST: Final = ("alice", "bob")
 # A user's share of it is spent by the larger floods; all users of an example together do not spend it.
 BUDGET_USD: Final = 0.12
@@ -45,6 +45,9 @@ _ROUND: Final = timedelta(minutes=10)
 _QUIET_TICKS: Final = 60
 _EXAMPLES_PER_SEED: Final = 3
 _ENDED: Final = {"completed", "failed", "cancelled"}
+# How the ids of honest bulk jobs begin.
+_BULK: Final = "many"
+_PART_OF_A_BULK_JOB: Final = ("status", "errorCode", "counts", "price", "charges", "firstErrors")
 _PART_OF_A_JOB: Final = ("status", "errorCode", "errorMessage", "tokensSpent", "costUsd", "usage", "result")
 
 
@@ -54,7 +57,7 @@ class Interference(AssertionError):
 
 @dataclass(frozen=True)
 class Ask:
-    """An honest user writes a job; its event comes, or is lost."""
+    """An honest user writes a job, or a bulk job; its event comes, or is lost."""
 
     uid: str
     kind: Kind
@@ -213,7 +216,7 @@ class _Side:
                 await MOVES[name](self.attack, number)
 
     async def _ask(self, ask: Ask) -> None:
-        job_id, number = f"honest{self._number}", self._number
+        job_id, number = f"{_BULK if ask.kind == 'bulk' else 'honest'}{self._number}", self._number
         self._number += 1
         fields: dict[str, Any] = {"input": {"text": f"bottle {number}"}}
         match ask.kind:
@@ -227,11 +230,15 @@ class _Side:
                 fields["input"] = {"text": f"{DECLINED if ask.kind == 'declined' else INVALID} {number}"}
             case "horoscope":
                 fields["type"] = "horoscope"
-        await self._world.write(ask.uid, job_id, **fields)
+            case "bulk":
+                fields = {"items": [{"text": f"row {row} of {number}"} for row in range(3)], "maxTokens": 3}
+        is_bulk = ask.kind == "bulk"
+        await (self._world.write_bulk if is_bulk else self._world.write)(ask.uid, job_id, **fields)
         self._written_at[job_id] = self._ticks
         if not ask.is_lost:
             self._at(timedelta())
-            assert await self._invoke(lambda: self._world.trigger(job_id)) == 200
+            deliver = self._world.trigger_bulk if is_bulk else self._world.trigger
+            assert await self._invoke(lambda: deliver(job_id)) == 200
         await self._look_at_jobs()
 
     async def _finish_round(self) -> None:
@@ -256,16 +263,17 @@ class _Side:
 
     async def _look_at_jobs(self) -> None:
         for job_id, written_at in list(self._written_at.items()):
-            job = await self._world.job(job_id)
+            is_bulk = job_id.startswith(_BULK)
+            job = await (self._world.bulk if is_bulk else self._world.job)(job_id)
             if job.get("status") in _ENDED:
                 del self._written_at[job_id]
-                seen = {name: job.get(name) for name in _PART_OF_A_JOB}
+                seen = {name: job.get(name) for name in (_PART_OF_A_BULK_JOB if is_bulk else _PART_OF_A_JOB)}
                 self.felt.jobs[job_id] = {"ticks": self._ticks - written_at, **seen}
 
     async def _expire(self) -> None:
         """The honest jobs that have ended are deleted, as after a year."""
         for job_id in self.felt.jobs:
-            if job_id not in self.attack.expired:
+            if job_id not in self.attack.expired and not job_id.startswith(_BULK):
                 await self._world.firestore.document(f"ai_jobs/{job_id}").delete()
                 self.attack.expired.append(job_id)
 
@@ -276,6 +284,7 @@ class _Side:
         for job_id in self.felt.jobs:
             for collection in ("classifications", "notifications"):
                 self._see(await database.document(f"{collection}/{job_id}").get())
+            self._see(await database.document(f"notifications/bulk.{job_id}").get())
         for uid in HONEST:
             wallet = database.document(f"wallets/{uid}")
             self._see(await wallet.get())

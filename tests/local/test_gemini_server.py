@@ -95,6 +95,28 @@ async def test_a_cancelled_batch_gives_nothing_back(sdk: tuple[genai.Client, Gem
     assert not (ended.dest and ended.dest.file_name)
 
 
+async def test_a_batch_of_embeddings_gives_a_vector_for_each_line(sdk: tuple[genai.Client, GeminiServer]) -> None:
+    """Of as many numbers as was asked for; equal texts have equal vectors."""
+    client, server = sdk
+    line = {"content": {"parts": [{"text": "a bottle"}]}, "outputDimensionality": 8}
+    lines = b"".join(json.dumps({"key": key, "request": line}).encode() + b"\n" for key in ("one", "two"))
+    file = await client.aio.files.upload(
+        file=io.BytesIO(lines), config=types.UploadFileConfig(mime_type="application/jsonl")
+    )
+    made = await client.aio.batches.create_embeddings(
+        model="gemini-embedding-001", src=types.EmbeddingsBatchJobSource(file_name=file.name)
+    )
+    await server.settled()
+    ended = await client.aio.batches.get(name=made.name or "")
+    assert ended.state == types.JobState.JOB_STATE_SUCCEEDED
+    assert ended.dest
+    assert ended.dest.file_name
+    results = (await client.aio.files.download(file=ended.dest.file_name)).splitlines()
+    one, two = (json.loads(result)["response"]["embedding"]["values"] for result in results)
+    assert len(one) == 8
+    assert one == two
+
+
 async def test_a_wrong_key_is_refused(sdk: tuple[genai.Client, GeminiServer]) -> None:
     """As the API does it, with a 400."""
     client, _ = sdk

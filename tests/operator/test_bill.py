@@ -55,6 +55,7 @@ async def test_what_a_night_cost_is_what_its_batches_cost(world: World, capsys: 
                 "instantJobs": 0,
                 "unpricedInstantJobs": 0,
                 "instantCostUsd": 0.0,
+                "instantBulkUsd": 0.0,
                 "totalCostUsd": pytest.approx(cost_usd),
             }
         },
@@ -109,13 +110,13 @@ async def test_instant_answers_are_listed_by_the_day_and_are_in_the_total(
     bill, *parts = await _bill(world, capsys, "--month", "2026-06")
 
     first, second, third, todays = costs.values()
-    june = bill["bill"]
+    june, no_bulk = bill["bill"], {"bulkUsd": 0.0}
     assert (june["batches"], june["costUsd"], june["instantJobs"]) == (1, 2.0, 3)
     assert june["instantCostUsd"] == pytest.approx(first + second + third)
     assert june["totalCostUsd"] == pytest.approx(2.0 + first + second + third)
     assert [part["instant"] for part in parts if "instant" in part] == [
-        {"day": "2026-06-05", "jobs": 2, "unpricedJobs": 0, "costUsd": pytest.approx(first + second)},
-        {"day": "2026-06-30", "jobs": 1, "unpricedJobs": 0, "costUsd": pytest.approx(third)},
+        {"day": "2026-06-05", "jobs": 2, "unpricedJobs": 0, "costUsd": pytest.approx(first + second), **no_bulk},
+        {"day": "2026-06-30", "jobs": 1, "unpricedJobs": 0, "costUsd": pytest.approx(third), **no_bulk},
     ]
     (now, *_) = await _bill(world, capsys)
     assert (now["bill"]["instantJobs"], now["bill"]["instantCostUsd"]) == (1, pytest.approx(todays))

@@ -29,15 +29,15 @@ def _counter() -> Iterator[None]:
         (["job", "answered"], 8, 0),
         (["job", "declined"], 8, 0),
         (["job", "queued"], 8, 0),
-        (["job", "unknown"], 1, 0),
+        (["job", "unknown"], 2, 0),
         # Two batches, their number, the lane, and the end of the lanes.
         (["batches", "--limit", "2"], 2 + 1 + 13 + 1, 0),
         (["batches", "--all", "--limit", "3"], 3 + 1 + 13 + 1, 0),
         # Six statuses, the lane, the end of the lanes, open batches, today's spending of either speed; of the last
-        # night five batches and two sums a day; no batch that fails.
-        (["stats"], 6 + 13 + 1 + 1 + 2 + 5 + 4 + 1, 0),
-        # A read each of five batches, and two of each day.
-        (["bill"], 5 + 62, 0),
+        # night five batches and three sums a day; no batch that fails; bulk jobs that are open, and that were foretold.
+        (["stats"], 6 + 13 + 1 + 1 + 2 + 5 + 6 + 1 + 3, 0),
+        # A read each of five batches, and three of each day.
+        (["bill"], 5 + 93, 0),
         (["bill", "--month", "2999-01"], 1, 0),
         (["grant", "alice", "5", "--yes"], 4, 2),
         (["cancel", "job", "queued", "--yes"], 9, 4),

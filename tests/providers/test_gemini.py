@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nightshift.providers.base import Intent, ProviderLocked, ProviderRateLimite
 from nightshift.providers.gemini.client import GeminiProvider
 from nightshift.providers.gemini.codes import complaint_of, trouble_of_batch, trouble_of_line
 from nightshift.providers.gemini.result import read_content, read_line
+from nightshift.providers.registry import lane_of
 from nightshift.providers.request import Request
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
@@ -61,6 +63,30 @@ async def _created(provider: GeminiProvider, *job_ids: str) -> str:
 async def _lines(provider: GeminiProvider, remote_id: str) -> dict[str, result_line.ResultLine]:
     stored = b"".join([chunk async for chunk in provider.results(remote_id)])
     return {line.job_id: line for each in stored.splitlines() if (line := result_line.read(each))}
+
+
+async def test_a_text_becomes_a_vector_in_a_batch_and_in_real_time(
+    served: tuple[GeminiProvider, GeminiServer],
+) -> None:
+    """The same by both ways; what the provider does not count in real time is estimated, so it has a price."""
+    provider, server = served
+    lane = lane_of("gemini:gemini-embedding-001", is_vector=True)
+    request = replace(_request("one"), model=lane.model, dimensions=8)
+    file_id = await provider.upload("ns-batch", io.BytesIO(provider.request_line(request) + b"\n"))
+    intent = Intent(batch_id="ns-batch", endpoint=lane.endpoint, model=lane.model, requests=1, input_file_id=file_id)
+    created = await provider.create(intent, None)
+    await server.settled()
+
+    said = (await _lines(provider, created.remote_id))["one"]
+    at_once = (await provider.answer(request, 5)).line
+
+    assert len(json.loads(said.text or "")["vector"]) == 8
+    assert (said.text, said.stop) == (at_once.text, "end")
+    assert said.usage.input_tokens == 6
+    assert at_once.usage.input_tokens >= 6
+    odd = read_line(b'{"key": "job-one", "response": {"embedding": {"values": "none"}}}')
+    assert odd
+    assert (odd.trouble, odd.code) == (Trouble.PROVIDER, "no_embedding")
 
 
 async def test_an_answer_under_the_wrong_key_goes_to_the_job_that_it_names(
@@ -171,6 +197,20 @@ async def test_a_full_queue_is_waited_for_and_an_empty_account_is_the_operators(
         with pytest.raises(kind):
             await provider.create(intent, None)
     assert not server.batches
+
+
+async def test_a_404_that_passes_leaves_no_result_file_behind(served: tuple[GeminiProvider, GeminiServer]) -> None:
+    """The batch is deleted with its results, though it was not found once."""
+    provider, server = served
+    remote_id = await _created(provider, "one")
+    await server.settled()
+    assert len(server.files) == 2
+    server.faults.add(RequestFault("GET", r"/v1beta/batches/[^/]+", status=404, times=1))
+
+    assert await provider.delete_file(remote_id)
+
+    assert not server.batches
+    assert len(server.files) == 1, "its input is deleted by itself"
 
 
 async def test_a_failed_batch_says_why(served: tuple[GeminiProvider, GeminiServer]) -> None:

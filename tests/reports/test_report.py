@@ -81,6 +81,7 @@ async def test_a_report_of_a_random_month_adds_up_with_the_documents(
 
     assert abs(total["costUsd"] - cost) < 5e-5, seed
     assert abs(total["savedUsd"] - bill["savedUsd"]) < 1e-9, seed
+    assert abs(total["costUsd"] - bill["totalCostUsd"]) < 1e-9, seed
     in_batches = sum(one["costUsd"] for one in told["groups"] if one["mode"] == "batch")
     assert abs(in_batches - bill["costUsd"]) < 1e-9, seed
     assert (total["tokens"], total["completed"]) == (paid, completed), seed

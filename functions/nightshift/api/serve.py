@@ -184,7 +184,7 @@ def _idempotency_key(request: Request, row: ApiRoute) -> str | None:
 
 
 def _json(request: Request, row: ApiRoute, answer: BaseModel) -> Response:
-    content = answer.model_dump_json(exclude_none=True).encode()
+    content = answer.model_dump_json(exclude_none=True, by_alias=True).encode()
     if not row.is_polled:
         return Response(content, status_code=row.status, media_type="application/json")
     # Of what is answered, so it holds for every route, and never for another caller's answer.

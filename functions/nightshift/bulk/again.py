@@ -13,6 +13,7 @@ from nightshift import job_types
 from nightshift.bulk import documents, transitions
 from nightshift.bulk.bulk_job import BulkJob, BulkQuote
 from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.forecast import LeftToDo, forecast
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.states import States
 from nightshift.bulk.stored_rows import read_rows
@@ -63,7 +64,9 @@ async def quote_again(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> b
         tokens_instant=items * tokens["instant"],
         estimated_usd=None if usd is None else usd * items / of_items,
     )
-    await transitions.quote_again(holder, quoted, bulk.wish_tokens)
+    left = LeftToDo(waiting=len(parts) or bulk.parts, open=items)
+    eta = await forecast(runtime, bulk, left, bulk.speed or "batch")
+    await transitions.quote_again(holder, quoted, bulk.wish_tokens, eta)
     log.info("bulk_quoted", bulk_id=bulk.bulk_id, items=items, invalid=quoted.invalid, parts=len(parts))
     return True
 

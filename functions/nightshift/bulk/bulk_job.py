@@ -34,6 +34,7 @@ from pydantic import (
 )
 
 from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.eta import Eta
 from nightshift.values.ids import is_job_id, is_user_id
 from nightshift.values.lane import Lane
 from nightshift.values.numbers import WholeNumber
@@ -58,8 +59,6 @@ MOST_TEMPLATE_CHARACTERS: Final = 8_000
 MOST_TEMPLATE_FIELDS: Final = 20
 LONGEST_COLUMN: Final = 200
 LONGEST_URI: Final = 2_000
-# So many parts of one bulk job are with the provider, or with workers, at a time.
-MOST_IN_FLIGHT: Final = 10
 # How many failures a bulk job's document names.
 MOST_FIRST_ERRORS: Final = 20
 
@@ -156,7 +155,7 @@ class BulkQuote:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkJob:
-    """A bulk job as read from its document; what does not fit is left empty. The client's rows are not in it."""
+    """A bulk job as read from its document; what does not fit is left empty. The client's request: `BulkRequest`."""
 
     bulk_id: str
     user_id: str
@@ -165,8 +164,8 @@ class BulkJob:
     # When the document was written, by the server's clock.
     created_at: datetime
     update_time: datetime
-    # The client's fields, not validated: `BulkRequest` does that.
-    request: Mapping[str, Any]
+    # What it may cost to begin by itself; None = it waits for a confirmation.
+    max_tokens: float | None
     # From here on what the functions wrote. None before it was checked.
     lane: Lane | None
     # None before the quote.
@@ -199,6 +198,8 @@ class BulkJob:
     # When it began to run, and when its progress was last written.
     started_at: datetime | None
     progress_at: datetime | None
+    # The first range of its end that rested on a measure; None before that.
+    first_eta: Eta | None
     quoted_at: datetime | None
 
     @property

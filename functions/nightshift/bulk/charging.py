@@ -13,9 +13,10 @@ import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift import job_types
-from nightshift.bulk import documents, ending, refusals, transitions
+from nightshift.bulk import documents, ending, forecast, refusals, transitions
 from nightshift.bulk.again import Reopened, reopened
 from nightshift.bulk.bulk_job import BulkJob
+from nightshift.bulk.forecast import LeftToDo
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import JobRefused
@@ -23,6 +24,7 @@ from nightshift.ledger.entries import bulk_charge
 from nightshift.ledger.posting import post, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 from nightshift.values.tokens import tokens_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# What a part that is run again has not met yet.
+_ANEW: Final = {
+    **dict.fromkeys(("expireAt", "tries", "startedAt", "nextAttemptAt", "lane", "sparedSince"), DELETE_FIELD),
+    "updatedAt": SERVER_TIMESTAMP,
+}
 # A quote that was not confirmed for so long is over: it counts against the user's open bulk jobs.
 _QUOTE_LASTS: Final = timedelta(days=7)
 
@@ -61,16 +68,18 @@ async def charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> bool:
 
 async def _charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, price: int, tokens: int) -> None:
     again = await reopened(runtime, bulk) if bulk.charges else []
+    left = LeftToDo(waiting=len(again) or bulk.parts, open=tokens_of((bulk.quote or {}).get("items")))
+    told = forecast.told(bulk, await forecast.forecast(runtime, bulk, left, bulk.speed or "batch"))
     async for _ in attempts():
         wallet = await wallet_ref(runtime, bulk.user_id).get(**READ)
         balance = Wallet.read(wallet.to_dict())
         if not wallet.exists or not balance.covers(tokens):
             has = balance.balance if wallet.exists else 0
-            sentence = f"It costs {tokens:,} tokens, and you have {has:,}."
+            sentence = Text.TOKENS_MISSING.say(price=tokens, balance=has)
             await refusals.refuse(runtime, bulk, holder, JobRefused("insufficient_tokens", sentence))
             return
         try:
-            await transitions.charge(holder, bulk, price, _paying(runtime, bulk, wallet, tokens, again))
+            await transitions.charge(holder, bulk, price, told, _paying(runtime, bulk, wallet, tokens, again))
         except Undecided:
             continue
         log.info("bulk_charged", bulk_id=bulk.bulk_id, tokens=tokens, speed=bulk.speed)
@@ -80,10 +89,7 @@ async def _charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, price: i
 def _is_confirmed(bulk: BulkJob, tokens: int) -> bool:
     if bulk.wish == "confirm":
         return bulk.wish_tokens is None or tokens <= bulk.wish_tokens
-    limit = bulk.request.get("maxTokens")
-    if not isinstance(limit, int | float) or isinstance(limit, bool) or bulk.charges:
-        return False
-    return tokens <= limit
+    return not bulk.charges and bulk.max_tokens is not None and tokens <= bulk.max_tokens
 
 
 def _paying(
@@ -93,7 +99,7 @@ def _paying(
         post(writes, wallet, [bulk_charge(bulk.bulk_id, bulk.charges + 1, tokens)])
         for part in again:
             ref = documents.part_ref(runtime, bulk.bulk_id, part.part)
-            fields = {**part.fields(), "expireAt": DELETE_FIELD, "tries": DELETE_FIELD, "updatedAt": SERVER_TIMESTAMP}
+            fields = {**part.fields(), **_ANEW}
             writes.update(ref, fields, read_as_of=part.update_time)
 
     return pay

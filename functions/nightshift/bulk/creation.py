@@ -6,8 +6,8 @@ from typing import Any
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
-from nightshift.bulk.documents import bulk_ref
-from nightshift.database.commits import READ, Commit
+from nightshift.bulk.documents import bulk_ref, read_request
+from nightshift.database.commits import Commit
 from nightshift.runtime import Runtime
 from nightshift.values.status import CREATED
 
@@ -25,6 +25,6 @@ async def create(runtime: Runtime, bulk_id: str, fields: Mapping[str, Any]) -> d
 
 
 async def read_created(runtime: Runtime, bulk_id: str) -> tuple[Mapping[str, Any], datetime] | None:
-    """All fields of a bulk job, its rows too, and when it was created; None if there is none."""
-    snapshot = await bulk_ref(runtime, bulk_id).get(**READ)
+    """What was written of a bulk job, its rows too, and when it was created; None if there is none."""
+    snapshot = await read_request(runtime, bulk_id)
     return (snapshot.to_dict() or {}, snapshot.create_time) if snapshot.exists and snapshot.create_time else None

@@ -10,8 +10,10 @@ from google.cloud.firestore import FieldFilter, Query
 
 from nightshift.bulk.bulk_job import ADMITTED, OPEN, STATUSES, WISHES, BulkJob, BulkStatus
 from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.eta import Eta
 from nightshift.bulk.part import PART_STATUSES, BulkPart, Tries
 from nightshift.bulk.states import States
+from nightshift.database import reads
 from nightshift.database.collections import BULK_JOBS, PARTS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
@@ -24,26 +26,19 @@ from nightshift.values.usage import count_of, usd_of
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
-# What a client may write, but for its rows, which may be a megabyte.
-_REQUEST: Final = (
-    "userId",
-    "type",
-    "mode",
-    "source",
-    "template",
-    "keyColumn",
-    "dedupe",
-    "skip",
-    "maxTokens",
-    "createdAt",
-)
+# What a client may write and the rules bound.
+_BOUNDED: Final = ("userId", "type", "mode", "source", "keyColumn", "dedupe", "skip", "maxTokens", "createdAt")
+# What may be a megabyte. It is read only where it is needed, and only if it has no more values than rows can have.
+_UNBOUNDED: Final = ("template", "items")
+_MOST_VALUES: Final = 60_000
 _OWN: Final = (
     *("status", "lane", "speed", "price", "partItems", "parts", "sourceGeneration", "quote", "counts", "progress"),
-    *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "eta", "lease"),
+    *("charges", "wish", "endsAs", "errorCode", "errorMessage", "firstErrors", "files", "lease"),
+    *("eta", "firstEta", "etaHit"),
     *("costUsd", "budgetDay", "budgetUsd", "budgetBeforeUsd"),
     *("startedAt", "progressAt", "quotedAt", "completedAt", "updatedAt", "expireAt"),
 )
-WITHOUT_ITEMS: Final = (*_REQUEST, *_OWN)
+WITHOUT_ITEMS: Final = (*_BOUNDED, *_OWN)
 _PAGE: Final = 200
 # What moving the parts on needs to know of each.
 _OVERVIEW: Final = (
@@ -53,6 +48,9 @@ _OVERVIEW: Final = (
     "counts",
     "round",
     "batchId",
+    "lane",
+    "costUsd",
+    "startedAt",
     "nextAttemptAt",
     "lease",
     "firstErrors",
@@ -73,7 +71,7 @@ def part_ref(runtime: Runtime, bulk_id: str, part: int) -> "AsyncDocumentReferen
 
 
 async def snapshot_of(runtime: Runtime, bulk_id: str) -> "DocumentSnapshot[Any] | None":
-    """A bulk job's document without its rows, or None if there is none."""
+    """A bulk job's document without its rows and its template, or None if there is none."""
     snapshot = await bulk_ref(runtime, bulk_id).get(WITHOUT_ITEMS, **READ)
     return snapshot if snapshot.exists else None
 
@@ -84,11 +82,9 @@ async def read(runtime: Runtime, bulk_id: str) -> BulkJob | None:
     return bulk_job_of(snapshot) if snapshot else None
 
 
-async def read_request(runtime: Runtime, bulk_id: str) -> dict[str, Any]:
-    """What the client wrote, its rows included; empty if the document is gone."""
-    snapshot = await bulk_ref(runtime, bulk_id).get((*_REQUEST, "items"), **READ)
-    fields = snapshot.to_dict() or {}
-    return {name: fields[name] for name in (*_REQUEST, "items") if name in fields}
+async def read_request(runtime: Runtime, bulk_id: str) -> "DocumentSnapshot[Any]":
+    """What the client wrote, its rows included. What has too many values is `UNREAD` (oversized.py)."""
+    return await reads.read_fields(runtime, bulk_ref(runtime, bulk_id), (*_BOUNDED, *_UNBOUNDED), _MOST_VALUES)
 
 
 async def part_refs(runtime: Runtime, bulk_id: str) -> "list[AsyncDocumentReference]":
@@ -174,7 +170,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
     wish = fields.get("wish")
     wish = wish if isinstance(wish, Mapping) else {}
     quote, speed, generation = fields.get("quote"), fields.get("speed"), fields.get("sourceGeneration")
-    tokens, error_code = wish.get("tokens"), fields.get("errorCode")
+    tokens, max_tokens, error_code = wish.get("tokens"), fields.get("maxTokens"), fields.get("errorCode")
     status: Any = fields.get("status")
     return BulkJob(
         bulk_id=snapshot.id,
@@ -183,7 +179,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         status=next((each for each in STATUSES if each == status), "failed"),
         created_at=_instant(snapshot.create_time),
         update_time=_instant(snapshot.update_time),
-        request={name: fields[name] for name in _REQUEST if name in fields},
+        max_tokens=max_tokens if isinstance(max_tokens, int | float) and not isinstance(max_tokens, bool) else None,
         lane=_lane(fields.get("lane")),
         speed=speed if speed in {"batch", "instant"} else None,
         price=count_of(fields.get("price")),
@@ -203,6 +199,7 @@ def bulk_job_of(snapshot: "DocumentSnapshot[Any]") -> BulkJob:
         error_code=error_code if isinstance(error_code, str) else None,
         started_at=time_or_none(fields.get("startedAt")),
         progress_at=time_or_none(fields.get("progressAt")),
+        first_eta=Eta.read(fields.get("firstEta")),
         quoted_at=time_or_none(fields.get("quotedAt")),
     )
 
@@ -229,6 +226,8 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         rows_name=str(fields.get("rowsName", "")),
         batch_id=batch_id if isinstance(batch_id, str) else None,
         through=through if isinstance(through, int) else None,
+        lane=_lane(fields.get("lane")),
+        spared_since=time_or_none(fields.get("sparedSince")),
         started_at=time_or_none(fields.get("startedAt")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         uncounted_usd=usd_of(fields.get("uncountedUsd")),

@@ -11,9 +11,10 @@ from nightshift.bulk.result_rows import EndedRow
 from nightshift.bulk.round_ends import RoundEnds
 from nightshift.bulk.stored_rows import StoredRow, read_rows
 from nightshift.runtime import Runtime
+from nightshift.values.table_texts import TableText
 
 # Of a row that no round names though it has ended.
-_LOST: Final = {"status": "failed", "errorCode": "result_missing", "errorMessage": "There is no answer for this row."}
+_LOST: Final = {"status": "failed", "errorCode": "result_missing", "errorMessage": TableText.ROW_LOST.say()}
 
 
 async def ended_rows(runtime: Runtime, parts: Sequence[BulkPart], part: BulkPart) -> AsyncIterator[list[EndedRow]]:

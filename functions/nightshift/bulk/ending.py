@@ -14,8 +14,6 @@ from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
-_UNCONFIRMED = "Its price was not confirmed within a week."
-
 
 async def cancel_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
     """Cancel and refund the open items of a part that waits. Returns whether it did; another process may have it."""
@@ -54,7 +52,7 @@ async def cancel_before_it_runs(runtime: Runtime, bulk: BulkJob, holder: LeaseHo
             "errorMessage": message,
         }
         try:
-            told = f"{message} Nothing was charged for it."
+            told = Text.NOTHING_CHARGED.say(what=message)
             await transitions.end(runtime, holder, bulk, "cancelled", message=told, fields=fields, parts=parts)
         except Undecided:
             continue
@@ -63,15 +61,15 @@ async def cancel_before_it_runs(runtime: Runtime, bulk: BulkJob, holder: LeaseHo
 
 async def cancel_unconfirmed(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
     """Cancel a bulk job whose price was not confirmed in time."""
-    await cancel_before_it_runs(runtime, bulk, holder, _UNCONFIRMED)
+    await cancel_before_it_runs(runtime, bulk, holder, Text.PRICE_UNCONFIRMED.say())
 
 
 async def end_without_items(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
     """Let a bulk job fail in which no row can be answered."""
     parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
-    message = "No row can be answered."
+    message = Text.TABLE_NO_ROW.say()
     fields = {"errorCode": "invalid_input", "errorMessage": message}
-    told = f"{message} Nothing was charged."
+    told = Text.NOTHING_CHARGED.say(what=message)
     await transitions.end(runtime, holder, bulk, "failed", message=told, fields=fields, parts=parts)
 
 
@@ -84,4 +82,4 @@ def summary(parts: list[BulkPart]) -> str:
     """What a user reads of a bulk job that has ended: how many items ended how."""
     counts = transitions.told(parts)["counts"]
     found = [f"{counts[name]:,} {name}" for name in ("completed", "failed", "cancelled") if counts[name]]
-    return f"{', '.join(found)} of {counts['total']:,}."
+    return Text.TABLE_SUMMARY.say(ends=", ".join(found), total=counts["total"])

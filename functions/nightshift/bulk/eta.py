@@ -10,9 +10,11 @@ It knows no clock. A range never begins in the past, since every replayed part e
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from nightshift.values.texts import Text
 
 # How many durations of a lane are kept, and with how few nothing is foretold.
 MAX_HISTORY: Final = 200
@@ -33,7 +35,10 @@ class Eta:
 
     from_at: datetime
     to_at: datetime
+    # What a person reads of it.
     basis: str
+    # Whether it rests on a measure; else it only says by when at the latest.
+    is_measured: bool = field(default=True, compare=False)
 
     def fields(self) -> dict[str, Any]:
         """The field `eta` of the document."""
@@ -63,7 +68,7 @@ def eta_of_parts(
     """When parts that are answered in batches are all done.
 
     Args:
-        history: seconds from the submission of a part to its end, of the lane's last parts, the oldest first.
+        history: seconds from the submission of a batch to its end, of the lane's last ones, the oldest first.
         ages_seconds: of the parts that are under way.
         waiting: how many parts are not under way yet.
         at_once: how many may be under way together.
@@ -72,17 +77,17 @@ def eta_of_parts(
     latest_at = max(latest_at, now + _LEAST_RANGE)
     durations = list(history[-MAX_HISTORY:])
     if len(durations) < MIN_HISTORY:
-        return Eta(from_at=now, to_at=latest_at, basis=f"{_TOO_LITTLE} {_BY_THEN}")
+        return _by_then(now, latest_at, Text.ETA_TOO_LITTLE)
     ages = sorted(ages_seconds, reverse=True)
     ends = [_replayed(durations, start, ages, waiting, max(1, at_once)) for start in range(len(durations))]
     foretold = sorted(end for end in ends if end is not None)
     if len(foretold) * 2 < len(ends):
-        return Eta(from_at=now, to_at=latest_at, basis=f"It takes longer than most of the last parts. {_BY_THEN}")
+        return _by_then(now, latest_at, Text.ETA_LONGER)
     cut = int(len(foretold) * _LEFT_OUT)
     first, last = foretold[cut] * (1 - _MARGIN), foretold[-1 - cut] * (1 + _MARGIN)
     from_at = now + timedelta(seconds=first)
     to_at = max(now + timedelta(seconds=last), from_at + _LEAST_RANGE)
-    return Eta(from_at=from_at, to_at=to_at, basis=f"The last {len(durations)} parts of this model.")
+    return Eta(from_at=from_at, to_at=to_at, basis=Text.ETA_BY_LAST.say(number=len(durations)))
 
 
 def eta_of_pace(now: datetime, started_at: datetime, *, done: int, left: int, latest_at: datetime) -> Eta:
@@ -90,15 +95,16 @@ def eta_of_pace(now: datetime, started_at: datetime, *, done: int, left: int, la
     latest_at = max(latest_at, now + _LEAST_RANGE)
     elapsed_seconds = (now - started_at).total_seconds()
     if done < _LEAST_DONE or elapsed_seconds <= 0:
-        return Eta(from_at=now, to_at=latest_at, basis=f"It has only begun. {_BY_THEN}")
+        return _by_then(now, latest_at, Text.ETA_BEGUN)
     seconds = elapsed_seconds * left / done
     from_at = now + timedelta(seconds=seconds * _FASTER)
     to_at = max(now + timedelta(seconds=seconds * _SLOWER), from_at + _LEAST_RANGE)
-    return Eta(from_at=from_at, to_at=to_at, basis="Its own pace so far.")
+    return Eta(from_at=from_at, to_at=to_at, basis=Text.ETA_BY_PACE.say())
 
 
-_TOO_LITTLE: Final = "Too few parts of this model have been answered to tell."
-_BY_THEN: Final = "By then each item is answered, or its tokens are back."
+def _by_then(now: datetime, latest_at: datetime, why: Text) -> Eta:
+    """The range that is certain, where nothing better can be said."""
+    return Eta(from_at=now, to_at=latest_at, basis=f"{why.say()} {Text.ETA_BY_THEN.say()}", is_measured=False)
 
 
 def _replayed(

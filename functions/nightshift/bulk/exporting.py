@@ -11,6 +11,7 @@ from nightshift.database.commits import Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import TryLater
 from nightshift.runtime import Runtime, TimeLimit
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ async def export(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, time_limi
             return False
         fields = {**transitions.told(parts), "files": files}
         if bulk.ends_as == "cancelled":
-            fields |= {"errorCode": "cancelled", "errorMessage": "The bulk job was cancelled."}
+            fields |= {"errorCode": "cancelled", "errorMessage": Text.TABLE_CANCELLED.say()}
         try:
             message = ending.summary(parts)
             await transitions.end(runtime, holder, bulk, bulk.ends_as, message=message, fields=fields, parts=parts)

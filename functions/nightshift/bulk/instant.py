@@ -27,7 +27,7 @@ from google.cloud.firestore import DELETE_FIELD
 from structlog.contextvars import bind_contextvars
 
 from nightshift.bulk import documents, messages, rounds
-from nightshift.bulk.bulk_job import MOST_IN_FLIGHT, BulkJob
+from nightshift.bulk.bulk_job import BulkJob
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.requests import job_for, open_items
 from nightshift.bulk.round import ItemEnd, Round
@@ -64,7 +64,7 @@ async def call_for(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_
     now = runtime.now()
     due = [part for part in parts if _is_due(part, now)]
     under_way = sum(part.status == "running" for part in parts) - sum(part.status == "running" for part in due)
-    numbers = [part.part for part in due[: max(0, MOST_IN_FLIGHT - under_way)]]
+    numbers = [part.part for part in due[: max(0, runtime.settings.max_parts_in_flight - under_way)]]
     if not numbers or await messages.call_for_parts(runtime, bulk.bulk_id, numbers) or time_limit is None:
         return
     for number in numbers:

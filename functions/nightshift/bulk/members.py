@@ -24,6 +24,7 @@ from google.api_core.exceptions import NotFound
 
 from nightshift import storage
 from nightshift.batches import artifacts
+from nightshift.batches import documents as batches
 from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch
 from nightshift.batches.breakdown import Breakdown
@@ -35,6 +36,7 @@ from nightshift.batches.transitions import HeldBatch
 from nightshift.bulk import documents, messages, rounds
 from nightshift.bulk.bulk_job import BulkJob
 from nightshift.bulk.item_ids import index_of
+from nightshift.bulk.moving import fallback_lane
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.requests import item_lines, job_for
 from nightshift.bulk.round import ItemEnd, Round
@@ -42,9 +44,18 @@ from nightshift.bulk.stored_rows import read_rows
 from nightshift.database.commits import Undecided, attempts
 from nightshift.job_types import find
 from nightshift.jobs.answer import NoAnswer
-from nightshift.jobs.settlement import Requeued, Settlement, retry_or_failure, settlement_of
+from nightshift.jobs.job import Job
+from nightshift.jobs.settlement import (
+    MOST_SPARED,
+    LaneHealth,
+    Requeued,
+    Settlement,
+    retry_or_failure,
+    settlement_of,
+)
 from nightshift.providers import result_line
 from nightshift.runtime import Runtime
+from nightshift.values.lane import Lane
 from nightshift.values.trouble import Trouble, worst
 from nightshift.values.usage import NOTHING_USED, Usage
 
@@ -101,7 +112,8 @@ class PartMembers:
         if found is None:
             return Tally(usage=self._batch.usage)
         bulk, part = found
-        judging = _Judging(self._runtime, self._batch, bulk, part, left_out)
+        other = await fallback_lane(self._runtime, bulk, part, self._batch.lane)
+        judging = _Judging(self._runtime, self._batch, bulk, part, left_out, other)
         await judging.run()
         round_ = judging.round
         self._judged = bulk, round_, judging.name
@@ -152,7 +164,9 @@ class PartMembers:
 class _Judging:
     """The reading of a batch's result files."""
 
-    def __init__(self, runtime: Runtime, batch: Batch, bulk: BulkJob, part: BulkPart, left_out: NoAnswer) -> None:
+    def __init__(
+        self, runtime: Runtime, batch: Batch, bulk: BulkJob, part: BulkPart, left_out: NoAnswer, other: Lane | None
+    ) -> None:
         self.round = Round(part)
         self.usage = Usage()
         self.trouble: Trouble | None = None
@@ -165,12 +179,18 @@ class _Judging:
         self._bulk = bulk
         self._part = part
         self._left_out = left_out
+        # Where the part goes if its lane is late or broken; None = nowhere.
+        self._other = other
+        # Of the lane; read where an item has come back so often that it matters.
+        self._health: LaneHealth | None = None
         through = part.rows - 1 if part.through is None else part.through
         self._asked = {index for index in range(through + 1) if part.states[index] == "open"}
 
     async def run(self) -> None:
         """Judge everything, and write the object of the round if an item has ended."""
         await self._read_what_judges()
+        if any(self._part.tries.spared(index) >= MOST_SPARED for index in self._asked):
+            self._health = await batches.health(self._runtime, self._batch.lane)
         window = _Window()
         seen: set[int] = set()
         async for index, settlement, usage in self._settlements():
@@ -232,7 +252,11 @@ class _Judging:
 
     def _rest(self, index: int) -> Settlement:
         job = job_for(self._bulk, self._part, index)
-        return retry_or_failure(job, self._left_out, self._runtime.settings.max_attempts, self._batch.stop)
+        most, stop = self._runtime.settings.max_attempts, self._batch.stop
+        return retry_or_failure(job, self._left_out, most, stop, self._fallback, self._health)
+
+    def _fallback(self, _: Job) -> Lane | None:
+        return self._other
 
     async def _settlements(self) -> AsyncIterator[tuple[int, Settlement, Usage]]:
         """What each line of the copies is worth, the first line of each item only."""
@@ -252,7 +276,9 @@ class _Judging:
                     continue
                 seen.add(index)
                 job = replace(job_for(self._bulk, self._part, index), input=self._inputs.get(index, {}))
-                settlement = settlement_of(job, batch.lane, result, settings.max_attempts, batch.stop)
+                settlement = settlement_of(
+                    job, batch.lane, result, settings.max_attempts, batch.stop, self._fallback, self._health
+                )
                 yield index, settlement, result.usage
 
     async def _lines(self, path: str) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.states import States
 from nightshift.values.day_sums import DaySums
+from nightshift.values.lane import Lane
 
 PartStatus = Literal["waiting", "running", "closed"]
 PART_STATUSES: Final[tuple[PartStatus, ...]] = ("waiting", "running", "closed")
@@ -84,7 +85,11 @@ class BulkPart:
     # The batch of the round under way, and the last index that it asks for.
     batch_id: str | None
     through: int | None
-    # In real time: when it was asked for first, and when a worker may come again.
+    # The lane to which it was moved; None = it is in the bulk job's own.
+    lane: Lane | None
+    # Since when items came back through no fault of their own, and none of the part's was answered; None = that passed.
+    spared_since: datetime | None
+    # When its batch was made; in real time, when it was asked for first, and when a worker may come again.
     started_at: datetime | None
     next_attempt_at: datetime | None
     # What rounds cost that brought no answer, and that no failure has counted yet.

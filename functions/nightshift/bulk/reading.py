@@ -27,6 +27,7 @@ from nightshift.bulk import documents, refusals, skipping, stored_rows, transiti
 from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS, BulkJob, BulkQuote, BulkRequest
 from nightshift.bulk.check import checked_request
 from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.forecast import LeftToDo, forecast
 from nightshift.bulk.requests import unasked_job
 from nightshift.bulk.row_inputs import RowInputs
 from nightshift.bulk.source.row import Row
@@ -194,7 +195,11 @@ class _Reading:
             skipped=self._sums.skipped,
         )
         errors = [error for part in parts for error in part.first_errors][:MOST_FIRST_ERRORS]
-        await transitions.quote(holder, quoted, speed=speed, parts=len(parts), counts=counts, first_errors=errors)
+        waiting = sum(part.status == "waiting" for part in parts)
+        eta = await forecast(runtime, bulk, LeftToDo(waiting=waiting, open=counts.open), speed)
+        await transitions.quote(
+            holder, quoted, speed=speed, parts=len(parts), counts=counts, first_errors=errors, eta=eta
+        )
         log.info("bulk_quoted", bulk_id=bulk.bulk_id, items=counts.open, invalid=counts.failed, parts=len(parts))
 
     def _speed(self, items: int) -> Speed:

@@ -7,6 +7,7 @@ from nightshift.bulk.bulk_job import BulkJob
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import JobRefused
 from nightshift.runtime import Runtime
+from nightshift.values.texts import Text
 
 log = structlog.get_logger()
 
@@ -15,5 +16,5 @@ async def refuse(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, refusal: 
     """End a bulk job that was not charged, and tell its user."""
     log.info("bulk_refused", bulk_id=bulk.bulk_id, code=refusal.code)
     fields = {"errorCode": refusal.code, "errorMessage": refusal.message}
-    message = f"{refusal.message} Nothing was charged."
+    message = Text.NOTHING_CHARGED.say(what=refusal.message)
     await transitions.end(runtime, holder, bulk, "failed", message=message, fields=fields)

@@ -40,13 +40,14 @@ def job_for(bulk: BulkJob, part: BulkPart, index: int, row: StoredRow | None = N
         type=bulk.type,
         input=(row.input if row else None) or {},
         status=PROCESSING,
-        lane=str(bulk.lane),
+        lane=str(part.lane or bulk.lane),
         batch_id=part.batch_id,
         attempts=part.tries.attempts(index) + 1,
         former_batch_ids=(),
         update_time=part.update_time,
         image_generation=row.image_generation if row else None,
         spared=part.tries.spared(index),
+        spared_since=part.spared_since,
     )
 
 

@@ -13,6 +13,7 @@ from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.states import ItemState
 from nightshift.jobs.settlement import Completed, Failed, Settlement
+from nightshift.values.lane import Lane
 from nightshift.values.usage import NOTHING_USED
 
 
@@ -51,6 +52,9 @@ class Round:
         self.failed_usd = 0.0
         self.retried_usd = 0.0
         self.cost_usd = 0.0
+        # How many items came back through no fault of their own, and the lane to which the part goes for that.
+        self.spared = 0
+        self.moved_to: Lane | None = None
         # The first failures, by their index; and all of them, by their code.
         self.errors: dict[int, ItemEnd] = {}
         self.codes: Counter[str] = Counter()
@@ -90,7 +94,10 @@ class Round:
         self.cost_usd += settlement.line_usd
         self.retried += 1
         self.retried_usd += settlement.line_usd
-        self.tries.set(index, settlement.attempts, settlement.spared)
+        self.spared += settlement.trouble is not None
+        self.moved_to = self.moved_to or settlement.moved_to
+        # In the other lane it has met nothing yet.
+        self.tries.set(index, settlement.attempts, 0 if settlement.moved_to else settlement.spared)
         return None
 
     def note_attempts(self, index: int, attempts: int) -> None:

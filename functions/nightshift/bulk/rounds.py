@@ -73,6 +73,8 @@ async def fields_of(runtime: Runtime, round_: Round, name: str | None) -> dict[s
         "batchId": DELETE_FIELD,
         "through": DELETE_FIELD,
         "uncountedUsd": uncounted_usd or DELETE_FIELD,
+        **_outage(runtime, round_),
+        **({"lane": str(round_.moved_to)} if round_.moved_to else {}),
         "updatedAt": SERVER_TIMESTAMP,
         # What ended without a batch before this round.
         **({"isUncounted": True} if part.uncounted_days and not round_.counts.open else {}),
@@ -82,7 +84,8 @@ async def fields_of(runtime: Runtime, round_: Round, name: str | None) -> dict[s
 
 def counted(runtime: Runtime, bulk: BulkJob, round_: Round) -> dict[str, Any]:
     """What the history needs to know of a round without a batch. Once the part is closed, a tick counts it."""
-    part, lane = round_.part, bulk.lane
+    part = round_.part
+    lane = part.lane or bulk.lane
     if lane is None or round_.is_empty:
         return {}
     key = GroupKey(type=bulk.type, provider=lane.provider, model=lane.model, mode=bulk.speed or "batch")
@@ -150,6 +153,14 @@ async def refund(runtime: Runtime, bulk: BulkJob, round_: Round) -> Writes:
             count_admissions(writes, wallet, admissions)
 
     return give_back
+
+
+def _outage(runtime: Runtime, round_: Round) -> dict[str, Any]:
+    """Since when the part waits for its lane to answer anything at all."""
+    if round_.completed or round_.moved_to or not round_.counts.open:
+        return {"sparedSince": DELETE_FIELD} if round_.part.spared_since else {}
+    begins = round_.spared and round_.part.spared_since is None
+    return {"sparedSince": runtime.now()} if begins else {}
 
 
 def _nothing(_: Commit) -> None:

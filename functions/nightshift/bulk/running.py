@@ -5,14 +5,16 @@ processes that start the same part meet at the part's own document.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
 
 import structlog
 
 from nightshift.batches import documents as batches
 from nightshift.batches import submission
 from nightshift.batches.advance import stop, submit_lane
-from nightshift.bulk import documents, ending, instant, transitions
-from nightshift.bulk.bulk_job import MOST_IN_FLIGHT, BulkJob
+from nightshift.bulk import documents, ending, forecast, instant, transitions
+from nightshift.bulk.bulk_job import BulkJob
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.start import start_part
@@ -20,8 +22,12 @@ from nightshift.database.commits import Commit, Undecided
 from nightshift.errors import BudgetSpent, LeaseHeld, ShareSpent, TryLater
 from nightshift.log import left_to_the_next_tick
 from nightshift.runtime import Runtime, TimeLimit
+from nightshift.values.lane import Lane
 
 log = structlog.get_logger()
+
+# A range is foretold anew after this, also where nothing has ended meanwhile.
+_ETA_LASTS: Final = timedelta(minutes=9)
 
 # How many answers the provider counts in each batch that is under way.
 Answered = Mapping[str, int]
@@ -46,10 +52,22 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: T
     if all(part.status == "closed" for part in parts):
         return await transitions.begin_export(runtime, bulk, told)
     told["progress"] = _progress(parts, answered)
-    is_due = bulk.progress_at is None or runtime.now() >= bulk.progress_at + transitions.PROGRESS_EVERY
-    if is_due and (told["counts"], told["progress"]) != (bulk.counts.fields(), bulk.progress):
-        await transitions.note_progress(runtime, bulk, told)
+    await _note(runtime, bulk, parts, told)
     return False
+
+
+async def _note(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], told: dict[str, Any]) -> None:
+    """Write how far it is, and when it will end: at most every five seconds, and at least now and then."""
+    now = runtime.now()
+    since = now - (bulk.progress_at or bulk.started_at or now)
+    is_news = (told["counts"], told["progress"]) != (bulk.counts.fields(), bulk.progress)
+    is_due = bulk.progress_at is None or since >= transitions.PROGRESS_EVERY
+    if bulk.status == "running" and ((is_due and is_news) or since >= _ETA_LASTS):
+        left = forecast.left_of(bulk, parts, now)
+        told |= forecast.told(bulk, await forecast.forecast(runtime, bulk, left, bulk.speed or "batch"))
+    elif not (is_due and is_news):
+        return
+    await transitions.note_progress(runtime, bulk, told)
 
 
 async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimit) -> None:
@@ -73,21 +91,36 @@ async def _start(
         await instant.call_for(runtime, bulk, parts, time_limit)
         return
     in_flight = sum(part.status == "running" for part in parts)
-    waiting = [part.part for part in parts if part.status == "waiting"]
-    if not waiting or in_flight >= MOST_IN_FLIGHT:
+    waiting = [part for part in parts if part.status == "waiting"]
+    room = runtime.settings.max_parts_in_flight - in_flight
+    if not waiting or room <= 0:
         return
     if not is_ordered and await submission.is_held_back(runtime, may_be_remembered=False):
         return
     try:
         # Single jobs go first.
         await submit_lane(runtime, lane, time_limit, coalesce=True, is_ordered=is_ordered)
-        for number in waiting[: MOST_IN_FLIGHT - in_flight]:
-            if time_limit.is_over or not await start_part(runtime, bulk, lane, number):
-                break
+        await _start_parts(runtime, bulk, waiting, room, time_limit)
     except (BudgetSpent, ShareSpent) as spent:
         log.warning("bulk_waits", bulk_id=bulk.bulk_id, reason=str(spent))
     except TryLater as trouble:
         left_to_the_next_tick("start_part", trouble, bulk_id=bulk.bulk_id)
+
+
+async def _start_parts(
+    runtime: Runtime, bulk: BulkJob, waiting: list[BulkPart], room: int, time_limit: TimeLimit
+) -> None:
+    """Start as many as there is room for; where a lane takes one in no more, the others of it wait, too."""
+    full: set[Lane | None] = set()
+    for part in waiting:
+        if room <= 0 or time_limit.is_over:
+            return
+        if part.lane in full:
+            continue
+        if await start_part(runtime, bulk, part.part):
+            room -= 1
+        else:
+            full.add(part.lane)
 
 
 async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> None:

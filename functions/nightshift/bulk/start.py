@@ -30,6 +30,7 @@ from nightshift.batches.listing import NOTHING_LISTED
 from nightshift.batches.transitions import HeldBatch, create_part_batch, new_batch_id
 from nightshift.bulk import documents, rounds
 from nightshift.bulk.bulk_job import BulkJob
+from nightshift.bulk.moving import lane_for
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.requests import ItemLine, item_lines
 from nightshift.bulk.round import Round
@@ -59,7 +60,7 @@ class PartInput:
     correction: Correction
 
 
-async def start_part(runtime: Runtime, bulk: BulkJob, lane: Lane, number: int) -> bool:
+async def start_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
     """Start a part that waits, and bring its batch to the provider.
 
     Returns:
@@ -78,7 +79,8 @@ async def start_part(runtime: Runtime, bulk: BulkJob, lane: Lane, number: int) -
         return False
     async with holder.released_after():
         part = documents.part_of(snapshot)
-        held = await _create(runtime, bulk, lane, part, holder)
+        lane = await lane_for(runtime, bulk, part)
+        held = await _create(runtime, bulk, lane, part, holder) if lane else None
     if held is None:
         return False
     log.info("bulk_part_started", bulk_id=bulk.bulk_id, part=number, jobs=held.batch.job_count)
@@ -102,7 +104,8 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
         "status": "running",
         "batchId": batch_id,
         "through": written.through,
-        "startedAt": part.started_at or runtime.now(),
+        "startedAt": runtime.now(),
+        **({"lane": str(lane)} if lane != bulk.lane else {}),
         "updatedAt": SERVER_TIMESTAMP,
         "lease": DELETE_FIELD,
     }

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from nightshift.errors import JobRefused
+from nightshift.bulk.source.row import refused
 from nightshift.job_types.base import MAX_TEXT_CHARACTERS
+from nightshift.values.table_texts import TableText
 from nightshift.values.text import cleaned
 
 # What is taken of a row without a template.
@@ -36,17 +37,15 @@ class Template:
         self._is_plain = fields is None
         fields = PLAIN if fields is None else fields
         if sum(map(len, fields.values())) > MAX_TEXT_CHARACTERS or len(fields) > _MAX_FIELDS:
-            raise _refused(f"The template has more than {_MAX_FIELDS} fields or {MAX_TEXT_CHARACTERS:,} characters.")
+            raise refused(TableText.TEMPLATE_LONG, fields=_MAX_FIELDS, characters=MAX_TEXT_CHARACTERS)
         # Of each field: text, column, text, column, ..., text.
         self._pieces = {name: _PLACE.split(text) for name, text in fields.items()}
         for name, pieces in self._pieces.items():
             if any("{{" in text for text in pieces[::2]):
-                raise _refused(
-                    f"The template's field {_shown(name)} opens a {{{{ that names no column. Write {{{{column}}}}."
-                )
+                raise refused(TableText.TEMPLATE_OPEN, name=_shown(name))
         named = [column for pieces in self._pieces.values() for column in pieces[1::2]]
         if len(named) > _MAX_PLACES:
-            raise _refused(f"The template has {len(named)} places for columns; {_MAX_PLACES} are allowed.")
+            raise refused(TableText.TEMPLATE_PLACES, places=len(named), most=_MAX_PLACES)
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(named))
 
     def check(self, columns: Collection[str]) -> None:
@@ -54,11 +53,11 @@ class Template:
         unknown = [column for column in self.columns if column not in columns]
         if self._is_plain:
             if len(unknown) == len(self.columns):
-                raise _refused(f"Without a template, a column text or imageUri is needed. {_there_are(columns)}")
+                raise refused(TableText.TEMPLATE_NEEDED, there=_listed(columns))
         elif unknown:
             them = "column" if len(unknown) == 1 else "columns"
-            raise _refused(f"The template names the {them} {_listed(unknown)}, which the source has not. "
-                           f"{_there_are(columns)}")  # fmt: skip
+            named = f"{them} {_listed(unknown)}"
+            raise refused(TableText.TEMPLATE_UNKNOWN, unknown=named, there=_listed(columns))
 
     def fill(self, columns: Mapping[str, Any]) -> dict[str, str]:
         """A row's input: each field that is not blank.
@@ -74,12 +73,10 @@ class Template:
             return "" if value is None else _text(value)
         missing = [column for column in pieces[1::2] if column not in columns]
         if missing:
-            raise _refused(f"The row lacks the column {_shown(missing[0])}, which the template needs.")
+            raise refused(TableText.ROW_LACKS_COLUMN, name=_shown(missing[0]))
         texts = [_text(columns[piece]) if number % 2 else piece for number, piece in enumerate(pieces)]
         if sum(map(len, texts)) > MAX_TEXT_CHARACTERS:
-            raise _refused(
-                f"The template's field {_shown(name)} becomes longer than {MAX_TEXT_CHARACTERS:,} characters."
-            )
+            raise refused(TableText.ROW_FILLED_LONG, name=_shown(name), most=MAX_TEXT_CHARACTERS)
         # Of a template that holds a place alone, an empty value leaves the field out.
         filled = "".join(texts)
         return filled if filled.strip() else ""
@@ -92,10 +89,6 @@ def _text(value: Any) -> str:
     return "" if value is None else to_json(value).decode()
 
 
-def _refused(message: str) -> JobRefused:
-    return JobRefused("invalid_input", message)
-
-
 def _shown(name: str) -> str:
     """A client's name, as a sentence may hold it."""
     name = cleaned(name)
@@ -106,7 +99,3 @@ def _listed(names: Collection[str]) -> str:
     shown = [_shown(name) for name in list(names)[:_SHOWN_NAMES]]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return f"{', '.join(shown)}{more}"
-
-
-def _there_are(columns: Collection[str]) -> str:
-    return f"There are: {_listed(columns)}."

@@ -19,6 +19,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from nightshift.bulk import documents
 from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS, BulkJob, BulkQuote
 from nightshift.bulk.counts import BulkCounts
+from nightshift.bulk.eta import Eta
 from nightshift.bulk.part import BulkPart
 from nightshift.database.collections import NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided
@@ -27,9 +28,12 @@ from nightshift.jobs.ends import Ends
 from nightshift.jobs.notification import Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
 from nightshift.jobs.settlement import title_of
+from nightshift.notify import preferences
+from nightshift.notify.outbox import Outbox
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.speed import Speed
+from nightshift.values.texts import Text
 
 if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
@@ -68,6 +72,7 @@ async def quote(
     parts: int,
     counts: BulkCounts,
     first_errors: Sequence[Mapping[str, Any]],
+    eta: Eta | None,
 ) -> None:
     """reading → quoted. The client's rows are in the parts now, and leave the document to which the app listens."""
     await holder.write(
@@ -78,6 +83,7 @@ async def quote(
             "parts": parts,
             "counts": counts.fields(),
             "firstErrors": list(first_errors),
+            "eta": eta.fields() if eta else None,
             "items": DELETE_FIELD,
             "quotedAt": SERVER_TIMESTAMP,
             "updatedAt": SERVER_TIMESTAMP,
@@ -85,7 +91,7 @@ async def quote(
     )
 
 
-async def quote_again(holder: LeaseHolder, quoted: BulkQuote, max_tokens: int | None) -> None:
+async def quote_again(holder: LeaseHolder, quoted: BulkQuote, max_tokens: int | None, eta: Eta | None) -> None:
     """An ended bulk job → quoted, for what failed."""
     confirmed: Any = {"action": "confirm", "tokens": max_tokens} if max_tokens is not None else DELETE_FIELD
     await holder.write(
@@ -93,6 +99,9 @@ async def quote_again(holder: LeaseHolder, quoted: BulkQuote, max_tokens: int | 
             "status": "quoted",
             "quote": quoted.fields(),
             "wish": confirmed,
+            "eta": eta.fields() if eta else None,
+            "firstEta": DELETE_FIELD,
+            "etaHit": DELETE_FIELD,
             "errorCode": DELETE_FIELD,
             "errorMessage": DELETE_FIELD,
             "completedAt": DELETE_FIELD,
@@ -103,8 +112,13 @@ async def quote_again(holder: LeaseHolder, quoted: BulkQuote, max_tokens: int | 
     )
 
 
-async def charge(holder: LeaseHolder, bulk: BulkJob, price: int, also: Writes) -> None:
-    """quoted → running; `also` writes the charge. Raises Undecided if the wallet, or a part, was changed meanwhile."""
+async def charge(holder: LeaseHolder, bulk: BulkJob, price: int, told: Mapping[str, Any], also: Writes) -> None:
+    """quoted → running. Raises Undecided if the wallet, or a part, was changed meanwhile.
+
+    Args:
+        told: when it is expected to end.
+        also: writes the charge.
+    """
     await holder.write(
         {
             "status": "running",
@@ -114,6 +128,7 @@ async def charge(holder: LeaseHolder, bulk: BulkJob, price: int, also: Writes) -
             "endsAs": "completed",
             "wish": DELETE_FIELD,
             "updatedAt": SERVER_TIMESTAMP,
+            **told,
         },
         also,
         release=True,
@@ -127,7 +142,8 @@ async def decline(holder: LeaseHolder) -> None:
 
 async def pause(runtime: Runtime, bulk: BulkJob) -> bool:
     """running → paused. Returns False if the bulk job changed meanwhile."""
-    return await _update(runtime, bulk, {"status": "paused", "wish": DELETE_FIELD})
+    nothing_foretold = {"eta": None, "firstEta": DELETE_FIELD}
+    return await _update(runtime, bulk, {"status": "paused", "wish": DELETE_FIELD, **nothing_foretold})
 
 
 async def resume(runtime: Runtime, bulk: BulkJob) -> bool:
@@ -156,7 +172,7 @@ async def end(
     fields: Mapping[str, Any],
     parts: Sequence[BulkPart] = (),
 ) -> None:
-    """Any status → an end, with the one notification of it. The lease is given up.
+    """Any status → an end, with the one notification of it, and the one message. The lease is given up.
 
     Args:
         message: what its user reads.
@@ -165,16 +181,26 @@ async def end(
     Raises:
         Undecided: a part was changed meanwhile.
     """
-    title = f"{title_of(bulk.type)}: {_ENDS[status]}"
+    title = _TITLES[status].say(title=title_of(bulk.type))
     ends = Ends(runtime)
     place = f"bulk.{bulk.bulk_id}"
     await ends.look([place])
     expiry = refused_expiry(runtime) if status == "failed" and not bulk.charges else job_expiry(runtime)
     note = notification(user_id=bulk.user_id, job_id=bulk.bulk_id, kind=_KINDS[status], title=title, message=message)
     told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
+    outbox = Outbox(runtime, await preferences.read(runtime, [bulk.user_id]))
 
     def also(writes: Commit) -> None:
         ends.write(writes, NOTIFICATIONS, place, bulk.user_id, told)
+        outbox.write(
+            writes,
+            user_id=bulk.user_id,
+            topic="bulk",
+            subject_id=bulk.bulk_id,
+            event=_KINDS[status],
+            title=note["title"],
+            message=note["message"],
+        )
         for part in parts:
             if expiry:
                 ref = documents.part_ref(runtime, bulk.bulk_id, part.part)
@@ -185,6 +211,7 @@ async def end(
         "items": DELETE_FIELD,
         "wish": DELETE_FIELD,
         "eta": None,
+        **({"etaHit": bulk.first_eta.is_hit(runtime.now())} if bulk.first_eta and status == "completed" else {}),
         "completedAt": SERVER_TIMESTAMP,
         "updatedAt": SERVER_TIMESTAMP,
         **fields,
@@ -216,10 +243,10 @@ _KINDS: Final[Mapping[EndStatus, Kind]] = {
     "failed": "bulk_failed",
     "cancelled": "bulk_cancelled",
 }
-_ENDS: Final[Mapping[EndStatus, str]] = {
-    "completed": "your results are ready",
-    "failed": "your bulk job failed",
-    "cancelled": "your bulk job was cancelled",
+_TITLES: Final[Mapping[EndStatus, Text]] = {
+    "completed": Text.TITLE_TABLE_READY,
+    "failed": Text.TITLE_TABLE_FAILED,
+    "cancelled": Text.TITLE_TABLE_CANCELLED,
 }
 
 

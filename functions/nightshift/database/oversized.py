@@ -22,15 +22,18 @@ class Unread(Enum):
 UNREAD: Final = Unread.UNREAD
 
 
-def fields_of(document: Any, client: Any, field_bytes: int, most_bytes: int) -> dict[str, Any]:
+def fields_of(
+    document: Any, client: Any, field_bytes: int, most_bytes: int, most_values: int = _MOST_VALUES
+) -> dict[str, Any]:
     """The fields of a document's message, the small ones first; from where it is too much, they are UNREAD.
 
     Args:
         field_bytes: a larger field is too much.
         most_bytes: of all fields together.
+        most_values: the same, counted with the values inside of values.
     """
     fields: dict[str, Any] = {}
-    values_left, bytes_left = _MOST_VALUES, most_bytes
+    values_left, bytes_left = most_values, most_bytes
     for name, value in sorted(document.fields.items(), key=lambda field: field[1].ByteSize()):
         size = value.ByteSize()
         values = _values_in(value, values_left) if size <= min(field_bytes, bytes_left) else values_left + 1

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Read = Group[str, Snapshot]
 
 _MOST_DOCUMENTS: Final = 100
+# Firestore's own limit: https://firebase.google.com/docs/firestore/quotas
+_DOCUMENT_BYTES: Final = 1_048_576
 
 
 async def read(runtime: Runtime, path: str) -> Snapshot:
@@ -32,6 +34,16 @@ async def read(runtime: Runtime, path: str) -> Snapshot:
 def new_reads(runtime: Runtime) -> "GroupedCalls[str, Snapshot]":
     """The reads of an instance."""
     return GroupedCalls(partial(_read_all, runtime), most=_MOST_DOCUMENTS)
+
+
+async def read_fields(
+    runtime: Runtime, ref: "AsyncDocumentReference", names: Iterable[str], most_values: int
+) -> Snapshot:
+    """These fields of a document alone, however large; where they have too many values, the largest are UNREAD."""
+    (answer,) = await runtime.instance.firestore_calls.get([ref._document_path], names)
+    found = answer.found if answer.found.name else None
+    fields = found and fields_of(found, runtime.firestore, _DOCUMENT_BYTES, _DOCUMENT_BYTES, most_values)
+    return Snapshot(ref, found, answer.read_time, fields or None)
 
 
 async def read_each(

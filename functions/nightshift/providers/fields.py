@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nightshift.values.text import cleaned
+from nightshift.values.usage import count_of
 
 _LONGEST_TEXT: Final = 500
 
@@ -26,3 +27,8 @@ def object_of(field: Any) -> Mapping[str, Any]:
 def list_of(field: Any) -> list[Any]:
     """A JSON array; empty if it is anything else."""
     return field if isinstance(field, list) else []
+
+
+def number_of(told: Any) -> int:
+    """A count, also as a text: so whole numbers of 64 bits are in Google's JSON; 0 if it is anything else."""
+    return int(told) if isinstance(told, str) and told.isascii() and told.isdigit() else count_of(told)

@@ -29,7 +29,9 @@ class InstantCost:
     # Those for which something was paid, whatever became of them.
     jobs: int
     cost_usd: float
-    # Those of them whose model has no listed price.
+    # Of the costs what the items of bulk jobs cost.
+    bulk_usd: float
+    # Of the jobs those whose model has no listed price.
     unpriced_jobs: int
 
 

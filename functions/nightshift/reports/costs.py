@@ -10,7 +10,7 @@ from google.cloud.firestore import FieldFilter
 
 from nightshift.batches.batch import OPEN
 from nightshift.batches.counts import Counts
-from nightshift.database.collections import BATCHES
+from nightshift.database.collections import BATCHES, BULK_JOBS
 from nightshift.database.commits import READ
 from nightshift.database.reads import stream
 from nightshift.jobs.documents import jobs_where
@@ -35,16 +35,26 @@ async def of_days(runtime: Runtime, first: str, last: str) -> AsyncGenerator[Bat
 async def of_answers(runtime: Runtime, days: Sequence[str]) -> list[InstantCost]:
     """The answers in real time of each of these days, counted and summed by the database.
 
-    Billed by the day as one read per 1,000 jobs, and as one if there are no jobs; the same for those without a price.
+    Bulk jobs are in the costs of the day on which they were last answered in real time. Billed by the day as one read
+    per 1,000 jobs, and as one if there are no jobs; the same for those without a price, and for bulk jobs.
     """
 
     async def of_day(day: str) -> InstantCost:
         sums = jobs_where(runtime, budgetDay=day).sum("costUsd", alias="cost").count(alias="jobs")
         unpriced = jobs_where(runtime, budgetDay=day, costUsd=None).count(alias="jobs")
-        (summed,), (counted,) = await asyncio.gather(sums.get(**READ), unpriced.get(**READ))
+        bulk = runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("budgetDay", "==", day))
+        (summed,), (counted,), (of_bulk,) = await asyncio.gather(
+            sums.get(**READ), unpriced.get(**READ), bulk.sum("costUsd").get(**READ)
+        )
         found = {sum_.alias: sum_.value for sum_ in summed}
-        cost_usd, unpriced_jobs = float(found["cost"] or 0), int(counted[0].value)
-        return InstantCost(day=day, jobs=int(found["jobs"]), cost_usd=cost_usd, unpriced_jobs=unpriced_jobs)
+        bulk_usd = float(of_bulk[0].value or 0)
+        return InstantCost(
+            day=day,
+            jobs=int(found["jobs"]),
+            cost_usd=float(found["cost"] or 0) + bulk_usd,
+            bulk_usd=bulk_usd,
+            unpriced_jobs=int(counted[0].value),
+        )
 
     return await asyncio.gather(*map(of_day, days))
 

@@ -1,4 +1,4 @@
-"""Every sentence that a person reads of a request: one table.
+"""Every sentence that a person reads of a request: one table. Those of a table of many rows are in table_texts.py.
 
 A sentence is for the user of an app, so it names no field, no library and no machine, and says what the person can do.
 Why exactly a job was refused or failed is for the developer, and stands in the log (`reason` of the event).
@@ -10,8 +10,16 @@ title, its summary, what its input lacks) stands in the job type's own file.
 from enum import Enum, unique
 
 
+class Sentence(Enum):
+    """A sentence in a table of them."""
+
+    def say(self, **values: str | int) -> str:
+        """The sentence, with its names filled in."""
+        return str(self.value).format(**values)
+
+
 @unique
-class Text(Enum):
+class Text(Sentence):
     """A sentence, in English. The names in braces are filled in by `say`."""
 
     # What the app sent.
@@ -63,6 +71,10 @@ class Text(Enum):
     TABLE_ENCODED = "The table cannot be read as it was uploaded. Upload it as it is, not compressed."
     TABLE_EMPTY = "The table has no row to answer."
     COLUMN_MISSING = "There is no column {column}. There are: {there}."
+    TABLE_NO_ROW = "No row of the table can be answered."
+    TABLE_CANCELLED = "The rest of the table was cancelled."
+    PRICE_UNCONFIRMED = "Its price was not confirmed within a week."
+    TABLE_SUMMARY = "{ends} of {total:,}."
     EARLIER_TABLE_MISSING = "The earlier table, whose answers are to be left out, was not found."
     EARLIER_TABLE_OPEN = "The earlier table, whose answers are to be left out, is not answered yet."
 
@@ -73,6 +85,14 @@ class Text(Enum):
     LIMIT_OF_DAY = "You have reached today's limit of {limit:,} requests. Try again after midnight UTC."
     LIMIT_OF_WAITING = "As many of your requests as may wait ({limit:,}) do. Try again when some are answered."
     LIMIT_OF_FAILURES = "Too many of your requests could not be answered today. Try again after midnight UTC."
+
+    # When a table is answered.
+    ETA_TOO_LITTLE = "Too few requests of this kind were answered so far to tell."
+    ETA_LONGER = "It takes longer than most of the last ones."
+    ETA_BEGUN = "It has only begun."
+    ETA_BY_THEN = "By then each row is answered, or its tokens are back."
+    ETA_BY_LAST = "By how long the last {number} took."
+    ETA_BY_PACE = "By its own pace so far."
 
     # What became of it.
     CANCELLED = "The request was cancelled."
@@ -99,7 +119,6 @@ class Text(Enum):
     TITLE_COMPLETED = "{title} ready"
     TITLE_FAILED = "{title} failed"
     TITLE_CANCELLED = "{title} cancelled"
-
-    def say(self, **values: str | int) -> str:
-        """The sentence, with its names filled in."""
-        return self.value.format(**values)
+    TITLE_TABLE_READY = "{title}: your results are ready"
+    TITLE_TABLE_FAILED = "{title}: your table could not be answered"
+    TITLE_TABLE_CANCELLED = "{title}: your table was cancelled"

@@ -293,12 +293,6 @@ ROUTES: Final = (
             status=202,
             errors=_NOT_NOW,
         )
-        for handler, body in (
-            (confirm, Confirmation),
-            (pause, None),
-            (resume, None),
-            (cancel, None),
-            (retry, RetryLimit),
-        )
+        for handler, body in _WISHES
     ),
 )

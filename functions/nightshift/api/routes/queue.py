@@ -9,6 +9,7 @@ from nightshift.api.creating import another_body, id_for
 from nightshift.api.route import ApiCall, ApiRoute
 from nightshift.api.shapes.jobs import JobNow
 from nightshift.api.shapes.queue import (
+    BulkStanding,
     FailedJobs,
     LaneView,
     OpenOrder,
@@ -22,6 +23,8 @@ from nightshift.batches import documents as batches
 from nightshift.batches import submission
 from nightshift.batches.messages import call_for_order
 from nightshift.batches.submission import Submission
+from nightshift.bulk import documents as bulk_jobs
+from nightshift.bulk.forecast import hit_rate
 from nightshift.errors import HttpError, JobRefused
 from nightshift.jobs import created
 from nightshift.orders import documents as orders
@@ -38,7 +41,7 @@ _ORDERED: Final = {409: "The Idempotency-Key was used with another body."}
 async def look(call: ApiCall) -> Queue:
     """Look at what waits: each lane with queued jobs, what holds it back, and the orders that are not carried out."""
     runtime = call.runtime
-    lanes = await backlogs(runtime)
+    lanes, foretold = await backlogs(runtime), await hit_rate(runtime)
     return Queue(
         queued=sum(lane.jobs for lane in lanes),
         lanes=[
@@ -52,6 +55,11 @@ async def look(call: ApiCall) -> Queue:
             for lane in lanes
         ],
         openBatches=await batches.count_open(runtime),
+        bulk=BulkStanding(
+            open=await bulk_jobs.count_open(runtime),
+            endForetold=foretold.foretold,
+            endedAsForetold=foretold.hits,
+        ),
         scheduler=_state(runtime, await submission.read(runtime)),
         orders=[_open(order) for order in await orders.open_orders(runtime)],
     )

@@ -93,6 +93,14 @@ class ItemCounts(ApiModel):
     cancelled: int
 
 
+class EtaView(ApiModel):
+    """When it is expected to end."""
+
+    from_: Time = Field(alias="from")
+    to: Time
+    basis: str = Field(description="What the range rests on, for the person.")
+
+
 class BulkJobView(ApiModel):
     """A bulk job."""
 
@@ -104,7 +112,7 @@ class BulkJobView(ApiModel):
     quote: QuoteView | None = None
     counts: ItemCounts | None = None
     progress: float | None = Field(None, description="0 to 1.")
-    eta: dict[str, JsonValue] | None = Field(None, description="`from`, `to` and `basis`.")
+    eta: EtaView | None = Field(None, description="From the quote on; none while it is paused.")
     errorCode: str | None = None
     errorMessage: str | None = None
     firstErrors: list[dict[str, JsonValue]] | None = Field(None, description="Up to 20 of `row`, `code`, `message`.")
@@ -121,6 +129,11 @@ class BulkJobView(ApiModel):
         quote=_QUOTE,
         counts={"total": 5000, "open": 1200, "completed": 3770, "failed": 30, "cancelled": 0},
         progress=0.76,
+        eta={
+            "from": "2026-11-28T11:10:00.000Z",
+            "to": "2026-11-28T12:40:00.000Z",
+            "basis": "By how long the last 200 took.",
+        },
         createdAt="2026-11-28T10:30:00.000Z",
     )
 

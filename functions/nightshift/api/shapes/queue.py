@@ -56,12 +56,21 @@ class OpenOrder(OrderAccepted):
     )
 
 
+class BulkStanding(ApiModel):
+    """The bulk jobs of all users."""
+
+    open: int = Field(description="Those that have not ended.")
+    endForetold: int = Field(description="Ended ones whose end was foretold by a measure.")
+    endedAsForetold: int = Field(description="Those of them that ended within the first range.")
+
+
 class Queue(ApiModel):
     """What waits now."""
 
     queued: int
     lanes: list[LaneView]
     openBatches: int
+    bulk: BulkStanding
     scheduler: SchedulerState
     orders: list[OpenOrder] = Field(description="Those that are not carried out yet.")
 
@@ -69,6 +78,7 @@ class Queue(ApiModel):
         queued=312,
         lanes=[{"lane": _LANE, "queued": 312, "oldestQueuedAt": "2026-11-28T10:29:12.000Z"}],
         openBatches=2,
+        bulk={"open": 1, "endForetold": 40, "endedAsForetold": 36},
         scheduler={"isStopped": False},
         orders=[],
     )

@@ -23,15 +23,16 @@ from nightshift.bulk.source.header import Header, read_header, separator_of
 from nightshift.bulk.source.lines import Line
 from nightshift.bulk.source.row import Row, RowBounds, refused
 from nightshift.bulk.source.spreadsheet import unescaped
+from nightshift.values.table_texts import TableText
 from nightshift.values.text import cleaned
 
 _SHOWN_CHARACTERS: Final = 60
 _text_of = itemgetter(0)
 
-_NOT_CLOSED: Final = "A quote opens in this row and is not closed. Write a quote inside a text twice."
-_STRAY_QUOTE: Final = "The row is not valid CSV: a text goes on after its closing quote. Write a quote inside it twice."
-_HAS_NUL: Final = "The row has a NUL character."
-_BEHIND: Final = "The row lies behind a broken row and may be a part of it. Correct that row, and send both again."
+_NOT_CLOSED: Final = TableText.ROW_NOT_CLOSED.say()
+_STRAY_QUOTE: Final = TableText.ROW_STRAY_QUOTE.say()
+_HAS_NUL: Final = TableText.ROW_HAS_NUL.say()
+_BEHIND: Final = TableText.ROW_BEHIND.say()
 _COLUMNS_OF_A_SURE_ROW: Final = 3
 # How the csv module calls a text whose closing quote has not come yet.
 _OPEN: Final = "unexpected end of data"
@@ -95,10 +96,7 @@ class CsvRows:
         for at, (line, line_bytes) in enumerate(lines):
             size += line_bytes
             if line is None or size > self._bounds.row_bytes:
-                raise refused(
-                    f"The header is longer than {self._bounds.row_bytes:,} bytes. The first line has to name the "
-                    "columns, and each quote in it has to be closed."
-                )
+                raise refused(TableText.HEADER_LONG, most=self._bounds.row_bytes)
             if not text and not line.strip():
                 continue
             if not text and (delimiter := separator_of(line)):
@@ -110,7 +108,7 @@ class CsvRows:
                 self._offset += size if self._header.is_a_line else size - line_bytes
                 return lines[at + self._header.is_a_line :]
         if is_last and text:
-            raise refused("The header opens a quote that is not closed. The first line has to name the columns.")
+            raise refused(TableText.HEADER_OPEN)
         return lines
 
     def _rows(self, lines: list[Line], header: Header, *, is_last: bool) -> Iterator[Row]:
@@ -198,7 +196,4 @@ def _too_many(record: list[str], width: int) -> str:
     surplus = cleaned(", ".join(record[width:]))
     if len(surplus) > _SHOWN_CHARACTERS:
         surplus = f"{surplus[: _SHOWN_CHARACTERS - 1]}…"
-    return (
-        f"The row has {len(record):,} values and the header {width:,} columns; too many: {surplus}. "
-        "Put a text that holds the delimiter into quotes."
-    )
+    return TableText.ROW_WIDE.say(values=len(record), columns=width, surplus=surplus)

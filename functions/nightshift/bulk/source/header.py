@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from nightshift.bulk.source.opening import DELIMITERS
 from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, OWN_COLUMNS, refused
 from nightshift.bulk.source.spreadsheet import unescaped
+from nightshift.values.table_texts import TableText
 
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 # Excel reads and writes it as a first line of its own.
@@ -50,9 +51,7 @@ def read_header(text: str, delimiter: str | None) -> Header:
         # One record: stray quotes may have taken the line below for a part of it.
         (names,) = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, ValueError):
-        raise refused(
-            "The header is not valid CSV: a quote stands where none may be. Write a quote inside a name twice."
-        ) from None
+        raise refused(TableText.HEADER_INVALID) from None
     names = [name.strip() for name in names]
     width = len(names)
     for place in range(width - len(OWN_COLUMNS) + 1):
@@ -72,19 +71,16 @@ def _most_frequent(text: str) -> str:
 def _named(names: Sequence[str]) -> tuple[str, ...]:
     """The names, of which an empty one becomes `column_N`. Raises JobRefused."""
     if not names:
-        raise refused("The header names no column. The first line has to name the columns.")
+        raise refused(TableText.HEADER_UNNAMED)
     if len(names) > MAX_COLUMNS:
-        raise refused(f"The header has {len(names):,} columns; {MAX_COLUMNS:,} are allowed.")
+        raise refused(TableText.HEADER_WIDE, columns=len(names), most=MAX_COLUMNS)
     named = tuple(name or f"column_{number}" for number, name in enumerate(names, 1))
     for number, name in enumerate(named, 1):
         if len(name) > MAX_NAME_CHARACTERS:
-            raise refused(
-                f"The name of column {number} has {len(name):,} characters; {MAX_NAME_CHARACTERS} are allowed. "
-                "Is the first line the header?"
-            )
+            raise refused(TableText.NAME_LONG, column=number, characters=len(name), most=MAX_NAME_CHARACTERS)
     if len(set(named)) < len(named):
         twice = next(name for number, name in enumerate(named) if name in named[:number])
-        raise refused(f"The header names the column {twice!r} twice. Give each column a name of its own.")
+        raise refused(TableText.NAME_TWICE, name=repr(twice))
     if (size := len("".join(named).encode())) > MAX_HEADER_BYTES:
-        raise refused(f"The header's names have {size:,} bytes; {MAX_HEADER_BYTES:,} are allowed.")
+        raise refused(TableText.HEADER_NAMES_LONG, size=size, most=MAX_HEADER_BYTES)
     return named

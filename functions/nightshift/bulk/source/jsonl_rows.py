@@ -1,7 +1,7 @@
 """The rows of a JSONL file: one JSON object a line."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -9,8 +9,7 @@ from nightshift.bulk.source.checkpoint import Checkpoint
 from nightshift.bulk.source.header import PHOTO_COLUMN
 from nightshift.bulk.source.lines import Line
 from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, Row, RowBounds, refused
-
-_NO_OBJECT: Final = "The line is no JSON object. Write one object a line."
+from nightshift.values.table_texts import TableText
 
 
 class JsonlRows:
@@ -57,7 +56,7 @@ class JsonlRows:
                 self._offset = end
                 continue
             if self._number == 0 and text is not None and text.lstrip().startswith("["):
-                raise refused("The file is a JSON array. Write one JSON object a line, without commas between them.")
+                raise refused(TableText.JSON_ARRAY)
             columns, problem = ({}, self._bounds.too_long) if text is None else self._read(text)
             self._number += 1
             self._offset = end
@@ -67,11 +66,11 @@ class JsonlRows:
         try:
             columns = from_json(text, allow_inf_nan=False)
         except ValueError as wrong:
-            return {}, f"The line is not valid JSON: {wrong}."
+            return {}, TableText.LINE_INVALID.say(wrong=str(wrong))
         if isinstance(columns, str) and columns.startswith("gs://"):
             columns = {PHOTO_COLUMN: columns}
         if not isinstance(columns, dict):
-            return {}, _NO_OBJECT
+            return {}, TableText.LINE_NO_OBJECT.say()
         if not columns.keys() <= self._names.keys() and (problem := self._take(columns)):
             return {}, problem
         return columns, None
@@ -80,10 +79,10 @@ class JsonlRows:
         """Remember the columns that are new; returns why they cannot be taken."""
         new = [name for name in columns if name not in self._names]
         if any(len(name) > MAX_NAME_CHARACTERS for name in new):
-            return f"The name of a column is longer than {MAX_NAME_CHARACTERS} characters."
+            return TableText.LINE_NAME_LONG.say(most=MAX_NAME_CHARACTERS)
         new_bytes = sum(len(name.encode()) for name in new)
         if len(self._names) + len(new) > MAX_COLUMNS or self._names_bytes + new_bytes > MAX_HEADER_BYTES:
-            return f"The file has more than {MAX_COLUMNS:,} columns, or names of more than {MAX_HEADER_BYTES:,} bytes."
+            return TableText.LINE_COLUMNS.say(columns=MAX_COLUMNS, most=MAX_HEADER_BYTES)
         self._names.update(dict.fromkeys(new))
         self._names_bytes += new_bytes
         return None

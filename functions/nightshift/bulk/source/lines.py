@@ -9,6 +9,7 @@ from typing import Final
 
 from nightshift.bulk.source.row import RowBounds, refused
 from nightshift.errors import JobRefused
+from nightshift.values.table_texts import TableText
 
 # Names that a client may give, and Python's. All of them but UTF-16 extend ASCII, and none keeps a state.
 ENCODINGS: Final = {
@@ -91,7 +92,4 @@ class LineReader:
 def undecodable(encoding: str, offset: int, byte: int) -> JobRefused:
     """The refusal of a file that is not in its encoding."""
     name = next(name for name, python_name in ENCODINGS.items() if python_name == encoding)
-    return refused(
-        f"The file is not {name}: the first wrong byte is 0x{byte:02X}, at byte {offset + 1:,} of the file. "
-        "Save it as UTF-8 (in Excel: CSV UTF-8), or name its encoding in `source.encoding`, such as windows-1252."
-    )
+    return refused(TableText.WRONG_BYTE, encoding=name, byte=f"{byte:02X}", place=offset + 1)

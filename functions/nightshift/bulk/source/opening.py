@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nightshift.bulk.source.checkpoint import Format
 from nightshift.bulk.source.lines import ENCODINGS, undecodable
 from nightshift.bulk.source.row import refused
+from nightshift.values.table_texts import TableText
 
 # So many bytes decide it.
 OPENING_BYTES: Final = 8
@@ -18,7 +19,6 @@ OPENING_BYTES: Final = 8
 DELIMITERS: Final = (",", ";", "\t", "|")
 _MARKS: Final = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF32_MARKS: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
-_SAVE_AS: Final = "Save it as CSV UTF-8 (in Excel: File, Save as; in Google Sheets: File, Download, CSV)"
 _OTHER_FILES: Final = {
     b"PK\x03\x04": "a workbook or a ZIP archive",
     b"\xd0\xcf\x11\xe0": "an old workbook (.xls)",
@@ -76,7 +76,7 @@ def options_of(fields: object) -> SourceOptions:
             f"source.{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
             for error in invalid.errors(include_input=False, include_url=False, include_context=False)[:3]
         )
-        raise refused(f"The source is not described as it should be: {found}.") from None
+        raise refused(TableText.UNKNOWN_OPTIONS, found=found) from None
 
 
 def format_of(options: SourceOptions, name: str, content_type: str | None) -> Format:
@@ -103,16 +103,16 @@ def opened(head: bytes, encoding: str | None) -> Opened:
         JobRefused: it is empty, no text, or not in that encoding.
     """
     if not head:
-        raise refused("The file is empty. Its first line has to name the columns.")
+        raise refused(TableText.EMPTY_FILE)
     for magic, kind in _OTHER_FILES.items():
         if head.startswith(magic):
-            raise refused(f"The file is {kind}, and no text. {_SAVE_AS}.")
+            raise refused(TableText.NO_TEXT, kind=kind)
     if head.startswith(_UTF32_MARKS):
-        raise refused(f"The file is UTF-32, which is not read. {_SAVE_AS}.")
+        raise refused(TableText.UTF32)
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
     if encoding == "utf-16":
         if not mark or mark not in (b"\xff\xfe", b"\xfe\xff"):
-            raise refused("The file has no UTF-16 byte order mark. Name utf-16le or utf-16be as its encoding instead.")
+            raise refused(TableText.NO_MARK)
         encoding = _MARKS[mark]
     if encoding is None:
         encoding = _MARKS[mark] if mark else "utf-8"
@@ -122,8 +122,5 @@ def opened(head: bytes, encoding: str | None) -> Opened:
         # In another encoding these bytes are letters, though unlikely ones.
         mark = b""
     if not encoding.startswith("utf-16") and b"\0" in head:
-        raise refused(
-            f"The file has a NUL at byte {head.index(0) + 1}: it is UTF-16 without a byte order mark, or no text. "
-            f"{_SAVE_AS}, or name utf-16le or utf-16be in `source.encoding`."
-        )
+        raise refused(TableText.NUL_BYTE, place=head.index(0) + 1)
     return Opened(encoding, len(mark))

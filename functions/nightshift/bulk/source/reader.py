@@ -13,6 +13,7 @@ from nightshift.bulk.source.jsonl_rows import JsonlRows
 from nightshift.bulk.source.lines import LineReader
 from nightshift.bulk.source.opening import OPENING_BYTES, SourceOptions, opened
 from nightshift.bulk.source.row import Row, RowBounds, refused
+from nightshift.values.table_texts import TableText
 
 # A chunk is read in such portions: of one, all lines are in memory.
 _PORTION_BYTES: Final = 256 * 1024
@@ -58,9 +59,9 @@ class SourceReader:
         """The rows that the end of the file ends. Raises as `feed` does; also if there was no row at all."""
         yield from self._feed(b"", is_last=True)
         if self.checkpoint is None:
-            raise refused("The file is empty. Its first line has to name the columns.")
+            raise refused(TableText.EMPTY_FILE)
         if self.checkpoint.row == 0:
-            raise refused("The file has a header and no rows below it.")
+            raise refused(TableText.NO_ROWS)
 
     def _feed(self, portion: bytes, *, is_last: bool) -> Iterator[Row]:
         if self._lines is None or self._rows is None:

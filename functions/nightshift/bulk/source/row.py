@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from nightshift.errors import JobRefused
+from nightshift.values.table_texts import TableText
 
 MAX_COLUMNS: Final = 1_000
 MAX_NAME_CHARACTERS: Final = 200
@@ -27,7 +28,7 @@ class RowBounds:
     @property
     def too_long(self) -> str:
         """What is wrong with a longer row, as a sentence for the person."""
-        return f"The row is longer than {self.row_bytes:,} bytes."
+        return TableText.ROW_LONG.say(most=self.row_bytes)
 
 
 class Row(NamedTuple):
@@ -42,6 +43,6 @@ class Row(NamedTuple):
     problem: str | None
 
 
-def refused(message: str) -> JobRefused:
+def refused(text: TableText, **values: str | int) -> JobRefused:
     """The refusal of a whole source; the sentence says what to do."""
-    return JobRefused("invalid_input", message)
+    return JobRefused("invalid_input", text.say(**values))

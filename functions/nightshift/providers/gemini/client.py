@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
@@ -27,17 +28,19 @@ from nightshift.providers.base import (
     RemoteBatch,
     RemoteFile,
 )
-from nightshift.providers.fields import list_of, object_of, text_of
+from nightshift.providers.estimate import expected_usage
+from nightshift.providers.fields import list_of, number_of, object_of, text_of
 from nightshift.providers.gemini.codes import complaint_of, trouble_of_batch
+from nightshift.providers.gemini.embedding import read_embedding
 from nightshift.providers.gemini.request import batch_line, content_body
 from nightshift.providers.gemini.result import read_content, read_line
-from nightshift.providers.gemini.traits import TRAITS
+from nightshift.providers.gemini.traits import EMBEDDINGS, TRAITS
 from nightshift.providers.http_api import UPLOAD_TIMEOUT, HttpApi, chunks_of, no_limits, request_timeout, size_of
 from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine, as_our_lines
 from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
-from nightshift.values.usage import count_of
+from nightshift.values.usage import NOTHING_USED
 
 _ITS_OWN: Final = "https://generativelanguage.googleapis.com"
 _VERSION: Final = "v1beta"
@@ -74,11 +77,12 @@ class GeminiProvider:
         return batch_line(request)
 
     async def answer(self, request: Request, timeout_seconds: float) -> RealtimeAnswer:
+        method = TRAITS.endpoint if request.dimensions is None else EMBEDDINGS
         try:
             with self._client.translated_errors():
                 async with asyncio.timeout(timeout_seconds):
                     response, _ = await self._client.post(
-                        f"/{_VERSION}/models/{request.model}:generateContent",
+                        f"/{_VERSION}/models/{request.model}:{method}",
                         content_body(request),
                         timeout=request_timeout(timeout_seconds),
                         is_about_request=True,
@@ -90,9 +94,13 @@ class GeminiProvider:
             locked = ProviderLocked(f"the provider answered 404 {gone}")
             locked.trouble = Trouble.MODEL_UNKNOWN
             raise locked from gone
-        said = read_content(request.job_id, response)
+        vector = read_embedding(request.job_id, object_of(response))
+        said = vector or read_content(request.job_id, response)
         if said.trouble:
             raise ProviderTrouble("the provider's answer has no candidate")
+        if vector and vector.usage == NOTHING_USED:
+            # In real time it need not count them: our estimate is booked.
+            said = replace(vector, usage=expected_usage(request))
         return RealtimeAnswer(line=said, limits=NOTHING_SAID)
 
     def read_line(self, line: bytes) -> ResultLine | None:
@@ -130,7 +138,8 @@ class GeminiProvider:
             "displayName": f"{self._project}{_STAMP}{intent.batch_id}",
             "inputConfig": {"fileName": intent.input_file_id},
         }
-        path = f"/{_VERSION}/models/{intent.model}:batchGenerateContent"
+        method = "asyncBatchEmbedContent" if intent.endpoint == EMBEDDINGS else "batchGenerateContent"
+        path = f"/{_VERSION}/models/{intent.model}:{method}"
         created, _ = await self._client.post(path, json.dumps({"batch": batch}).encode())
         return self._remote(created)
 
@@ -152,7 +161,7 @@ class GeminiProvider:
         if file is None:
             return
         stats = object_of(object_of(operation.get("metadata")).get("batchStats"))
-        answered = _number(stats.get("successfulRequestCount")) + _number(stats.get("failedRequestCount"))
+        answered = number_of(stats.get("successfulRequestCount")) + number_of(stats.get("failedRequestCount"))
         lines = 0
         downloaded = self._client.download(f"/download/{_VERSION}/{file}:download", alt="media")
         async for ours in as_our_lines(downloaded, read_line):
@@ -173,10 +182,11 @@ class GeminiProvider:
         path = f"/{_VERSION}/{file_id}"
         if file_id.startswith("batches/"):
             try:
-                results = _results_file(await self._client.read(path))
+                operation = await self._client.read(path)
             except ProviderGone:
-                return False
-            if results:
+                # A 404 may pass; then its result file would be left behind.
+                operation = await self._listed(file_id)
+            if results := _results_file(operation):
                 # It is gone after 48 hours anyway, and not every name of a result file is taken by every version.
                 with suppress(ProviderRefusal):
                     await self._client.delete(f"/{_VERSION}/{results}")
@@ -187,6 +197,11 @@ class GeminiProvider:
             if locked.trouble is Trouble.LOCKED and not file_id.startswith("batches/") and await self._is_gone(file_id):
                 return False
             raise
+
+    async def _listed(self, remote_id: str) -> dict[str, Any]:
+        """A batch as the listing has it; empty if it is not there."""
+        found = [each async for each in self._pages("batches", "operations") if each.get("name") == remote_id]
+        return found[0] if found else {}
 
     async def _is_gone(self, file_id: str) -> bool:
         return all([file.file_id != file_id async for file in self.input_files()])
@@ -214,13 +229,13 @@ class GeminiProvider:
         project, slash, batch_id = (text_of(metadata.get("displayName")) or "").rpartition(_STAMP)
         error = fields.get("error")
         trouble, code, message = trouble_of_batch(error) if outcome == "failed" else (None, "", "")
-        answered = _number(stats.get("successfulRequestCount"))
+        answered = number_of(stats.get("successfulRequestCount"))
         # What ended otherwise has no results, and nothing to wait for: its name alone is what is deleted.
         has_source = outcome is not None and (outcome != "completed" or _results_file(fields) is not None)
         return RemoteBatch(
             remote_id=remote_id,
             batch_id=batch_id if slash and project == self._project and batch_id else None,
-            requests=_number(stats.get("requestCount")) or None,
+            requests=number_of(stats.get("requestCount")) or None,
             created_at=_time(metadata.get("createTime")),
             outcome=outcome,
             output_file_id=remote_id if has_source else None,
@@ -258,11 +273,6 @@ def _results_file(operation: Any) -> str | None:
         if name and name.startswith("files/"):
             return name
     return None
-
-
-def _number(told: Any) -> int:
-    """A count; whole numbers of 64 bits are texts in Google's JSON."""
-    return int(told) if isinstance(told, str) and told.isascii() and told.isdigit() else count_of(told)
 
 
 def _time(told: Any) -> datetime | None:

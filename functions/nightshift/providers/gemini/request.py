@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from nightshift.providers.gemini.embedding import embedding_body
 from nightshift.providers.http_api import sendable
 from nightshift.providers.request import Request
 from nightshift.values.ids import custom_id_of
@@ -36,12 +37,15 @@ _TYPES: Final = {
 def batch_line(request: Request) -> bytes:
     """The line of a batch's input file, without its newline."""
     custom_id = custom_id_of(request.job_id)
+    if request.dimensions is not None:
+        return _encoded({"key": custom_id, "request": embedding_body(request)})
     return _encoded({"key": custom_id, "request": _body(request, _proving(request.schema, custom_id))})
 
 
 def content_body(request: Request) -> bytes:
-    """The body of one call: https://ai.google.dev/api/generate-content."""
-    return _encoded(_body(request, request.schema))
+    """The body of one call: https://ai.google.dev/api/generate-content, or of a vector: `embedding.py`."""
+    is_vector = request.dimensions is not None
+    return _encoded(embedding_body(request) if is_vector else _body(request, request.schema))
 
 
 def _body(request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:

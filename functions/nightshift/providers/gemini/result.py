@@ -15,6 +15,7 @@ from typing import Any, Final
 from nightshift.providers.base import loggable_code
 from nightshift.providers.fields import list_of, object_of
 from nightshift.providers.gemini.codes import trouble_of_line
+from nightshift.providers.gemini.embedding import read_embedding
 from nightshift.providers.gemini.request import PROOF
 from nightshift.providers.result_line import ResultLine, Stop
 from nightshift.values.framed_json import framed_object
@@ -42,7 +43,8 @@ def read_line(line: bytes) -> ResultLine | None:
     if "response" not in fields:
         trouble, code = trouble_of_line(fields.get("error"))
         return _unproven(ResultLine(job_id=job_id, trouble=trouble, code=loggable_code(code) if code else ""))
-    return _proven(read_content(job_id, fields["response"]))
+    vector = read_embedding(job_id, object_of(fields["response"]))
+    return vector or _proven(read_content(job_id, fields["response"]))
 
 
 def read_content(job_id: str, body: Any) -> ResultLine:

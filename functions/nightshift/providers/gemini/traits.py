@@ -6,8 +6,10 @@ from typing import Final
 
 from nightshift.providers.traits import Traits
 
+EMBEDDINGS: Final = "embedContent"
 TRAITS: Final = Traits(
     endpoint="generateContent",
+    embeddings_endpoint=EMBEDDINGS,
     # No number is stated; a file may hold 2 GB.
     max_requests=50_000,
     max_bytes=2_000_000_000,
