@@ -1,5 +1,6 @@
 """Plain words: a sentence names its actor, such as a trigger, the tick, a worker or an operator."""
 
+import ast
 import io
 import os
 import re
@@ -15,6 +16,7 @@ VAGUE = re.compile(r"\b(?:somebody|nobody|whoever|anybody|anyone|someone)\b", re
 _BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
 # The first tells of the past; the others are written by npm.
 _MOST_WORDS = 20
+_MOST_WORDS_OF_A_DOCSTRING = 24
 # They are written by `make bench` and `make bill`: their lines are lists of figures.
 _GENERATED = {"BENCHMARKS.md", "COST.md", "cost_page.md"}
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
@@ -103,6 +105,40 @@ def test_a_sentence_of_a_page_has_at_most_twenty_words() -> None:
 
     assert len(pages) > 10
     assert not long
+
+
+def _docstrings(source: str) -> Iterator[str]:
+    """The docstrings of a Python source; what may be raised, a list by its code, is left out."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield (ast.get_docstring(node) or "").partition("\nRaises:")[0]
+
+
+def test_a_sentence_of_a_docstring_of_the_functions_has_few_words() -> None:
+    """A few more than a page's: it names what the code names. What is over twenty only becomes less."""
+    long = [
+        f"{path.relative_to(ROOT)}: {sentence}"
+        for path in (ROOT / "functions").rglob("*.py")
+        for text in _docstrings(path.read_text())
+        for sentence in _sentences(text)
+        if _words(sentence) > _MOST_WORDS_OF_A_DOCSTRING
+    ]
+
+    assert not long
+
+
+def _long_lines(page: str) -> list[str]:
+    """Lines of more than 120 characters; a row of a table, and code, are as long as they are."""
+    prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    return [line for line in prose.splitlines() if len(line) > 120 and not line.lstrip().startswith("|")]
+
+
+def test_a_line_of_a_page_has_at_most_120_characters() -> None:
+    """So a change of it is read beside the old one, also in a terminal."""
+    pages = [path for path in _files(".md") if path.name not in _GENERATED]
+
+    assert not [f"{path.relative_to(ROOT)}: {line}" for path in pages for line in _long_lines(path.read_text())]
+    assert _long_lines(f"| {'x' * 120} |\n```sh\n{'x' * 121}\n```\n{'x' * 120}\n{'y' * 121}\n") == ["y" * 121]
 
 
 def test_a_long_sentence_is_found_wherever_it_stands() -> None:
