@@ -38,8 +38,8 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 	@$(call patiently,cd $(CLI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
-demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself)
-	@$(BIN)/python -m local.demo $(if $(LIVE),--live)
+demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself; STAY=1: until Ctrl-C)
+	@$(BIN)/python -m local.demo $(if $(LIVE),--live) $(if $(STAY),--stay)
 
 up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
 	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)
@@ -63,10 +63,10 @@ test: setup $(APP)/node_modules/.ready $(CLI)/node_modules/.ready ## all tests, 
 cloud: setup $(CLI)/node_modules/.ready ## a deployment by the real gcloud and Firebase CLI, against Google's APIs served on this computer
 	@$(BIN)/python -m pytest -m cloud tests/deploy
 
-chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users (EVERY=1: all cases; tests/chaos/__main__.py)
+chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users, users who earn (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
-		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(ONLY),--only $(ONLY))
+		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(EARNING),--earning $(EARNING)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)

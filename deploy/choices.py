@@ -3,6 +3,7 @@
 The functions never see these. The others in that file are the functions' own settings (`options.py`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +14,9 @@ from nightshift.functions import FUNCTIONS
 PREFIX: Final = "DEPLOY_"
 _MAX_INSTANCES: Final = "DEPLOY_MAX_INSTANCES"
 _APP_CHECK: Final = "DEPLOY_APP_CHECK"
+DASHBOARD_SITE: Final = "DEPLOY_DASHBOARD_SITE"
+# https://firebase.google.com/docs/hosting/multisites#set_up_deploy_targets
+_SITE: Final = re.compile(r"[a-z0-9][a-z0-9-]{4,28}[a-z0-9]")
 MONTHLY_BUDGET: Final = "DEPLOY_MONTHLY_BUDGET"
 # https://firebase.google.com/docs/app-check/enable-enforcement
 _MODES: Final = ("off", "unenforced", "enforced")
@@ -30,6 +34,8 @@ class Choices:
     app_check: str | None = None
     # Of which the billing account tells, in its own currency; None makes no alert, and leaves one that there is.
     monthly_budget: int | None = None
+    # The site of Firebase Hosting that is the dashboard's alone; None = the dashboard is not released.
+    dashboard_site: str | None = None
 
 
 def choices_of(variables: Mapping[str, str]) -> Choices:
@@ -39,15 +45,19 @@ def choices_of(variables: Mapping[str, str]) -> Choices:
         DeployError: one is unknown or malformed, and is named.
     """
     for name in variables:
-        if name not in {_MAX_INSTANCES, _APP_CHECK, MONTHLY_BUDGET}:
+        if name not in {_MAX_INSTANCES, _APP_CHECK, MONTHLY_BUDGET, DASHBOARD_SITE}:
             raise DeployError(f"{name} is no setting of a deployment.")
     app_check = variables.get(_APP_CHECK) or None
     if app_check not in {None, *_MODES}:
         raise DeployError(f"{_APP_CHECK} must be one of {', '.join(_MODES)}.")
+    site = variables.get(DASHBOARD_SITE) or None
+    if site and not _SITE.fullmatch(site):
+        raise DeployError(f"{DASHBOARD_SITE} must be the id of a site of Firebase Hosting.")
     return Choices(
         max_instances=_instances(variables.get(_MAX_INSTANCES, "")),
         app_check=app_check,
         monthly_budget=_amount(variables.get(MONTHLY_BUDGET, "")),
+        dashboard_site=site,
     )
 
 

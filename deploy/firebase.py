@@ -5,7 +5,9 @@ package that it needs has the digest that stands there.
 """
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from deploy.cloud import Cloud
 from deploy.command import ShellCommand
@@ -20,12 +22,26 @@ def deploy(cloud: Cloud, *, only: str, uploads_bucket: str) -> ShellCommand:
     Args:
         uploads_bucket: to which storage.rules are released. Without a name, the CLI takes the default bucket.
     """
-    # The CLI looks for the rules beside its configuration, so this stands beside firebase.json.
-    config = f"firebase.{cloud.project}.json"
     parts = {
         "firestore": {"rules": "firestore.rules", "indexes": "firestore.indexes.json"},
         "storage": [{"bucket": uploads_bucket, "rules": "storage.rules"}],
     }
+    return _deploy(cloud, only, parts)
+
+
+def deploy_pages(cloud: Cloud, site: str, root: Path) -> ShellCommand:
+    """Release the dashboard to a site of Firebase Hosting, as firebase.json has it, with the API of this region."""
+    hosting = json.loads((root / "firebase.json").read_text())["hosting"]
+    rewrites = [
+        {**rewrite, "run": {**rewrite["run"], "region": cloud.region}} if "run" in rewrite else rewrite
+        for rewrite in hosting["rewrites"]
+    ]
+    return _deploy(cloud, "hosting", {"hosting": {**hosting, "site": site, "rewrites": rewrites}})
+
+
+def _deploy(cloud: Cloud, only: str, parts: Mapping[str, Any]) -> ShellCommand:
+    # The CLI looks for the files beside its configuration, so this stands beside firebase.json.
+    config = f"firebase.{cloud.project}.json"
     return ShellCommand(
         arguments=(
             *(*_PROGRAM, "deploy", f"--only={only}", f"--config={config}"),

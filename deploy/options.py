@@ -18,10 +18,12 @@ from deploy.errors import DeployError
 from nightshift import settings
 from nightshift.errors import InvalidSettings
 from nightshift.functions import EVENT_SECONDS, FUNCTIONS, PROVIDERS, SECRETS
+from nightshift.job_types import registered
 from nightshift.settings import Settings
 
 _ADDRESSES: Final = tuple(f"{provider.upper()}_BASE_URL" for provider in PROVIDERS)
-_ALLOWED: Final = ("NIGHTSHIFT_", *_ADDRESSES, PREFIX)
+# The password is a secret.
+_MAIL: Final = ("SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_FROM")
 # Stands in for a secret that is in Secret Manager already, where the settings are looked at as a whole.
 _KEPT_ELSEWHERE: Final = "whsec_a2VwdC1pbi1zZWNyZXQtbWFuYWdlci1oZXJl"
 
@@ -42,12 +44,17 @@ def read_settings(path: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
-        if not equals or not name.strip().startswith(_ALLOWED):
+        if not equals or not _is_setting(name.strip()):
             raise DeployError(
-                f"{path}, line {number}: only NIGHTSHIFT_…, …_BASE_URL of a provider and DEPLOY_… are set there."
+                f"{path}, line {number}: only NIGHTSHIFT_…, …_BASE_URL of a provider, {', '.join(_MAIL)} and DEPLOY_… "
+                "are set there."
             )
         variables[name.strip()] = value.strip()
     return variables
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(("NIGHTSHIFT_", PREFIX)) or name in _ADDRESSES or name in _MAIL
 
 
 def divided(variables: Mapping[str, str]) -> tuple[dict[str, str], Choices]:
@@ -95,6 +102,8 @@ def check_settings(
             raise DeployError(f"{function.name} would not start: {invalid}.") from None
     if checked.tick_seconds > EVENT_SECONDS - _A_LAST_STEP_SECONDS:
         raise DeployError(f"NIGHTSHIFT_TICK_SECONDS: a function of events is ended after {EVENT_SECONDS} s.")
+    if unknown := sorted(set(checked.models or ()) - registered().keys()):
+        raise DeployError(f"NIGHTSHIFT_MODELS: there is no job type {', '.join(unknown)}.")
     return checked
 
 

@@ -1,6 +1,6 @@
 """What a deployment says at its end: where the functions are, and what a person has yet to do."""
 
-from deploy.choices import MONTHLY_BUDGET
+from deploy.choices import DASHBOARD_SITE, MONTHLY_BUDGET
 from deploy.deployment import Deployment
 from nightshift.functions import FUNCTIONS, SECRETS, WEBHOOK_SECRET
 
@@ -17,7 +17,16 @@ async def summary(deployment: Deployment) -> list[str]:
         if function.name in live:
             address = live[function.name].get("serviceConfig", {}).get("uri", "")
             lines.append(f"  {function.name:<20} {'takes events' if function.takes_events else address}")
+    if site := deployment.choices.dashboard_site:
+        lines.append(f"  {'dashboard':<20} https://{site}.web.app")
     lines += ["", "By hand, once:"]
+    if site is None:
+        lines += [
+            "  The dashboard: make a web app, and a site for it,",
+            f"    firebase apps:create WEB dashboard --project {project}",
+            f"    firebase hosting:sites:create SITE --app APP_ID --project {project};",
+            f"  put {DASHBOARD_SITE}=SITE into deploy/settings/{project}.env, and deploy again.",
+        ]
     if _WEBHOOK in live:
         lines.append(f"  OpenAI's settings, Webhooks: the address of {_WEBHOOK}, for {_EVENTS}.")
     else:

@@ -30,6 +30,7 @@ class AppUser:
         self._name = f"projects/{stack.project}/databases/(default)/documents"
         self._documents = f"http://{stack.firestore_host}/v1/{self._name}"
         self._headers = {"Authorization": f"Bearer {unsigned_token(stack.project, uid)}"}
+        self._api = f"{stack.function_urls.get('api', '')}/v1"
 
     async def upload(self, name: str, content: bytes, content_type: str = "image/png") -> str:
         """Upload a file, a PNG if nothing else is said, into the user's own folder; returns its address.
@@ -87,6 +88,19 @@ class AppUser:
         write = {"update": {"name": f"{self._name}/preferences/{self.uid}", "fields": to_fields(preferences)}}
         answer = await self._client.post(f"{self._documents}:commit", headers=self._headers, json={"writes": [write]})
         answer.raise_for_status()
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the REST API; returns its answer. Raises httpx.HTTPStatusError if it refuses."""
+        answer = await self._client.request(method, f"{self._api}{path}", headers=self._headers, json=body)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def fetch(self, link: str) -> bytes:
+        """What lies behind a link that the API gave. Raises httpx.HTTPStatusError if nothing does."""
+        answer = await self._client.get(link)
+        answer.raise_for_status()
+        return answer.content
 
     async def own(self, collection: str) -> dict[str, dict[str, Any]]:
         """The user's own documents of a collection, a hundred at most, by id."""

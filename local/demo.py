@@ -1,5 +1,7 @@
 """The main job, for real, on the local stack: phones write jobs, the night passes, the answers are shown and checked.
 
+Three lanes answer side by side. Then a bulk job is quoted, confirmed, watched and downloaded, and a mail tells of it.
+
     python -m local.demo [--live]
 
 A stand-in answers. OPENAI_BASE_URL names an OpenAI-compatible server that answers instead. With `--live` OpenAI itself
@@ -10,9 +12,7 @@ whether all that was promised happened.
 import argparse
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from local import demo_bulk, demo_view
+from local import demo_bulk, demo_dashboard, demo_mail, demo_view
 from local.answering import who_answers
 from local.app_user import AppUser
 from local.demo_batches import ended_batches
@@ -29,6 +29,7 @@ from local.demo_jobs import TOKENS, DemoJob, asked_at_both_speeds, demo_jobs, pi
 from local.demo_promises import broken_promises, look
 from local.errors import StackError
 from local.grant import grant_tokens
+from local.lanes import LOCAL_LANES
 from local.stack import Options, Stack, running_stack
 
 _LOOK_EVERY_SECONDS = 0.4
@@ -37,8 +38,8 @@ _SPEED, _MODELS_SPEED = 120.0, 10.0
 _PATIENCE_SECONDS, _MODELS_PATIENCE_SECONDS = 200.0, 25 * 3600.0
 
 _MAIL_PATIENCE_SECONDS = 60.0
-# Who asks for e-mail.
-TOLD = "chen"
+# Who asks for e-mail, besides the user of the bulk job.
+_TOLD = "chen"
 
 _KEPT = (
     "every job ended as it should, with one notification each; every wallet equals its ledger; "
@@ -50,9 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description="The main job, for real.")
     parser.add_argument("--live", action="store_true", help="OpenAI itself answers; takes OPENAI_API_KEY")
-    live: bool = parser.parse_args(arguments).live
+    parser.add_argument("--stay", action="store_true", help="keep the stack, and its dashboard, until Ctrl-C")
+    chosen = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(_console(), live=live))
+        return asyncio.run(_run(_console(), live=chosen.live, stay=chosen.stay))
     except StackError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
@@ -66,7 +68,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-async def _run(console: Console, *, live: bool) -> int:
+async def _run(console: Console, *, live: bool, stay: bool) -> int:
     answering = await who_answers(os.environ, live=live)
     console.print("[bold]Nightshift[/bold]: starting Google's emulators, the provider and the functions")
     options = Options(
@@ -76,12 +78,18 @@ async def _run(console: Console, *, live: bool) -> int:
         finalizing_seconds=0.2,
         answer_seconds=0.5,
         messages=True,
-        settings={"NIGHTSHIFT_ECONOMY": "true"},
+        dashboard=True,
+        lanes=LOCAL_LANES,
+        settings={"NIGHTSHIFT_ECONOMY": "true", "NIGHTSHIFT_PART_ITEMS": str(demo_bulk.PART_ITEMS)},
     )
     async with running_stack(options, say=lambda line: console.print(line, highlight=False)) as stack:
         console.print(answering.sentence, highlight=False)
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            return await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
+            code = await _night(console, stack, client, demo_jobs(live=not answering.is_stand_in))
+            if stay:
+                await demo_dashboard.stay(console, stack)
+            console.print("Stopping the stack ...")
+            return code
 
 
 async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs: Sequence[DemoJob]) -> int:
@@ -89,7 +97,9 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     bulk_user = AppUser(client, stack, demo_bulk.UID)
     for uid, tokens in {**TOKENS, demo_bulk.UID: demo_bulk.TOKENS}.items():
         await grant_tokens(stack.firestore_host, stack.project, uid, tokens)
-    await _wants_mail(stack, users[TOLD])
+    for user in (users[_TOLD], bulk_user):
+        await demo_mail.ask_for_mail(stack, user)
+    demo_dashboard.show_address(console, stack, demo_bulk.UID)
     if stack.answering.is_stand_in:
         refusal = {"kind": "reply", "text": "unspeakable", "reply": {"refusal": "I will not sort this."}, "times": None}
         hiccup = {"kind": "reply", "custom_id": "job-chen-thing-1", "reply": {"status_code": 503}}
@@ -101,41 +111,19 @@ async def _night(console: Console, stack: Stack, client: httpx.AsyncClient, jobs
     await asyncio.gather(*(_write(users, job) for job in jobs if job not in last))
     await asyncio.gather(*(_write(users, job) for job in last))
     await _watch(console, stack, users, len(jobs))
-    # After the single jobs, so that both are seen.
-    console.print("\nA user uploads a CSV of 500 rows, three of them bad, and writes a bulk job ...")
-    await demo_bulk.begin(bulk_user)
-    bulk = await demo_bulk.watch(console, bulk_user, _patience(stack))
-    demo_bulk.show(console, bulk)
     night = await look(client, stack, users)
-    batches = ended_batches(stack.log_dir, stack.options.speed)
-    demo_view.show(console, jobs, night, batches, invented=stack.answering.is_stand_in)
-    broken = [*broken_promises(jobs, night), *bulk.broken(), *await _mail(console, stack)]
+    demo_view.show(console, jobs, night, invented=stack.answering.is_stand_in)
+    # After the single jobs, so that both are seen.
+    console.print(f"\n[bold]{bulk_user.uid} uploads a CSV of 500 rows, three of them bad, as one bulk job[/bold]")
+    bulk = await demo_bulk.play(console, bulk_user, _patience(stack))
+    demo_view.show_backend(console, night, ended_batches(stack.log_dir, stack.options.speed))
+    mail = await demo_mail.show_mail(console, stack, bulk_user, _MAIL_PATIENCE_SECONDS)
+    broken = [*broken_promises(jobs, night), *bulk.broken(), *mail]
     for sentence in broken:
         console.print(f"[red]Broken:[/red] {sentence}", highlight=False)
     if not broken:
         console.print(f"\n[green]All kept:[/green] {_KEPT}", highlight=False)
     return 1 if broken else 0
-
-
-async def _wants_mail(stack: Stack, user: AppUser) -> None:
-    """Give a user an account with a verified address, and the wish to hear by e-mail."""
-    stack.users.admin.create({"localId": user.uid, "email": f"{user.uid}@example.com", "emailVerified": True})
-    await user.write_preferences({"email": True})
-
-
-async def _mail(console: Console, stack: Stack) -> list[str]:
-    """Show the mail that the user got; returns what is broken."""
-    started = time.monotonic()
-    while not stack.mailbox.mails:
-        if time.monotonic() - started > _MAIL_PATIENCE_SECONDS:
-            return [f"{TOLD} asked for e-mail, and none came"]
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
-    mail = stack.mailbox.mails[0]
-    # The stack's directory goes with it.
-    kept = await asyncio.to_thread(shutil.copytree, stack.mail_dir, tempfile.mkdtemp(), dirs_exist_ok=True)
-    console.print(f"\n{TOLD} was told by e-mail, too: “{mail['Subject']}”", highlight=False)
-    console.print(f"  file://{kept}/0001.html", highlight=False)
-    return []
 
 
 async def _write(users: Mapping[str, AppUser], job: DemoJob) -> None:

@@ -17,7 +17,8 @@ Event = Mapping[str, Any]
 class Ended:
     """A batch that the provider had ended."""
 
-    batch_id: str
+    # `provider:model`.
+    model: str
     jobs: int
     # The function that saw it: the webhook, if a worker looked because of the provider's event.
     seen_by: str
@@ -29,20 +30,28 @@ class Ended:
 
 def ended_batches(log_dir: Path, speed: float) -> list[Ended]:
     """The batches that were closed, in the order in which they ended. The ticks' clock ran `speed` times as fast."""
-    events = list(_events(log_dir.glob("*.log")))
+    events = sorted(_events(log_dir.glob("*.log")), key=_time)
     ticks = sorted(_time(event) - timedelta(seconds=event["seconds"]) for event in events if _is(event, "tick_done"))
     closed = {event["batch_id"]: event for event in events if _is(event, "batch_closed")}
+    # The first that saw it; one that looked at the same time may say so, too.
+    ended = {event["batch_id"]: event for event in reversed(events) if _is(event, "batch_ended")}
     return [
         Ended(
-            batch_id=event["batch_id"],
+            model=lane_name(event.get("lane", "")),
             jobs=closed[event["batch_id"]]["jobs"],
             seen_by="openai_webhook" if "event_id" in event else event["function"],
             closed_after=_time(closed[event["batch_id"]]) - _time(event),
             ahead_of_tick=None if event["function"] == "process_batch_jobs" else _until_tick(event, ticks, speed),
         )
-        for event in sorted(events, key=_time)
-        if _is(event, "batch_ended") and event["batch_id"] in closed
+        for event in sorted(ended.values(), key=_time)
+        if event["batch_id"] in closed
     ]
+
+
+def lane_name(lane: str) -> str:
+    """A lane without its endpoint: `openai:gpt-5-mini`."""
+    provider, _, rest = lane.partition(":")
+    return f"{provider}:{rest.partition(':')[2]}"
 
 
 def _until_tick(event: Event, ticks: Iterable[datetime], speed: float) -> timedelta | None:

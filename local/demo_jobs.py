@@ -1,4 +1,4 @@
-"""What the demo's users ask: three people, two job types, both speeds, and some jobs that must fail."""
+"""What the demo's users ask: three people, four job types, both speeds, three lanes, and some jobs that must fail."""
 
 import io
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ _THINGS = (
     "expired cough syrup",
     "a glass jar with a metal lid",
 )
+_ADVERTISEMENTS = ("Cups that never end as waste: rent one, return it anywhere.", "Half price, overnight. Sleep on it.")
+_TOPICS = ("why glass jars are worth keeping", "sorting waste with children")
 _COLOURS = ("seagreen", "goldenrod", "steelblue", "tomato", "orchid", "slategray")
 
 
@@ -43,7 +45,8 @@ class DemoJob:
 def demo_jobs(*, live: bool) -> list[DemoJob]:
     """All jobs.
 
-    Against the local server one answer is a scripted refusal, to show a refund; OpenAI is not told to refuse.
+    Where the stand-in answers, two job types have lanes of their own (`local/lanes.py`), and one answer is a scripted
+    refusal, to show a refund.
     """
     jobs = [DemoJob(job_id=f"asha-thing-{n}", uid="asha", text=thing) for n, thing in enumerate(_THINGS, 1)]
     jobs += [
@@ -76,6 +79,14 @@ def demo_jobs(*, live: bool) -> list[DemoJob]:
         DemoJob(job_id="chen-one-too-many", uid="chen", text=_THINGS[0], must_fail="insufficient_tokens", waits=True),
     ]
     if not live:
+        jobs += [
+            DemoJob(job_id=f"asha-ad-{n}", uid="asha", type="creative_scoring", text=text)
+            for n, text in enumerate(_ADVERTISEMENTS, 1)
+        ]
+        jobs += [
+            DemoJob(job_id=f"bruno-hook-{n}", uid="bruno", type="hook_generation", text=topic)
+            for n, topic in enumerate(_TOPICS, 1)
+        ]
         jobs.append(
             DemoJob(job_id="bruno-refused", uid="bruno", text="something unspeakable", must_fail="provider_refused")
         )

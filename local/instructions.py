@@ -21,6 +21,7 @@ def instructions(stack: Stack, uid: str, password: str, tokens: int) -> str:
         tokens=tokens,
         project=stack.project,
         bucket=stack.buckets[1],
+        lanes="".join(f"\n{lane.job_type} goes through {lane.name}, as docs/LOCAL.md says." for lane in stack.lanes),
         host=host,
         phone=_PHONE_REACHES.format(host=lan_address()) if stack.options.lan else _PHONE_DOES_NOT,
         firestore=firestore,
@@ -55,7 +56,7 @@ The dashboard is {dashboard_url}
 Sign in as {uid}@example.com or admin@example.com, password {password}.
 {uid} has {tokens} tokens; a new user gets {tokens}, too. docs/APP.md is the app's page.
 
-The project is {project}, its bucket {bucket}.
+The project is {project}, its bucket {bucket}.{lanes}
 In the app, once, before anything else:
 
   JavaScript

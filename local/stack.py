@@ -1,4 +1,4 @@
-"""The whole backend on one computer: emulators, an OpenAI-compatible server, functions, and what joins them.
+"""The whole backend on one computer: emulators, the providers' servers, functions, and what joins them.
 
     async with running_stack(Options(speed=200)) as stack:
         ...
@@ -12,7 +12,6 @@ function, and Firebase Auth and Storage, which would take longer to start than t
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -33,11 +32,14 @@ from local.errors import StackError
 from local.firebase.auth_routes import AuthRoutes
 from local.firebase.serving import FirebaseAddresses, running_firebase
 from local.grant import grant_tokens
+from local.lanes import LocalLane, models_setting
 from local.messages.mailbox import MailServer
 from local.messages.serving import MessageAddresses, running_messages
 from local.openai_server.webhooks import new_secret
 from local.part import READY_WITHIN_SECONDS, ROOT, Part, stop
 from local.ports import HOST, free_ports, standard_ports
+from local.provider_parts import ProviderParts
+from local.provider_server.pace import Pace
 from local.pubsub import Topics
 from local.relay import Relay, running_relay
 from local.rules import RULES
@@ -48,7 +50,6 @@ from scheduler.declared import declared
 
 _CREATED = "google.cloud.firestore.document.v1.created"
 _LOOK_EVERY_SECONDS = 0.25
-_UPSTREAM_KEY = "UPSTREAM_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,7 @@ class Options:
     in_progress_seconds: float = 1.0
     finalizing_seconds: float = 0.5
     answer_seconds: float = 0.0  # how long it takes for an answer in real time
+    lanes: Sequence[LocalLane] = ()  # those beside OpenAI's; only where the stand-in answers
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
     functions: Sequence[Function] = FUNCTIONS
@@ -75,6 +77,16 @@ class Options:
     welcome_tokens: int = 0  # what each user gets who signs up
     follow_changes: bool = False  # start the functions again when their code changes
     caller: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def pace(self) -> Pace:
+        """How long every provider's server takes."""
+        return Pace(
+            validating_seconds=self.validating_seconds,
+            in_progress_seconds=self.in_progress_seconds,
+            finalizing_seconds=self.finalizing_seconds,
+            answer_seconds=self.answer_seconds,
+        )
 
 
 class Stack:
@@ -95,8 +107,10 @@ class Stack:
         self._firebase = FirebaseAddresses.choose(standard=options.standard_ports)
         self._messages = MessageAddresses.choose() if options.messages else None
         self.dashboard_url = ""
-        (openai_port,) = free_ports(1)
+        self.lanes = tuple(options.lanes) if options.answering.is_stand_in else ()
+        openai_port, *ports = free_ports(1 + len(self.lanes))
         self._openai_address = f"{HOST}:{openai_port}"
+        self._lane_addresses = [f"{HOST}:{port}" for port in ports]
         self._functions = ServedFunctions(
             options.functions, options.source, options.framework, self.function_environment, self.log_dir
         )
@@ -127,8 +141,11 @@ class Stack:
             "OPENAI_BASE_URL": self.openai_base_url,
             "OPENAI_WEBHOOK_SECRET": self.webhook_secret,
             **(self._messages.environment if self._messages else {}),
+            **models_setting(self.lanes),
             **self.settings,
         }
+        for lane, address in zip(self.lanes, self._lane_addresses, strict=True):
+            variables |= lane.environment(address)
         return {name: value for name, value in variables.items() if value}
 
     @property
@@ -201,11 +218,17 @@ class Stack:
             lan=self.options.lan,
         )
         if self.answering.base_url is None:
-            self._parts.append(self._start_openai_server())
+            self._parts += self._start_providers()
         # A busy computer takes its time over the first answers.
         async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             await _all(*(self._announce_when_ready(part, client) for part in (*functions, *self._parts)))
             await self._join(client)
+
+    def _start_providers(self) -> list[Part]:
+        parts = ProviderParts(pace=self.options.pace, caller=self.options.caller, log_dir=self.log_dir)
+        webhook_url = self.function_urls.get("openai_webhook")
+        others = [parts.lane(lane, address) for lane, address in zip(self.lanes, self._lane_addresses, strict=True)]
+        return [parts.openai(self._openai_address, self.answering, webhook_url, self.webhook_secret), *others]
 
     @asynccontextmanager
     async def serving_firebase(self) -> AsyncIterator[None]:
@@ -315,35 +338,6 @@ class Stack:
         )
         if answer.is_error:
             raise StackError(f"The Firestore emulator refused the trigger {trigger}: {answer.text.strip()}")
-
-    def _start_openai_server(self) -> Part:
-        host, port = self._openai_address.split(":")
-        options = self.options
-        command = [
-            *(sys.executable, "-m", "local.openai_server", "--host", host, "--port", port),
-            *("--api-key", self.openai_api_key, "--validating", str(options.validating_seconds)),
-            *(
-                "--in-progress",
-                str(options.in_progress_seconds),
-                "--finalizing",
-                str(options.finalizing_seconds),
-                "--answer",
-                str(options.answer_seconds),
-            ),
-        ]
-        environment = basic_environment(options.caller)
-        if self.answering.upstream:
-            command += ["--upstream", self.answering.upstream, "--upstream-key-env", _UPSTREAM_KEY]
-            environment |= {_UPSTREAM_KEY: self.answering.upstream_key}
-        if webhook_url := self.function_urls.get("openai_webhook"):
-            command += ["--webhook-url", webhook_url, "--webhook-secret", self.webhook_secret]
-        return Part(
-            name="OpenAI-compatible API",
-            address=self._openai_address,
-            command=command,
-            environment=environment,
-            log_dir=self.log_dir,
-        )
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from local.answering import who_answers
 from local.errors import StackError
 from local.grant import grant_tokens
 from local.instructions import instructions
+from local.lanes import LOCAL_LANES
 from local.refusals import follow_refusals
 from local.stack import Options, Stack, running_stack
 
@@ -54,6 +55,7 @@ async def _run(chosen: argparse.Namespace) -> int:
             welcome_tokens=TOKENS,
             follow_changes=True,
             messages=True,
+            lanes=LOCAL_LANES,
             dashboard=True,
             settings={"NIGHTSHIFT_ECONOMY": "true"},
         )

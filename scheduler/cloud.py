@@ -81,9 +81,10 @@ async def connected(
     emulator = os.environ.get(_EMULATOR)
     is_local = api_endpoint is not None and api_endpoint.rpartition(":")[0] in _LOCAL_HOSTS
     if is_local != bool(emulator):
+        where = "a server on this computer" if is_local else "Google's own"
         raise SchedulerError(
-            f"{_EMULATOR} is {'set' if emulator else 'not set'}, but Cloud Scheduler would be "
-            f"{'a server on this computer' if is_local else 'not on this computer'}: both or neither must be local."
+            f"{_EMULATOR} is {'set' if emulator else 'not set'}, but Cloud Scheduler is {where}: both or neither must "
+            "be local."
         )
     async with AsyncExitStack() as open_clients:
         if is_local:

@@ -29,7 +29,9 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     # What deletes the provider's files must be there before anything is deleted here.
     runtime.providers.configured()
     if there := await _what_there_is(runtime, options):
-        await confirm(options, f"Erases of {options.uid} for ever: {', '.join(there)}.", typed=options.uid)
+        await confirm(
+            options, f"Erases what there is of {options.uid}, for ever: {', '.join(there)}.", typed=options.uid
+        )
     erased: Counter[str] = Counter()
     remains = 0
     async for told in erase(runtime, options.uid, keep_account=options.keep_account):

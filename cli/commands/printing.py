@@ -5,7 +5,7 @@ content follows from its type:
 
 | type | people | programs |
 |---|---|---|
-| datetime | `2026-11-22 10:53:07 UTC (12 min ago)` | `"2026-11-22T10:53:07.123Z"` |
+| datetime | `2026-11-22 10:53:07 UTC (12 min ago)`, in a table without the age | `"2026-11-22T10:53:07.123Z"` |
 | timedelta | `12 min` | seconds |
 | number in a field `…Usd` | `US$ 0.0123` | a number |
 | mapping | `3 completed, 1 failed`: what is not zero | an object |
@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cli import terminal
-from nightshift.values.told import dollars, duration, moment
+from nightshift.values.told import clock, dollars, duration, moment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -193,8 +193,12 @@ class ForPeople:
         self._console.print(table)
 
     def _cell(self, fields: Mapping[str, Any]) -> str:
-        """Fields one under the other; those that are not there are left out."""
-        there = (self._told(name, content) for name, content in fields.items() if content is not None)
+        """Fields one under the other; those that are not there are left out. A time stays on its line."""
+        there = (
+            clock(content) if isinstance(content, datetime) else self._told(name, content)
+            for name, content in fields.items()
+            if content is not None
+        )
         return "\n".join(there) or "-"
 
     def _told(self, name: str, content: Any) -> str:

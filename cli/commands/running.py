@@ -163,7 +163,8 @@ class _Parser(ArgumentParser):
         if _JSON in sys.argv:
             tell_programs({"error": {"message": message, "exitCode": int(ExitCode.COULD_NOT_RUN), "projectId": None}})
             self.exit(ExitCode.COULD_NOT_RUN)
-        super().error(message)
+        # The list of all commands is longer than a line.
+        super().error(fill(message, _WIDTH, initial_indent=" " * len(f"{self.prog}: error: ")).lstrip())
 
 
 def _version() -> str:

@@ -45,7 +45,7 @@ async def _run(runtime: Runtime, _: Namespace, printer: Printer) -> ExitCode:
             printer.say(f" {batch.batch_id}: {why_it_waits(error, runtime.now())}", style="yellow")
     printer.record("sinceYesterday", night.fields())
     printer.record(
-        "bulk jobs", {"open": open_bulk_jobs, "endForetold": foretold.foretold, "endedAsForetold": foretold.hits}
+        "bulkJobs", {"open": open_bulk_jobs, "endForetold": foretold.foretold, "endedAsForetold": foretold.hits}
     )
     printer.record(
         "today",

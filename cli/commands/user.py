@@ -1,6 +1,6 @@
-"""`user`: one user: wallet, limits, the last entries of the ledger, the last jobs.
+"""`user`: one user: wallet, limits, earnings, messages, the last entries of the ledger, the last jobs.
 
-Reads the wallet, at most ten entries and ten jobs, and one read per 1,000 jobs in flight.
+Reads the wallet, the economy, the preferences, at most ten entries and ten jobs, and two counts.
 """
 
 import asyncio
@@ -16,8 +16,12 @@ from cli.commands.command import Command, ExitCode, Refused
 from cli.commands.printing import Printer
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
+from nightshift.earning.economy import Economy
+from nightshift.earning.points import economy_ref
 from nightshift.jobs.documents import jobs_where
 from nightshift.ledger.limits import Admissions
+from nightshift.notify import wishes
+from nightshift.notify.preferences import MessagePreferences
 from nightshift.pricing import shares
 from nightshift.runtime import Runtime
 from nightshift.values.status import PROCESSING, QUEUED
@@ -31,8 +35,13 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     uid = options.uid
     ref = runtime.firestore.collection(WALLETS).document(uid)
     ledger = ref.collection(LEDGER).order_by("createdAt", direction=Query.DESCENDING).limit(_LAST)
-    wallet, entries, newest, in_flight = await asyncio.gather(
-        ref.get(**READ), ledger.get(**READ), jobs.newest_of(runtime, uid, _LAST), _in_flight(runtime, uid)
+    wallet, entries, newest, in_flight, earnings, messages = await asyncio.gather(
+        ref.get(**READ),
+        ledger.get(**READ),
+        jobs.newest_of(runtime, uid, _LAST),
+        _in_flight(runtime, uid),
+        _earnings(runtime, uid),
+        _messages(runtime, uid),
     )
     if not wallet.exists and not entries and not newest:
         raise Refused(f"{uid} has no wallet and no jobs in {runtime.settings.project}.")
@@ -41,6 +50,9 @@ async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCo
     if not wallet.exists:
         printer.say(" There is no wallet: every job is refused until tokens are granted.", style="yellow")
     printer.record("limits", await _limits(runtime, uid, fields, in_flight))
+    if earnings:
+        printer.record("earnings", earnings)
+    printer.record("messages", messages)
     printer.table("ledgerEntry", [_entry(entry.id, entry.to_dict() or {}) for entry in entries])
     printer.table("job", newest, _COLUMNS)
     if not newest:
@@ -55,6 +67,40 @@ _COLUMNS: Final = {**jobs.COLUMNS, "Job": ["jobId"]}
 async def _in_flight(runtime: Runtime, uid: str) -> int:
     query = jobs_where(runtime, userId=uid).where(filter=FieldFilter("status", "in", [QUEUED, PROCESSING]))
     return int((await query.count().get(**READ))[0][0].value)
+
+
+async def _earnings(runtime: Runtime, uid: str) -> dict[str, Any]:
+    """What the user has earned besides tokens; empty for one who has earned nothing."""
+    snapshot = await economy_ref(runtime, uid).get(**READ)
+    if not snapshot.exists:
+        return {}
+    economy = Economy.read(snapshot.to_dict())
+    streak = f"{economy.streak.length} days, the longest {economy.streak.longest}" if economy.streak.day else "none"
+    return {
+        "points": economy.points,
+        "answered": economy.answered,
+        "streak": streak,
+        "lastLogin": economy.streak.day,
+        "timeZone": economy.calendar.zone,
+    }
+
+
+async def _messages(runtime: Runtime, uid: str) -> dict[str, Any]:
+    """By which ways the user hears of an end, and how many devices there are. No address and no device's name."""
+    wanted = MessagePreferences.read(await wishes.read_preferences(runtime, uid))
+    quiet = wanted.quiet_hours
+    return {
+        "email": wanted.email,
+        "push": wanted.push,
+        "about": ", ".join(wanted.topics),
+        "language": wanted.language,
+        "quietHours": f"{_clock(quiet.begin)} to {_clock(quiet.end)} {quiet.zone}" if quiet else None,
+        "devices": await wishes.number_of_devices(runtime, uid),
+    }
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 async def _limits(runtime: Runtime, uid: str, wallet: dict[str, Any], in_flight: int) -> dict[str, Any]:
@@ -88,8 +134,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 COMMAND: Final = Command(
     name="user",
-    help="one user: wallet, limits, the last ledger entries, the last jobs",
-    description="The user's wallet, what the user has used of each limit (as the settings of this shell have it), the "
+    help="one user: wallet, limits, earnings, messages, the last ledger entries and jobs",
+    description="The user's wallet, what the user has used of each limit (as the settings of this shell have it), what "
+    "the user earned, and by which ways the user hears of an end, with the number of devices. Then the "
     f"last {_LAST} entries of the ledger and the last {_LAST} jobs. What the user wrote and got is not read.",
     example="user kX3vQ9aBcD",
     add_arguments=_add_arguments,

@@ -75,7 +75,7 @@ function About({ batch, now }) {
   return html`
     <div class="beside">
       <${Panel} title="Story"><${Steps} steps=${steps} isOver=${ended} now=${now} /><//>
-      <${Panel} title="What is known">
+      <${Panel} title="What is known" note="As the last tick or webhook heard it from the provider.">
         <${Pairs} pairs=${[
           ["State", html`<${State} status=${batch.status} />`],
           ["Lane", html`<${Lane} lane=${batch.lane} />`],

@@ -5,6 +5,7 @@
 - Functions before the rules: the rules of a new version let clients write what only its functions understand, and an
   older one would fail the job for good. What they forbid anew is forbidden some minutes later; and to a database that
   never had rules, no client comes.
+- Functions before the pages, which call the API of this version.
 - Functions before who may call them, and before the dead letters: service and subscription are made together with them.
   An event that comes too early is delivered again.
 - Metrics before the alerts that name them.
@@ -33,6 +34,7 @@ from deploy.steps import (
     indexes,
     invokers,
     monitoring,
+    pages,
     roles,
     rules,
     schedules,
@@ -66,6 +68,7 @@ STEPS: Final = (
     Step("Dead letters", dead_letters.changes),
     Step("Old images", images.changes),
     Step("Rules", rules.changes),
+    Step("Dashboard's pages", pages.changes),
     Step("App Check", app_check.changes),
     Step("Metrics", monitoring.metrics),
     Step("Dashboards", monitoring.dashboards),

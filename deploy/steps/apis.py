@@ -17,6 +17,7 @@ APIS: Final = {
     "fcm": "pushes",
     "firebase": "the app's side of the project",
     "firebaseappcheck": "which requests are the app's own",
+    "firebasehosting": "serves the dashboard",
     "firebaserules": "the rules",
     "firebasestorage": "tells the app's bucket to the rules",
     "firestore": "the database",

@@ -10,6 +10,7 @@ refused, since a key that holds one is refused by its provider for ever.
 import base64
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from nightshift.errors import InvalidSettings
 from nightshift.functions import IMAGE_KEY_VARIABLE, PROVIDERS, SECRETS, WEBHOOK_SECRET, needed_by
 from nightshift.values.hosts import parse_hosts
 from nightshift.values.model_name import ModelName
+from nightshift.values.models_by_type import parse_models
 from nightshift.values.submit_window import SubmitWindow, parse_window
 
 _PREFIX = "NIGHTSHIFT_"
@@ -154,6 +156,10 @@ class Settings(BaseSettings):
         None, validate_default=False
     )
     model: Model = Field("gpt-5-mini", min_length=1)
+    # Job type → its model, whatever its file says; None = for none.
+    models: Annotated[Mapping[str, str] | None, NoDecode, BeforeValidator(parse_models)] = Field(
+        None, validate_default=False
+    )
     # To which a late or broken lane's jobs are moved; None = never.
     fallback_model: Model | None = None
     coalesce_seconds: float = Field(15, ge=0)
@@ -229,6 +235,10 @@ class Settings(BaseSettings):
             return None
         base_url: str | None = getattr(self, f"{provider}_base_url")
         return Access(api_key=key.get_secret_value(), base_url=base_url, project=self.project)
+
+    def model_of(self, job_type: str, own: str | None) -> str:
+        """The model of a job type, as `[provider:]model`; `own` is the one in its file."""
+        return (self.models or {}).get(job_type) or own or self.model
 
     def _asks_providers_themselves(self) -> bool:
         named = {provider: getattr(self, f"{provider}_base_url") for provider in PROVIDERS}

@@ -75,7 +75,7 @@ class MailServer:
         html = mail.get_body(("html",))
         if html:
             name.with_suffix(".html").write_text(html.get_content())
-        self.say(f"Mail to {mail['To']}: “{mail['Subject']}” ({name.with_suffix('.html')})")
+        self.say(f"Mail to {mail['To']}: “{mail['Subject']}”\n  {name.with_suffix('.html')}")
 
 
 def _end(server: SMTP) -> str:

@@ -6,22 +6,14 @@ Prints one line when it accepts connections and ends cleanly, with its files rem
 import argparse
 import asyncio
 import os
-import signal
 
 from local.openai_server.server import OpenAIServer
-from local.provider_server.pace import Pace
+from local.provider_server.process import pace_of, process_arguments, serve_until_asked
 
 
 def read_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m local.openai_server", description=__doc__.split("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--api-key", help="the only key that is accepted (default: any)")
-    parser.add_argument("--validating", type=float, default=0, metavar="SECONDS")
-    parser.add_argument("--in-progress", type=float, default=0, metavar="SECONDS")
-    parser.add_argument("--finalizing", type=float, default=0, metavar="SECONDS")
-    parser.add_argument("--answer", type=float, default=0, metavar="SECONDS", help="of a direct chat completion")
+    parser = process_arguments("openai_server")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="direct chat completions; 0 = no limit")
     parser.add_argument("--requests-burst", type=int, default=0, help="of these, at once; 0 = those of a minute")
     parser.add_argument("--upstream", metavar="URL", help="base URL of an OpenAI-compatible server that answers")
@@ -40,12 +32,7 @@ async def run(arguments: argparse.Namespace) -> None:
     """Serve until a signal asks to stop."""
     server = OpenAIServer(
         arguments.api_key,
-        Pace(
-            validating_seconds=arguments.validating,
-            in_progress_seconds=arguments.in_progress,
-            finalizing_seconds=arguments.finalizing,
-            answer_seconds=arguments.answer,
-        ),
+        pace_of(arguments),
         arguments.upstream,
         upstream_key=os.environ[arguments.upstream_key_env] if arguments.upstream_key_env else None,
         upstream_concurrency=arguments.upstream_concurrency,
@@ -55,13 +42,8 @@ async def run(arguments: argparse.Namespace) -> None:
         webhook_url=arguments.webhook_url,
         webhook_secret=arguments.webhook_secret,
     )
-    stop = asyncio.Event()
-    for stop_signal in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(stop_signal, stop.set)
-    async with server.serve(arguments.host, arguments.port) as base_url:
-        source = f"from {arguments.upstream}" if arguments.upstream else "stand-in, no model is asked"
-        print(f"openai-compatible server on {base_url} (answers: {source})", flush=True)
-        await stop.wait()
+    source = {"answers": f"from {arguments.upstream}"} if arguments.upstream else {}
+    await serve_until_asked(server, arguments, api="openai-compatible", **source)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`make chaos`: each part plays its cases and says what is broken; any broken case makes the exit status 1.
 
 make chaos                                               a fifth of all cases, 2,000 random steps, 10,000 any inputs,
-                                                         hostile users for 2,000 steps
+                                                         hostile users and users who earn for 2,000 steps each
 make chaos EVERY=1                                       every case of every journey
 make chaos JOURNEY=refund,retry EVERY=7                  every seventh case of two journeys
 make chaos SEED=77                                       the fifth and the nights of another run, which prints its seed
@@ -11,6 +11,7 @@ make chaos ONLY=fuzz FUZZ=50000                          arbitrary inputs alone,
 make chaos ROUND=lines/79/250                            one round of them, with the functions' log
 make chaos ONLY=hostile STEPS=5000                       hostile users beside honest ones alone, and more of them
 make chaos SIEGE=79                                      the hostile users of one seed, with the functions' log
+make chaos EARNING=80                                    the users of one seed who earn, with the functions' log
 """
 
 import argparse
@@ -22,7 +23,8 @@ import sys
 from rich.console import Console
 
 from local.cloud import running_emulators
-from tests.chaos import enumeration, neighbours, report, schedules, workers
+from tests.chaos import earners, enumeration, neighbours, report, schedules, workers
+from tests.chaos.earners import EarningCount
 from tests.chaos.hostile import Effort
 from tests.chaos.journeys import JOURNEYS
 from tests.chaos.machine import Count
@@ -36,8 +38,9 @@ def main() -> int:
     parser.add_argument("--journey", type=_journeys, default=list(JOURNEYS), help="some journeys: single,refund")
     parser.add_argument("--night", type=int, help="the nights of one seed")
     parser.add_argument("--siege", type=int, help="the hostile users of one seed")
+    parser.add_argument("--earning", type=int, help="the users of one seed who earn")
     parser.add_argument("--every", type=int, default=5, help="only every nth case")
-    parser.add_argument("--steps", type=int, default=2_000, help="random steps, and steps of hostile users, at least")
+    parser.add_argument("--steps", type=int, default=2_000, help="random steps of each part, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
     parser.add_argument("--fuzz", type=int, default=10_000, help="arbitrary inputs, at least")
     parser.add_argument("--round", type=_round, help="one round of arbitrary inputs by its name")
@@ -54,6 +57,8 @@ def main() -> int:
             return _one_round(asked.round)
         if asked.siege is not None:
             return _one_siege(asked.siege)
+        if asked.earning is not None:
+            return _one_earning(asked.earning)
         Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
         parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
         return max(part(asked) for part in parts)
@@ -81,6 +86,12 @@ def _one_siege(seed: int) -> int:
     besieged = neighbours.play(seed)
     report.show_siege(Console(), besieged)
     return 1 if besieged.broken else 0
+
+
+def _one_earning(seed: int) -> int:
+    earned = earners.play(seed)
+    report.show_earners(Console(), earned)
+    return 1 if earned.broken else 0
 
 
 def _enumeration(asked: argparse.Namespace) -> int:
@@ -140,7 +151,28 @@ def _hostile(asked: argparse.Namespace) -> int:
     return 1 if interferences else 0
 
 
-_PARTS = {"cases": _enumeration, "nights": _schedules, "fuzz": _fuzz, "hostile": _hostile}
+def _earning(asked: argparse.Namespace) -> int:
+    """Users who claim at random: see `earners.py`."""
+    console = Console()
+    total, seed, is_broken = EarningCount(), asked.seed, False
+    with workers.pool(asked.processes) as pool:
+        while total.steps < asked.steps:
+            for earned in pool.imap(earners.play, range(seed, seed + asked.processes)):
+                total += earned.count
+                is_broken |= bool(earned.broken)
+                report.show_earners(console, earned)
+            seed += asked.processes
+    report.show_all_earners(console, total)
+    return 1 if is_broken else 0
+
+
+_PARTS = {
+    "cases": _enumeration,
+    "nights": _schedules,
+    "fuzz": _fuzz,
+    "hostile": _hostile,
+    "earning": _earning,
+}
 
 
 def _round(name: str) -> rounds.Round:

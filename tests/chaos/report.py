@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.chaos.earners import Earned, EarningCount
 from tests.chaos.enumeration import Outcome
 from tests.chaos.faults import FAULTS
 from tests.chaos.hostile import Effort
@@ -124,6 +125,28 @@ def show_siege(console: Console, besieged: Besieged) -> None:
 def show_sieges(console: Console, effort: Effort, interferences: int) -> None:
     """All hostile users together."""
     console.print(f"Hostile users: {_effort(effort)}, {interferences} interferences", soft_wrap=True, highlight=False)
+
+
+def show_earners(console: Console, earned: Earned) -> None:
+    """The users of one seed who earn, and what came of it."""
+    verdict = "[red]broken[/red]" if earned.broken else "[green]kept[/green]"
+    told = _earning(earned.count)
+    console.print(f"[bold]seed {earned.seed}[/bold] {verdict}: {told}", soft_wrap=True, highlight=False)
+    if earned.broken:
+        console.print(earned.broken, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  alone: make chaos EARNING={earned.seed}", soft_wrap=True, highlight=False)
+
+
+def show_all_earners(console: Console, count: EarningCount) -> None:
+    """All users who earn together."""
+    console.print(f"Users who earn: {_earning(count)}", soft_wrap=True, highlight=False)
+
+
+def _earning(count: EarningCount) -> str:
+    return (
+        f"{count.examples} examples, {count.steps:,} steps, {count.claims:,} claims, {count.granted:,} granted, "
+        f"{count.jobs:,} jobs, {count.faults} calls struck"
+    )
 
 
 def _effort(effort: Effort) -> str:

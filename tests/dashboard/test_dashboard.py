@@ -109,7 +109,8 @@ async def night() -> AsyncIterator[Night]:
     """A stack whose ticks come every two seconds, with an admin."""
     browser_path()
     options = Options(
-        speed=300,
+        # Webhooks and calls for workers move everything; a tick comes every half minute.
+        speed=20,
         dashboard=True,
         validating_seconds=0.1,
         in_progress_seconds=0.2,
@@ -281,8 +282,7 @@ async def test_every_page_is_for_everybody_and_looks_as_it_should(night: Night) 
             broken += await _faults(visit, "sign-in", axe, f"{scheme}-{width}", pictured=True)
             await visit.sign_in("admin")
             for path in (*_PAGES_OF_ADMINS, *_PAGES_OF_USERS):
-                await visit.open(path)
-                await visit.page.locator("main h1").wait_for()
+                await visit.follow(path)
                 await visit.page.locator("main .bone").first.wait_for(state="detached")
                 pictured = path in {"/jobs", "/bulk/new"}
                 name = path.strip("/").replace("/", "-")

@@ -87,6 +87,7 @@ class Google:
             "channels": [],
             "rules": None,
             "app_check": {},
+            "has_pages": False,
         }
 
     def answer(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
@@ -123,6 +124,8 @@ class Google:
         if "appcheck:services:set" in arguments:
             service, mode = arguments[arguments.index("appcheck:services:set") + 1 :][:2]
             self.state["app_check"][service] = mode
+        elif "--only=hosting" in arguments:
+            self.state["has_pages"] = True
         elif "--only=firestore:indexes" in arguments:
             if not self.state["databases"]:
                 raise Refused("the database (default) does not exist")

@@ -22,6 +22,8 @@ PROJECT: Final = "night-shift-test"
 NUMBER: Final = "123456789"
 ACCOUNT: Final = "0A0A0A-1B1B1B-2C2C2C"
 REGION: Final = "asia-south1"
+# Of Firebase Hosting: the dashboard's.
+SITE: Final = "night-desk"
 _PROJECT: Final = rf"projects/(?:{PROJECT}|{NUMBER}|-)"
 # These answer before they are enabled.
 _ALWAYS: Final = {
@@ -811,6 +813,37 @@ def _change_release(google: GoogleApis, asked: Asked, found: Any) -> Any:
 def _new_release(google: GoogleApis, asked: Asked, _: Any) -> Any:
     release = {**asked.body, "createTime": "2026-01-01T00:00:00Z"}
     return google.create(f"rules/releases/{asked.body['name'].partition('/releases/')[2]}", release)
+
+
+# The dashboard's pages, as the Firebase CLI uploads and releases them.
+
+
+@_answers("firebasehosting", "GET", f"v1beta1/projects/[^/]+/sites/{SITE}")
+def _site(_: GoogleApis, __: Asked, ___: Any) -> Any:
+    return {"name": f"projects/{PROJECT}/sites/{SITE}", "type": "USER_SITE"}
+
+
+@_answers("firebasehosting", "POST", f"v1beta1/projects/[^/]+/sites/{SITE}/versions")
+def _new_version(_: GoogleApis, __: Asked, ___: Any) -> Any:
+    return {"name": f"projects/{PROJECT}/sites/{SITE}/versions/v1", "status": "CREATED"}
+
+
+@_answers("firebasehosting", "POST", f"v1beta1/projects/[^/]+/sites/{SITE}/versions/v1:populateFiles")
+def _files(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    google.state["hosting/version"] = {"files": asked.body["files"]}
+    return {"uploadRequiredHashes": [], "uploadUrl": "http://firebasehosting.googleapis.com/upload"}
+
+
+@_answers("firebasehosting", "PATCH", f"v1beta1/projects/[^/]+/sites/{SITE}/versions/v1")
+def _finalize(google: GoogleApis, asked: Asked, _: Any) -> Any:
+    google.there("hosting/version")["config"] = asked.body["config"]
+    return {"name": f"projects/{PROJECT}/sites/{SITE}/versions/v1", "status": "FINALIZED"}
+
+
+@_answers("firebasehosting", "POST", f"v1beta1/projects/[^/]+/sites/{SITE}/channels/live/releases")
+def _release_pages(google: GoogleApis, _: Asked, __: Any) -> Any:
+    google.state["hosting/released"] = google.there("hosting/version")
+    return {"name": f"projects/{PROJECT}/sites/{SITE}/releases/1"}
 
 
 def _refuse_without_quota_project(asked: Asked) -> None:

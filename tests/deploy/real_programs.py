@@ -38,6 +38,9 @@ _FIREBASE: Final = {
     "FIREBASE_SERVICE_USAGE_URL": "serviceusage",
     "FIREBASE_RESOURCEMANAGER_URL": "cloudresourcemanager",
     "FIREBASE_API_URL": "firebase",
+    "FIREBASE_HOSTING_API_URL": "firebasehosting",
+    "FIREBASE_FUNCTIONS_V2_URL": "cloudfunctions",
+    "FIREBASE_FUNCTIONS_URL": "cloudfunctions",
 }
 
 

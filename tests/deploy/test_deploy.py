@@ -310,6 +310,33 @@ async def test_the_webhooks_account_may_publish_and_read_its_secret_and_nothing_
     }
 
 
+async def test_mail_and_another_provider_reach_those_who_use_them(site: Site) -> None:
+    """The password and the key as secrets, the server as settings; a second deployment changes nothing."""
+    secrets = SECRETS | {"ANTHROPIC_API_KEY": "sk-ant-marked", "SMTP_PASSWORD": "marked-password"}
+    server = {"SMTP_HOST": "smtp.example.com", "SMTP_USER": "nightshift", "SMTP_FROM": "Us <answers@example.com>"}
+    settings = "".join(f"{name}={value}\n" for name, value in (server | {"NIGHTSHIFT_MAIL": "smtp"}).items())
+    for _ in range(2):
+        await site.deploy(secrets, settings=settings + "NIGHTSHIFT_PUSH=true\n")
+
+    assert site.actions() <= {"same", "check", "note"}
+    configs = {name: function["serviceConfig"] for name, function in site.state["functions"].items()}
+    assert all(config["environmentVariables"].items() >= server.items() for config in configs.values())
+    given = {name: {one["key"] for one in of.get("secretEnvironmentVariables", [])} for name, of in configs.items()}
+    assert {name for name, keys in given.items() if "SMTP_PASSWORD" in keys} == {
+        function.name for function in FUNCTIONS if function.sends_messages
+    }
+    assert {name for name, keys in given.items() if "ANTHROPIC_API_KEY" in keys} == {
+        function.name for function in FUNCTIONS if function.asks_providers
+    }
+    messenger = f"serviceAccount:nightshift-notify@{PROJECT}.iam.gserviceaccount.com"
+    held = {(kind, one[0]) for kind, grants in site.state["policies"].items() for one in grants if one[1] == messenger}
+    assert held >= {
+        ("secrets smtp-password", "roles/secretmanager.secretAccessor"),
+        (f"projects {PROJECT}", "roles/firebasecloudmessaging.admin"),
+    }
+    assert ("secrets anthropic-api-key", "roles/secretmanager.secretAccessor") not in held
+
+
 async def test_the_statistics_may_count_and_look_at_a_user_and_nothing_else(site: Site) -> None:
     """By a role of our own, which comes back after it was deleted or widened by hand; an older version's go."""
     await site.deploy()
@@ -372,6 +399,21 @@ async def test_a_project_may_have_more_instances_than_the_table(site: Site) -> N
     assert config["maxInstanceCount"] == 100
     assert not [name for name in config["environmentVariables"] if name.startswith("DEPLOY_")]
     assert site.state["functions"]["ingestBatchResults"]["serviceConfig"]["maxInstanceCount"] == 50
+
+
+async def test_the_dashboard_is_released_to_the_site_that_the_project_names_and_to_no_other(site: Site) -> None:
+    """A release replaces what a site has, so without a name nothing is released; the API is that of this region."""
+    await site.deploy()
+    assert not site.state["has_pages"]
+    terminal = await site.deploy(settings="DEPLOY_DASHBOARD_SITE=night-desk\n")
+    assert site.state["has_pages"]
+    (command,) = [one for one in terminal.commands if "--only=hosting" in one.arguments]
+    assert command.file
+    released = json.loads(command.file[1])["hosting"]
+    assert released["site"] == "night-desk"
+    assert released["rewrites"][0] == {"source": "/v1/**", "run": {"serviceId": "api", "region": "asia-south1"}}
+    with pytest.raises(DeployError, match="DEPLOY_DASHBOARD_SITE must be the id of a site"):
+        await site.deploy(settings="DEPLOY_DASHBOARD_SITE=https://x\n")
 
 
 async def test_app_check_is_set_where_the_project_says_how_and_left_alone_elsewhere(site: Site) -> None:
@@ -481,7 +523,11 @@ async def test_a_database_of_the_other_kind_stops_the_deployment(site: Site) -> 
         ("NIGHTSHIFT_MAX_ATEMPTS=3", "NIGHTSHIFT_MAX_ATEMPTS"),
         ("NIGHTSHIFT_MAX_ATTEMPTS=none", "NIGHTSHIFT_MAX_ATTEMPTS"),
         ("NIGHTSHIFT_TICK_SECONDS=540", "NIGHTSHIFT_TICK_SECONDS"),
+        ("NIGHTSHIFT_MODELS=photo_ratings=gpt-5", "NIGHTSHIFT_MODELS: there is no job type photo_ratings"),
         ("OPENAI_API_KEY=sk-committed", "line 1"),
+        ("SMTP_PASSWORD=sk-committed", "line 1"),
+        ("SMTP_HOSTS=smtp.example.com", "line 1"),
+        ("NIGHTSHIFT_MAIL=smtp", "SMTP_HOST"),
         ("FIREBASE_AUTH_EMULATOR_HOST=localhost:9099", "line 1"),
         ("DEPLOY_MAX_INSTANCE=onAiJobCreated:5", "DEPLOY_MAX_INSTANCE is no setting"),
         ("DEPLOY_MAX_INSTANCES=on_ai_job_created:5", "DEPLOY_MAX_INSTANCES"),

@@ -31,7 +31,10 @@ def test_the_cli_accepts_firebase_json() -> None:
     config = json.loads((ROOT / "firebase.json").read_text())
     assert faults_of_config(config) == []
     assert "functions" not in config
+    hosting = config.pop("hosting")
     assert all((ROOT / named).exists() for part in config.values() for named in part.values())
+    assert (ROOT / hosting["public"] / "index.html").exists()
+    assert [rewrite["source"] for rewrite in hosting["rewrites"]] == ["/v1/**", "**"], "the API comes before the pages"
 
 
 def test_the_cli_accepts_the_indexes() -> None:

@@ -24,7 +24,7 @@ from deploy.shell import FIREBASE_CLI, Processes
 from deploy.steps import invokers, roles
 from deploy.troubles import INSTANCES, PASSING
 from nightshift.functions import FUNCTIONS
-from tests.deploy.google_http import PROJECT, REGION, Fault, GoogleApis, Refusal, serving
+from tests.deploy.google_http import PROJECT, REGION, SITE, Fault, GoogleApis, Refusal, serving
 from tests.deploy.real_programs import GCLOUD, Programs, environment, running
 from tests.deploy.world import ROOT, SECRETS
 
@@ -35,6 +35,8 @@ pytestmark = [
 ]
 # The Firebase CLI knows no way to release rules without a write, even of what is released already.
 _RELEASES = "projects/{PROJECT}/releases/"
+# The same with pages: a release of what is there already is another version.
+_PAGES = "firebasehosting/"
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Site:
             variables={},
             secrets=given,
             email="ops@example.com",
-            choices=Choices(monthly_budget=200),
+            choices=Choices(monthly_budget=200, dashboard_site=SITE),
         )
 
     async def deploy(self, *, plan_only: bool = False) -> list[str]:
@@ -98,11 +100,12 @@ async def new_site(folder: Path) -> AsyncIterator[Site]:
         "firestore.indexes.json",
         "firestore.rules",
         "storage.rules",
+        "firebase.json",
         "deploy/lifecycle.json",
         "deploy/images.json",
     ):
         shutil.copy(ROOT / name, root / name)
-    for name in ("functions", "monitoring"):
+    for name in ("functions", "monitoring", "dashboard"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     (root / FIREBASE_CLI).symlink_to(ROOT / FIREBASE_CLI)
     with serving(google) as address:
@@ -154,6 +157,10 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
             function.name for function in FUNCTIONS
         }
         assert f"rules/releases/firebase.storage/{PROJECT}.firebasestorage.app" in google.state
+        released = google.state["hosting/released"]
+        assert released["config"]["rewrites"][0]["run"] == {"serviceId": "api", "region": REGION}
+        assert {"/index.html", "/app.js", "/vendor/firebase-auth.js"} <= released["files"].keys()
+        assert "/vendor/README.md" not in released["files"]
         # The Firebase CLI asked for the machine's credentials, as it does only where no user has logged in.
         assert [one for one in google.asked if one.api == "metadata" and one.path.endswith("/token")]
 
@@ -162,7 +169,7 @@ async def test_the_real_programs_deploy_a_new_project_and_a_second_run_changes_n
         notes = [change.what for change in site.planned if change.action == "note"]
         assert all("this provider is not used" in note for note in notes)
         assert {change.action for change in site.planned} - {"note"} == {"same", "check"}
-        assert [one for one in changed if _RELEASES.format(PROJECT=PROJECT) not in one] == []
+        assert [one for one in changed if _RELEASES.format(PROJECT=PROJECT) not in one and _PAGES not in one] == []
         assert json.dumps([google.state, google.policies, google.secrets], sort_keys=True) == wanted
 
         function = google.state["cloudfunctions/functions/onAiJobCreated"]

@@ -1,6 +1,7 @@
 """`jobs` and `user`: which jobs match, and what there is of one user."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +97,47 @@ async def test_a_user_is_shown_with_wallet_limits_entries_and_jobs(
     assert [job["jobId"] for job in told["job"]] == ["job-1", "job-0"]
     code, output, _ = await operate(world, capsys, "user", "alice")
     assert (code, "insufficient_tokens" in output) == (0, True)
+    # A time in a table stays on its line.
+    assert re.search(r"job-0\.charge +charge +-1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC *$", output, re.MULTILINE)
+
+
+async def test_a_user_is_shown_with_earnings_and_messages(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Points, streak and zone; the ways to hear of an end, and the devices by their number, not by their tokens."""
+    await _some_jobs(world)
+    economy = {
+        "points": 30,
+        "answered": 3,
+        "streak": {"day": "2026-11-28", "length": 2, "longest": 5},
+        "timeZone": "Asia/Kolkata",
+    }
+    await world.firestore.document("economy/alice").set(economy)
+    quiet = {"from": "22:00", "to": "07:05", "timeZone": "Europe/Berlin"}
+    await world.firestore.document("preferences/alice").set({"email": True, "about": ["bulk"], "quietHours": quiet})
+    for number in range(2):
+        await world.firestore.document(f"devices/alice/tokens/{number}").set({"token": f"secret-{number}"})
+
+    told = await _told(world, capsys, "user", "alice")
+    _, output, _ = await operate(world, capsys, "user", "alice")
+
+    (earnings,), (messages,) = told["earnings"], told["messages"]
+    assert earnings == {
+        "points": 30,
+        "answered": 3,
+        "streak": "2 days, the longest 5",
+        "lastLogin": "2026-11-28",
+        "timeZone": "Asia/Kolkata",
+    }
+    assert messages == {
+        "email": True,
+        "push": False,
+        "about": "bulk",
+        "language": "en",
+        "quietHours": "22:00 to 07:05 Europe/Berlin",
+        "devices": 2,
+    }
+    assert "Europe/Berlin" in output
+    assert "secret" not in output
+    assert max(map(len, output.splitlines())) <= 80
 
 
 async def test_an_unknown_user_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,12 +80,14 @@ def test_each_commands_help_has_an_example_that_is_accepted(
 
 @pytest.mark.parametrize("arguments", [[], ["joob"], ["stats", "--yes"], ["stats", "now"]])
 async def test_wrong_usage_exits_two(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """And says what is wrong with it."""
+    """And says what is wrong with it, in 80 columns, also where all commands are listed."""
     with pytest.raises(SystemExit) as exited:
         running.parsed(COMMANDS, arguments)
 
+    complaint = capsys.readouterr().err
     assert exited.value.code == 2
-    assert "nightshift" in capsys.readouterr().err
+    assert "nightshift" in complaint
+    assert max(map(len, complaint.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["people", "programs"])

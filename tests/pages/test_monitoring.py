@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import pytest
 
+from local.messages.mailbox import SmtpFault
 from local.openai_server import Reply, ReplyRule, RequestFault
 from local.part import ROOT
 from tests.functions.test_log_hygiene import refusing_firestore
 from tests.support.log_entries import Entry, entries, extracted, matches
 from tests.support.logged_events import logged_events
+from tests.support.messages import telling
 from tests.support.world import World
 
 MONITORING = ROOT / "monitoring"
@@ -82,6 +84,11 @@ async def test_gcloud_would_refuse_a_wrong_file() -> None:
 @pytest.fixture
 async def night(world: World, capsys: pytest.CaptureFixture[str]) -> list[Entry]:
     """The log of a night in which everything happens of which a metric tells."""
+    async with telling(world) as messages:
+        messages.mailbox.faults.append(SmtpFault(step="RCPT", reply="550 no such mailbox"))
+        await messages.user()
+        await messages.deliver(await messages.ended())
+    world.set_env(NIGHTSHIFT_MAIL="off", NIGHTSHIFT_PUSH="false")
     world.provider.faults.add(
         RequestFault("POST", "/v1/batches", status=401),
         ReplyRule(Reply.http_error(400, "context_length_exceeded"), text="bad.*", times=None),
@@ -143,6 +150,7 @@ async def test_the_metrics_tell_of_that_night_what_was(night: list[Entry]) -> No
     assert max(values("backlog_age_seconds")) == pytest.approx((3 + 90) * 60, abs=60)
     assert 0 < sum(values("spend_usd")) < 0.01
     assert told("provider_locked") == {"left_to_the_next_tick", "lane_backs_off"}
+    assert told("messages_not_sent") == {"message_not_sent"}
     assert told("unforeseen_errors") == {"event_failed"}
     assert told("other_errors") == {"event_unreadable"}
 

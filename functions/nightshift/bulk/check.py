@@ -1,5 +1,7 @@
 """Check: `created` → `reading`, or `failed`. Nothing is read of the source before it is clear that it may be.
 
+Nor are the rows in the document, a megabyte perhaps, for a user who can pay for none of them.
+
 A user's open bulk jobs are counted. The commit rests on the wallet as it was read before the count, and writes it. So
 of two bulk jobs that are checked at once, the second is counted with the first.
 """
@@ -13,14 +15,14 @@ from nightshift.bulk.bulk_job import BulkJob, BulkRequest
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.database.oversized import UNREAD
-from nightshift.errors import JobRefused
+from nightshift.errors import JobRefused, NeverLands
 from nightshift.job_types.base import reasons
 from nightshift.jobs.lane import lane_for
 from nightshift.ledger.limits import Admissions, UserLimits
 from nightshift.ledger.posting import count_admissions, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
-from nightshift.values.ids import is_job_id
+from nightshift.values.ids import is_job_id, names_a_document
 from nightshift.values.lane import Lane
 from nightshift.values.texts import Text
 
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 async def check(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
     """Let a bulk job be read, or refuse it. Raises TryLater."""
     try:
+        await _check_account(runtime, bulk)
         request = await checked_request(runtime, bulk)
         lane = lane_for(runtime, job_types.find(request.type))
         generation = None
@@ -39,6 +42,11 @@ async def check(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder) -> None:
         await _admit(runtime, bulk, holder, lane, generation)
     except JobRefused as refusal:
         await refusals.refuse(runtime, bulk, holder, refusal)
+        return
+    except NeverLands:
+        # Its rows fill the document: what begins the reading has no room there. A refusal drops them.
+        reason = "the bulk job's document is too large"
+        await refusals.refuse(runtime, bulk, holder, JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), reason))
         return
     log.info("bulk_admitted", bulk_id=bulk.bulk_id, lane=str(lane))
 
@@ -60,6 +68,15 @@ async def checked_request(runtime: Runtime, bulk: BulkJob) -> BulkRequest:
         return BulkRequest.model_validate(fields)
     except ValidationError as invalid:
         raise JobRefused("invalid_input", Text.REQUEST_UNREADABLE.say(), reasons(invalid, BulkRequest)) from None
+
+
+async def _check_account(runtime: Runtime, bulk: BulkJob) -> None:
+    """Raise JobRefused for a user who can pay for no row."""
+    if names_a_document(bulk.user_id):
+        wallet = await wallet_ref(runtime, bulk.user_id).get(["balance"], **READ)
+        if Wallet.read(wallet.to_dict()).covers(1):
+            return
+    raise JobRefused("insufficient_tokens", Text.NO_TOKENS.say())
 
 
 async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lane, generation: int | None) -> None:

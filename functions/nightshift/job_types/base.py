@@ -120,7 +120,7 @@ class JobType(Generic[Result]):
     fault: Callable[[Mapping[str, Any], Any], str | None] = lambda _, result: None
     judged_by: tuple[str, ...] = ()
     tokens: Mapping[Speed, int] = field(default_factory=lambda: {"batch": 1, "instant": 5})
-    # As `[provider:]model`; None = NIGHTSHIFT_MODEL.
+    # As `[provider:]model`; None = NIGHTSHIFT_MODEL. NIGHTSHIFT_MODELS may name another.
     model: str | None = None
     # How many numbers the answer's vector has; None = the answer is an object of `result_model`.
     dimensions: int | None = None

@@ -22,7 +22,7 @@ def lane_for(runtime: Runtime, job_type: JobType[Any], model: str | None = None)
     """
     is_vector = job_type.dimensions is not None
     try:
-        lane = lane_of(model or job_type.model or runtime.settings.model, is_vector=is_vector)
+        lane = lane_of(model or runtime.settings.model_of(job_type.name, job_type.model), is_vector=is_vector)
     except ValueError:
         raise JobRefused("unknown_job_type", Text.KIND_NOT_ANSWERED.say(), "there is no model for it") from None
     # An operator's shell may have fewer keys than the functions, so there no job is refused for it.

@@ -32,11 +32,15 @@ async def write_preferences(runtime: Runtime, user_id: str, fields: Mapping[str,
 
 async def has_room(runtime: Runtime, user_id: str, device_id: str) -> bool:
     """Whether the device is one of the user's, or may become one of at most MOST_DEVICES. One read, or two."""
-    devices = runtime.firestore.collection(DEVICES).document(user_id).collection(DEVICE_TOKENS)
-    if (await devices.document(device_id).get(**READ)).exists:
+    if (await _device(runtime, user_id, device_id).get(**READ)).exists:
         return True
-    number = int((await devices.limit(MOST_DEVICES).count().get(**READ))[0][0].value)
-    return number < MOST_DEVICES
+    return await number_of_devices(runtime, user_id) < MOST_DEVICES
+
+
+async def number_of_devices(runtime: Runtime, user_id: str) -> int:
+    """How many devices a user has, counted up to MOST_DEVICES. One read."""
+    devices = runtime.firestore.collection(DEVICES).document(user_id).collection(DEVICE_TOKENS)
+    return int((await devices.limit(MOST_DEVICES).count().get(**READ))[0][0].value)
 
 
 async def write_device(runtime: Runtime, user_id: str, device_id: str, fields: Mapping[str, Any]) -> datetime:

@@ -22,7 +22,12 @@ def moment(at: datetime, now: datetime) -> str:
     """A time in UTC, and how long ago it was, or how long it still is until then."""
     ago = now - at
     told = f"in {duration(-ago)}" if ago < timedelta() else f"{duration(ago)} ago"
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({told})"
+    return f"{clock(at)} ({told})"
+
+
+def clock(at: datetime) -> str:
+    """A time in UTC as `2026-11-28 10:30:00 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def stamp(at: datetime, _now: datetime) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from local.openai_server import Reply, ReplyRule
 from nightshift.api.creating import id_for
 from nightshift.earning import claims
-from tests.chaos.journeys.journey import journey
+from tests.chaos.journeys.journey import MOST_QUESTIONS, journey
 from tests.chaos.journeys.stage import TICK_MINUTES, TICKS, Stage
 from tests.support.messages import telling
 from tests.support.world import World
@@ -106,7 +106,7 @@ async def earn(stage: Stage) -> None:
     assert (await world.read("wallets/alice"))["totalEarned"] == 1 + 50 + 2 + 1 + 5, "each token is given once"
 
 
-@journey(submissions=2, answers=2)
+@journey(submissions=MOST_QUESTIONS, answers=2)
 async def told(stage: Stage) -> None:
     """Two answers of a user who hears of them by e-mail and push; the event of the second message is lost."""
     world = stage.world
