@@ -1,7 +1,7 @@
 """The lines of a byte_range of a batch's result file: each settles its job once, however often it is read.
 
-Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by
-now, finds it no longer `processing` in this batch and is passed over.
+Nothing here is recorded line by line. A line whose job has been settled, or was queued again and is elsewhere by now,
+finds it no longer `processing` in this batch. It is passed over.
 """
 
 import asyncio

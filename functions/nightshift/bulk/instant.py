@@ -10,9 +10,9 @@ states and refunds what failed.
 | between two check-ins | the items of the first check-in; the answers since are lost | asks for the others again |
 | while its object is written | perhaps an object that the part does not name | the same |
 
-A worker stops at its time limit, when the bulk job is paused or cancelled, and when the provider wants to be left alone
-for longer. Then the part waits, and a message, the sweep of each minute, or the tick calls the next worker. An item
-without an answer is tried for six hours.
+A worker stops at its time limit, and when the bulk job is paused or cancelled. It also stops when the provider wants to
+be left alone for longer. Then the part waits, and a message, the sweep of each minute, or the tick calls the next
+worker. An item without an answer is tried for six hours.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """How long answers were waited for, as a histogram: bars on a scale of powers, so seconds and days fit side by side.
 
-Histograms add up, over hours and lanes, where medians do not. Each bar's upper edge is 19 percent above its lower one,
-so a median or a 95th percentile that is read off it is right within that.
+Histograms add up, over hours and lanes, where medians do not. Each bar's upper edge is 19 percent above its lower one.
+So a median or a 95th percentile that is read off it is right within that.
 """
 
 import math
