@@ -22,14 +22,14 @@ _DOUBT: Final = 0.35
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Seen:
+class _AnswersSeen:
     """The means of some answers: how long they took, and how many calls were under way when theirs began."""
 
     seconds: float
     under_way: float
     limit: float
 
-    def waited_for_each_other(self, fewer: "_Seen") -> bool:
+    def waited_for_each_other(self, fewer: "_AnswersSeen") -> bool:
         """Whether answers came so much faster with fewer calls that the calls had waited for each other."""
         return fewer.seconds / self.seconds < math.pow(fewer.under_way / self.under_way, _DOUBT)
 
@@ -40,7 +40,7 @@ class Slowness:
     def __init__(self, slow_seconds: float) -> None:
         """Args: answers that take longer than `slow_seconds` on average are looked into."""
         self._slow_seconds = slow_seconds
-        self._tried: _Seen | None = None
+        self._tried: _AnswersSeen | None = None
         self._number = 0
         self._seconds = self._under_way = 0.0
 
@@ -51,7 +51,7 @@ class Slowness:
         self._under_way += under_way
         if self._number < max(_LEAST_ANSWERS, math.ceil(limit)):
             return limit
-        seen = _Seen(seconds=self._seconds / self._number, under_way=self._under_way / self._number, limit=limit)
+        seen = _AnswersSeen(seconds=self._seconds / self._number, under_way=self._under_way / self._number, limit=limit)
         self._begin()
         return self._judge(seen)
 
@@ -60,7 +60,7 @@ class Slowness:
         share = (1.0 - seconds / self._slow_seconds) / (1.0 - _QUICK)
         return 0.0 if self._tried else min(1.0, max(0.0, share))
 
-    def _judge(self, seen: _Seen) -> float:
+    def _judge(self, seen: _AnswersSeen) -> float:
         tried = self._tried
         if tried and not tried.waited_for_each_other(seen):
             self._slow_seconds = _SLACK * max(seen.seconds, tried.seconds)
