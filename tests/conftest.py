@@ -4,6 +4,7 @@ The controller of the run starts the emulators once; its workers find them by th
 id isolates a test completely, so nothing is ever wiped and tests run side by side.
 """
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -30,6 +31,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the emulators, in the controller alone."""
     if "PYTEST_XDIST_WORKER" not in os.environ and not session.config.option.collectonly:
         os.environ.update(_emulators.start())
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:

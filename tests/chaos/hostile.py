@@ -65,6 +65,8 @@ class Effort:
     steps: int = 0
     users: int = 0
     denied: int = 0
+    # Of the users those who can pay: only their jobs are ever queued.
+    payers: int = 0
 
     def __add__(self, other: "Effort") -> "Effort":
         return Effort(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -103,8 +105,13 @@ class Attack:
     async def buyer(self, tokens: int) -> str:
         """A new hostile user with tokens."""
         uid = self.user()
-        await self.world.give(uid, tokens)
+        await self.fund(uid, tokens)
         return uid
+
+    async def fund(self, uid: str, tokens: int) -> None:
+        """Give a hostile user tokens, or a wallet without any."""
+        await self.world.give(uid, tokens)
+        self.effort.payers += tokens > 0
 
     async def write(self, uid: str, content: Value, *, job_id: str | None = None, **fields: Value) -> str | None:
         """Create a job with this `input`, both as REST values; returns its id, or None if that was denied."""
@@ -312,7 +319,7 @@ async def many_accounts(attack: Attack, number: int) -> None:
     jobs = []
     for _ in range(12):
         uid = attack.user(firebase={"identities": {}, "sign_in_provider": "anonymous"})
-        await attack.world.give(uid, number % 2)
+        await attack.fund(uid, number % 2)
         jobs += [attack.write(uid, text(f"one of many {number}")), attack.write(uid, text("and one more"))]
     await attack.submit(*jobs)
 

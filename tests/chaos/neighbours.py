@@ -336,8 +336,8 @@ def compare(example: Example) -> Effort:
         return alone, beside, effort
 
     alone, beside, effort = asyncio.run(both())
-    # Each tick sends a job at least, and of n users who wait each has one among every 2n that are sent.
-    late = 2 * (len(HONEST) + effort.users) if example.most_tokens else 0
+    # Each tick sends a job at least, and of n users whose jobs wait each has one among every 2n that are sent.
+    late = 2 * (len(HONEST) + effort.payers) if example.most_tokens else 0
     if differences := alone.differences(beside, late):
         raise Interference("\n".join(differences))
     return effort

@@ -105,6 +105,20 @@ def test_a_sentence_of_a_page_has_at_most_twenty_words() -> None:
     assert not long
 
 
+def _long_lines(page: str) -> list[str]:
+    """Lines of more than 120 characters; a row of a table, and code, are as long as they are."""
+    prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    return [line for line in prose.splitlines() if len(line) > 120 and not line.lstrip().startswith("|")]
+
+
+def test_a_line_of_a_page_has_at_most_120_characters() -> None:
+    """So a change of it is read beside the old one, also in a terminal."""
+    pages = [path for path in _files(".md") if path.name not in _GENERATED]
+
+    assert not [f"{path.relative_to(ROOT)}: {line}" for path in pages for line in _long_lines(path.read_text())]
+    assert _long_lines(f"| {'x' * 120} |\n```sh\n{'x' * 121}\n```\n{'x' * 120}\n{'y' * 121}\n") == ["y" * 121]
+
+
 def test_a_long_sentence_is_found_wherever_it_stands() -> None:
     """In a paragraph, an item and a cell; and no code, heading or block of code counts."""
     long, code = "word " * 21, "`code` " * 30
