@@ -87,9 +87,9 @@ async def _write(client: httpx.AsyncClient, stack: Stack, uid: str, number: int)
 
 
 async def _is_over(client: httpx.AsyncClient, stack: Stack) -> bool:
-    """Whether nothing waits, and a tick has counted what was answered."""
+    """Whether nothing waits, and what was answered is counted."""
     first, queue = await _admin(client, stack, "/dashboard"), await _admin(client, stack, "/queue")
-    return not queue["queued"] and not queue["openBatches"] and first["today"]["completed"] > 0
+    return not queue["queued"] and not queue["openBatches"] and first["jobs"]["completed"] > 0
 
 
 async def _admin(client: httpx.AsyncClient, stack: Stack, path: str) -> dict[str, Any]:
