@@ -1,6 +1,6 @@
 """firebase-admin's apps, one for each purpose, built when it is first used: each knows one credential.
 
-Calls of several threads share an app. firebase-admin looks for an app and makes it in two steps, so one thread at a
+Calls of several threads share an app. firebase-admin looks for an app and makes it in two steps. So one thread at a
 time does both.
 """
 

@@ -4,10 +4,10 @@ Read by the local stack, the deployment, the schedules and their clock, the benc
 target in `main.py` and one row here; a test holds the two together. This module imports nothing of Nightshift, since
 every cold start reads it.
 
-Memory: a process holds 52 MB when it has started, 111 MB after its first event, and 160 MB with a batch of 50,000
+Memory: a process holds 52 MB when it has started, 111 MB after its first event; with a batch of 50,000 it holds 160 MB
 (docs/BENCHMARKS.md). What is not used of 1 GiB is the room for several batches at once.
 
-Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time, so one vCPU
+Concurrency: a call of `onAiJobCreated` takes some 7 ms of CPU and waits for Firestore the rest of its time; so one vCPU
 is busy with some 80 of them; each holds one document. A tick or a shard is a call by itself: it streams megabytes.
 
 The most instances bound what a flood can cost. Each has one vCPU. All together they fit into what a new project has in

@@ -1,6 +1,6 @@
 """Links by which a client reads or writes one object of Cloud Storage, signed for a while: no byte passes a function.
 
-IAM signs for the function's own service account (https://cloud.google.com/storage/docs/access-control/signed-urls), so
+IAM signs for the function's own service account (https://cloud.google.com/storage/docs/access-control/signed-urls). So
 a link may do what that account may, on this one object, by this one method. The storage emulator knows no signatures
 and takes the plain address.
 """

@@ -1,5 +1,6 @@
 """Plain words: a sentence names its actor, such as a trigger, the tick, a worker or an operator."""
 
+import ast
 import io
 import os
 import re
@@ -15,6 +16,7 @@ VAGUE = re.compile(r"\b(?:somebody|nobody|whoever|anybody|anyone|someone)\b", re
 _BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
 # The first tells of the past; the others are written by npm.
 _MOST_WORDS = 20
+_MOST_WORDS_OF_A_DOCSTRING = 24
 # They are written by `make bench` and `make bill`: their lines are lists of figures.
 _GENERATED = {"BENCHMARKS.md", "COST.md", "cost_page.md"}
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
@@ -102,6 +104,26 @@ def test_a_sentence_of_a_page_has_at_most_twenty_words() -> None:
     ]
 
     assert len(pages) > 10
+    assert not long
+
+
+def _docstrings(source: str) -> Iterator[str]:
+    """The docstrings of a Python source; what may be raised, a list by its code, is left out."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield (ast.get_docstring(node) or "").partition("\nRaises:")[0]
+
+
+def test_a_sentence_of_a_docstring_of_the_functions_has_few_words() -> None:
+    """A few more than a page's: it names what the code names. What is over twenty only becomes less."""
+    long = [
+        f"{path.relative_to(ROOT)}: {sentence}"
+        for path in (ROOT / "functions").rglob("*.py")
+        for text in _docstrings(path.read_text())
+        for sentence in _sentences(text)
+        if _words(sentence) > _MOST_WORDS_OF_A_DOCSTRING
+    ]
+
     assert not long
 
 

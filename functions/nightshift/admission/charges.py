@@ -5,15 +5,15 @@ instance charges a wallet by group commit: one reading of the wallet, and one co
 gathered, their ledger entries, and the wallet once. All of it lands or nothing, so a crash leaves each job either
 `created`, or `queued` and paid.
 
-The jobs of a group are taken in the order in which they came, each that the user's limits still allow and the balance
-still covers. A refusal stands only when the wallet it rests on was current: no job was admitted and nothing had to
-be written, or the commit landed.
+The jobs of a group are taken in the order in which they came. Each is taken that the user's limits still allow and the
+balance still covers. A refusal stands only when the wallet it rests on was current: no job was admitted and nothing had
+to be written, or the commit landed.
 
-The limits cost no write, since what they rest on is kept in the wallet, and no read, unless the bound that is kept
-there reaches the limit of jobs in flight: then the database counts, once for the group, after the wallet was read. A
-job gets into flight by a commit that writes its user's wallet, and in no other way. So either the count has seen it, or
-it has moved the wallet's update time, and the commit that rests on the count is refused: instances that meet never
-admit more than the limit together. A count that is repeated for the same wallet can only be lower, so what is sent
+The limits cost no write, since what they rest on is kept in the wallet. They cost no read, unless the bound that is
+kept there reaches the limit of jobs in flight: then the database counts, once for the group, after the wallet was read.
+A job gets into flight by a commit that writes its user's wallet, and in no other way. So either the count has seen it,
+or it has moved the wallet's update time. Then the commit that rests on the count is refused: instances that meet never
+admit more than the limit together. A count that is repeated for the same wallet can only be lower. So what is sent
 again holds at least the jobs that were sent before.
 
 After a commit that was refused, or whose answer was lost:

@@ -2,8 +2,8 @@
 
 A token is looked at in the order of what that costs. Its signature, times, audience and issuer need only Google's
 public keys, which are fetched once every few hours. Its claims need nothing. Whether an admin's token was revoked, or
-the admin disabled, is one call to Firebase Auth for each request, so only an admin can cause it: a flood of forged
-tokens, or of other users' true ones, costs no quota.
+the admin disabled, is one call to Firebase Auth for each request. Only an admin can cause it: a flood of forged tokens,
+or of other users' true ones, costs no quota.
 """
 
 import asyncio

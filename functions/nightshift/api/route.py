@@ -1,8 +1,8 @@
 """A route of the REST API: one row says all that its serving, its test and docs/openapi.yaml need to know.
 
-How a route is added: write its handler in a file of `routes/`, with the models of its body and answer in the file of
-the same name in `shapes/`. Add its `ApiRoute` to that file's `ROUTES`; a new file is named in `routes/__init__.py`.
-Then `make openapi` writes the page, and docs/API.md gets a line. The handler's docstring is its description there.
+How a route is added: write its handler in a file of `routes/`. The models of its body and answer are in the file of the
+same name in `shapes/`. Add its `ApiRoute` to that file's `ROUTES`; a new file is named in `routes/__init__.py`. Then
+`make openapi` writes the page, and docs/API.md gets a line. The handler's docstring is its description there.
 
 A handler gets an `ApiCall` when caller, limits, query and body were checked. It returns the answer's model, or a
 Response where the answer is not JSON; it raises HttpError. It never waits for a provider: what needs one is recorded as

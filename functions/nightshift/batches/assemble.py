@@ -1,8 +1,8 @@
 """Assemble: `queued` → `processing`. Claim a lane's jobs into a batch, and write their request lines to its input file.
 
-Each page of jobs is claimed in one commit with the batch's own document, the first page together with its
-creation and the lane's lease: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines
-are streamed on to the input file.
+Each page of jobs is claimed in one commit with the batch's own document. The first page goes together with its creation
+and the lane's lease: no batch is empty, and no job is claimed by a batch that does not exist. Then its lines are
+streamed on to the input file.
 
 A crash leaves a batch `assembling`, with its claimed jobs and perhaps an input file. The next lease
 holder writes the file anew from the batch's jobs (`reassemble`), and claims no more. A job that another batch took
@@ -105,7 +105,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch, members: Members) -> Non
     await artifacts.write(runtime, held.batch.batch_id, "input", pages())
     claimed = await members.count_claimed()
     if written:
-        await held.seal_again(claimed, written)
+        await held.seal_again(claimed, written, members.asked)
         log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)

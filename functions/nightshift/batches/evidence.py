@@ -1,9 +1,9 @@
 """Evidence: whether a provider's batch is ours, where the provider keeps no stamp.
 
 What is known of a batch there is its id, when it was created, and how many requests it holds. So it *may be* ours if
-its id is on no record, it holds as many requests, and it was created while a create of ours was on its way. That is
-enough to adopt it. It is proven or disproven by its results, which name our jobs: as soon as it has ended, before one
-line of it is settled. A batch that is disproven is given back, and the right one is looked for again.
+its id is on no record and it holds as many requests. It must also have been created while a create of ours was on its
+way. That is enough to adopt it. It is proven or disproven by its results, which name our jobs: as soon as it has ended,
+before one line of it is settled. A batch that is disproven is given back, and the right one is looked for again.
 
 Two creates of one batch make two such batches: one is adopted, the other is a double. A live double is cancelled, one
 that has ended is deleted. What no evidence tells apart, docs/FAILURES.md says.

@@ -1,15 +1,15 @@
 """In which order a lane's queued jobs are taken: every one of them is served in bounded time.
 
 By age. A job stands in the queue at the time at which it was queued, and `_AHEAD` earlier for each point of its
-priority. So a job of priority 10 passes one of priority 5 that has waited for less than 20 hours, and none that has
-waited longer. Nothing is stored for that: the jobs of each priority are read in the order in which they were queued,
-as one stream, and the streams are merged. A job that is queued again keeps its `queuedAt`, and so its place.
+priority. So a job of priority 10 passes one of priority 5 that has waited for less than 20 hours. It passes none that
+has waited longer. Nothing is stored for that: the jobs of each priority are read in the order in which they were
+queued, as one stream, and the streams are merged. A job that is queued again keeps its `queuedAt`, and so its place.
 
-By turns. Where not everything can be sent, as under a day's budget, one user with 20,000 jobs would stand before
-all users who come later. There every second place goes to the users in turn, the first job of each, in the order of
-their ids. The lane's document keeps whose turn was the last, written with the batch that it is about. Of two batches
-one begins by age and one by turns, so both go on, however small a batch is. So with n users waiting, each has a job
-sent in every 2n places, and the job that is the first by age goes with every second place at the latest.
+By turns. Where not everything can be sent, as under a day's budget, one user with 20,000 jobs would stand before all
+users who come later. There every second place goes to the users in turn, the first job of each, in the order of their
+ids. The lane's document keeps whose turn was the last, written with the batch that it is about. Of two batches one
+begins by age and one by turns, so both go on, however small a batch is. So with n users waiting, each has a job sent in
+every 2n places. The job that is the first by age goes with every second place at the latest.
 
 Users who have taken their share of the day's budget are left out of both.
 """

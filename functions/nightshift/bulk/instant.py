@@ -10,9 +10,9 @@ states and refunds what failed.
 | between two check-ins | the items of the first check-in; the answers since are lost | asks for the others again |
 | while its object is written | perhaps an object that the part does not name | the same |
 
-A worker stops at its time limit, when the bulk job is paused or cancelled, and when the provider wants to be left alone
-for longer. Then the part waits, and a message, the sweep of each minute, or the tick calls the next worker. An item
-without an answer is tried for six hours.
+A worker stops at its time limit, and when the bulk job is paused or cancelled. It also stops when the provider wants to
+be left alone for longer. Then the part waits, and a message, the sweep of each minute, or the tick calls the next
+worker. An item without an answer is tried for six hours.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import Completed, Failed
 from nightshift.log import left_to_the_next_tick
 from nightshift.runtime import Runtime, TimeLimit
+from nightshift.values.day_sums import read_by_day
 
 log = structlog.get_logger()
 
@@ -228,11 +229,18 @@ class _PartAnswering:
                 continue
             break
         names = (*round_.part.rounds, *([name] if name else ()))
-        self._round.part = replace(self._round.part, rounds=names)
+        days, uncounted = read_by_day(fields.get("days")), read_by_day(fields.get("uncountedDays"))
+        self._round.part = replace(
+            self._round.part,
+            rounds=names,
+            days=days or self._round.part.days,
+            uncounted_days=uncounted or self._round.part.uncounted_days,
+        )
 
     async def _fields(self, round_: Round, name: str | None, *, is_last: bool) -> dict[str, Any]:
         part = round_.part
         fields = await rounds.fields_of(self._runtime, round_, name)
+        fields |= rounds.counted(self._runtime, self._bulk, round_)
         fields["costUsd"] = self._cost_usd
         if round_.is_empty:
             # Nothing has changed but that its worker leaves it.

@@ -1,8 +1,8 @@
 """Items of a bulk job, a page at a time, by where they are: only what is shown is read.
 
 The states of a part's items stand in its document, two bits each. So a part without an item of the wanted state costs
-one read and nothing else. Of a part that has some, the rows are read up to the last one that is shown, and of its
-rounds the objects that hold the ends.
+one read and nothing else. Of a part that has some, the rows are read up to the last one that is shown. Of its rounds
+those objects are read that hold the ends.
 """
 
 import json

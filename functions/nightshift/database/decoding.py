@@ -1,8 +1,8 @@
 """Documents as Firestore's own messages, read without the client library's wrappers.
 
-The library turns each message into values through wrappers, and copies the values when a document is made and each
-time that it is asked for its fields. That costs some 0.3 ms of CPU a document; read directly it costs a tenth. What is
-rare (references, places, vectors) is left to the library.
+The library turns each message into values through wrappers. It copies the values when a document is made and each time
+that it is asked for its fields. That costs some 0.3 ms of CPU a document; read directly it costs a tenth. What is rare
+(references, places, vectors) is left to the library.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
 """Leases: the right to work on a lane or a batch, until it expires.
 
 A lease lives in the document that it guards, as `{owner, expiresAt, writes}`. Its fencing token is that document's
-update time: the server moves it with every write, so a write under the precondition "the update time is still
-mine" can only succeed while no other process has taken the lease. No counter of our own is needed.
+update time: the server moves it with every write. So a write under the precondition "the update time is still mine" can
+only succeed while no other process has taken the lease. No counter of our own is needed.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """An imageUri: what a client may name, judged by its text alone.
 
-A `gs://` address is compared as it stands, character by character: nothing in it is decoded, resolved or normalized,
-so it can name one object only, and that one lies in the user's own folder. What a reader further on might decode or
-resolve (percent-encoding, dot segments, a generation after `#`) is refused, and so is what no person can see.
+A `gs://` address is compared as it stands, character by character: nothing in it is decoded, resolved or normalized, so
+it can name one object only, and that one lies in the user's own folder. What a reader further on might decode or
+resolve (percent-encoding, dot segments, a generation after `#`) is refused. So is what no person can see.
 
 An `https` address is fetched by the provider, never by us. Two readers of one address may disagree on its host
 (`https://a.example\\@b.example`), so it is not parsed leniently and then checked: it must be spelt in the plain part of

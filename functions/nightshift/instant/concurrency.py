@@ -3,27 +3,26 @@
 A provider does not say how much it can take. It answers, or refuses (429), and some say in headers what they still
 allow. From that, three rules, each of which may hold a call back:
 
-- **A limit** of calls in flight. It begins modestly and doubles each round (a limit's worth of answers), as long as
-  a call had to wait for it. A refusal halves it, once a round: the calls that were under way when it was halved were
-  sent under the old limit, so neither their refusals shrink it further nor their answers let it grow. It then doubles
-  up to just below where it was refused, creeps past that point, and speeds up again beyond: what was refused a while
-  ago may be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out)
-  takes half of what an answer gives. A few among many answers cost nothing that lasts. Nothing but failures halves the
-  limit each round, so a provider that falls over is left alone. It is trusted again as soon as it answers.
+- **A limit** of calls in flight. It begins modestly and doubles each round (a limit's worth of answers), as long as a
+  call had to wait for it. A refusal halves it, once a round: the calls that were under way when it was halved were sent
+  under the old limit. So neither their refusals shrink it further nor their answers let it grow. It then doubles up to
+  just below where it was refused, creeps past that point, and speeds up again beyond: what was refused a while ago may
+  be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out) takes
+  half of what an answer gives. A few among many answers cost nothing that lasts. Nothing but failures halves the limit
+  each round, so a provider that falls over is left alone. It is trusted again as soon as it answers.
 - **A gate.** `Retry-After`, or a quota of nothing until a reset, closes it for all calls.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
-  more, and so runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
+  more. So it runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
   the time that a call takes. Calls that waited behind a gate do not rush through it, and a limit may be a fraction. A
   provider of one call a second that answers in a twentieth of one needs a limit of 0.05: one call in flight, and
   nineteen parts of twenty waited.
 
-A quota that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset
-is the time until it is full: two reports tell how fast. Then the calls that were started since are taken off, and what
-came back in the meantime is added, so the first answers of a burst bound it before anything is refused. The pace
-settles at exactly the refill, with a ninth of the bucket left; several instances share one without knowing of each
-other, and the more they are, the less is left. Where all is renewed at once, or reports contradict each other, a
-report whose reset has passed in the meantime says nothing. Less than is counted down here is believed at once, more
-only once a round.
+A quota that an answer reports is as old as its call. Most providers fill a bucket all the time, and their reset is the
+time until it is full: two reports tell how fast. Then the calls that were started since are taken off, and what came
+back in the meantime is added. So the first answers of a burst bound it before anything is refused. The pace settles at
+exactly the refill, with a ninth of the bucket left; several instances share one without knowing of each other, and the
+more they are, the less is left. Where all is renewed at once, or reports contradict each other, a report whose reset
+has passed in the meantime says nothing. Less than is counted down here is believed at once, more only once a round.
 
 The state knows no clock and wakes no task. Times are seconds of any steady clock.
 """

@@ -2,7 +2,7 @@
 
 The margin is learned: how long such jobs took from when they were taken out to their answer, retries included. Nineteen
 of twenty have to fit, twice over, and the time until the next look comes on top. What is learned follows what was seen
-of late and forgets one bad hour, but a bad hour widens the margin at once by a part of what it was.
+of late and forgets one bad hour. But a bad hour widens the margin at once by a part of what it was.
 """
 
 from collections.abc import Sequence

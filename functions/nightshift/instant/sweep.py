@@ -5,7 +5,7 @@ Each is taken by one write before it is asked for, so sweeps at the same time sh
 sweep takes and then does not answer is due again after its lease.
 
 A job that is taken out of a batch leaves the batch's own steps nothing to do: its claim and the settling of its line
-rest on the job's update time, a batch that is assembled anew does not find it, and a line that comes later is passed
+rest on the job's update time. A batch that is assembled anew does not find it, and a line that comes later is passed
 over.
 
 A sweep over nothing costs two reads.

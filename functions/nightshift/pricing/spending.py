@@ -1,7 +1,7 @@
 """What counts against the day's budget: batches by what they are to cost, answers in real time by what they did.
 
-An answer in real time is wanted in seconds, so an instance reads the sums once a minute and adds to them what it spends
-itself. By as much as the other instances spend in that minute the budget may be overshot.
+An answer in real time is wanted in seconds. So an instance reads the sums once a minute, and adds to them what it
+spends itself. By as much as the other instances spend in that minute the budget may be overshot.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ The limit of enqueued tokens and the day's budget rest on it. No tokenizer is as
 and are large. Text is estimated by its scripts, an image by the model's family.
 
 Tokens a character, as OpenAI's `o200k_base` gives them, rounded up: an English text 0.21, German 0.25, Vietnamese 0.33,
-Russian 0.3, Greek, Arabic and Hebrew 0.38, Hindi and Tamil 0.36, Thai 0.45, Korean 0.53, Burmese 0.57, Japanese 0.7,
+Russian 0.3, Greek, Arabic and Hebrew 0.38; Hindi and Tamil 0.36, Thai 0.45, Korean 0.53, Burmese 0.57; Japanese 0.7,
 Chinese 0.85, Amharic 1.8, an emoji 1.8.
 
 An image's size is not known here: it is taken for a photo in a phone's proportions, larger than what the provider

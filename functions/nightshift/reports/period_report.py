@@ -1,6 +1,6 @@
 """A report of a day, a week or a month: what happened, what it cost and saved, what went wrong, and what was done.
 
-All sums are the history's, so they add up with the documents. A batch counts on the day on which it was created, and an
+All sums are the history's, so they add up with the documents. A batch counts on the day on which it was created. An
 answer in real time on the day on which it came, as in `./nightshift bill`.
 """
 

@@ -1,8 +1,8 @@
 """Recover: jobs that are `processing` in a batch that is gone, or in real time long after they should have ended.
 
 Nothing of ours leaves such a job: a batch is closed after its last job. But a batch's document can be deleted or
-changed by hand, and then no step would ever take the job up. After days in which every batch would have been
-closed, the job is sent again, or fails and is refunded when its attempts are spent.
+changed by hand, and then no step would ever take the job up. After days in which every batch would have been closed,
+the job is sent again. Once its attempts are spent, it fails and is refunded.
 """
 
 from datetime import timedelta

@@ -1,8 +1,8 @@
 """Text that others wrote, as it is stored and shown: without what no person can see and a screen obeys.
 
 Removed are control characters, those that turn the direction of writing, invisible ones that carry hidden words, and
-halves of characters. Kept are lines and tabs, the joiners with which Persian, the scripts of India and emoji are spelt,
-and the flags that are spelt with tags. A program that shows text from right to left orders it by its letters.
+halves of characters. Kept are lines and tabs, and the joiners with which Persian, the scripts of India and emoji are
+spelt. So are the flags that are spelt with tags. A program that shows text from right to left orders it by its letters.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Every sentence that a person reads of a request: one table. Those of a table of many rows are in table_texts.py.
 
-A sentence is for the user of an app, so it names no field, no library and no machine, and says what the person can do.
+A sentence is for the user of an app. So it names no field, no library and no machine. It says what the person can do.
 Why exactly a job was refused or failed is for the developer, and stands in the log (`reason` of the event).
 
 Another language is one more mapping from `Text` to a sentence with the same names in braces. What a job type says (its

@@ -1,8 +1,8 @@
 """JPEG, and what phones make of it: ITU-T T.81, and CIPA DC-007 for several pictures in one file (MPO).
 
-OpenAI takes "jpeg", and refuses an MPO as an unsupported format. Two kinds of file only look like one: an
-index of one picture, and Ultra HDR (https://developer.android.com/media/platform/hdr-image-format), where the second
-picture only brightens the first and every reader is meant to show the first. Pillow draws the same line.
+OpenAI takes "jpeg", and refuses an MPO as an unsupported format. Two kinds of file only look like one: an index of one
+picture, and Ultra HDR (https://developer.android.com/media/platform/hdr-image-format), where the second picture only
+brightens the first. Every reader is meant to show the first. Pillow draws the same line.
 
 After the picture's end more may follow. A film is announced in the head, as XMP, with its length; or Samsung's trailer
 ends the file.

@@ -1,7 +1,7 @@
 """A request in Anthropic's format: the parameters of a message, alone or in a batch.
 
 `{"custom_id", "params"}`, https://platform.claude.com/docs/en/api/creating-message-batches. The user's words travel
-only as the content of a user message, and JSON escapes all that is not ASCII, so no input can end the line, forge
+only as the content of a user message, and JSON escapes all that is not ASCII. So no input can end the line, forge
 another or touch the instructions.
 """
 

@@ -1,7 +1,7 @@
 """A request in Gemini's format: the body of `generateContent`, alone or in a line of a batch's input file.
 
 `{"key", "request"}`, https://ai.google.dev/gemini-api/docs/batch-api. The user's words travel only as a part of the
-user's content, and JSON escapes all that is not ASCII, so no input can end the line, forge another or touch the
+user's content, and JSON escapes all that is not ASCII. So no input can end the line, forge another or touch the
 instructions.
 
 Answers of batches have come back under other requests' keys (googleapis/python-genai#1909). So in a batch the schema

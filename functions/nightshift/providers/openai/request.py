@@ -1,8 +1,8 @@
 """A request in OpenAI's format: the body of a chat completion, alone or in a line of a batch's input file.
 
-`{"custom_id", "method": "POST", "url", "body"}`, https://platform.openai.com/docs/guides/batch. The user's
-words travel only as the content of a user message, and JSON escapes all that is not ASCII, so no input can end
-the line, forge another or touch the instructions.
+`{"custom_id", "method": "POST", "url", "body"}`, https://platform.openai.com/docs/guides/batch. The user's words travel
+only as the content of a user message, and JSON escapes all that is not ASCII. So no input can end the line, forge
+another or touch the instructions.
 """
 
 import json
