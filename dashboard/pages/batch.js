@@ -124,7 +124,7 @@ function SendNow({ batch, tell }) {
     isFirst
     ask=${{
       title: `Send ${jobs} now?`,
-      text: html`<p>Jobs of this batch are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in it goes to the provider at once, also if the lane is left alone for a while. It costs no user anything.</p>`,
+      text: html`<p>Jobs of this batch are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in it goes to the provider at once, unless the provider's trouble lets the lane be left alone for a while. It costs no user anything.</p>`,
       confirm: "Send them now",
     }}
     send=${(key) => post("/queue/submit", { lane: batch.lane }, { key })}
