@@ -26,14 +26,20 @@ from bench.workbench import workbench
 from local.part import ROOT
 from local.tokens import unsigned_token
 from nightshift import settings
+from nightshift.reports import counters
 from nightshift.runtime import Runtime
+from nightshift.values.day_sums import DaySums, EndSums, GroupKey
 from nightshift.values.status import STATUSES
+from nightshift.values.waits import WaitHistogram
 
 _SIZES: Final = (100, 100_000)
 _ASKED: Final = 5
 _USER: Final = "alice"
 _TOKENS: Final = 1_000_000
 _BATCHES: Final = 30
+# As many as the trends of eight weeks read.
+_DAYS: Final = 63
+_ALERT: Final = {"kind": "backlog", "isOpen": True, "message": "A queued job waits.", "value": 7200.0, "limit": 3600.0}
 _IMAGE: Final = {"purpose": "image", "name": "a.png", "contentType": "image/png"}
 _BOTTLE: Final = {"type": "waste_classification", "input": {"text": "an empty glass bottle"}}
 
@@ -77,6 +83,12 @@ _REQUESTS: Final[Sequence[_Asked]] = (
     _Asked(method="POST", path="/jobs/retry", body={"code": "provider_rejected"}, as_admin=True, status=202),
     _Asked(method="GET", path="/scheduler", as_admin=True),
     _Asked(method="POST", path="/scheduler/start", as_admin=True),
+    *(
+        _Asked(method="GET", path=path, as_admin=True)
+        for path in ("/dashboard", "/metrics", "/savings", "/trends?weeks=8", "/report?period=month", "/alerts")
+    ),
+    _Asked(method="GET", path="/report?period=month&format=md", as_admin=True),
+    _Asked(method="POST", path="/alerts/backlog.1/ack", as_admin=True),
 )
 
 
@@ -100,6 +112,9 @@ async def ask_with(sizes: Sequence[int]) -> Measured:
                 live = iter(f"live-{jobs}-{number}" for number in range(100))
                 await commit_all(client, _live(client, jobs))
                 there = jobs
+                # As a tick keeps them.
+                await client.document("metrics/counters").delete()
+                await counters.keep(runtime)
                 for request in _REQUESTS:
                     seconds, billed = await _measured(api, bench.stack.project, request, live)
                     measurements.append(_row(request, jobs, seconds, billed))
@@ -166,6 +181,25 @@ def _fixed(client: AsyncClient) -> Iterator[Write]:
             batch.set(client.document(f"ai_batches/ns-{number:05}"), fields)
 
         yield create
+    yield lambda batch: batch.set(client.document("alerts/backlog.1"), {**_ALERT, "openedAt": now})
+    for number in range(_DAYS):
+        day = f"{(now - timedelta(days=number)).date()}"
+
+        def write(batch: Any, day: str = day) -> None:
+            batch.set(client.document(f"metrics_days/{day}"), {"day": day, **_day().fields()})
+
+        yield write
+
+
+def _day() -> DaySums:
+    """What a busy project ends in a day: twenty types and models."""
+    waits = WaitHistogram(bars=dict.fromkeys(range(20, 60), 25))
+    sums = EndSums(completed=1_000, tokens=1_000, cost_usd=0.4, realtime_cost_usd=0.8, waits=waits)
+    keys = (
+        GroupKey(type=f"type_{number % 5}", provider="openai", model=f"model-{number // 5}", mode="batch")
+        for number in range(20)
+    )
+    return DaySums(groups=dict.fromkeys(keys, sums))
 
 
 def _jobs(client: AsyncClient, first: int, end: int) -> Iterator[Write]:

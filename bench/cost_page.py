@@ -31,8 +31,6 @@ from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
 _ALERTS: Final = Path(__file__).parents[1] / "monitoring" / "alerts"
-# A count is billed one read per so many index entries; `getBatchStats` counts all jobs, by status.
-_ENTRIES_PER_READ: Final = 1_000
 _WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
 
 
@@ -44,8 +42,6 @@ def page(counts: MonthCounts) -> str:
     most = VOLUMES[-1]
     left = counts.footprints[text.title]
     stored = left.document_bytes + left.index_bytes
-    stats_reads = most * KEPT_MONTHS / _ENTRIES_PER_READ
-    reads = prices["Firestore reads"]
     return _WORDS.read_text().format(
         batch_usd=usd(batch.total_usd),
         google_usd=usd(sum(batch.google_usd.values())),
@@ -83,9 +79,6 @@ def page(counts: MonthCounts) -> str:
         instant_cpu_ms=1_000 * counts.seconds.cpu_per_instant_job,
         instants_per_second=TRIGGER.concurrency / (counts.seconds.instant + ANSWER_SECONDS),
         lane_batches=3600 / COALESCE_SECONDS,
-        kept=f"{most * KEPT_MONTHS:,}",
-        stats_reads=f"{stats_reads:,.0f}",
-        stats_usd=usd(stats_reads * reads.usd / reads.per),
         stored=f"{stored:,}",
         batch_bytes=f"{left.batch_bytes:,}",
         by_indexes=left.index_bytes / stored,

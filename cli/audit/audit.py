@@ -9,7 +9,7 @@ from typing import Final
 
 from google.api_core.exceptions import GoogleAPIError
 
-from cli.audit import batches, bulk, economy, jobs, provider, wallets
+from cli.audit import batches, bulk, economy, history, jobs, provider, wallets
 from cli.audit.finding import Check, Finding
 from cli.audit.scope import Scope
 from nightshift.errors import NightshiftError
@@ -22,6 +22,7 @@ _CHECKS: Final[dict[Check, Callable[[Scope], AsyncIterator[Finding]]]] = {
     "bulk": bulk.findings,
     "wallets": wallets.findings,
     "economy": economy.findings,
+    "history": history.findings,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from nightshift.errors import NightshiftError
 from nightshift.log import where_raised
 
-Check = Literal["provider", "jobs", "batches", "bulk", "wallets", "economy"]
+Check = Literal["provider", "jobs", "batches", "bulk", "wallets", "economy", "history"]
 
 
 class LeftAlone(NightshiftError):

@@ -22,6 +22,7 @@ _ONE: Final = {
     "wallets": "wallet",
     "bulk jobs": "bulk job",
     "economies": "economy",
+    "days": "day",
     "entries of points": "entry of points",
     "ledger entries": "ledger entry",
     "provider batches": "provider batch",

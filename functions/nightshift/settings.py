@@ -172,6 +172,12 @@ class Settings(BaseSettings):
     # Per user, in US dollars: what answers may cost us in a day for which the user paid nothing in the end.
     max_failed_usd_per_day: float = Field(0.5, ge=0, allow_inf_nan=False)
     min_deadline_seconds: float = Field(3600, ge=0, le=604_800)
+    # What an alert is opened for: a share of failures, a wait of a queued job, an age of a batch; 0 = never.
+    alert_failure_rate: float = Field(0.1, ge=0, le=1)
+    alert_backlog_seconds: float = Field(3600, ge=0)
+    alert_batch_seconds: float = Field(93_600, ge=0)
+    # The admin who is notified of alerts; None = none is.
+    alerts_to: str | None = Field(None, min_length=1, max_length=128, pattern=r"^[^/]+$")
     # None = at any time.
     submit_at: Annotated[SubmitWindow | None, NoDecode, BeforeValidator(parse_window)] = Field(
         None, validate_default=False

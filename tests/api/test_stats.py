@@ -43,7 +43,8 @@ async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
 async def test_while_the_database_does_not_count_the_caller_is_asked_to_come_again(world: World) -> None:
     """503 in the one form of errors; the trouble passes by itself."""
     with seam():
-        traffic = Traffic(*(Strike(FAULTS["unavailable"], number) for number in range(7)))
+        # The first call reads the counters.
+        traffic = Traffic(*(Strike(FAULTS["unavailable"], number) for number in range(1, 8)))
         answer = await traffic.invoke(lambda: world.stats(admin=True))
 
     assert answer
@@ -142,3 +143,32 @@ async def test_a_database_that_does_not_answer_is_an_error_in_the_one_form(world
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
     assert "127.0.0.1" not in answer.text
+
+
+async def test_many_jobs_are_counted_by_the_tick_and_asked_for_in_one_read(world: World) -> None:
+    """Each answer is then as of the last count, which says when it was; few jobs, or an old count, are counted anew."""
+    await world.write("alice", status="completed")
+    assert await world.tick() == 200
+    kept = await world.read("metrics/counters")
+    assert (kept["counts"]["completed"], kept["counts"]["queued"]) == (1, 0)
+    await world.write("alice", status="completed")
+    assert (await world.stats(admin=True)).json()["completed"] == 2
+
+    many = {**kept["counts"], "completed": 100_000}
+    await world.firestore.document("metrics/counters").update({"counts": many})
+    with seam():
+        # Its clients are built anew, inside the seam.
+        world.set_env()
+        traffic = Traffic()
+        await traffic.invoke(lambda: world.stats(admin=True))
+        answer = (await world.stats(admin=True)).json()
+        assert [call.name for call in traffic.calls] == ["firestore.BatchGetDocuments"]
+    assert (answer["completed"], answer["total"]) == (100_000, 100_000)
+    assert datetime.fromisoformat(answer["timestamp"]) <= kept["countedAt"]
+
+    world.pass_time(minutes=30)
+    assert await world.tick() == 200
+    assert (await world.read("metrics/counters"))["counts"]["completed"] == 2
+    old = {"counts": many, "countedAt": world.now() - timedelta(hours=4)}
+    await world.firestore.document("metrics/counters").update(old)
+    assert (await world.stats(admin=True)).json()["completed"] == 2

@@ -104,6 +104,21 @@ async def _lose_answers(world: World) -> None:
     await world.finish()
 
 
+async def _fold_the_history(world: World) -> None:
+    """A batch of two types in which one fails and one ran again for nothing; a part in real time; then an audit."""
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="never", times=None))
+    failed = await world.submit("carol", input={"text": "never"})
+    await world.finish()
+    assert (await world.api("POST", f"/jobs/{failed}/retry", "carol", admin=True)).status_code == 200
+    await world.write("carol", type="photo_rating", input={"imageUri": await world.upload("carol")})
+    world.pass_time(hours=1)
+    assert await world.tick() == 200
+    await world.finish()
+    world.pass_time(minutes=10)
+    assert await world.tick() == 200
+    assert await running.run(world.operators_runtime(), running.parsed(COMMANDS, ["audit"])) in {0, 1}
+
+
 async def _ask_for_statistics(world: World) -> None:
     """All jobs are counted by status."""
     assert (await world.stats(admin=True)).status_code == 200
@@ -120,6 +135,7 @@ async def _operate(world: World) -> None:
         "batches",
         "batches --all",
         "bill",
+        "report month",
         "stats",
         f"job {waiting}",
         "retry jobs --code none",
@@ -253,6 +269,10 @@ async def _write_bulk_jobs(world: World) -> None:
     for _ in range(3):
         await world.provider.settled()
         assert await world.tick() == 200
+    # A part in real time, which no tick has counted yet.
+    await world.give("erin", 5)
+    fast = await world.start_bulk("erin", items=[{"text": "a tin"}], mode="instant", maxTokens=5)
+    assert await world.work_bulk(fast, 1) == 200
     await world.write_bulk("carol", items=[{"text": "a tin"}])
     await world.write_bulk("carol", source={"uri": "gs://bucket/users/carol/bulk/list.csv"}, template={"text": "{{a}}"})
 
@@ -278,6 +298,7 @@ SETTINGS = {
 DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = (
     (_ask_for_statistics, {}),
     (spend_a_night, {}),
+    (_fold_the_history, {}),
     (_admit_near_a_users_limit, {"NIGHTSHIFT_MAX_JOBS_IN_FLIGHT": "2"}),
     (_submit_under_a_budget, {"NIGHTSHIFT_DAILY_BUDGET_USD": "100"}),
     (_submit_without_those_who_had_their_share, {"NIGHTSHIFT_DAILY_BUDGET_USD": "100"}),
@@ -301,7 +322,7 @@ DRIVES: tuple[tuple[Callable[[World], Awaitable[None]], dict[str, str]], ...] = 
 async def test_the_indexes_are_those_that_the_queries_need(queries: set[Needs], world: World) -> None:
     """Every place that asks was driven; every query has its indexes; no index and no override is without a use."""
     places = QueryPlaces()
-    await world.give("carol", 50)
+    await world.give("carol", 200)
     with places.watched():
         for drive, settings in DRIVES:
             world.set_env(**SETTINGS | settings)

@@ -6,6 +6,7 @@ things that are there, so that handlers are reached and not only the doors befor
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -97,11 +98,20 @@ async def _begin(world: World) -> None:
     for job_id, status in (("done-1", "completed"), ("failed-1", "failed"), ("live-1", "queued")):
         await world.write("user", job_id, status=status, lane="openai:/v1/chat/completions:gpt-5-mini", priority=5)
     await world.submit("user", "sent-1")
+    alert = {"kind": "backlog", "isOpen": True, "message": "A queued job waits.", "value": 7200.0, "limit": 3600.0}
+    await world.firestore.document("alerts/alert-1").set({**alert, "openedAt": world.now()})
+    key = {"type": "photo_rating", "provider": "xai", "model": "grok-4.3", "mode": "batch"}
+    sums = {"completed": 3, "failed": 1, "costUsd": 0.1, "realtimeCostUsd": 0.2, "waits": "12:2 40:1"}
+    for days in range(3):
+        day = f"{(world.now() - timedelta(days=days)).date()}"
+        await world.firestore.document(f"metrics_days/{day}").set({"groups": [{**key, **sums}]})
 
 
 async def _ids(world: World, path: str) -> list[str]:
     if "batch" in path:
         return [batch["id"] for batch in await world.batches()]
+    if "alerts" in path:
+        return ["alert-1", "not-there"]
     return ["done-1", "failed-1", "live-1", "sent-1", "not-there"]
 
 

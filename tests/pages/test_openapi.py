@@ -15,6 +15,16 @@ from nightshift.api.routes import ROUTES
 API_PAGE = (ROOT / "docs" / "API.md").read_text()
 MODELS: set[type[BaseModel]] = {model for row in ROUTES for model in (row.body, row.answer) if model is not None}
 IN_ORDER = sorted(MODELS, key=lambda model: model.__name__)
+OLDER_NAMES = (
+    *("getBatchStats", "processBatchJobs", "SHOOT_PROGRESS", "/batch-enhance-items", "/get-batch-status"),
+    *("/api/batch/process", "/api/batch/status/:jobId", "/api/batch/results/:jobId", "/api/batch/cancel/:jobId"),
+    *("/batch/queue", "/batch/queue/bulk", "/batch/queue/status", "/batch/process", "/batch/process/all"),
+    *("/batch/status/{id}", "/batch/results/{id}", "/batch/active", "/batch/metrics", "/batch/dashboard"),
+    *("/batch/savings", "/batch/report", "/batch/alerts", "/batch/scheduler/start", "/batch/scheduler/stop"),
+    *("/batch/health", "/batch/integrate/creative-scoring", "/batch/integrate/embeddings"),
+    *("/api/batch-jobs/create", "/api/dm-creative/batch", "/api/batch-jobs/[id]", "…/progress", "/download"),
+    *("/api/database/migrate-batch", "/batch-jobs/[id]"),
+)
 # `GET /batches?open=true`, a route in a cell.
 _NAMED = re.compile(r"`(GET|POST|PUT|DELETE) (/[^`?]*)(?:\?[^`]*)?`")
 
@@ -81,6 +91,12 @@ def test_each_name_of_an_older_system_finds_its_route_and_a_test() -> None:
         assert alias is None or "alias" not in route or (alias[1], alias[2]) in served(), name
         assert set(re.findall(r"`(test_\w+)`", test)) <= written, name
         assert re.search(r"`test_\w+`", test), name
+
+
+def test_the_table_has_each_name_that_the_older_systems_used() -> None:
+    """Their users look for these names."""
+    older = " ".join(cells[0] for cells in rows("Names of older systems"))
+    assert [name for name in OLDER_NAMES if name not in older] == []
 
 
 def test_a_route_names_no_more_than_one_of_a_kind() -> None:

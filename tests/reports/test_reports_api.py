@@ -14,7 +14,7 @@ RATING = {"type": "photo_rating", "provider": "gemini", "model": "gemini-2.5-fla
 
 def group(key: Mapping[str, str], completed: int, cost_usd: float, *, failed: int = 0, seconds: float = 60) -> Any:
     """A group of a day's document; in real time it had cost twice as much."""
-    waits = WaitHistogram.of(seconds, completed).fields()
+    waits = WaitHistogram.of(seconds, completed).packed()
     money = {"costUsd": cost_usd, "realtimeCostUsd": 2 * cost_usd}
     return {**key, "completed": completed, "failed": failed, "tokens": completed, "waits": waits, **money}
 

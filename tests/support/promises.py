@@ -8,7 +8,9 @@ from collections import Counter
 from datetime import timedelta
 
 from cli.audit.audit import audit
+from cli.audit.history import differences, recount
 from cli.audit.scope import Scope
+from nightshift.values.day_sums import DaySums
 from tests.support.world import World
 
 ENDED = {"completed", "failed", "cancelled"}
@@ -27,6 +29,8 @@ async def assert_promises_kept(world: World) -> None:
     bulk_jobs = await world.documents("bulk_jobs")
     unfinished = {job_id: job["status"] for job_id, job in jobs.items() if job["status"] not in ENDED}
     assert not unfinished, "every job has ended"
+    # An admin's are about alerts.
+    notifications = {key: told for key, told in notifications.items() if not key.startswith("alert.")}
     of_jobs = {key for key in notifications if not key.startswith("bulk.")}
     assert of_jobs | classifications.keys() <= jobs.keys(), "each notification has a job"
     assert notifications.keys() - of_jobs <= {f"bulk.{bulk_id}" for bulk_id in bulk_jobs}, "or a bulk job"
@@ -39,6 +43,8 @@ async def assert_promises_kept(world: World) -> None:
             spent[bulk["userId"]] += bulk["price"] * (bulk["counts"]["completed"] + bulk["counts"]["open"])
     for uid, wallet in wallets.items():
         assert wallet["totalSpent"] == spent[uid], "only answers cost"
+    if not any(job.get("isFree") for job in jobs.values()):
+        await assert_history_adds_up(world)
     _assert_provider_is_clean(world, {batch["remoteId"] for batch in batches if batch.get("remoteId")})
 
 
@@ -51,6 +57,14 @@ async def assert_audit_is_clean(world: World) -> None:
     findings = [f"{finding.subject}: {finding.sentence}" async for finding in audit(scope)]
     assert not findings
     assert not scope.troubles, "each check was finished"
+
+
+async def assert_history_adds_up(world: World) -> None:
+    """What the ticks have counted by now is what the documents say, no more and no less."""
+    told, recounted = await recount(world.operators_runtime())
+    for day in {*told, *recounted}:
+        found = list(differences(told.get(day, DaySums()), recounted.get(day, DaySums()), may_be_gone=False))
+        assert not found, f"{day}: {found}"
 
 
 def _assert_provider_is_clean(world: World, owned: set[str]) -> None:

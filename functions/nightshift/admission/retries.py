@@ -30,7 +30,10 @@ from nightshift.values.status import CREATED
 _NO_END: Final = dict.fromkeys(("errorCode", "errorMessage", "completedAt", "expireAt"), DELETE_FIELD)
 # What the run that ended has left.
 _NO_RUN: Final = dict.fromkeys(
-    ("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared", "sparedSince", "countedBatchId"),
+    (
+        *("batchId", "batchUntil", "submittedAt", "waitsFor", "invalidAnswers", "spared", "sparedSince"),
+        *("countedBatchId", "historyDay"),
+    ),
     DELETE_FIELD,
 )
 
@@ -62,10 +65,10 @@ async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
     wallet = refunds.wallet
     writes = Commit(runtime)
     left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
-    again = {"tokensSpent": 0, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
+    again = {"tokensSpent": 0, "isFree": True, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
     if job.job.cost_usd:
-        # Its first end has counted it; its second counts what comes on top.
-        again["uncountedUsd"] = -job.job.cost_usd
+        # Its first end has counted it; its second counts what comes on top. So does the history.
+        again |= {"uncountedUsd": -job.job.cost_usd, "formerCostUsd": job.job.cost_usd}
     if start.next_attempt_at:
         # It is due at once, and from now on it has six hours again.
         again["submittedAt"] = start.next_attempt_at

@@ -13,14 +13,14 @@ from nightshift.api.limits import read_body
 from nightshift.batches.lanes import with_queued_jobs
 from nightshift.database.commits import PASSING
 from nightshift.errors import HttpError, TryLater
-from nightshift.reports import backlog, costs, stats
+from nightshift.reports import backlog, costs, counters, stats
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
 
 
 async def batch_stats(runtime: Runtime, request: Request) -> Response:
-    """The number of jobs in each state. `queued` counts those that are not admitted yet, too.
+    """The number of jobs in each state, as of `timestamp`. `queued` counts those that are not admitted yet, too.
 
     With `?since=yesterday`, also `oldestQueuedAt` and `sinceYesterday`: what was done and what it cost.
 
@@ -32,13 +32,14 @@ async def batch_stats(runtime: Runtime, request: Request) -> Response:
         await require_admin(runtime, request.headers)
     wants_night = request.query_params.get("since") == "yesterday"
     try:
-        counts, bulk_open = await asyncio.gather(stats.count_by_status(runtime), stats.count_open_bulk_jobs(runtime))
+        found = await counters.now(runtime)
         night = await _last_night(runtime) if wants_night else {}
     except TryLater as trouble:
         log.warning("jobs_not_counted", reason=str(trouble))
         raise HttpError(503, "unavailable", "The jobs cannot be counted now.") from trouble
-    bulk = {"bulkOpen": bulk_open} if bulk_open else {}
-    return JSONResponse({**stats.summary(counts), **bulk, "timestamp": _told(runtime.now()), **night})
+    bulk = {"bulkOpen": found.open_bulk_jobs} if found.open_bulk_jobs else {}
+    counted = stats.summary(found.by_status)
+    return JSONResponse({**counted, **bulk, "timestamp": _told(found.counted_at), **night})
 
 
 async def _last_night(runtime: Runtime) -> dict[str, Any]:

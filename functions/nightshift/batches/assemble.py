@@ -105,7 +105,7 @@ async def reassemble(runtime: Runtime, held: HeldBatch, members: Members) -> Non
     await artifacts.write(runtime, held.batch.batch_id, "input", pages())
     claimed = await members.count_claimed()
     if written:
-        await held.seal_again(claimed, written)
+        await held.seal_again(claimed, written, members.asked)
         log.info("batch_sealed", batch_id=held.batch.batch_id, jobs=written)
     else:
         await held.give_up_empty(claimed)

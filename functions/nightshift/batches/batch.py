@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import Spared
@@ -120,6 +121,10 @@ class Batch:
     stop: Stop | None
     # None where its members are jobs.
     source: PartSource | None
+    # What was put on record of its members.
+    asked: MembersAsked
+    # Where they are of several types: what the lines of each used.
+    usage_of_types: Mapping[str, Usage]
     # Why its step failed last; None once a step succeeded.
     last_error: StepError | None
 

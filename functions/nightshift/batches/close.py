@@ -66,6 +66,7 @@ async def close(runtime: Runtime, held: HeldBatch, members: Members) -> None:
         usage=tally.usage,
         cost_usd=cost_usd,
         realtime_cost_usd=realtime_cost_usd(provider, model, tally.usage),
+        breakdown=await members.break_down(counts),
     )
     await members.close(held, closing)
     log.info("batch_closed", outcome=outcome, jobs=batch.job_count, cost_usd=cost_usd, **counts.fields())

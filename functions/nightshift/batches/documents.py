@@ -2,6 +2,7 @@
 
 import asyncio
 import string
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,12 +11,14 @@ from typing import Any, Final
 import structlog
 from google.cloud.firestore import DocumentSnapshot, FieldFilter, Query
 
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import OPEN, Batch, PartSource, status_of
+from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.correction import BilledBatch, Correction, learned
 from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
-from nightshift.batches.tally import read_spared
+from nightshift.batches.tally import read_spared, read_usages
 from nightshift.database.collections import BATCHES
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
@@ -42,6 +45,8 @@ _PAGE: Final = 300
 _LAST_BATCHES: Final = 5
 # A request that troubles the provider has been in twelve of them before its lane's answers are looked for.
 _BATCHES_OF_AN_OUTAGE: Final = 50
+# Of how many failed jobs of a batch the codes are read; the others count as `other`.
+_MOST_FAILURES: Final = 1_000
 
 
 def is_batch_id(name: str) -> bool:
@@ -208,6 +213,58 @@ async def count_jobs(runtime: Runtime, batch: Batch, at: datetime | None = None)
     return Counts(completed=completed, failed=failed, retried=retried, cancelled=cancelled)
 
 
+async def break_down(runtime: Runtime, batch: Batch, counts: Counts) -> Breakdown:
+    """How the jobs of a batch ended by type, and why they failed, once all are dealt with.
+
+    Jobs of one type cost no read, but for those that failed: these are read, 1,000 at most, since few fail. Of several
+    types each is counted by the database.
+    """
+    errors, of_types, free = await asyncio.gather(
+        _error_codes(runtime, batch, counts.failed),
+        _count_types(runtime, batch, counts),
+        _count_free(runtime, batch),
+    )
+    return Breakdown(counts=of_types, usage=batch.usage_of_types, errors=errors, free=free)
+
+
+async def _error_codes(runtime: Runtime, batch: Batch, failed: int) -> Mapping[str, int]:
+    if not failed:
+        return {}
+    query = jobs_where(runtime, batchId=batch.batch_id, status=FAILED).select(["errorCode"]).limit(_MOST_FAILURES)
+    codes = Counter(str((snapshot.to_dict() or {}).get("errorCode")) for snapshot in await query.get(**READ))
+    if failed > codes.total():
+        codes["other"] += failed - codes.total()
+    return codes
+
+
+async def _count_types(runtime: Runtime, batch: Batch, counts: Counts) -> Mapping[str, Counts]:
+    names = sorted(batch.asked.types)
+    if len(names) < 2:
+        return dict.fromkeys(names, counts)
+
+    async def count(name: str, status: str) -> int:
+        query = jobs_where(runtime, batchId=batch.batch_id, status=status, type=name)
+        return int((await query.count().get(**READ))[0][0].value)
+
+    statuses = (COMPLETED, FAILED, CANCELLED)
+    counted = await asyncio.gather(*(count(name, status) for name in names for status in statuses))
+    ended = [counted[start : start + len(statuses)] for start in range(0, len(counted), len(statuses))]
+    of_types = {
+        name: Counts(completed=completed, failed=failed, cancelled=cancelled)
+        for name, (completed, failed, cancelled) in zip(names, ended, strict=True)
+    }
+    # Those that were queued again are elsewhere by now: their type is not asked for.
+    of_types[names[0]] += Counts(retried=counts.retried)
+    return of_types
+
+
+async def _count_free(runtime: Runtime, batch: Batch) -> int:
+    if not batch.asked.free:
+        return 0
+    query = jobs_where(runtime, batchId=batch.batch_id, status=COMPLETED)
+    return int((await query.where(filter=FieldFilter("isFree", "==", True)).count().get(**READ))[0][0].value)
+
+
 def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
     """The batch that a document's fields describe. Raises KeyError, TypeError or ValueError if they describe none."""
     return Batch(
@@ -241,6 +298,8 @@ def batch_from(batch_id: str, fields: Mapping[str, Any]) -> Batch:
         ended_at=time_or_none(fields.get("endedAt")),
         stop=next((stop for stop in STOPS if fields.get("stop") == stop), None),
         source=PartSource.read(fields.get("source")),
+        asked=MembersAsked.read(fields.get("asked")),
+        usage_of_types=read_usages(fields.get("usageOfTypes")),
         last_error=StepError.read(fields.get("lastError")),
     )
 

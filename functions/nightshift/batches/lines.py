@@ -31,7 +31,7 @@ from nightshift.providers.result_line import ResultLine
 from nightshift.runtime import Runtime
 from nightshift.values.status import CANCELLED, FAILED, PROCESSING
 from nightshift.values.trouble import worst
-from nightshift.values.usage import Usage
+from nightshift.values.usage import NOTHING_USED, Usage
 
 # The lines that are settled together, and how many such portions are on their way to the database at once.
 _LINES_AT_ONCE: Final = 150
@@ -88,10 +88,13 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
     jobs = await settlements.read_jobs(runtime, parsed)
     at_end = any(needs_health(job, parsed[job_id].trouble) for job_id, job in jobs.items())
     health = await batches.health(runtime, batch.lane) if at_end else None
+    of_types: dict[str, Usage] = {}
     judged, late = [], []
     fallback = fallback_of(runtime, batch.lane)
     for job_id, result in parsed.items():
         job = jobs.get(job_id)
+        if job:
+            of_types[job.type] = of_types.get(job.type, NOTHING_USED) + result.usage
         if job is None or job.batch_id not in {batch.batch_id, None}:
             unknown += 1
         elif job.status != PROCESSING or job.batch_id is None:
@@ -113,6 +116,7 @@ async def _settle(runtime: Runtime, batch: Batch, lines: list[bytes | None], rea
         usage=usage,
         trouble=worst(*(again.trouble for again in spared)),
         spared=most_spared((again.job.user_id, again.spared) for again in spared),
+        of_types=of_types,
     )
 
 

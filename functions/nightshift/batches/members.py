@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from nightshift.batches import documents as batches
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch
+from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.lines import settle_lines
@@ -39,6 +41,7 @@ class Closing:
     # None if the model has no listed price, like `realtime_cost_usd`, the price of answers in real time.
     cost_usd: float | None
     realtime_cost_usd: float | None
+    breakdown: Breakdown
 
 
 class Members(Protocol):
@@ -46,6 +49,11 @@ class Members(Protocol):
 
     # Whether lines are settled in the commit that closes the batch, and not while the files are read.
     settles_at_close: bool
+
+    @property
+    def asked(self) -> MembersAsked:
+        """What there is to say of them, once their lines were written."""
+        ...
 
     def pages(self) -> AsyncIterator[bytes]:
         """The request lines of all that has no answer yet, some whole lines at a time. Raises TryLater."""
@@ -67,6 +75,10 @@ class Members(Protocol):
         """Settle what has no line, by this reason. Returns what became of all that the batch asked for."""
         ...
 
+    async def break_down(self, counts: Counts) -> Breakdown:
+        """How they ended by type, and why they failed, once `settle_rest` is done."""
+        ...
+
     async def close(self, held: "HeldBatch", closing: Closing) -> None:
         """Close the batch, in one commit with what was left to that."""
         ...
@@ -78,6 +90,7 @@ class JobMembers:
     settles_at_close = False
 
     def __init__(self, runtime: Runtime, batch: Batch) -> None:
+        self.asked = MembersAsked(types=batch.asked.types)
         self._runtime = runtime
         self._batch = batch
 
@@ -85,6 +98,7 @@ class JobMembers:
         """See Members."""
         runtime, batch = self._runtime, self._batch
         async for jobs in batches.processing_jobs(runtime, batch.batch_id):
+            self.asked += MembersAsked.of_jobs(jobs)
             page = await request_page(runtime, batch.lane, jobs)
             if page.unreachable and runtime.now() < batch.created_at + IMAGE_PATIENCE:
                 raise TryLater("the image of a claimed job cannot be reached now")
@@ -122,6 +136,10 @@ class JobMembers:
             spared = most_spared([*spared.items(), *((again.job.user_id, again.spared) for again in came_back)])
         counts = await batches.count_jobs(runtime, batch)
         return Tally(settled=counts, usage=batch.usage, trouble=batch.trouble, spared=spared)
+
+    async def break_down(self, counts: Counts) -> Breakdown:
+        """See Members."""
+        return await batches.break_down(self._runtime, self._batch, counts)
 
     async def close(self, held: "HeldBatch", closing: Closing) -> None:
         """See Members."""

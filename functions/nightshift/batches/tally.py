@@ -42,6 +42,8 @@ class Tally:
     # most often: how often one of the user's jobs did.
     trouble: Trouble | None = None
     spared: Spared = field(default_factory=dict)
+    # Of the usage that of each type of jobs.
+    of_types: Mapping[str, Usage] = field(default_factory=dict)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -52,6 +54,7 @@ class Tally:
             usage=self.usage + other.usage,
             trouble=worst(self.trouble, other.trouble),
             spared=most_spared([*self.spared.items(), *other.spared.items()]),
+            of_types=added(self.of_types, other.of_types),
         )
 
     def counts(self) -> dict[str, int]:
@@ -71,7 +74,12 @@ class Tally:
             "usage": self.usage.fields(),
             "trouble": self.trouble.value if self.trouble else None,
             "spared": dict(self.spared),
+            "usageOfTypes": self.usage_fields(),
         }
+
+    def usage_fields(self) -> dict[str, Any]:
+        """The field `usageOfTypes` of a shard, and of a batch with several types."""
+        return {name: usage.fields() for name, usage in self.of_types.items()}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any] | None) -> "Tally":
@@ -85,4 +93,16 @@ class Tally:
             usage=Usage.read(fields.get("usage")),
             trouble=Trouble.read(fields.get("trouble")),
             spared=read_spared(fields.get("spared")),
+            of_types=read_usages(fields.get("usageOfTypes")),
         )
+
+
+def added(some: Mapping[str, Usage], others: Mapping[str, Usage]) -> dict[str, Usage]:
+    """The usage of each type in both together."""
+    return {name: some.get(name, NOTHING_USED) + others.get(name, NOTHING_USED) for name in {**some, **others}}
+
+
+def read_usages(fields: Any) -> dict[str, Usage]:
+    """The usage of each type in a document's field."""
+    fields = fields if isinstance(fields, Mapping) else {}
+    return {str(name): Usage.read(usage) for name, usage in fields.items()}

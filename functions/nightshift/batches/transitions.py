@@ -15,6 +15,7 @@ from typing import Any
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 
 from nightshift.batches import lanes
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch, PartSource
 from nightshift.batches.counts import NOTHING_SETTLED
 from nightshift.batches.documents import ID_LETTERS, ID_PREFIX, ID_RANDOM_LETTERS, Found, batch_from
@@ -64,6 +65,7 @@ class HeldBatch:
                 "estimatedTokens": self.batch.estimated_tokens + estimate.tokens,
                 "budgetUsd": usd,
                 "estimatedUsd": usd,
+                "asked": (self.batch.asked + MembersAsked.of_jobs(jobs)).fields(),
             },
             also=lambda writes: _claim(self._runtime, writes, self.batch.batch_id, jobs, estimate),
         )
@@ -74,13 +76,14 @@ class HeldBatch:
         self.lease.with_next_write(changes)
         self._became(changes)
 
-    async def seal_again(self, job_count: int, request_count: int) -> None:
+    async def seal_again(self, job_count: int, request_count: int, asked: MembersAsked) -> None:
         """The input file was written again, from the jobs that the database counts."""
         await self._write(
             {
                 "status": "sealed",
                 "jobCount": job_count,
                 "requestCount": request_count,
+                "asked": asked.fields(),
                 "addressedAt": self._runtime.now(),
             }
         )
@@ -199,6 +202,7 @@ class HeldBatch:
             "counts": tally.settled.fields(),
             "malformedLines": tally.malformed,
             "unknownLines": tally.unknown,
+            **({"usageOfTypes": tally.usage_fields()} if len(self.batch.asked.types) > 1 else {}),
             **({"trouble": tally.trouble.value, "spared": dict(tally.spared)} if tally.trouble else {}),
         }
         if deletion:
@@ -230,6 +234,8 @@ class HeldBatch:
                 "realtimeCostUsd": closing.realtime_cost_usd,
                 "spared": DELETE_FIELD,
                 **usage,
+                "breakdown": closing.breakdown.fields(),
+                "usageOfTypes": DELETE_FIELD,
                 "completedAt": SERVER_TIMESTAMP,
                 **batch_expiry(self._runtime),
             },
@@ -329,7 +335,8 @@ async def create_batch(
     lease = leases.new_lease(runtime)
     batch_id = new_batch_id()
     ref = runtime.firestore.collection(BATCHES).document(batch_id)
-    fields = {**_new_fields(runtime, lane.lane, estimate), "status": "assembling", "jobCount": len(jobs)}
+    of_jobs = {"status": "assembling", "jobCount": len(jobs), "asked": MembersAsked.of_jobs(jobs).fields()}
+    fields = {**_new_fields(runtime, lane.lane, estimate), **of_jobs}
 
     def create(writes: Commit) -> None:
         _claim(runtime, writes, batch_id, jobs, estimate)
@@ -352,7 +359,7 @@ async def create_part_batch(
     source: PartSource,
     user_id: str,
     estimate: Estimate,
-    requests: int,
+    asked: MembersAsked,
     also: Writes,
 ) -> HeldBatch:
     """Create the batch of a bulk job's part, whose input file is whole, and take its lease.
@@ -360,6 +367,7 @@ async def create_part_batch(
     Args:
         lane: it is given free in the same commit.
         user_id: whose share of the day's budget it counts for.
+        asked: its items.
         also: moves the part, in the same commit.
 
     Raises:
@@ -371,7 +379,8 @@ async def create_part_batch(
     fields = {
         **_new_fields(runtime, lane.lane, estimate),
         "status": "sealed",
-        "jobCount": requests,
+        "jobCount": sum(asked.queued.values()),
+        "asked": asked.fields(),
         "source": source.fields(),
         "userId": user_id,
     }

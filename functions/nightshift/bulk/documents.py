@@ -19,6 +19,7 @@ from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
 from nightshift.database.lease import Lease
 from nightshift.runtime import Runtime
+from nightshift.values.day_sums import read_by_day
 from nightshift.values.lane import Lane
 from nightshift.values.usage import count_of, usd_of
 
@@ -231,6 +232,8 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
         uncounted_usd=usd_of(fields.get("uncountedUsd")),
         cost_usd=usd_of(fields.get("costUsd")),
+        days=read_by_day(fields.get("days")),
+        uncounted_days=read_by_day(fields.get("uncountedDays")),
         first_errors=tuple(fields.get("firstErrors") or ()),
         ends_at=fields.get("endsAt"),
         held_until=lease.expires_at if (lease := Lease.read(fields.get("lease"))) else None,

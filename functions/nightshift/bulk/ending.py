@@ -27,7 +27,7 @@ async def cancel_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
             ends += [round_.fail(index, "cancelled", Text.CANCELLED.say(), "cancelled") for index, _ in items]
         name = await rounds.write_ends(runtime, part, ends) if ends else None
         commit = Commit(runtime)
-        (await rounds.move(runtime, bulk, round_, name))(commit)
+        (await rounds.move(runtime, bulk, round_, name, has_batch=False))(commit)
         try:
             await commit.send()
         except Undecided:

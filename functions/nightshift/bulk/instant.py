@@ -42,6 +42,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.settlement import Completed, Failed
 from nightshift.log import left_to_the_next_tick
 from nightshift.runtime import Runtime, TimeLimit
+from nightshift.values.day_sums import read_by_day
 
 log = structlog.get_logger()
 
@@ -228,11 +229,18 @@ class _PartAnswering:
                 continue
             break
         names = (*round_.part.rounds, *([name] if name else ()))
-        self._round.part = replace(self._round.part, rounds=names)
+        days, uncounted = read_by_day(fields.get("days")), read_by_day(fields.get("uncountedDays"))
+        self._round.part = replace(
+            self._round.part,
+            rounds=names,
+            days=days or self._round.part.days,
+            uncounted_days=uncounted or self._round.part.uncounted_days,
+        )
 
     async def _fields(self, round_: Round, name: str | None, *, is_last: bool) -> dict[str, Any]:
         part = round_.part
         fields = await rounds.fields_of(self._runtime, round_, name)
+        fields |= rounds.counted(self._runtime, self._bulk, round_)
         fields["costUsd"] = self._cost_usd
         if round_.is_empty:
             # Nothing has changed but that its worker leaves it.

@@ -25,7 +25,9 @@ from google.api_core.exceptions import NotFound
 from nightshift import storage
 from nightshift.batches import artifacts
 from nightshift.batches import documents as batches
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import Batch
+from nightshift.batches.breakdown import Breakdown
 from nightshift.batches.counts import Counts
 from nightshift.batches.cutting import ByteRange, ResultFile
 from nightshift.batches.members import Closing
@@ -76,6 +78,11 @@ class PartMembers:
         # What `settle_rest` has judged; None where the part has gone on without this batch, or is gone.
         self._judged: tuple[BulkJob, Round, str | None] | None = None
 
+    @property
+    def asked(self) -> MembersAsked:
+        """As it was put on record with the batch."""
+        return self._batch.asked
+
     async def pages(self) -> AsyncIterator[bytes]:
         """The lines of the items that the batch asks for. One that can never be asked for any more has none."""
         found = await self._find()
@@ -117,6 +124,11 @@ class PartMembers:
         trouble = self._batch.trouble or judging.trouble
         spared = {bulk.user_id: judging.spared} if judging.spared else {}
         return Tally(settled=counts, usage=usage, trouble=trouble, spared=spared)
+
+    async def break_down(self, counts: Counts) -> Breakdown:
+        """A part has one type."""
+        codes = self._judged[1].codes if self._judged else {}
+        return Breakdown(counts=dict.fromkeys(self._batch.asked.types, counts), errors=codes)
 
     async def close(self, held: HeldBatch, closing: Closing) -> None:
         """Close the batch, move the part, and refund what has failed, in one commit."""

@@ -13,12 +13,14 @@ moves the states, and refunds what failed. Before it, what became of the round's
 its own. So a round counts once, however often it is tried.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.states import States
+from nightshift.values.day_sums import DaySums
 from nightshift.values.lane import Lane
 
 PartStatus = Literal["waiting", "running", "closed"]
@@ -94,6 +96,9 @@ class BulkPart:
     uncounted_usd: float
     # What its answers in real time have cost.
     cost_usd: float
+    # What ended without a batch, by the day; and of that what the history has not counted yet.
+    days: Mapping[str, DaySums]
+    uncounted_days: Mapping[str, DaySums]
     # Its share of `firstErrors`.
     first_errors: tuple[dict[str, Any], ...]
     # Where the source goes on behind it.

@@ -3,6 +3,7 @@
 It knows no clock and no database. `rounds.py` writes it.
 """
 
+from collections import Counter
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from nightshift.bulk.part import BulkPart
 from nightshift.bulk.states import ItemState
 from nightshift.jobs.settlement import Completed, Failed, Settlement
 from nightshift.values.lane import Lane
+from nightshift.values.usage import NOTHING_USED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,12 @@ class Round:
         # How many items came back through no fault of their own, and the lane to which the part goes for that.
         self.spared = 0
         self.moved_to: Lane | None = None
-        # The first failures, by their index.
+        # The first failures, by their index; and all of them, by their code.
         self.errors: dict[int, ItemEnd] = {}
+        self.codes: Counter[str] = Counter()
+        # What the provider counted for the answers, and how many have no listed price.
+        self.usage = NOTHING_USED
+        self.unpriced = 0
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +82,8 @@ class Round:
         """Note what was judged of an open item; returns how it ended, or None if it is still open."""
         if isinstance(settlement, Completed):
             self.cost_usd += settlement.cost_usd or 0.0
+            self.usage += settlement.usage
+            self.unpriced += settlement.cost_usd is None
             self.completed += 1
             self._move(index, "completed")
             return ItemEnd(index=index, status="completed", result=settlement.result.model_dump(mode="json"))
@@ -109,6 +117,7 @@ class Round:
         end = ItemEnd(index=index, status=status, error_code=code, error_message=message)
         if status == "failed":
             self.failed += 1
+            self.codes[code] += 1
             if len(self.errors) < MOST_FIRST_ERRORS:
                 self.errors[index] = end
         else:

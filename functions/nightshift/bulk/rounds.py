@@ -26,6 +26,8 @@ from nightshift.ledger.entries import bulk_refund
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.posting import count_admissions, post, wallet_ref
 from nightshift.runtime import Runtime
+from nightshift.values.day_sums import DaySums, EndSums, GroupKey, added_by_day, fields_by_day
+from nightshift.values.waits import WaitHistogram
 
 
 def line_of(end: ItemEnd) -> bytes:
@@ -74,13 +76,49 @@ async def fields_of(runtime: Runtime, round_: Round, name: str | None) -> dict[s
         **_outage(runtime, round_),
         **({"lane": str(round_.moved_to)} if round_.moved_to else {}),
         "updatedAt": SERVER_TIMESTAMP,
+        # What ended without a batch before this round.
+        **({"isUncounted": True} if part.uncounted_days and not round_.counts.open else {}),
         **await _first_errors(runtime, round_),
     }
 
 
-async def move(runtime: Runtime, bulk: BulkJob, round_: Round, name: str | None) -> Writes:
-    """The writes that move a part, under the update time at which it was read, and refund what has failed."""
+def counted(runtime: Runtime, bulk: BulkJob, round_: Round) -> dict[str, Any]:
+    """What the history needs to know of a round without a batch. Once the part is closed, a tick counts it."""
+    part = round_.part
+    lane = part.lane or bulk.lane
+    if lane is None or round_.is_empty:
+        return {}
+    key = GroupKey(type=bulk.type, provider=lane.provider, model=lane.model, mode=bulk.speed or "batch")
+    waited = (runtime.now() - (bulk.started_at or bulk.created_at)).total_seconds()
+    sums = EndSums(
+        completed=round_.completed,
+        failed=round_.failed,
+        cancelled=round_.cancelled,
+        tokens=round_.completed * bulk.price,
+        input_tokens=round_.usage.input_tokens,
+        output_tokens=round_.usage.output_tokens,
+        cost_usd=round_.cost_usd,
+        realtime_cost_usd=round_.cost_usd,
+        unpriced=round_.unpriced,
+        waits=WaitHistogram.of(waited, round_.completed),
+    )
+    ended = {runtime.today: DaySums(groups={key: sums}, errors=round_.codes)}
+    return {
+        "days": fields_by_day(added_by_day(part.days, ended)),
+        "uncountedDays": fields_by_day(added_by_day(part.uncounted_days, ended)),
+        **({} if round_.counts.open else {"isUncounted": True}),
+    }
+
+
+async def move(runtime: Runtime, bulk: BulkJob, round_: Round, name: str | None, *, has_batch: bool = True) -> Writes:
+    """The writes that move a part, under the update time at which it was read, and refund what has failed.
+
+    Args:
+        has_batch: the round is a batch's, which the history counts by itself.
+    """
     part, fields = round_.part, await fields_of(runtime, round_, name)
+    if not has_batch:
+        fields |= counted(runtime, bulk, round_)
     give_back = await refund(runtime, bulk, round_)
     ref = documents.part_ref(runtime, part.bulk_id, part.part)
 

@@ -20,6 +20,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from nightshift.batches import artifacts, lanes
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import advance_held
+from nightshift.batches.asked import MembersAsked
 from nightshift.batches.batch import PartSource
 from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
@@ -98,6 +99,7 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
     fill = written.fill
     estimate = Estimate(tokens=fill.tokens, usd=fill.usd, correction=written.correction)
     source = PartSource(bulk_id=bulk.bulk_id, part=part.part, round=part.round)
+    asked = MembersAsked.of_items(bulk.type, fill.requests, bulk.started_at or bulk.created_at)
     fields = {
         "status": "running",
         "batchId": batch_id,
@@ -115,9 +117,7 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
 
     for _ in range(_MOST_TRIES):
         try:
-            return await create_part_batch(
-                runtime, held_lane, batch_id, source, bulk.user_id, estimate, fill.requests, move
-            )
+            return await create_part_batch(runtime, held_lane, batch_id, source, bulk.user_id, estimate, asked, move)
         except Undecided:
             # The part is in other hands; or the commit landed, and the tick takes the batch up.
             return None
@@ -202,7 +202,7 @@ async def _fail(
     round_ = Round(part)
     ends = [round_.fail(index, refusal.code, refusal.message) for index, refusal in refused.items()]
     name = await rounds.write_ends(runtime, part, ends)
-    fields = await rounds.fields_of(runtime, round_, name)
+    fields = await rounds.fields_of(runtime, round_, name) | rounds.counted(runtime, bulk, round_)
     await holder.write(fields, await rounds.refund(runtime, bulk, round_), release=True)
 
 

@@ -11,7 +11,7 @@ seconds.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
@@ -34,6 +34,9 @@ from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.speed import Speed
 from nightshift.values.texts import Text
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import DocumentSnapshot
 
 log = structlog.get_logger()
 
@@ -215,6 +218,12 @@ async def end(
         **expiry,
     }
     await holder.write(ended, also, release=True)
+
+
+def history_counted(commit: Commit, part: "DocumentSnapshot[Any]") -> None:
+    """The history has counted all that ended in a part without a batch. The commit fails if the part has changed."""
+    counted = {"uncountedDays": DELETE_FIELD, "isUncounted": DELETE_FIELD}
+    commit.update(part.reference, counted, read_as_of=part.update_time)
 
 
 def told(parts: Sequence[BulkPart]) -> dict[str, Any]:

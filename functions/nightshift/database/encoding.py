@@ -118,7 +118,10 @@ def _set(value: Any, field: Any) -> None:
         raise TypeError(f"a document of ours holds no {type(field).__name__}")
 
 
-def _timestamp(moment: datetime) -> Any:
+def _timestamp(moment: Any) -> Any:
+    if isinstance(moment, Timestamp):
+        # As the client library gives the times of a collection group's documents.
+        return moment
     # Firestore's own times have nanoseconds, and a precondition is about each of them.
     exact = getattr(moment, "timestamp_pb", None)
     if exact:

@@ -64,6 +64,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         attempts=count_of(fields.get("attempts")),
         former_batch_ids=tuple(str(batch_id) for batch_id in former) if isinstance(former, list) else (),
         update_time=update_time,
+        queued_at=time_or_none(fields.get("queuedAt")),
         submitted_at=time_or_none(fields.get("submittedAt")),
         batch_until=time_or_none(fields.get("batchUntil")),
         next_attempt_at=time_or_none(fields.get("nextAttemptAt")),
@@ -75,6 +76,7 @@ def job_from(job_id: str, fields: Mapping[str, Any], update_time: datetime) -> J
         cost_usd=_usd(fields.get("costUsd", 0.0)),
         uncounted_usd=_usd(fields.get("uncountedUsd")) or 0.0,
         counted_batch_id=fields.get("countedBatchId"),
+        is_free=fields.get("isFree") is True,
         share_day=fields.get("shareDay"),
         share_usd=_usd(fields.get("shareUsd")) or 0.0,
     )

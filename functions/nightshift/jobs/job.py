@@ -59,6 +59,8 @@ class Job:
     former_batch_ids: tuple[str, ...]
     # The precondition of every write that follows from this reading.
     update_time: datetime
+    # Since when it waits for its answer.
+    queued_at: datetime | None = None
     submitted_at: datetime | None = None
     # The deadline of a job of the batch lane.
     batch_until: datetime | None = None
@@ -82,6 +84,8 @@ class Job:
     # The day on which it counts for its user's share of the budget, and by how much; None = it does not.
     share_day: str | None = None
     share_usd: float = 0.0
+    # Whether an operator let it run again for nothing.
+    is_free: bool = False
     # The batch of which the job's line was counted after, or by, the job's end.
     counted_batch_id: str | None = None
 

@@ -9,7 +9,10 @@ from nightshift.values.texts import Text
 # What a phone shows of a notification; the whole answer stands on the job.
 _MOST_CHARACTERS: Final = 300
 
-Kind = Literal["job_completed", "job_failed", "job_cancelled", "bulk_completed", "bulk_failed", "bulk_cancelled"]
+# An alert is for an admin.
+Kind = Literal[
+    "job_completed", "job_failed", "job_cancelled", "bulk_completed", "bulk_failed", "bulk_cancelled", "alert"
+]
 # How a job ended → what its user reads.
 KINDS: Final[Mapping[str, Kind]] = {
     "completed": "job_completed",

@@ -337,6 +337,9 @@ def _share(job: Job, line_usd: float) -> dict[str, Any]:
 def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
     """What the end of a job writes, whatever it is."""
     ended: dict[str, Any] = {"completedAt": SERVER_TIMESTAMP, **job_expiry(runtime)}
+    if job.batch_id is None:
+        # By this the history finds it. A batch counts its own.
+        ended["historyDay"] = runtime.today
     if job.is_realtime:
         ended |= {"attempts": job.attempts, "nextAttemptAt": DELETE_FIELD, "waitsFor": DELETE_FIELD}
         if job.cost_usd != 0.0:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nightshift.database.collections import METRICS, METRICS_DAYS
-from nightshift.database.commits import READ
+from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
 from nightshift.runtime import Runtime
 from nightshift.values.day_sums import NO_SUMS, DaySums, EndSums, total_of
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _STATE: Final = "history"
 MILESTONE_USD: Final = 1_000
+# In which time it is looked at how many fail.
+_RECENT: Final = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,16 @@ class HistoryState:
     all_time: EndSums
     # The days on which each further 1,000 dollars were saved, the oldest first, as `2026-11-21`.
     milestones: tuple[str, ...]
-    # As they are stored: for who folds on.
+    # What ended in the last hours: `{at, completed, failed}`, one for each page of a fold.
+    recent: tuple[Mapping[str, Any], ...]
+    # As they are stored, for the fold.
     fields: Mapping[str, Any]
     # None = there is no document yet.
     update_time: datetime | None
+
+    def recent_at(self, now: datetime) -> list[Mapping[str, Any]]:
+        """What ended in the last hours, as of now."""
+        return [each for each in self.recent if isinstance(each.get("at"), datetime) and each["at"] > now - _RECENT]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +102,22 @@ async def read(runtime: Runtime, since: date, until: date) -> History:
     return History(days={day: days[f"{day}"] for day in wanted}, state=state)
 
 
+def write_state(runtime: Runtime, commit: Commit, state: HistoryState, changes: Mapping[str, Any]) -> None:
+    """Change the state in a commit, which fails unless it is as it was read."""
+    ref = state_ref(runtime)
+    if state.update_time:
+        commit.update(ref, changes, read_as_of=state.update_time)
+    else:
+        commit.create(ref, changes)
+
+
 def _state(snapshot: "DocumentSnapshot[Any]") -> HistoryState:
     fields = snapshot.to_dict() or {}
     return HistoryState(
         folded_until=time_or_none(fields.get("foldedUntil")),
         all_time=EndSums.read(fields.get("allTime")),
         milestones=tuple(map(str, fields.get("milestones") or ())),
+        recent=tuple(each for each in fields.get("recent") or () if isinstance(each, Mapping)),
         fields=fields,
         update_time=snapshot.update_time if snapshot.exists else None,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from nightshift.bulk import documents as bulk_jobs
@@ -16,11 +17,15 @@ from nightshift.values.status import CANCELLED, COMPLETED, CREATED, FAILED, PROC
 _COUNT: Final[dict[str, Any]] = {"timeout": 60.0, "retry": None}
 
 
-async def count_by_status(runtime: Runtime) -> dict[str, int]:
-    """The number of jobs in each status. Billed as one read per 1,000 jobs counted. Raises TryLater."""
+async def count_by_status(runtime: Runtime, at: datetime | None = None) -> dict[str, int]:
+    """The number of jobs in each status. Billed as one read per 1,000 jobs counted. Raises TryLater.
+
+    Args:
+        at: count all as of this moment of the last hour; None = each as of now.
+    """
 
     async def count(status: str) -> int:
-        return int((await jobs_where(runtime, status=status).count().get(**_COUNT))[0][0].value)
+        return int((await jobs_where(runtime, status=status).count().get(read_time=at, **_COUNT))[0][0].value)
 
     try:
         counts = await asyncio.gather(*(count(status) for status in STATUSES))

@@ -27,7 +27,9 @@ from nightshift.notify import preferences
 from nightshift.orders.carry_out import carry_out
 from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
-from nightshift.reports import backlog, last_tick
+from nightshift.reports import backlog, counters, fold, last_tick
+from nightshift.reports.history import HistoryState
+from nightshift.reports.watch import Seen, watch
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -56,6 +58,8 @@ class _Tick:
         # The lanes with queued jobs, once they are known.
         self._lanes: list[Lane] | None = None
         self._duties_failed = 0
+        # How far the history reaches; None while it was not folded.
+        self._history: HistoryState | None = None
         # What is known of the night's health.
         self._health: dict[str, Any] = {}
         # The provider's files that open batches have on record: no stray is among them.
@@ -77,6 +81,8 @@ class _Tick:
             (self._sweep, 1),
             (self._deliver, 1),
             (self._delete_stray_files, 1),
+            (self._fold_history, 2),
+            (self._keep_counters, 1),
         )
         shares_left = sum(share for _, share in duties)
         for duty, share in duties:
@@ -87,6 +93,7 @@ class _Tick:
             await self._do(name, duty(self._time_limit.share(share / shares_left)))
             shares_left -= share
         await self._do("look_at_the_backlog", self._look_at_the_backlog())
+        await self._do("watch", self._watch())
         await self._do("record_tick", self._record())
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
@@ -197,10 +204,25 @@ class _Tick:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
+    async def _fold_history(self, time_limit: TimeLimit) -> None:
+        self._history = await fold.fold(self._runtime, time_limit)
+
+    async def _keep_counters(self, _: TimeLimit) -> None:
+        await counters.keep(self._runtime)
+
     async def _record(self) -> None:
         """For those who ask how the night goes (reports/last_tick.py)."""
         fields = {_camel_case(name): number for name, number in self._health.items()}
         await last_tick.record(self._runtime, {**fields, "dutiesFailed": self._duties_failed})
+
+    async def _watch(self) -> None:
+        """For alerts in the product (reports/watch.py)."""
+        seen = Seen(
+            open_batches=[found.batch for found in self._open] if "open_batches" in self._health else None,
+            oldest_queued_seconds=self._health.get("oldest_queued_seconds"),
+            history=self._history,
+        )
+        await watch(self._runtime, seen)
 
     async def _look_at_the_backlog(self) -> None:
         """Where no lane had a queued job a moment ago, nothing is read."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from nightshift.values.usage import count_of, usd_of
@@ -64,6 +65,15 @@ class EndSums:
         names = (each.name for each in fields(self))
         return EndSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
+    def less(self, other: "EndSums") -> "EndSums":
+        """The numbers without those of another, which is a part of it. How long was waited is left as it is."""
+        numbers = {name: getattr(self, name) - getattr(other, name) for name in _NUMBERS.values()}
+        return replace(self, **numbers)
+
+    def without_waits(self) -> "EndSums":
+        """The same without the histogram."""
+        return replace(self, waits=WaitHistogram())
+
     @property
     def saved_usd(self) -> float:
         """What the same answers had cost more in real time."""
@@ -84,7 +94,7 @@ class EndSums:
     def fields(self) -> dict[str, Any]:
         """As a document has them; what is 0 is left out."""
         numbers = {name: getattr(self, attribute) for name, attribute in _NUMBERS.items()}
-        waits = {"waits": self.waits.fields()} if self.waits.bars else {}
+        waits = {"waits": self.waits.packed()} if self.waits.bars else {}
         return {name: number for name, number in numbers.items() if number} | waits
 
     @classmethod
@@ -147,7 +157,12 @@ class DaySums:
             stopped=self.stopped + other.stopped,
         )
 
-    @property
+    def __sub__(self, other: "DaySums") -> "DaySums":
+        """The groups without those of another, which is a part of it. How long was waited is left as it is."""
+        groups = {key: sums.less(other.groups.get(key, NO_SUMS)) for key, sums in self.groups.items()}
+        return replace(self, groups=groups, errors=dict(Counter(self.errors) - Counter(other.errors)))
+
+    @cached_property
     def total(self) -> EndSums:
         """All groups added up."""
         return total_of(self.groups.values())
@@ -189,3 +204,22 @@ class DaySums:
 def _counts(fields: Any) -> dict[str, int]:
     fields = fields if isinstance(fields, Mapping) else {}
     return {str(name): number for name, counted in fields.items() if (number := count_of(counted))}
+
+
+def read_by_day(fields: Any) -> dict[str, DaySums]:
+    """The sums of each day in a document's field."""
+    fields = fields if isinstance(fields, Mapping) else {}
+    return {str(day): DaySums.read(sums) for day, sums in fields.items() if isinstance(sums, Mapping)}
+
+
+def added_by_day(some: Mapping[str, DaySums], others: Mapping[str, DaySums]) -> dict[str, DaySums]:
+    """The sums of each day in both together."""
+    return {day: some.get(day, _NOTHING) + others.get(day, _NOTHING) for day in {**some, **others}}
+
+
+def fields_by_day(sums: Mapping[str, DaySums]) -> dict[str, Any]:
+    """A document's field."""
+    return {day: of_day.fields() for day, of_day in sums.items()}
+
+
+_NOTHING: Final = DaySums()

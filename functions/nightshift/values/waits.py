@@ -5,12 +5,9 @@ So a median or a 95th percentile that is read off it is right within that.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from nightshift.values.usage import count_of
 
 # Four bars to a doubling; the last one holds what took longer than some 12 days.
 _PER_DOUBLING: Final = 4
@@ -31,7 +28,10 @@ class WaitHistogram:
         return cls(bars={min(bar, _LAST): number} if number else {})
 
     def __add__(self, other: "WaitHistogram") -> "WaitHistogram":
-        return WaitHistogram(bars=dict(Counter(self.bars) + Counter(other.bars)))
+        bars = dict(self.bars)
+        for bar, number in other.bars.items():
+            bars[bar] = bars.get(bar, 0) + number
+        return WaitHistogram(bars=bars)
 
     @property
     def total(self) -> int:
@@ -57,17 +57,16 @@ class WaitHistogram:
         for bar in sorted(self.bars):
             yield (None if bar == _LAST else round(_edge(bar), 1)), self.bars[bar]
 
-    def fields(self) -> dict[str, int]:
-        """As a document has it."""
-        return {str(bar): number for bar, number in sorted(self.bars.items())}
+    def packed(self) -> str:
+        """As a document has it: `3:12 17:4`, which is read much faster than a map."""
+        return " ".join(f"{bar}:{number}" for bar, number in sorted(self.bars.items()))
 
     @classmethod
-    def read(cls, fields: Any) -> "WaitHistogram":
-        """The histogram in a document's field."""
-        fields = fields if isinstance(fields, Mapping) else {}
-        known = {str(bar) for bar in range(_LAST + 1)}
-        bars = {int(bar): count_of(number) for bar, number in fields.items() if bar in known}
-        return cls(bars={bar: number for bar, number in bars.items() if number})
+    def read(cls, packed: Any) -> "WaitHistogram":
+        """The histogram in a document's field; empty where it holds none."""
+        pairs = (pair.partition(":") for pair in packed.split()) if isinstance(packed, str) else ()
+        numbers = ((bar, number) for bar, _, number in pairs if bar.isdecimal() and number.isdecimal())
+        return cls(bars={min(int(bar), _LAST): int(number) for bar, number in numbers})
 
 
 def _edge(bar: int) -> float:

@@ -10,8 +10,8 @@ any more. The first comes while the leases of the dead still live, the others af
 A new journey is one more function with `@journey`, in the file of its theme.
 """
 
-from tests.chaos.journeys import bulk, operators, providers, single_jobs, users
+from tests.chaos.journeys import bulk, history, operators, providers, single_jobs, users
 from tests.chaos.journeys.journey import JOURNEYS, Journey
 from tests.chaos.journeys.stage import Stage
 
-__all__ = ["JOURNEYS", "Journey", "Stage", "bulk", "operators", "providers", "single_jobs", "users"]
+__all__ = ["JOURNEYS", "Journey", "Stage", "bulk", "history", "operators", "providers", "single_jobs", "users"]

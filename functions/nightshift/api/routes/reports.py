@@ -43,7 +43,7 @@ from nightshift.api.shapes.reports import (
     WaitBin,
 )
 from nightshift.errors import HttpError
-from nightshift.reports import alerts, history, period_report, stats
+from nightshift.reports import alerts, counters, history, period_report, stats
 from nightshift.reports.alert import Alert
 from nightshift.reports.history import MILESTONE_USD, History, HistoryState
 from nightshift.reports.markdown import markdown_of
@@ -155,7 +155,7 @@ async def dashboard(call: ApiCall) -> Dashboard:
         history.read(runtime, until - timedelta(days=_USUAL_DAYS - 1), until),
         health.look(call),
         scheduler(call),
-        stats.count_by_status(runtime),
+        counters.now(runtime),
         alerts.newest_open(runtime, _MOST_OPEN_ALERTS),
     )
     (week,) = trends_of(found, until, 1)
@@ -163,7 +163,7 @@ async def dashboard(call: ApiCall) -> Dashboard:
     return Dashboard(
         health=night,
         scheduler=state,
-        jobs=JobCounts(**stats.summary(counts), countedAt=runtime.now()),
+        jobs=JobCounts(**stats.summary(counts.by_status), countedAt=counts.counted_at),
         foldedUntil=found.state.folded_until,
         today=days[-1],
         yesterday=days[-2],

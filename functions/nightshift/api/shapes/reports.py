@@ -377,7 +377,7 @@ class JobCounts(ApiModel):
     failed: int
     cancelled: int
     total: int
-    countedAt: Time | None = Field(None, description="When the counters were last brought up to date.")
+    countedAt: Time = Field(description="Of few jobs, now; of many, when the tick last counted them.")
 
 
 class Dashboard(ApiModel):
