@@ -47,7 +47,7 @@ def main() -> int:
     console.print("What is assumed, what was measured, and how it grows: docs/COST.md", style="dim")
     if asked.write:
         PAGE.write_text(page(counts))
-        console.print(f"JobDocument: {PAGE.relative_to(ROOT)}")
+        console.print(f"Written: {PAGE.relative_to(ROOT)}")
     return 0
 
 

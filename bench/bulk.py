@@ -21,6 +21,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP
 from bench.billed import Billed
 from bench.counting import bill, counter
 from bench.measured import Aim, Measured, Measurement, check
+from bench.peak import peak_bytes
 from bench.sampling import WAITING, Samples, sampled
 from bench.workbench import Workbench, workbench
 from nightshift import job_types
@@ -109,7 +110,7 @@ async def _ours(bench: Workbench, rows: int) -> tuple[float, float, Billed, Samp
         with bill() as billed, sampled(*_PARTS) as samples:
             await _to_the_end(bench, runtime, bulk_id)
         # Before the bench itself reads the results.
-        seconds, peak_megabytes = time.perf_counter() - started_at, _peak_bytes() / 1e6
+        seconds, peak_megabytes = time.perf_counter() - started_at, peak_bytes() / 1e6
         ended = (await runtime.firestore.document(f"bulk_jobs/{bulk_id}").get()).to_dict() or {}
         check(ended["status"] == "completed", f"The bulk job is {ended['status']}: {ended.get('errorMessage')}")
         check(ended["counts"]["completed"] == rows, f"{ended['counts']['completed']} of {rows} were completed.")
@@ -207,9 +208,3 @@ def _job(job_id: str, text: str) -> Job:
         former_batch_ids=(),
         update_time=None,  # type: ignore[arg-type]  # nothing reads it
     )
-
-
-def _peak_bytes() -> int:
-    """This process's own peak, the bench's part in it."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -19,6 +19,7 @@ from typing import Any, Final
 import openai
 
 from bench.measured import check
+from bench.peak import peak_bytes
 from bench.seeding import LANE
 from nightshift import job_types, settings
 from nightshift.admission.admit import admit
@@ -143,15 +144,9 @@ async def _measured(calls: Calls, work: Callable[[], Awaitable[None]]) -> Calls:
     await work()
     calls.seconds = time.perf_counter() - begun_at
     calls.cpu_seconds = time.process_time() - cpu_before
-    calls.peak_bytes = _peak_bytes()
+    calls.peak_bytes = peak_bytes()
     check(len(calls.latencies) == calls.jobs, f"{len(calls.latencies)} answers for {calls.jobs} jobs.")
     return calls
-
-
-def _peak_bytes() -> int:
-    """This process's own; what getrusage() says may be that of the process from which it was started."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def _runtime(base_url: str, project: str) -> Runtime:

@@ -38,7 +38,7 @@ class DemoJob:
     speed: str = "batch"
     # The error code with which it must fail; None = it must be answered.
     must_fail: str | None = None
-    # JobDocument once the user's tokens are spent.
+    # Written once the user's tokens are spent.
     waits: bool = False
 
 

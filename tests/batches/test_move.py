@@ -8,9 +8,10 @@ import pytest
 from local.groq_server import GroqServer
 from local.openai_server import BatchFault, RequestFault
 from nightshift.batches.move import late_after
+from tests.support.fallback import fallback
 from tests.support.operating import operate
 from tests.support.promises import assert_promises_kept
-from tests.support.world import API_KEY, World, access
+from tests.support.world import World
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(hours=24)
@@ -20,9 +21,7 @@ _LOCKED = {"error": {"code": "billing_hard_limit_reached", "message": "No credit
 @pytest.fixture
 async def groq(world: World) -> AsyncIterator[GroqServer]:
     """A second provider, to which jobs are moved."""
-    server = GroqServer(api_key=API_KEY, now=lambda: world.now().timestamp())
-    async with server.serve() as base_url:
-        world.set_env(NIGHTSHIFT_FALLBACK_MODEL="groq:openai/gpt-oss-20b", **access("groq", base_url))
+    async with fallback(world) as server:
         yield server
 
 

@@ -9,10 +9,11 @@ import pytest
 from local.groq_server import GroqServer
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from tests.bulk.test_batch_mode import rows, run_to_the_end
+from tests.support.fallback import fallback
 from tests.support.messages import telling
 from tests.support.operating import operate
 from tests.support.promises import assert_promises_kept
-from tests.support.world import API_KEY, World, access
+from tests.support.world import World
 
 _NO_MODEL = {"error": {"code": "model_not_found", "message": "There is no such model.", "type": "invalid_request"}}
 _OTHER = "groq:/v1/chat/completions:openai/gpt-oss-20b"
@@ -21,9 +22,7 @@ _OTHER = "groq:/v1/chat/completions:openai/gpt-oss-20b"
 @pytest.fixture
 async def groq(world: World) -> AsyncIterator[GroqServer]:
     """A second provider, to which parts are moved."""
-    server = GroqServer(api_key=API_KEY, now=lambda: world.now().timestamp())
-    async with server.serve() as base_url:
-        world.set_env(NIGHTSHIFT_FALLBACK_MODEL="groq:openai/gpt-oss-20b", **access("groq", base_url))
+    async with fallback(world) as server:
         yield server
 
 

@@ -130,34 +130,41 @@ class Earners(RuleBasedStateMachine):
 
         self._do(begin())
 
-    @rule(uid=st.sampled_from(_USERS), claims=st.lists(_CLAIM, min_size=1, max_size=6), fault=_FAULT)
-    def claim(self, uid: str, claims: list[Claim], fault: tuple[str, int] | None) -> None:
-        """Devices of a user claim, all at once."""
+    @rule(
+        minutes=st.sampled_from([0, 0, 1, 50, 400, 700, 1_441, 3_000, 44_000]),
+        uid=st.sampled_from(_USERS),
+        claims=st.lists(_CLAIM, min_size=1, max_size=6),
+        fault=_FAULT,
+    )
+    def claim(self, minutes: int, uid: str, claims: list[Claim], fault: tuple[str, int] | None) -> None:
+        """Time passes, over midnights somewhere and over months; then devices of a user claim, all at once."""
+        self._world.pass_time(minutes=minutes)
         self._arm(fault)
-        self._do(self._claimed(uid, claims))
+        self._do(self._claimed(uid, claims, is_alone=True))
 
-    @rule(uid=st.sampled_from(_USERS), number=st.integers(1, 8), fault=_FAULT)
-    def answer(self, uid: str, number: int, fault: tuple[str, int] | None) -> None:
-        """A user's jobs are answered, as far as the fault lets them."""
+    @rule(uid=st.sampled_from(_USERS), number=st.integers(1, 8), claims=st.lists(_CLAIM, max_size=3), fault=_FAULT)
+    def answer(self, uid: str, number: int, claims: list[Claim], fault: tuple[str, int] | None) -> None:
+        """A user's jobs are answered, as far as the fault lets them, and devices claim meanwhile."""
         self._arm(fault)
-        self._do(self._answered(uid, number))
+
+        async def both() -> None:
+            await asyncio.gather(
+                self._answered(uid, number), *([self._claimed(uid, claims, is_alone=False)] if claims else [])
+            )
+
+        self._do(both())
 
     @rule(claim=_CLAIM)
     def claim_unverified(self, claim: Claim) -> None:
-        """An account without a verified address claims, and is refused."""
+        """An account without a verified address claims, and is refused; and a sweep goes by."""
 
         async def refused() -> None:
             path, request = claim.request()
             answer = await self._world.api("POST", path, _STRANGER, **request)
             assert answer.status_code == 403, answer.text
+            await self._traffic.invoke(self._world.sweep)
 
         self._do(refused())
-
-    @rule(minutes=st.sampled_from([1, 50, 400, 700, 1_441, 3_000, 44_000]))
-    def pass_time(self, minutes: int) -> None:
-        """Time passes: over midnights somewhere, over a month in which a zone stays."""
-        self._world.pass_time(minutes=minutes)
-        self._do(self._tick())
 
     def teardown(self) -> None:
         """The faults stop, and all must be in order."""
@@ -178,10 +185,7 @@ class Earners(RuleBasedStateMachine):
         job_ids = [await self._world.write(uid, speed="instant") for _ in range(number)]
         await asyncio.gather(*(self._traffic.invoke(partial(self._world.trigger, job_id)) for job_id in job_ids))
 
-    async def _tick(self) -> None:
-        await self._traffic.invoke(self._world.sweep)
-
-    async def _claimed(self, uid: str, claims: Sequence[Claim]) -> None:
+    async def _claimed(self, uid: str, claims: Sequence[Claim], *, is_alone: bool) -> None:
         COUNT.claims += len(claims)
         before = await self._world.read(f"economy/{uid}")
         at = self._world.now()
@@ -197,7 +201,7 @@ class Earners(RuleBasedStateMachine):
             if status == 200:
                 COUNT.granted += bool(body["isNew"])
                 _check_given(claim, body, ledger)
-            elif len(claims) == 1:
+            elif is_alone and len(claims) == 1:
                 _check_refused(claim, body["error"]["code"], economy, ledger)
             assert status in {200, 409}, (claim, status, body)
         logins = [claim for claim, answer in zip(claims, answers, strict=True) if claim.kind == "login" and answer]

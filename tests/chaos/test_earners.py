@@ -10,7 +10,7 @@ from tests.chaos.earners import COUNT, check_caps, run_earners
 def test_users_who_claim_at_random_get_what_they_earned_and_no_more() -> None:
     """At all hours, in all zones, on many devices, while calls are struck; `make chaos` plays many more."""
     claims = COUNT.claims
-    run_earners(7, steps=12, examples=2)
+    run_earners(7, steps=8, examples=2)
     assert COUNT.claims > claims
 
 

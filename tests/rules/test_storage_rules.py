@@ -22,7 +22,7 @@ from local.errors import StackError
 from local.part import ROOT
 from local.rules import put_rules
 from local.tokens import unsigned_token
-from tests.rules.test_rules import ALLOWED, DENIED, values
+from tests.rules.test_rules import ALLOWED, DENIED, coverage_of, values
 from tests.support.patience import PATIENCE_SECONDS
 
 SOURCE = (ROOT / "storage.rules").read_text()
@@ -80,10 +80,8 @@ class Uploads:
         assert await self._send("owner", "PATCH", OWN, PNG) == ALLOWED
 
     async def coverage(self) -> dict[str, Any]:
-        """The emulator's record of which values each expression had."""
-        answer = await self._client.get(f"{self._emulator}/emulator/v1/projects/{self._project}:ruleCoverage")
-        report: dict[str, Any] = answer.raise_for_status().json()
-        return report
+        """As `coverage_of`."""
+        return await coverage_of(self._client, self._project)
 
     async def _send(self, token: str | None, method: str, path: str, upload: dict[str, Any] | None = None) -> int:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

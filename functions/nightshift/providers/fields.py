@@ -1,6 +1,7 @@
 """Fields of an answer that nothing validated: any of them may be missing, or of another type."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from nightshift.values.text import cleaned
@@ -32,3 +33,12 @@ def list_of(field: Any) -> list[Any]:
 def number_of(told: Any) -> int:
     """A count, also as a text: so whole numbers of 64 bits are in Google's JSON; 0 if it is anything else."""
     return int(told) if isinstance(told, str) and told.isascii() and told.isdigit() else count_of(told)
+
+
+def moment_of(told: Any) -> datetime | None:
+    """A moment as ISO 8601 writes it, UTC where it names no zone; None if it is anything else."""
+    try:
+        moment = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -13,7 +13,6 @@ itself, in any order, whatever ended it; so its id is the source of its results,
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 from nightshift.providers.anthropic.codes import complaint_of
@@ -32,7 +31,7 @@ from nightshift.providers.base import (
     RemoteBatch,
     RemoteFile,
 )
-from nightshift.providers.fields import list_of, object_of, text_of
+from nightshift.providers.fields import list_of, moment_of, object_of, text_of
 from nightshift.providers.http_api import (
     UPLOAD_TIMEOUT,
     HttpApi,
@@ -175,7 +174,7 @@ def _remote(fields: Any) -> RemoteBatch:
         remote_id=remote_id,
         batch_id=None,
         requests=sum(counts.values()) or None,
-        created_at=_time(batch.get("created_at")),
+        created_at=moment_of(batch.get("created_at")),
         outcome=_outcome(batch, counts) if has_ended else None,
         output_file_id=remote_id if has_ended and text_of(batch.get("results_url")) else None,
         error_file_id=None,
@@ -194,14 +193,6 @@ def _outcome(batch: Any, counts: dict[str, int]) -> Outcome:
     if counts["canceled"] and batch.get("cancel_initiated_at"):
         return "cancelled"
     return "expired" if counts["expired"] else "completed"
-
-
-def _time(told: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _model_unknown(gone: ProviderGone) -> ProviderLocked:

@@ -13,7 +13,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
@@ -29,7 +28,7 @@ from nightshift.providers.base import (
     RemoteFile,
 )
 from nightshift.providers.estimate import expected_usage
-from nightshift.providers.fields import list_of, number_of, object_of, text_of
+from nightshift.providers.fields import list_of, moment_of, number_of, object_of, text_of
 from nightshift.providers.gemini.codes import complaint_of, trouble_of_batch
 from nightshift.providers.gemini.embedding import read_embedding
 from nightshift.providers.gemini.request import batch_line, content_body
@@ -236,7 +235,7 @@ class GeminiProvider:
             remote_id=remote_id,
             batch_id=batch_id if slash and project == self._project and batch_id else None,
             requests=number_of(stats.get("requestCount")) or None,
-            created_at=_time(metadata.get("createTime")),
+            created_at=moment_of(metadata.get("createTime")),
             outcome=outcome,
             output_file_id=remote_id if has_source else None,
             error_file_id=None,
@@ -273,11 +272,3 @@ def _results_file(operation: Any) -> str | None:
         if name and name.startswith("files/"):
             return name
     return None
-
-
-def _time(told: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
