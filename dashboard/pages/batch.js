@@ -82,7 +82,7 @@ function About({ batch, now }) {
           ["Jobs", number(batch.jobs)],
           ["Ended", counts && `${number(counts.completed)} completed, ${number(counts.failed)} failed, ${number(counts.retried)} sent again, ${number(counts.cancelled)} cancelled`],
           ["Id at the provider", batch.remoteId && html`<span class="id">${batch.remoteId}</span>`],
-          ["Trouble", batch.trouble && words(batch.trouble)],
+          ["Trouble", batch.trouble && batch.trouble !== "unknown" ? words(batch.trouble) : null],
           ["Bulk job", batch.bulkId && html`<span class="id">${batch.bulkId}</span>`],
           ["Cost", costUsd !== undefined ? dollars(costUsd) : null],
           ["Saved", saved === null ? null : dollars(saved)],
@@ -114,18 +114,24 @@ function Actions({ batch, path, tell }) {
 
 /** The jobs of a batch that failed are queued again by themselves, and their lane may be left alone for a while. */
 function SendNow({ batch, tell }) {
-  if (batch.status === "completed" || !batch.counts?.retried || batch.bulkId) return null;
-  const jobs = counted(batch.counts.retried, "job");
+  const hasWaiting = batch.status !== "completed" && batch.counts?.retried && !batch.bulkId;
+  const { data, refresh } = usePolled(hasWaiting ? "/queue" : null);
+  const waiting = data?.lanes.find(({ lane }) => lane === batch.lane)?.queued;
+  if (!waiting) return null;
+  const jobs = counted(waiting, "queued job");
   return html`<${Action}
-    label=${`Send its ${jobs} now`}
+    label=${`Send ${jobs} now`}
     isFirst
     ask=${{
-      title: `Send its ${jobs} now?`,
-      text: html`<p>They are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in this lane goes to the provider at once, also if the lane is left alone for a while. It costs no user anything.</p>`,
+      title: `Send ${jobs} now?`,
+      text: html`<p>Jobs of this batch are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in it goes to the provider at once, unless the provider's trouble lets the lane be left alone for a while. It costs no user anything.</p>`,
       confirm: "Send them now",
     }}
     send=${(key) => post("/queue/submit", { lane: batch.lane }, { key })}
-    done=${tell("The order is on record; its jobs go out in a new batch.")}
+    done=${() => {
+      refresh();
+      tell("The order is on record; they go out in a new batch.")();
+    }}
   />`;
 }
 

@@ -57,14 +57,30 @@ function reasonsOf({ health, alerts }, queue, failing) {
   if (health.dutiesFailed) {
     reasons.push({ isBad: true, text: `${counted(health.dutiesFailed, "duty", "duties")} of the last tick failed. Its log says why.` });
   }
-  for (const batch of failing) {
-    reasons.push({ isBad: batch.lastError.needsOperator, text: `A batch does not go on: ${batch.lastError.reason}.`, href: `/batches/${encodeURIComponent(batch.id)}`, link: "See the batch" });
+  for (const [reason, batches] of byReason(failing)) {
+    const [{ id, lastError }] = batches;
+    const isOne = batches.length === 1;
+    reasons.push({
+      isBad: lastError.needsOperator,
+      text: `${isOne ? "A batch does" : `${number(batches.length)} batches do`} not go on: ${reason}.`,
+      href: isOne ? `/batches/${encodeURIComponent(id)}` : "/batches?status=open",
+      link: isOne ? "See the batch" : "See the batches",
+    });
   }
   if (queue.scheduler.heldBy === "stopped") {
     reasons.push({ isBad: false, text: "Submission is stopped. Queued jobs wait until it is started again." });
   }
   for (const lane of queue.lanes.filter(({ backsOffUntil }) => backsOffUntil)) {
     reasons.push({ isBad: false, text: html`<${Lane} lane=${lane.lane} /> is left alone until <${Time} at=${lane.backsOffUntil} />: the provider has no room, or trouble.` });
+  }
+  return reasons;
+}
+
+function byReason(failing) {
+  const reasons = new Map();
+  for (const batch of failing) {
+    const { reason } = batch.lastError;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), batch]);
   }
   return reasons;
 }
@@ -86,7 +102,8 @@ function Verdict({ reasons }) {
 }
 
 function figuresOf(first, queue, batches, now) {
-  const atProvider = batches?.batches.reduce((sum, { jobs }) => sum + jobs, 0);
+  const sent = batches?.batches.filter(({ status }) => !["assembling", "sealed"].includes(status));
+  const atProvider = sent?.reduce((sum, { jobs }) => sum + jobs, 0);
   const oldest = queue?.lanes.map(({ oldestQueuedAt }) => oldestQueuedAt).filter(Boolean).sort()[0];
   const { health, today, alerts } = first ?? {};
   const isLate = health?.tickAgeSeconds > LATE_TICK_SECONDS;

@@ -11,14 +11,14 @@ export function Steps({ steps, isOver, now }) {
     <ol class="steps">
       ${shown.map(({ name, at }) => {
         const read = moment(at);
-        const after = read && before ? `${duration((read - before) / 1000)} later` : "";
+        const after = read && before ? `, ${duration((read - before) / 1000)} later` : "";
         before = read ?? before;
         return html`
           <li class=${read ? "" : "later"}>
             <${Shape} name=${read ? "check" : "open"} />
             <div>
               ${name}
-              <div class="quiet small">${read ? html`<${Time} at=${at} now=${now} /> ${after}` : "not yet"}</div>
+              <div class="quiet small">${read ? html`<${Time} at=${at} now=${now} />${after}` : "not yet"}</div>
             </div>
           </li>
         `;

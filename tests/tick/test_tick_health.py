@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from bench.counting import bill, counter
 from local.openai_server import RequestFault
 from nightshift.admission.admit import admit
+from nightshift.batches import submission
 from nightshift.runtime import Runtime
 from nightshift.tick.tick import tick
 from tests.functions.test_log_hygiene import refusing_firestore
@@ -41,15 +42,15 @@ async def test_a_quiet_night_is_all_zeros(world: World) -> None:
 
 async def test_the_oldest_job_is_found_in_any_lane_and_of_any_priority(world: World) -> None:
     """The last of its lane may be the oldest of all, since a higher priority goes first."""
-    broke = {"daily_budget_usd": 1e-12}
-    await _admitted(world, world.operators_runtime(**broke), 9, 1, 9, 5)
-    await _admitted(world, world.operators_runtime(model="gpt-5-nano", **broke), 3, 3)
+    await submission.switch(world.operators_runtime(), is_stopped=True, by="root")
+    await _admitted(world, world.operators_runtime(), 9, 1, 9, 5)
+    await _admitted(world, world.operators_runtime(model="gpt-5-nano"), 3, 3)
     jobs = await world.jobs("queued")
     oldest = next(job_id for job_id, job in jobs.items() if job["priority"] == 1)
     long_ago = world.now() - timedelta(days=3)
     await world.firestore.collection("ai_jobs").document(oldest).update({"queuedAt": long_ago})
 
-    health = await _tick(world.operators_runtime(**broke))
+    health = await _tick(world.operators_runtime())
 
     assert health["queued"] == 6
     assert health["oldest_queued_seconds"] == pytest.approx(3 * 24 * 3600, abs=60)
@@ -114,16 +115,17 @@ async def test_the_figures_cost_a_read_of_each_priority_that_waits(
     """One for the count, one for the oldest job, one to learn that there is no other priority; none when none waits."""
     with counter():
         async with World(monkeypatch).running() as world:
+            await submission.switch(world.operators_runtime(), is_stopped=True, by="root")
             await _admitted(world, world.operators_runtime(), *[5] * waiting)
-            spent = world.operators_runtime(daily_budget_usd=1e-12)
+            runtime = world.operators_runtime()
             # The first tick of a project looks where its history begins.
-            await tick(spent)
+            await tick(runtime)
             with bill() as billed:
-                await tick(spent)
+                await tick(runtime)
             with monkeypatch.context() as without:
                 without.setattr("nightshift.tick.tick._Tick._look_at_the_backlog", _nothing)
                 with bill() as bare:
-                    await tick(spent)
+                    await tick(runtime)
 
     assert billed.reads - bare.reads == reads
 
