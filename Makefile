@@ -7,7 +7,7 @@ export PYTHONPATH := functions:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up audit deploy destroy test cloud chaos bench bill schedules check openapi lock vendor pictures clean
+.PHONY: help setup demo up audit deploy destroy test cloud chaos bench simulate bill schedules check openapi lock vendor pictures clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,9 @@ $(CLI)/node_modules/.ready: $(CLI)/package.json $(CLI)/package-lock.json
 demo: setup ## the main job for real on the local stack: write jobs, watch them, see the answers (OPENAI_BASE_URL: that server; LIVE=1: OpenAI itself; STAY=1: until Ctrl-C)
 	@$(BIN)/python -m local.demo $(if $(LIVE),--live) $(if $(STAY),--stay)
 
-up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network)
-	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan)
+up: setup ## keep the local stack running, and print how an app connects (LAN=1: also for a phone in the same network; UPSTREAM=URL MODEL=... CONCURRENCY=1: that server answers)
+	@$(BIN)/python -m local.up $(if $(LIVE),--live) $(if $(LAN),--lan) $(if $(UPSTREAM),--upstream "$(UPSTREAM)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(CONCURRENCY),--concurrency "$(CONCURRENCY)")
 
 audit: $(BIN)/.ready ## check the invariants over the live database that the environment names (REPAIR=1: mend what is safe; YES=1: without asking)
 	@$(BIN)/python -m cli audit $(if $(REPAIR),--repair) $(if $(YES),--yes) $(if $(JSON),--json)
@@ -70,6 +71,9 @@ chaos: setup ## faults at every journey's external calls, random nights, arbitra
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)
+
+simulate: setup ## how the whole system bears ten million jobs a month, bursts and outages, by measured service times, into docs/SCALE.md and docs/scale.svg
+	@$(BIN)/python -m simulate --plot docs/scale.svg --page docs/SCALE.md
 
 bill: setup ## what a month costs, from list prices and measured counts (JOBS=250000: another number; WRITE=1: docs/COST.md)
 	@$(BIN)/python -m bench.bill $(if $(JOBS),--jobs $(JOBS)) $(if $(WRITE),--write)

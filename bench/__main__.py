@@ -15,7 +15,7 @@ from rich.console import Console
 from bench import report
 from bench.machine import this_machine
 from bench.measured import Measured, ResultWrong
-from bench.questions import QUESTIONS, Question, answer
+from bench.questions import QUESTIONS, BrokeOff, Question, answer
 from local.part import ROOT
 
 _PAGE = ROOT / "docs" / "BENCHMARKS.md"
@@ -49,6 +49,9 @@ def _told(console: Console, question: Question) -> Measured | None:
         found = answer(question)
     except ResultWrong as wrong:
         console.print(f"[bold red]{question.name}: the result is wrong.[/] {wrong}")
+        return None
+    except BrokeOff as fault:
+        console.print(f"[bold red]{question.name}: it broke off twice.[/] {fault}")
         return None
     report.show(console, question.name, found, time.monotonic() - started_at)
     return found

@@ -10,7 +10,7 @@ import itertools
 import os
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,13 +75,15 @@ async def ask() -> Measured:
     for wallets in (1, _MANY):
         # The first round of each opens connections and imports; of the rest, the best counts on both sides.
         admitting, floors = Counter[int](), Counter[int]()
+        runs: defaultdict[int, list[_Run]] = defaultdict(list)
         for _ in range(_ROUNDS):
             for at_once in _BARE_AT_ONCE:
                 if wallets == 1 and at_once > _MOST_BARE_ON_ONE:
                     continue
-                floors[at_once] = max(floors[at_once], await _rate(client, wallets, bare, at_once))
+                floors[at_once] = max(floors[at_once], (await _run(client, wallets, bare, at_once)).per_second)
             for at_once in _ADMITTED_AT_ONCE:
-                admitting[at_once] = max(admitting[at_once], await _rate(client, wallets, admitted, at_once))
+                runs[at_once].append(await _run(client, wallets, admitted, at_once))
+                admitting[at_once] = max(run.per_second for run in runs[at_once])
         best, floor = max((rate, at_once) for at_once, rate in floors.items())[::-1]
         whose = "one hot wallet" if wallets == 1 else f"{wallets} wallets"
         rows += [
@@ -91,8 +93,16 @@ async def ask() -> Measured:
                 floor=f"{floor:,}/s with {best}",
                 number=rate / floor,
                 aim=_AIM,
+                spread=[run.per_second / floor for run in runs[at_once]],
             )
             for at_once, rate in admitting.items()
+        ]
+        rows += [
+            Measurement(
+                name=f"… CPU per job, {at_once} at once",
+                measured=f"{1000 * min(run.cpu_seconds for run in of_number) / _JOBS:.2f} ms",
+            )
+            for at_once, of_number in runs.items()
         ]
     return Measured(
         question="How many jobs does one process admit per second?",
@@ -107,8 +117,17 @@ async def ask() -> Measured:
     )
 
 
-async def _rate(client: AsyncClient, wallets: int, charge: Charge, at_once: int) -> int:
-    """Jobs charged per second, on wallets of their own."""
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """All jobs of a run, charged once."""
+
+    per_second: int
+    # Of this process.
+    cpu_seconds: float
+
+
+async def _run(client: AsyncClient, wallets: int, charge: Charge, at_once: int) -> _Run:
+    """Charge jobs on wallets of their own."""
     jobs = await _written(client, wallets)
     waiting = iter(jobs)
 
@@ -116,11 +135,11 @@ async def _rate(client: AsyncClient, wallets: int, charge: Charge, at_once: int)
         for job in waiting:
             await charge(job)
 
-    started_at = time.perf_counter()
+    started_at, cpu_started_at = time.perf_counter(), time.process_time()
     await asyncio.gather(*(writer() for _ in range(at_once)))
-    seconds = time.perf_counter() - started_at
+    seconds, cpu_seconds = time.perf_counter() - started_at, time.process_time() - cpu_started_at
     await _check_charged(client, jobs)
-    return round(len(jobs) / seconds)
+    return _Run(per_second=round(len(jobs) / seconds), cpu_seconds=cpu_seconds)
 
 
 async def _written(client: AsyncClient, wallets: int) -> Sequence[WaitingJob]:

@@ -87,15 +87,17 @@ async def ask() -> Measured:
                     floor[in_flight].append(seconds)
     best, best_bare = _best(encoded), _best(bare)
     floor_rate, bare_rate = _rate(encoded[best]), _rate(bare[best_bare])
-    place_rate = _rate([run.seconds for run in in_place])
-    shards_rate = _rate([run.seconds for run in in_shards])
     last = in_place[-1]
     return Measured(
         question="How many jobs does one instance settle per second?",
         measurements=[
-            _measurement("in place, against raw commits", place_rate, floor_rate, _AIM),
-            _measurement(f"{_SHARDS} shards at once, against raw commits", shards_rate, floor_rate, _AIM),
-            _measurement("in place, against commits built before", place_rate, bare_rate),
+            _measurement("in place, against raw commits", in_place, floor_rate, _AIM),
+            _measurement(f"{_SHARDS} shards at once, against raw commits", in_shards, floor_rate, _AIM),
+            _measurement("in place, against commits built before", in_place, bare_rate, _AIM),
+            Measurement(
+                name="CPU per job, in place",
+                measured=f"{1000 * median(run.cpu_seconds for run in in_place) / _JOBS:.2f} ms",
+            ),
         ],
         notes=[
             f"{_JOBS:,} jobs, medians of {_ROUNDS} runs. Raw commits are best with {best} in flight, commits that are "
@@ -106,9 +108,15 @@ async def ask() -> Measured:
     )
 
 
-def _measurement(name: str, rate: float, floor: float, aim: Aim | None = None) -> Measurement:
+def _measurement(name: str, runs: list[_Ingested], floor: float, aim: Aim) -> Measurement:
+    rate = _rate([run.seconds for run in runs])
     return Measurement(
-        name=name, measured=f"{rate:,.0f} jobs/s", floor=f"{floor:,.0f} jobs/s", number=rate / floor, aim=aim
+        name=name,
+        measured=f"{rate:,.0f} jobs/s",
+        floor=f"{floor:,.0f} jobs/s",
+        number=rate / floor,
+        aim=aim,
+        spread=[_JOBS / run.seconds / floor for run in runs],
     )
 
 

@@ -47,6 +47,8 @@ class Calls:
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
     refused: int = 0
+    # Connections that broke off before the answer; the floor asks again.
+    dropped: int = 0
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -69,6 +71,11 @@ def ours(base_url: str, jobs: int) -> Calls:
     return asyncio.run(_ours(base_url, jobs))
 
 
+def unwarmed(base_url: str, jobs: int) -> Calls:
+    """The same, with nothing known of the server when the jobs come."""
+    return asyncio.run(_ours(base_url, jobs, warm_up=0))
+
+
 def ours_end_to_end(base_url: str, project: str, job_ids: list[str]) -> Calls:
     """The same with the database: jobs as the app has written them are admitted, answered and settled."""
     return asyncio.run(_ours_end_to_end(base_url, project, job_ids))
@@ -88,6 +95,8 @@ async def _bare(base_url: str, jobs: int, callers: int) -> Calls:
                 except openai.RateLimitError as refused:
                     calls.refused += 1
                     await asyncio.sleep(float(refused.response.headers["retry-after-ms"]) / 1000)
+                except openai.APIConnectionError:
+                    calls.dropped += 1
                 else:
                     calls.latencies.append(time.perf_counter() - begun_at)
                     job_type.check_result(completion.choices[0].message.content or "")
@@ -103,7 +112,7 @@ async def _bare(base_url: str, jobs: int, callers: int) -> Calls:
         return await _measured(calls, lambda: _all(caller() for _ in range(callers)))
 
 
-async def _ours(base_url: str, jobs: int) -> Calls:
+async def _ours(base_url: str, jobs: int, warm_up: int = _WARM_UP) -> Calls:
     runtime = _runtime(base_url, "bench")
     calls = Calls(jobs=jobs)
     _look_at_calls(runtime, calls)
@@ -116,7 +125,7 @@ async def _ours(base_url: str, jobs: int) -> Calls:
             await asyncio.sleep(wait_seconds(outcome.waits_for, 1, outcome.retry_after_seconds, jitter))
         check(isinstance(outcome, Completed), "A job got no answer.")
 
-    await asyncio.gather(*(one(-number) for number in range(_WARM_UP)))
+    await asyncio.gather(*(one(-number) for number in range(warm_up)))
     return await _measured(calls, lambda: _all(one(number) for number in range(jobs)))
 
 

@@ -5,13 +5,17 @@ import importlib
 import multiprocessing
 import os
 import threading
+import traceback
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.measured import Measured
+from bench.measured import Measured, ResultWrong
 from local.cloud import running_emulators
+
+# The longest question takes ten minutes on a quiet machine.
+_PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ QUESTIONS = (
     Question(name="api", has_emulators=False),
     Question(name="cold_start", has_emulators=False),
     Question(name="instant"),
+    Question(name="slow_server", has_emulators=False),
     Question(name="per_job"),
     Question(name="estimate", has_emulators=False),
     Question(name="eta", has_emulators=False),
@@ -42,11 +47,34 @@ QUESTIONS = (
 )
 
 
+class BrokeOff(Exception):
+    """A bench did not come to its end: an error that is none of its results, in a line, or no end within the time."""
+
+
 def answer(question: Question) -> Measured:
-    """Ask a question in a new process. Raises ResultWrong, or what went wrong there."""
+    """Ask a question in a new process; one that breaks off, or hangs, is asked once more, and the answer tells.
+
+    Raises:
+        ResultWrong: what was measured did not do its work.
+        BrokeOff: it broke off twice.
+    """
+    try:
+        return _asked(question)
+    except BrokeOff as fault:
+        found = _asked(question)
+        return replace(found, notes=[*found.notes, f"Asked twice: the first time it broke off ({fault})."])
+
+
+def _asked(question: Question) -> Measured:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
-        return process.submit(_ask, question).result()
+        asking = process.submit(_ask, question)
+        try:
+            return asking.result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            for hanging in multiprocessing.active_children():
+                hanging.kill()
+            raise BrokeOff(f"no end within {_PATIENCE_SECONDS / 60:.0f} minutes") from None
 
 
 def _ask(question: Question) -> Measured:
@@ -54,6 +82,25 @@ def _ask(question: Question) -> Measured:
     for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
         # The caller's own settings are not what is measured.
         del os.environ[name]
+    return _ask_here_and_say_why(question)
+
+
+def _ask_here_and_say_why(question: Question) -> Measured:
+    try:
+        return _ask_here(question)
+    except ResultWrong:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is
+        # Errors of libraries cannot always be sent from process to process: a line can.
+        raise BrokeOff(f"{type(fault).__name__} at {_place_of(fault)}") from None
+
+
+def _place_of(fault: BaseException) -> str:
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def _ask_here(question: Question) -> Measured:
     # The functions' log.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         if not question.has_emulators:

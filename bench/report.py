@@ -9,7 +9,7 @@ from rich.table import Table
 from bench.measured import Measured, Measurement
 
 WIDTH = 100
-_COLUMNS = ("what", "measured", "floor", "number", "aim", "")
+_COLUMNS = ("what", "measured", "floor", "number", "runs", "aim", "")
 
 
 def show(console: Console, name: str, answer: Measured, seconds: float) -> None:
@@ -54,7 +54,7 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
         yield f"## {answer.question}"
         yield ""
         yield f"| {' | '.join(_COLUMNS)} |"
-        yield "|---|---:|---:|---:|---:|---|"
+        yield "|---|---:|---:|---:|---:|---:|---|"
         yield from (f"| {' | '.join(_cells(row))} |" for row in answer.measurements)
         for note in answer.notes:
             yield ""
@@ -63,8 +63,19 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
 
 def _cells(row: Measurement) -> tuple[str, ...]:
     verdict = "" if row.aim is None else "missed" if row.misses else "met"
-    return row.name, row.measured, row.floor, _number(row), str(row.aim or ""), verdict
+    return row.name, row.measured, row.floor, _number(row), _runs(row), str(row.aim or ""), verdict
 
 
 def _number(row: Measurement) -> str:
-    return "" if row.number is None else f"{row.number:,.3g}" if row.number < 100 else f"{row.number:,.0f}"
+    return "" if row.number is None else _short(row.number)
+
+
+def _runs(row: Measurement) -> str:
+    """How far the runs lie apart, of a number that has an aim."""
+    if row.aim is None:
+        return ""
+    return f"{_short(min(row.spread))} to {_short(max(row.spread))}" if row.spread else "one run"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.3g}" if number < 100 else f"{number:,.0f}"

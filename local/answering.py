@@ -2,7 +2,7 @@
 
 Without anything set it is the stand-in, and no model is asked. OPENAI_BASE_URL names an OpenAI-compatible server, with
 OPENAI_API_KEY as its key. `LIVE=1` is OpenAI itself. A model server on one's own computer seldom knows batches. Then
-the local server keeps the batches, and asks that server for each answer.
+the local server keeps the batches, and asks that server for each answer. `UPSTREAM` names such a server outright.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,8 @@ class Answering:
     base_url: str | None = None  # where they call; None = the local server, "" = OpenAI's own address
     upstream: str | None = None  # whom the local server asks; None = the stand-in
     upstream_key: str = ""
+    upstream_concurrency: int = 8
+    model: str = ""  # which one the functions ask for; empty = the setting's own
 
     @property
     def is_stand_in(self) -> bool:
@@ -37,6 +39,18 @@ STAND_IN = Answering(
     sentence="No model is asked: a stand-in answers, and says so. OPENAI_BASE_URL names another server, "
     "LIVE=1 asks OpenAI itself."
 )
+
+
+def upstream(url: str, *, key: str = "", model: str = "", concurrency: int = 1) -> Answering:
+    """The local server keeps the batches, and asks the server at this base URL for each answer."""
+    at_once = "one answer at a time" if concurrency == 1 else f"{concurrency} answers at a time"
+    return Answering(
+        sentence=f"{url} answers, asked by the local server for {at_once}.",
+        upstream=url.rstrip("/"),
+        upstream_key=key,
+        upstream_concurrency=concurrency,
+        model=model,
+    )
 
 
 async def who_answers(caller: Mapping[str, str], *, live: bool = False) -> Answering:

@@ -27,6 +27,7 @@ class ProviderParts:
         more, environment = [], {}
         if answering.upstream:
             more += ["--upstream", answering.upstream, "--upstream-key-env", _UPSTREAM_KEY]
+            more += ["--upstream-concurrency", str(answering.upstream_concurrency)]
             environment = {_UPSTREAM_KEY: answering.upstream_key}
         if webhook_url:
             more += ["--webhook-url", webhook_url, "--webhook-secret", webhook_secret]

@@ -96,7 +96,8 @@ class Stack:
         self._schedules = declared()
         self.options = options
         self.project = options.project
-        self.settings = own_settings(options.caller) | dict(options.settings)
+        model = {"NIGHTSHIFT_MODEL": options.answering.model} if options.answering.model else {}
+        self.settings = own_settings(options.caller) | model | dict(options.settings)
         self.buckets = bucket_names(self.project, self.settings)
         self.log_dir = Path(tempfile.mkdtemp(prefix="nightshift-"))
         self._say = say

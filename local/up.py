@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from local.answering import who_answers
+from local.answering import Answering, upstream, who_answers
 from local.errors import StackError
 from local.grant import grant_tokens
 from local.instructions import instructions
@@ -44,7 +44,7 @@ async def _run(chosen: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     print("Starting the stack ...", flush=True)
     try:
-        answering = await who_answers(os.environ, live=chosen.live)
+        answering = await _answering(chosen)
         options = Options(
             project=chosen.project,
             speed=chosen.speed,
@@ -79,6 +79,13 @@ async def _run(chosen: argparse.Namespace) -> int:
         return 1
 
 
+async def _answering(chosen: argparse.Namespace) -> Answering:
+    if not chosen.upstream:
+        return await who_answers(os.environ, live=chosen.live)
+    key = os.environ.get("UPSTREAM_API_KEY", "")
+    return upstream(chosen.upstream, key=key, model=chosen.model, concurrency=chosen.concurrency)
+
+
 def _create(stack: Stack, uid: str, **more: str) -> None:
     who = {"localId": uid, "email": f"{uid}@example.com", "password": PASSWORD, "emailVerified": True}
     stack.users.admin.create(who | more)
@@ -98,6 +105,11 @@ def _chosen(arguments: list[str]) -> argparse.Namespace:
         help="virtual seconds per second of the scheduler (%(default)s)",
     )
     parser.add_argument("--live", action="store_true", help="ask OpenAI itself, with your OPENAI_API_KEY")
+    parser.add_argument(
+        "--upstream", metavar="URL", help="ask this OpenAI-compatible server (key: UPSTREAM_API_KEY), one by one"
+    )
+    parser.add_argument("--model", default="", help="the model's name there")
+    parser.add_argument("--concurrency", type=int, default=1, help="answers it is asked for at once (%(default)s)")
     parser.add_argument("--lan", action="store_true", help="also for a phone in the same network, and all else in it")
     parser.add_argument("--source", type=Path, default=Options.source, help="the functions' main.py (%(default)s)")
     return parser.parse_args(arguments)

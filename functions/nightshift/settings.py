@@ -186,6 +186,10 @@ class Settings(BaseSettings):
     # Of a day's budget one user's; 1 = all of it. So few users have spent theirs that a query can leave them out.
     max_user_budget_share: float = Field(0.25, ge=0.1, le=1)
     lease_seconds: float = Field(120, gt=0)
+    # Of one call in real time, at least; where a lane's answers take longer, its calls may.
+    answer_seconds: float = Field(60, gt=0, le=300)
+    # Of an instance, in one lane, before anything is known of it.
+    first_calls: int = Field(4, ge=1, le=256)
     rescue_seconds: float = Field(120, ge=0)
     shard_lines: int = Field(2000, ge=1)
     tick_seconds: float = Field(480, gt=0)

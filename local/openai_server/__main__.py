@@ -6,6 +6,7 @@ Prints one line when it accepts connections and ends cleanly, with its files rem
 import argparse
 import asyncio
 import os
+from dataclasses import replace
 
 from local.openai_server.server import OpenAIServer
 from local.provider_server.process import pace_of, process_arguments, serve_until_asked
@@ -14,6 +15,8 @@ from local.provider_server.process import pace_of, process_arguments, serve_unti
 def read_arguments() -> argparse.Namespace:
     """The command line."""
     parser = process_arguments("openai_server")
+    parser.add_argument("--longest-answer", type=float, default=0, metavar="SECONDS", help="where these vary")
+    parser.add_argument("--answers-at-once", type=int, default=0, help="the others wait; 0 = any number")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="direct chat completions; 0 = no limit")
     parser.add_argument("--requests-burst", type=int, default=0, help="of these, at once; 0 = those of a minute")
     parser.add_argument("--upstream", metavar="URL", help="base URL of an OpenAI-compatible server that answers")
@@ -32,7 +35,11 @@ async def run(arguments: argparse.Namespace) -> None:
     """Serve until a signal asks to stop."""
     server = OpenAIServer(
         arguments.api_key,
-        pace_of(arguments),
+        replace(
+            pace_of(arguments),
+            longest_answer_seconds=arguments.longest_answer,
+            answers_at_once=arguments.answers_at_once,
+        ),
         arguments.upstream,
         upstream_key=os.environ[arguments.upstream_key_env] if arguments.upstream_key_env else None,
         upstream_concurrency=arguments.upstream_concurrency,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
+from local.openai_server.answer_pace import AnswerPace
 from local.openai_server.api import OpenAIApi
 from local.openai_server.batch_routes import BatchRoutes
 from local.openai_server.chat_routes import ChatRoutes
@@ -65,7 +66,11 @@ class OpenAIServer(ProviderServer):
             routes(
                 FileRoutes(self._files, self.faults, max_batch_bytes),
                 BatchRoutes(self._batches, self._files, self._runs, self.faults),
-                ChatRoutes(self._answerer, RateLimit(requests_per_minute, requests_burst, now), pace.answer_seconds),
+                ChatRoutes(
+                    self._answerer,
+                    RateLimit(requests_per_minute, requests_burst, now),
+                    AnswerPace(pace.answer_seconds, pace.longest_answer_seconds, pace.answers_at_once),
+                ),
             ),
             *middleware(api_key, self.dialect),
             exception_handlers=exception_handlers(),

@@ -20,8 +20,8 @@ _CHARACTERS_PER_TOKEN = 4
 class Asks(Protocol):
     """What answers instead of the stand-in."""
 
-    async def ask(self, body: JsonObject, endpoint: str) -> tuple[int, JsonObject]:
-        """Return the status and the JSON body of its answer."""
+    async def ask(self, body: JsonObject, endpoint: str, *, is_urgent: bool) -> tuple[int, JsonObject]:
+        """Return the status and the JSON body of its answer; an urgent request goes before the others."""
         ...
 
 
@@ -42,7 +42,7 @@ class Answerer:
             if reply is not None and not (question.computed and reply.content is not None):
                 return self._reply_answer(reply, question)
             if self._upstream is not None:
-                status, answered = await self._upstream.ask(body, endpoint)
+                status, answered = await self._upstream.ask(body, endpoint, is_urgent=custom_id is None)
                 return Answer(status=status, body=answered)
             if question.computed is not None:
                 return Answer(status=200, body=question.computed)

@@ -14,5 +14,8 @@ class Pace:
     validating_seconds: float = 0
     in_progress_seconds: float = 0
     finalizing_seconds: float = 0
-    # Of a direct chat completion.
+    # Of a direct chat completion: so long at least, and at most if that is more.
     answer_seconds: float = 0
+    longest_answer_seconds: float = 0
+    # How many of these are made at once; 0 for any number.
+    answers_at_once: int = 0

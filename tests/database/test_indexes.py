@@ -19,8 +19,10 @@ from cli.__main__ import COMMANDS
 from cli.commands import running
 from local.openai_server import Reply, ReplyRule, RequestFault
 from nightshift.batches import documents as batches
+from nightshift.instant import transitions as realtime
 from nightshift.notify.again import not_sent
 from nightshift.providers.registry import lane_of
+from nightshift.values.lane import Lane
 from tests.support import app_page
 from tests.support.auditing import spend_a_night
 from tests.support.index_rules import Indexes, Needs
@@ -212,8 +214,10 @@ async def _answer_in_real_time(world: World) -> None:
         RequestFault("POST", "/v1/chat/completions", when="before", status=None),
         RequestFault("POST", "/v1/chat/completions", status=429, headers={"Retry-After": "600"}),
     )
-    await world.submit("carol", speed="instant")
+    job_id = await world.submit("carol", speed="instant")
     assert await world.sweep() == 200
+    lane = Lane.parse((await world.job(job_id))["lane"])
+    await realtime.has_answered_since(world.operators_runtime(), lane, world.now() - timedelta(hours=1))
 
 
 async def _run_bulk_jobs(world: World) -> None:

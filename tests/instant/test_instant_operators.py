@@ -332,6 +332,7 @@ async def test_an_answer_that_is_written_first_wins(world: World, monkeypatch: p
 
 async def test_of_cancellations_and_answers_at_the_same_moment_one_wins_each(world: World) -> None:
     """Eight jobs, each cancelled by two operators while its answer comes: each ends once, and is paid for so."""
+    world.set_env(NIGHTSHIFT_FIRST_CALLS="8")
     together = asyncio.Barrier(1 + 8)
 
     async def answer_together(*_: Any) -> None:

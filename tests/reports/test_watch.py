@@ -5,7 +5,7 @@ from typing import Any
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.reports import fold
-from nightshift.reports.watch import Seen, watch
+from nightshift.reports.watch import Observed, watch
 from nightshift.runtime import Runtime
 from tests.support.promises import assert_audit_is_clean
 from tests.support.world import World
@@ -97,7 +97,7 @@ async def test_a_milestone_is_told_once_however_many_ticks_look_at_once(world: W
 
     async def look(runtime: Runtime) -> None:
         state = await fold.fold(runtime, runtime.time_limit(60))
-        await watch(runtime, Seen(open_batches=[], oldest_queued_seconds=0.0, history=state))
+        await watch(runtime, Observed(open_batches=[], oldest_queued_seconds=0.0, history=state))
 
     await asyncio.gather(*map(look, runtimes))
     await look(runtimes[0])

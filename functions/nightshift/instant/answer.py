@@ -10,7 +10,8 @@
 
 Short waits are spent here, in the job's lease; for longer ones the job is put off by one write, and the instance is
 free. An instance may sleep past its lease. If another instance has taken the job, its update time has moved, and the
-first neither asks nor writes any more. Otherwise it renews its lease before it asks.
+first neither asks nor writes any more. While the job waits for its turn, and for its answer, its lease is renewed
+(keeping.py).
 
 What passes is tried until six hours are over. An invalid answer is asked for again as often as a batch would be
 sent again. What can't pass fails at once. Either way the user gets the tokens back, and pays for no second answer.
@@ -25,9 +26,10 @@ from typing import Final
 import structlog
 
 from nightshift import job_types
-from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent, TryLater
+from nightshift.errors import BudgetSpent, JobRefused, ShareSpent, TryLater
 from nightshift.instant import transitions as realtime
-from nightshift.instant.pace import GateClosed, pace_of
+from nightshift.instant.keeping import KeptJob, kept
+from nightshift.instant.pace import GateClosed, pace_of, patience_seconds
 from nightshift.instant.realtime import Taken, WaitsFor, gives_up_at, wait_seconds
 from nightshift.jobs import settlements
 from nightshift.jobs.answer import Answer, answer_of
@@ -37,7 +39,7 @@ from nightshift.jobs.request import request
 from nightshift.jobs.settlement import Completed, Failed, completion, failure
 from nightshift.pricing.prices import realtime_cost_usd
 from nightshift.pricing.unpriced import tell_if_unpriced
-from nightshift.providers.base import ProviderRateLimited, ProviderTrouble, loggable_code
+from nightshift.providers.base import ProviderLate, ProviderRateLimited, ProviderTrouble, loggable_code
 from nightshift.providers.estimate import expected_usage
 from nightshift.providers.request import Request
 from nightshift.providers.result_line import ResultLine
@@ -48,13 +50,13 @@ from nightshift.values.trouble import Trouble
 
 log = structlog.get_logger()
 
-# An answer takes seconds. After a longer wait it is better to ask again.
-_ANSWER_SECONDS: Final = 60.0
 # So often a job is asked for in its own lane while the provider is in trouble, where another lane could take it.
 _ATTEMPTS_IN_A_LANE: Final = 5
-# What of a lease an answer may take, and what is kept for writing it down.
-_ANSWER_SHARE: Final = 0.5
-_END_SHARE: Final = 0.1
+# What of a lease has to be left when the provider is asked. While it answers, each third of a lease renews it.
+_LEASE_SHARE: Final = 0.6
+# With this status a server says that it failed itself; from so many attempts on, it may be the request.
+_ITS_OWN_FAULT: Final = 500
+_MOST_FAULTS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,28 +121,60 @@ async def attempt(runtime: Runtime, job: Job, *, is_repeated: bool) -> Completed
     if is_repeated:
         estimated_usd = realtime_cost_usd(lane.provider, lane.model, expected_usage(asked))
         log.warning("answer_repeated", job_id=job.job_id, attempt=job.attempts, estimated_usd=estimated_usd)
-    try:
-        return await _ask(runtime, lane, job, asked)
-    except GateClosed as closed:
-        return AnswerDelayed(job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds)
+    return await _ask(runtime, lane, job, asked)
 
 
 async def _ask(runtime: Runtime, lane: Lane, job: Job, asked: Request) -> Completed | Failed | AnswerDelayed:
-    async with pace_of(runtime, lane).slot() as slot:
-        if not _lasts(runtime, job, 0):
-            job = await _renewed(runtime, job)
+    async with kept(runtime, job) as keeping:
         try:
-            answered = await runtime.provider_for(lane).answer(asked, _answer_seconds(runtime))
+            outcome = await _ask_in_turn(runtime, lane, keeping, asked)
+        except GateClosed as closed:
+            outcome = AnswerDelayed(
+                job=job, waits_for="rate_limit", reason=str(closed), retry_after_seconds=closed.seconds
+            )
+    # What is written next rests on how the last renewal left the job.
+    left = keeping.job
+    now = replace(outcome.job, update_time=left.update_time, next_attempt_at=left.next_attempt_at)
+    return replace(outcome, job=now)
+
+
+async def _ask_in_turn(
+    runtime: Runtime, lane: Lane, keeping: KeptJob, asked: Request
+) -> Completed | Failed | AnswerDelayed:
+    async with pace_of(runtime, lane).slot() as slot:
+        if not _lasts(runtime, keeping.job, 0):
+            await keeping.keep()
+        job = keeping.job
+        try:
+            answered = await runtime.provider_for(lane).answer(asked, patience_seconds(runtime, lane))
         except ProviderRateLimited as limited:
             slot.limited(limited.retry_after_seconds, limited.limits)
             return _waits(job, "rate_limit", limited)
+        except ProviderLate as late:
+            slot.late(late.retry_after_seconds)
+            return _moved(runtime, lane, _waits(job, "provider", late))
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
             waits = _waits(job, "operator" if trouble.needs_operator else "provider", trouble)
-            return _moved(runtime, lane, waits)
+            moved = _moved(runtime, lane, waits)
+            return await _failed_alone(runtime, lane, job, trouble) or moved if moved is waits else moved
         used = answered.line.usage
         slot.answered(answered.limits, used.input_tokens + used.output_tokens)
     return _judge(runtime, lane, job, answered.line)
+
+
+async def _failed_alone(runtime: Runtime, lane: Lane, job: Job, trouble: ProviderTrouble) -> Failed | None:
+    """The end of a job at which the provider fails again and again, while the lane has answered others; else None.
+
+    An image that is sent to a model of text alone is such a job, at many servers. In an outage no other job is
+    answered either, so there each waits.
+    """
+    if trouble.status != _ITS_OWN_FAULT or job.attempts < _MOST_FAULTS or job.submitted_at is None:
+        return None
+    if not await realtime.has_answered_since(runtime, lane, job.submitted_at):
+        return None
+    reason = f"{trouble}, after {job.attempts} attempts, while other jobs of the lane were answered"
+    return failure(job, "provider_rejected", Text.NOT_ACCEPTED.say(), reason)
 
 
 def _judge(runtime: Runtime, lane: Lane, job: Job, line: ResultLine) -> Completed | Failed | AnswerDelayed:
@@ -175,22 +209,10 @@ def _moved(runtime: Runtime, lane: Lane, waits: AnswerDelayed) -> AnswerDelayed:
     return replace(waits, job=replace(waits.job, lane=str(other)), retry_after_seconds=0.0)
 
 
-async def _renewed(runtime: Runtime, job: Job) -> Job:
-    renewed = await realtime.renew(runtime, job)
-    if renewed is None:
-        raise LeaseHeld("another process has taken the job")
-    return renewed
-
-
 def _lasts(runtime: Runtime, job: Job, pause_seconds: float) -> bool:
-    """Whether the job's lease lasts for a pause, an answer, and its end."""
-    lease_seconds = runtime.settings.lease_seconds
-    needed = timedelta(seconds=pause_seconds + _answer_seconds(runtime) + _END_SHARE * lease_seconds)
+    """Whether the job's lease lasts for a pause, and from then on until it is renewed again."""
+    needed = timedelta(seconds=pause_seconds + _LEASE_SHARE * runtime.settings.lease_seconds)
     return job.next_attempt_at is not None and runtime.now() + needed <= job.next_attempt_at
-
-
-def _answer_seconds(runtime: Runtime) -> float:
-    return min(_ANSWER_SECONDS, _ANSWER_SHARE * runtime.settings.lease_seconds)
 
 
 def _waits(job: Job, waits_for: WaitsFor, trouble: ProviderTrouble) -> AnswerDelayed:

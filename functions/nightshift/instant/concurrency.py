@@ -9,7 +9,9 @@ allow. From that, three rules, each of which may hold a call back:
   just below where it was refused, creeps past that point, and speeds up again beyond: what was refused a while ago may
   be allowed now, and if it is not, it costs a single refusal in some twenty rounds. A failure (5xx, time-out) takes
   half of what an answer gives. A few among many answers cost nothing that lasts. Nothing but failures halves the limit
-  each round, so a provider that falls over is left alone. It is trusted again as soon as it answers.
+  each round, so a provider that falls over is left alone. It is trusted again as soon as it answers. A call
+  that ran out of time counts as a refusal: it waited at a server that is full. Where answers come slowly, half as many
+  calls are tried. The limit stays at that if they then come faster (slowness.py).
 - **A gate.** `Retry-After`, or a quota of nothing until a reset, closes it for all calls.
 - **A pace**: calls start some time apart. What is still allowed is spread over the time to its reset, the sooner the
   more. So it runs dry only as it is renewed. And once anything was held back, a limit's worth of calls is spread over
@@ -31,7 +33,14 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from nightshift.instant.slowness import Slowness
+
 _FIRST: Final = 16
+# Below it, a limit that nothing has held back yet grows four times a round, if answers come quickly.
+_MODEST: Final = 16
+_FAST_START: Final = 3.0
+# Slower answers, on average, are looked into.
+_SLOW_SECONDS: Final = 15.0
 # A connection each, and each request looks at all of them (httpcore). An instance is given eighty jobs at a time.
 _MOST: Final = 256
 # Up to here of what was refused, growth is fast.
@@ -72,8 +81,8 @@ class ProviderQuota:
 class CallReport:
     """What became of a call."""
 
-    # `broken`: the provider failed or said nothing; `unknown`: the call was given up on our side.
-    verdict: Literal["answered", "busy", "broken", "unknown"]
+    # `late`: the time was up; `broken`: the provider failed or said nothing; `unknown`: it was given up on our side.
+    verdict: Literal["answered", "busy", "late", "broken", "unknown"]
     retry_after_seconds: float | None = None
     requests: ProviderQuota | None = None
     tokens: ProviderQuota | None = None
@@ -83,10 +92,11 @@ class CallReport:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was started: the how manieth, and when."""
+    """A call that was started: the how manieth, when, and how many were under way then, itself included."""
 
     number: int
     started_at: float
+    under_way: int = 1
 
 
 class _Countdown:
@@ -189,7 +199,8 @@ class _Countdown:
 class Concurrency:
     """The state of one model at one instance."""
 
-    def __init__(self, *, first: int = _FIRST, most: int = _MOST) -> None:
+    def __init__(self, *, first: int = _FIRST, most: int = _MOST, slow_seconds: float = _SLOW_SECONDS) -> None:
+        """Args: `first` calls at once to begin with, `most` ever; answers above `slow_seconds` are looked into."""
         self._most = most
         self._limit = float(min(first, most))
         self._refused_at = math.inf
@@ -208,6 +219,12 @@ class Concurrency:
         self._latency_seconds = _LATENCY_UNTIL_KNOWN_SECONDS
         self._knows_latency = False
         self._requests, self._tokens = _Countdown(1.0), _Countdown(0.0)
+        self._slowness = Slowness(slow_seconds)
+
+    @property
+    def latency_seconds(self) -> float | None:
+        """How long answers take of late; None before the first."""
+        return self._latency_seconds if self._knows_latency else None
 
     @property
     def limit(self) -> int:
@@ -234,7 +251,7 @@ class Concurrency:
         self._last_number += 1
         self._requests.start(now)
         self._tokens.start(now)
-        return Call(self._last_number, now)
+        return Call(self._last_number, now, self._in_flight)
 
     def opens_at(self, now: float) -> float:
         """When the gate and the pace let the next call through."""
@@ -263,6 +280,11 @@ class Concurrency:
             self._tokens.forget_refill()
             if is_of_this_round:
                 self._halve()
+        elif report.verdict == "late":
+            self._learn_latency(now - call.started_at)
+            if is_of_this_round:
+                self._answered_since_halved = True
+                self._halve()
         elif report.verdict == "broken":
             self._is_paced = True
             self._shrink_to(self._limit - min(1.0, self._limit) / 2)
@@ -270,16 +292,28 @@ class Concurrency:
             self._learn_latency(now - call.started_at)
             if is_of_this_round:
                 self._answered_since_halved = True
+                self._heed_latency(now - call.started_at, call.under_way)
                 if self._short_at >= call.started_at:
-                    self._grow()
+                    self._grow(self._slowness.growth(now - call.started_at))
 
-    def _grow(self) -> None:
+    def _heed_latency(self, seconds: float, under_way: int) -> None:
+        limit = self._slowness.note(seconds, under_way, self._limit)
+        if limit < self._limit:
+            self._shrink_to(limit)
+            # What was started before says nothing of the new limit; and it stays at that, if that helps.
+            self._halved_by = self._last_number
+            self._refused_at = self._limit
+        elif limit > self._limit:
+            self._limit, self._refused_at = limit, math.inf
+
+    def _grow(self, share: float) -> None:
         safe = self._refused_at * _SAFE_SHARE
         if self._limit < safe:
-            grown = min(safe, self._limit + min(1.0, self._limit))
+            is_start = self._limit < _MODEST and share == 1.0 and math.isinf(self._refused_at) and not self._is_paced
+            grown = min(safe, self._limit + share * min(1.0, self._limit) * (_FAST_START if is_start else 1.0))
         else:
             per_round = max(0.0, self._limit - self._refused_at) + self._limit * _CREEP
-            grown = self._limit + per_round / max(self._limit, _LEAST_ROUND)
+            grown = self._limit + share * per_round / max(self._limit, _LEAST_ROUND)
         self._limit = min(grown, float(self._most))
 
     def _halve(self) -> None:

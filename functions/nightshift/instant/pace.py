@@ -8,6 +8,9 @@ Every call for an answer in real time goes through the pace of its lane, which l
         except ProviderRateLimited as limited:
             slot.limited(limited.retry_after_seconds, limited.limits)
             raise
+        except ProviderLate as late:
+            slot.late(late.retry_after_seconds)
+            raise
         except ProviderTrouble as trouble:
             slot.failed(trouble.retry_after_seconds)
             raise
@@ -35,6 +38,11 @@ from nightshift.values.lane import Lane
 _ENOUGH: Final = 10**9
 # A gate that stays closed for longer puts off those who wait: it is not worth an instance.
 _LONGEST_CLOSED_SECONDS: Final = 10.0
+# Of the time that a call may take: answers that take longer on average are looked into (slowness.py).
+_SLOW_SHARE: Final = 0.25
+_TIMES_USUAL: Final = 4.0
+# No function runs much longer than that.
+_LONGEST_ANSWER_SECONDS: Final = 300.0
 _NOTHING_KNOWN: Final = CallReport(verdict="unknown")
 
 
@@ -66,6 +74,10 @@ class Slot:
             requests=_requests(limits),
             tokens=_tokens(limits),
         )
+
+    def late(self, retry_after_seconds: float | None) -> None:
+        """The time was up before the provider answered: it has more calls than it can take."""
+        self.report = CallReport(verdict="late", retry_after_seconds=retry_after_seconds)
 
     def failed(self, retry_after_seconds: float | None) -> None:
         """The provider has troubles of its own, or said nothing at all."""
@@ -149,8 +161,16 @@ def pace_of(runtime: Runtime, lane: Lane) -> Pace:
     """The pace that this instance keeps in a lane."""
     paces = runtime.instance.paces
     if lane not in paces:
-        paces[lane] = Pace()
+        settings = runtime.settings
+        state = Concurrency(first=settings.first_calls, slow_seconds=settings.answer_seconds * _SLOW_SHARE)
+        paces[lane] = Pace(state)
     return paces[lane]
+
+
+def patience_seconds(runtime: Runtime, lane: Lane) -> float:
+    """How long a call in this lane may take: a few times what its answers take, and at least what the setting says."""
+    usual_seconds = pace_of(runtime, lane).state.latency_seconds or 0.0
+    return max(runtime.settings.answer_seconds, min(_LONGEST_ANSWER_SECONDS, _TIMES_USUAL * usual_seconds))
 
 
 def _requests(limits: RateLimits) -> ProviderQuota | None:

@@ -22,7 +22,8 @@ from nightshift.jobs.documents import FORMER_BATCH_IDS, job_of, jobs_where
 from nightshift.jobs.job import Job
 from nightshift.jobs.settlements import batches_left
 from nightshift.runtime import Runtime
-from nightshift.values.status import PROCESSING, QUEUED
+from nightshift.values.lane import Lane
+from nightshift.values.status import COMPLETED, PROCESSING, QUEUED
 
 _PAGE: Final = 300
 
@@ -49,6 +50,13 @@ async def batch_until(runtime: Runtime, latest: datetime) -> AsyncIterator[Job]:
 async def is_any_batch_until(runtime: Runtime, latest: datetime) -> bool:
     """Whether there are such jobs."""
     return bool(await fetch(runtime, _batch_until(runtime, latest).limit(1)))
+
+
+async def has_answered_since(runtime: Runtime, lane: Lane, since: datetime) -> bool:
+    """Whether a job of the lane is completed that was asked for after `since`; a page of the jobs since then."""
+    query = jobs_where(runtime, status=COMPLETED).where(filter=FieldFilter("submittedAt", ">", since))
+    query = query.order_by("submittedAt").select(("lane",)).limit(_PAGE)
+    return any((snapshot.to_dict() or {}).get("lane") == str(lane) for snapshot in await fetch(runtime, query))
 
 
 def _batch_until(runtime: Runtime, latest: datetime) -> Any:

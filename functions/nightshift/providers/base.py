@@ -18,6 +18,8 @@ from nightshift.values.outcome import Outcome
 from nightshift.values.trouble import Trouble
 from nightshift.values.usage import Usage
 
+# A server, or one on the way to it, lost patience.
+TIMED_OUT: Final = frozenset({408, 504, 524})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
@@ -55,6 +57,12 @@ class ProviderTrouble(TryLater):
     may_still_act = True
     # When it wants to be asked again, if it said so.
     retry_after_seconds: float | None = None
+    # The HTTP status with which it answered, if it did.
+    status: int | None = None
+
+
+class ProviderLate(ProviderTrouble):
+    """The time was up before the provider answered."""
 
 
 class ProviderBusy(ProviderTrouble):

@@ -18,8 +18,10 @@ import httpx2
 
 from nightshift.providers.base import (
     NOTHING_SAID,
+    TIMED_OUT,
     ProviderBusy,
     ProviderGone,
+    ProviderLate,
     ProviderLocked,
     ProviderRateLimited,
     ProviderRefusal,
@@ -233,6 +235,8 @@ class HttpApi:
             limited = self._timed(ProviderRateLimited(said), complaint, response)
             limited.limits = self.limits_of(response.headers)
             return limited
+        if status in TIMED_OUT:
+            return self._timed(ProviderLate(said), complaint, response)
         kind = ProviderTrouble if status in _STILL_UNDER_WAY or status < 400 else ProviderBusy
         return self._timed(kind(said), complaint, response)
 
@@ -241,6 +245,7 @@ class HttpApi:
         """The trouble, with when the provider wants to be asked again."""
         told = retry_after_seconds(response.headers)
         trouble.retry_after_seconds = complaint.retry_after_seconds if told is None else told
+        trouble.status = response.status_code
         return trouble
 
     @staticmethod
@@ -249,10 +254,12 @@ class HttpApi:
         """Turn what a call, or the reading of its answer, trips over into ProviderTrouble."""
         try:
             yield
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
+            raise ProviderLate("the provider took too long") from error
         except httpx2.RequestError as error:
             raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
         except TimeoutError as error:
-            raise ProviderTrouble("the provider took too long") from error
+            raise ProviderLate("the provider took too long") from error
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
 

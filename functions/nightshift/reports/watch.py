@@ -65,7 +65,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Observed:
     """What a tick has looked at; None for what it could not."""
 
     open_batches: Sequence[Batch] | None
@@ -73,7 +73,7 @@ class Seen:
     history: HistoryState | None
 
 
-def conditions(runtime: Runtime, seen: Seen) -> list[Condition]:
+def conditions(runtime: Runtime, seen: Observed) -> list[Condition]:
     """All that holds now, news left out."""
     settings, found = runtime.settings, list[Condition]()
     if seen.history:
@@ -91,7 +91,7 @@ def conditions(runtime: Runtime, seen: Seen) -> list[Condition]:
     return found
 
 
-async def watch(runtime: Runtime, seen: Seen) -> None:
+async def watch(runtime: Runtime, seen: Observed) -> None:
     """Open and close alerts. Reads one document; writes only where something has changed. Raises TryLater."""
     holding = {found.key: found for found in conditions(runtime, seen)}
     async for _ in attempts():
@@ -185,7 +185,7 @@ def _milestones(state: HistoryState | None, told: int) -> list[Condition]:
     ]
 
 
-def _was_looked_at(key: str, seen: Seen) -> bool:
+def _was_looked_at(key: str, seen: Observed) -> bool:
     """Whether the tick can tell that this is over."""
     looked = {
         "failure_rate": seen.history,

@@ -29,7 +29,7 @@ from nightshift.orders.documents import open_orders
 from nightshift.providers.base import Provider, ProviderGone, ProviderRefusal, ProviderTrouble, RemoteFile
 from nightshift.reports import backlog, counters, fold, last_tick
 from nightshift.reports.history import HistoryState
-from nightshift.reports.watch import Seen, watch
+from nightshift.reports.watch import Observed, watch
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
@@ -217,7 +217,7 @@ class _Tick:
 
     async def _watch(self) -> None:
         """For alerts in the product (reports/watch.py)."""
-        seen = Seen(
+        seen = Observed(
             open_batches=[found.batch for found in self._open] if "open_batches" in self._health else None,
             oldest_queued_seconds=self._health.get("oldest_queued_seconds"),
             history=self._history,

@@ -7,8 +7,10 @@ from typing import Final, TypeVar
 import openai
 
 from nightshift.providers.base import (
+    TIMED_OUT,
     ProviderBusy,
     ProviderGone,
+    ProviderLate,
     ProviderLocked,
     ProviderRateLimited,
     ProviderRefusal,
@@ -61,12 +63,14 @@ def translated_errors(trouble_of: Callable[[int, Complaint], Trouble] = trouble_
             limited = _told(ProviderRateLimited(_answered(status, code)), error)
             limited.limits = rate_limits(error.response.headers)
             raise limited from error
-        kind = ProviderTrouble if status in _STILL_UNDER_WAY else ProviderBusy
+        kind = ProviderLate if status in TIMED_OUT else ProviderTrouble if status in _STILL_UNDER_WAY else ProviderBusy
         raise _told(kind(_answered(status, code)), error) from error
+    except openai.APITimeoutError as error:
+        raise ProviderLate("the provider took too long") from error
     except openai.APIError as error:
         raise ProviderTrouble(f"the provider could not be reached: {type(error).__name__}") from error
     except TimeoutError as error:
-        raise ProviderTrouble("the provider took too long") from error
+        raise ProviderLate("the provider took too long") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderTrouble(f"the provider's answer cannot be read: {type(error).__name__}") from error
 
@@ -99,4 +103,5 @@ _Told = TypeVar("_Told", bound=ProviderTrouble)
 def _told(trouble: _Told, error: openai.APIStatusError) -> _Told:
     """The trouble, with when the provider wants to be asked again."""
     trouble.retry_after_seconds = retry_after_seconds(error.response.headers)
+    trouble.status = error.status_code
     return trouble
