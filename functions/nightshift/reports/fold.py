@@ -47,6 +47,8 @@ log = structlog.get_logger()
 _SETTLES_WITHIN: Final = timedelta(minutes=2)
 # A job's day is by the clock of the function that ended it, its end by Firestore's.
 _CLOCKS_DIFFER: Final = timedelta(minutes=10)
+# A tick that finds nothing new writes nothing.
+_NOTED_EVERY: Final = timedelta(hours=1)
 # The documents of one commit.
 _PAGE: Final = 300
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,9 +167,12 @@ def _told(days: Mapping[str, DaySums]) -> dict[str, int]:
 
 
 async def _note_until(runtime: Runtime, state: HistoryState, until: datetime) -> HistoryState:
-    """Put on record until when all is counted. Another tick that does the same at once may do it instead."""
-    if state.folded_until and state.folded_until >= until:
+    """Put on record until when all is counted: each hour, and once a day is over. Another tick may do it instead."""
+    noted = state.folded_until
+    if noted and noted >= until:
         return state
+    if noted and until - noted < _NOTED_EVERY and noted.astimezone(UTC).date() == until.astimezone(UTC).date():
+        return replace(state, folded_until=until)
     commit = Commit(runtime)
     history.write_state(runtime, commit, state, {"foldedUntil": until})
     with suppress(Undecided):
