@@ -27,7 +27,13 @@ async def test_an_upload_that_breaks_off_is_begun_again() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         storage_host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        stack = SimpleNamespace(app_storage_host=storage_host, buckets=("b", "uploads"), project="p", firestore_host="")
+        stack = SimpleNamespace(
+            app_storage_host=storage_host,
+            buckets=("b", "uploads"),
+            project="p",
+            firestore_host="",
+            function_urls={},
+        )
         user = AppUser(client, cast("Stack", stack), "alice")
 
         assert await user.upload("a.png", b"png") == "gs://uploads/users/alice/a.png"

@@ -7,6 +7,7 @@ import httpx
 from local.openai_server import OpenAIServer
 from local.openai_server.turns import Turns
 from tests.local.test_openai_server_rig import KEY
+from tests.support.patience import PATIENCE_SECONDS
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
 
@@ -48,7 +49,11 @@ async def test_a_request_whose_client_has_gone_is_given_up_at_the_upstream() -> 
     async with upstream.serve() as upstream_url:
         upstream.script.answer = never
         server = OpenAIServer(api_key=KEY, upstream=upstream_url, upstream_key="any", upstream_concurrency=1)
-        async with server.serve() as base_url, httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}) as client:
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with (
+            server.serve() as base_url,
+            httpx.AsyncClient(headers=headers, trust_env=False, timeout=PATIENCE_SECONDS) as client,
+        ):
             waiting = asyncio.create_task(client.post(f"{base_url}/chat/completions", json=ASKED))
             await asked.wait()
             waiting.cancel()
