@@ -252,10 +252,10 @@ async def tick_until(world: World, pause: Pause) -> "asyncio.Task[int]":
 
 
 async def everything(world: World) -> dict[str, Any]:
-    """All documents of the project, with the times of their last writes, but for the record of each tick's end."""
+    """All documents of the project, with the times of their last writes, but for what a tick records of itself."""
     found = {}
     async for collection in world.firestore.collections():
-        if collection.id == "ticks":
+        if collection.id in {"ticks", "metrics"}:
             continue
         async for snapshot in collection.stream():
             found[snapshot.reference.path] = (snapshot.update_time, snapshot.to_dict())
