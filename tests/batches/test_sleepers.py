@@ -255,7 +255,7 @@ async def everything(world: World) -> dict[str, Any]:
     """All documents of the project, with the times of their last writes, but for what a tick records of itself."""
     found = {}
     async for collection in world.firestore.collections():
-        if collection.id in {"ticks", "metrics"}:
+        if collection.id in {"ticks", "metrics", "metrics_days"}:
             continue
         async for snapshot in collection.stream():
             found[snapshot.reference.path] = (snapshot.update_time, snapshot.to_dict())
