@@ -62,6 +62,14 @@ def test_opening_lines_come_the_best_first() -> None:
         job_type.check_result('{"hooks": []}')
 
 
+@pytest.mark.parametrize("name", ["hook_generation", "personalized_text"])
+def test_who_sends_a_photo_where_a_text_is_needed_reads_so(name: str) -> None:
+    """And not that the app needs an update."""
+    with pytest.raises(JobRefused) as refused:
+        job_types.find(name).check_input({"imageUri": "gs://bucket/users/alice/a.png"})
+    assert refused.value.message == "Add a text."
+
+
 async def test_embeddings_go_in_batches_and_instantly_and_are_found_by_nearness(world: World) -> None:
     """They have a lane of their own; the vector is Firestore's own, on the job and on its classification."""
     await world.give("alice", 20)

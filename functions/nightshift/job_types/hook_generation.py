@@ -2,7 +2,8 @@
 
 from pydantic import Field, model_validator
 
-from nightshift.job_types.base import AnswerText, JobInput, JobResult, JobType
+from nightshift.job_types.base import AnswerText, InputFault, JobInput, JobResult, JobType
+from nightshift.values.texts import Text
 
 
 class HookGenerationInput(JobInput):
@@ -11,7 +12,7 @@ class HookGenerationInput(JobInput):
     @model_validator(mode="after")
     def _names_a_topic(self) -> "HookGenerationInput":
         if not (self.text and self.text.strip()):
-            raise ValueError("it needs a text: the topic")
+            raise InputFault(Text.ADD_TEXT.say())
         return self
 
 

@@ -2,7 +2,8 @@
 
 from pydantic import model_validator
 
-from nightshift.job_types.base import AnswerText, JobInput, JobResult, JobType
+from nightshift.job_types.base import AnswerText, InputFault, JobInput, JobResult, JobType
+from nightshift.values.texts import Text
 
 
 class PersonalizedTextInput(JobInput):
@@ -11,7 +12,7 @@ class PersonalizedTextInput(JobInput):
     @model_validator(mode="after")
     def _holds_a_brief(self) -> "PersonalizedTextInput":
         if not (self.text and self.text.strip()):
-            raise ValueError("it needs a text: what to write, and for whom")
+            raise InputFault(Text.ADD_TEXT.say())
         return self
 
 

@@ -25,6 +25,7 @@ class Text(Sentence):
     # What the app sent.
     ADD_TEXT_OR_PHOTO = "Add a text or a photo."
     ADD_PHOTO = "Add a photo."
+    ADD_TEXT = "Add a text."
     TEXT_TOO_LONG = "The text is too long. Send at most {characters:,} characters."
     REQUEST_TOO_LARGE = "The request is too large. Send a shorter text, or a smaller photo."
     REQUEST_UNREADABLE = "The app sent a request that cannot be read. Update the app, and try again."
