@@ -26,6 +26,19 @@ OPERATORS, SCHEDULES = "./nightshift ", "./nightshift schedules "
 ASKING = ("grant", "cancel", "retry", "move", "erase", "audit --repair")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "A deleted database's name is held for some five minutes.",
+        "A backup lies in its database's location, and outlives the database, not the location.",
+        "Once it is disabled, a [rollback](#a-bad-deployment) to such a revision does not start.",
+    ],
+)
+def test_what_google_does_with_what_was_deleted_is_said(said: str) -> None:
+    """An operator who learns it by an error has lost hours."""
+    assert said in " ".join(RUNBOOK.split())
+
+
 def of(tool: str) -> list[str]:
     """The commands of a tool without its name, in the order of the page."""
     return [line.removeprefix(tool) for line in COMMANDS if line.startswith(tool)]
