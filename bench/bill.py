@@ -12,6 +12,7 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -59,9 +60,10 @@ def _measured() -> MonthCounts:
 
 
 def _show(console: Console, shown: CostTable) -> None:
-    table = Table(title=shown.title, title_justify="left")
+    # Without lines between the columns six of them fit beside their names in 80 columns.
+    table = Table(title=shown.title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
     for place, column in enumerate(shown.columns):
-        table.add_column(column, justify="right" if place else "left", overflow="fold")
+        table.add_column(column, justify="right" if place else "left", overflow="fold", no_wrap=not place)
     for row in shown.rows:
         table.add_row(*row, style="bold" if row[0] == "together" else None)
     console.print()
