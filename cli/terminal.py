@@ -87,8 +87,10 @@ def line_was_answered() -> None:
 
 
 @contextmanager
-def never_silent(doing: str, silence_seconds: float = 2.0) -> Iterator[None]:
+def never_silent(doing: str, silence_seconds: float = 2.0, silent_before: float = 0.0) -> Iterator[None]:
     """While the body runs, say on standard error what it is doing whenever nothing was printed for so long.
+
+    `silent_before` are the seconds for which the process was silent already, while its packages were loading.
 
     A person waits for it, so nothing is said where standard error is no terminal, nor while a question is open. A
     thread says it, since a library may keep this one waiting.
@@ -109,6 +111,7 @@ def never_silent(doing: str, silence_seconds: float = 2.0) -> Iterator[None]:
         yield
         return
     line_was_answered()
+    _Heard.at -= silent_before
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+import time
 import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ async def run(runtime: Runtime, options: Namespace) -> ExitCode:
     # A question names it: many an operator has two projects.
     options.project = runtime.settings.project
     try:
-        with terminal.never_silent(f"Still at work in {options.project}"):
+        # Loading the packages is all that the process has done so far.
+        with terminal.never_silent(f"Still at work in {options.project}", silent_before=time.process_time()):
             return await _run(runtime, options, printing(runtime, as_json=options.as_json))
     except Refused as refusal:
         return _told(str(refusal), ExitCode.FINDINGS, options)

@@ -209,6 +209,24 @@ def test_a_person_who_waits_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Still at work in my-project (" in screen.getvalue()
 
 
+def test_the_time_of_loading_counts_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person waits from the return key on."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    with terminal.never_silent("Still at work", silence_seconds=3_600, silent_before=3_600):
+        eventually = time.monotonic() + PATIENCE_SECONDS
+        while not screen.getvalue() and time.monotonic() < eventually:
+            time.sleep(0.01)
+
+    assert screen.getvalue().startswith("Still at work (")
+
+
 @pytest.mark.parametrize(
     ("status", "told"),
     [
