@@ -87,7 +87,7 @@ def line_was_answered() -> None:
 
 
 @contextmanager
-def never_silent(doing: str, silence_seconds: float = 2.0, silent_before: float = 0.0) -> Iterator[None]:
+def never_silent(doing: str, silence_seconds: float = 1.5, silent_before: float = 0.0) -> Iterator[None]:
     """While the body runs, say on standard error what it is doing whenever nothing was printed for so long.
 
     `silent_before` are the seconds for which the process was silent already, while its packages were loading.
