@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
@@ -24,6 +24,7 @@ from nightshift.earning.achievements import achievements
 from nightshift.values.time_zones import is_zone
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
+from tests.chaos.tally import Tally
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -67,7 +68,7 @@ _CLAIM: Final = st.one_of(
 
 
 @dataclass
-class EarningCount:
+class EarningCount(Tally):
     """What the examples of one run were made of."""
 
     examples: int = 0
@@ -76,12 +77,6 @@ class EarningCount:
     granted: int = 0
     jobs: int = 0
     faults: int = 0
-
-    def __add__(self, other: "EarningCount") -> "EarningCount":
-        return EarningCount(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-    def __sub__(self, other: "EarningCount") -> "EarningCount":
-        return EarningCount(*(mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 COUNT = EarningCount()

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from local.firestore_json import to_fields, to_value
 from local.openai_server import RequestFault
 from local.rules import load_rules
 from local.tokens import unsigned_token
+from tests.chaos.tally import Tally
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.world import PNG, World
 
@@ -58,7 +59,7 @@ MOVES: Final[dict[str, Move]] = {}
 
 
 @dataclass
-class Effort:
+class Effort(Tally):
     """What an attack was made of; `steps` are the writes, the events and the reads of hostile users."""
 
     examples: int = 0
@@ -67,9 +68,6 @@ class Effort:
     denied: int = 0
     # Of the users those who can pay: only their jobs are ever queued.
     payers: int = 0
-
-    def __add__(self, other: "Effort") -> "Effort":
-        return Effort(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Attack:

@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -23,6 +23,7 @@ from nightshift.bulk.wishes import WishRefused
 from tests.chaos.calls import Strike, Traffic, seam
 from tests.chaos.faults import FAULTS
 from tests.chaos.model import BulkDocument, JobDocument, Kind, Model, ProviderListing, Speed
+from tests.chaos.tally import Tally
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -64,7 +65,7 @@ _QUIET_ROUNDS: Final = 40
 
 
 @dataclass
-class Count:
+class Count(Tally):
     """What the nights of one run were made of."""
 
     nights: int = 0
@@ -72,12 +73,6 @@ class Count:
     jobs: int = 0
     faults: int = 0
     deaths: int = 0
-
-    def __add__(self, other: "Count") -> "Count":
-        return Count(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-    def __sub__(self, other: "Count") -> "Count":
-        return Count(*(mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 COUNT = Count()

@@ -77,13 +77,19 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print(f"Slowest: {', '.join(f'{one.case.name} {one.seconds:.0f} s' for one in slowest)}", soft_wrap=True)
 
 
+def _show_one(console: Console, name: str, told: str, broken: str | None, alone: str, verdict: str = "broken") -> None:
+    """What came of one seed or round; if a promise was broken, how, and the command that plays it alone."""
+    word = f"[red]{verdict}[/red]" if broken else "[green]kept[/green]"
+    console.print(f"[bold]{name}[/bold] {word}: {told}", soft_wrap=True, highlight=False)
+    if broken:
+        console.print(broken, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  alone: make chaos {alone}", soft_wrap=True, highlight=False)
+
+
 def show_nights(console: Console, played: Played) -> None:
     """The nights of one seed and what came of them."""
-    verdict = "[red]broken[/red]" if played.broken else "[green]kept[/green]"
-    console.print(f"[bold]seed {played.seed}[/bold] {verdict}: {_told(played.count)}", soft_wrap=True, highlight=False)
-    if played.broken:
-        console.print(played.broken, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"  alone: make chaos NIGHT={played.seed}", soft_wrap=True, highlight=False)
+    name = f"seed {played.seed}"
+    _show_one(console, name, _told(played.count), played.broken, f"NIGHT={played.seed}")
 
 
 def show_total(console: Console, count: Count) -> None:
@@ -93,12 +99,8 @@ def show_total(console: Console, count: Count) -> None:
 
 def show_round(console: Console, fuzzed: Fuzzed) -> None:
     """A round of arbitrary inputs, and what came of it."""
-    verdict = "[red]broken[/red]" if fuzzed.broken else "[green]kept[/green]"
     name = fuzzed.round.name
-    console.print(f"[bold]{name}[/bold] {verdict}: {fuzzed.inputs:,} inputs", soft_wrap=True, highlight=False)
-    if fuzzed.broken:
-        console.print(fuzzed.broken, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"  alone: make chaos ROUND={name}", soft_wrap=True, highlight=False)
+    _show_one(console, name, f"{fuzzed.inputs:,} inputs", fuzzed.broken, f"ROUND={name}")
 
 
 def show_fuzzed(console: Console, fuzzed: Sequence[Fuzzed]) -> None:
@@ -114,12 +116,8 @@ def show_fuzzed(console: Console, fuzzed: Sequence[Fuzzed]) -> None:
 
 def show_siege(console: Console, besieged: Besieged) -> None:
     """The hostile users of one seed, and what honest ones felt of them."""
-    verdict = "[red]interfered[/red]" if besieged.broken else "[green]kept[/green]"
-    told = _effort(besieged.effort)
-    console.print(f"[bold]seed {besieged.seed}[/bold] {verdict}: {told}", soft_wrap=True, highlight=False)
-    if besieged.broken:
-        console.print(besieged.broken, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"  alone: make chaos SIEGE={besieged.seed}", soft_wrap=True, highlight=False)
+    name = f"seed {besieged.seed}"
+    _show_one(console, name, _effort(besieged.effort), besieged.broken, f"SIEGE={besieged.seed}", verdict="interfered")
 
 
 def show_sieges(console: Console, effort: Effort, interferences: int) -> None:
@@ -129,12 +127,8 @@ def show_sieges(console: Console, effort: Effort, interferences: int) -> None:
 
 def show_earners(console: Console, earned: Earned) -> None:
     """The users of one seed who earn, and what came of it."""
-    verdict = "[red]broken[/red]" if earned.broken else "[green]kept[/green]"
-    told = _earning(earned.count)
-    console.print(f"[bold]seed {earned.seed}[/bold] {verdict}: {told}", soft_wrap=True, highlight=False)
-    if earned.broken:
-        console.print(earned.broken, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"  alone: make chaos EARNING={earned.seed}", soft_wrap=True, highlight=False)
+    name = f"seed {earned.seed}"
+    _show_one(console, name, _earning(earned.count), earned.broken, f"EARNING={earned.seed}")
 
 
 def show_all_earners(console: Console, count: EarningCount) -> None:

@@ -24,7 +24,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
-from nightshift.batches.limits import BatchFill, BatchLimits, Estimate
+from nightshift.batches.limits import BatchFill, BatchLimits, Estimate, line_usd
 from nightshift.batches.members import Members, members_of
 from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
 from nightshift.batches.request_page import joined, request_page
@@ -34,7 +34,6 @@ from nightshift.errors import BudgetSpent
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import RequestLine
 from nightshift.pricing import spending
-from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import Shares
 from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
@@ -191,27 +190,27 @@ class _Assembly:
         """
         priced = [(line, jobs[line.job_id], self._line_usd(line)) for line in lines]
         if self._shares.are_limited:
-            page_usd = sum(line_usd for _, _, line_usd in priced)
+            page_usd = sum(usd for _, _, usd in priced)
             await self._shares.look({job.user_id for _, job, _ in priced}, self.fill.usd + page_usd)
         fill, claimed = self.fill, list[tuple[Job, RequestLine]]()
         of_jobs, of_users = dict[str, float](), dict[str, float]()
         is_full = is_any_held = False
-        for line, job, line_usd in priced:
+        for line, job, usd in priced:
             more_usd = of_users.get(job.user_id, 0.0)
             if self._shares.is_spent(job.user_id, more_usd):
                 self._shares.note(job.user_id, job.job_id, more_usd)
                 is_any_held = True
                 continue
             line_tokens = ceil(line.expected.input_tokens * self._correction.tokens)
-            filled = fill.with_line(len(line.line) + 1, line_tokens, line_usd)
+            filled = fill.with_line(len(line.line) + 1, line_tokens, usd)
             if filled is None:
-                self.is_over_budget = not (claimed or fill.affords(line_usd))
+                self.is_over_budget = not (claimed or fill.affords(usd))
                 is_full = True
                 break
             fill = filled
             claimed.append((job, line))
-            of_jobs[job.job_id] = line_usd
-            of_users[job.user_id] = more_usd + line_usd
+            of_jobs[job.job_id] = usd
+            of_users[job.user_id] = more_usd + usd
         return _Filled(
             fill=fill,
             claimed=claimed,
@@ -222,10 +221,7 @@ class _Assembly:
         )
 
     def _line_usd(self, line: RequestLine) -> float:
-        # Without a listed price no budget can hold.
-        listed_usd = batch_cost_usd(self._lane.provider, self._lane.model, line.expected) or 0.0
-        # A day's first job is sent, however much the correction makes of it.
-        return min(listed_usd * self._correction.usd, self._runtime.settings.daily_budget_usd or inf)
+        return line_usd(self._lane, line.expected, self._correction, self._runtime.settings.daily_budget_usd or inf)
 
     async def _claim(self, filled: "_Filled", turns: Turns | None, *, is_last: bool, is_burst: bool) -> None:
         jobs, fill = [job for job, _ in filled.claimed], filled.fill

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from nightshift.batches.correction import NO_CORRECTION, Correction
+from nightshift.pricing.prices import batch_cost_usd
+from nightshift.values.lane import Lane
+from nightshift.values.usage import Usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +71,13 @@ class BatchFill:
         )
         fits = filled.requests <= limits.requests and filled.bytes <= limits.bytes and within_tokens
         return filled if fits and self.affords(line_usd) else None
+
+
+def line_usd(lane: Lane, expected: Usage, correction: Correction = NO_CORRECTION, most_usd: float = inf) -> float:
+    """What a request is expected to take of the day's budget, in US dollars.
+
+    Without a listed price that is nothing: no budget can hold for it. It is `most_usd` at most, so that a day's first
+    request is sent, however much the correction makes of it.
+    """
+    listed_usd = batch_cost_usd(lane.provider, lane.model, expected) or 0.0
+    return min(listed_usd * correction.usd, most_usd)

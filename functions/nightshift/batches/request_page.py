@@ -8,12 +8,12 @@ from typing import Final
 
 import structlog
 
+from nightshift.batches.limits import line_usd
 from nightshift.errors import JobRefused, TryLater
 from nightshift.jobs import settlements
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import RequestLine, request_line
 from nightshift.jobs.settlement import Failed, failure
-from nightshift.pricing.prices import batch_cost_usd
 from nightshift.runtime import Runtime
 from nightshift.values.lane import Lane
 from nightshift.values.texts import Text
@@ -63,7 +63,7 @@ async def checked_request_line(runtime: Runtime, lane: Lane, job: Job) -> Reques
     if len(line.line) >= min(runtime.settings.max_batch_bytes, runtime.provider_for(lane).traits.max_bytes):
         raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "its line is larger than a batch may be")
     budget_usd = runtime.settings.daily_budget_usd
-    if budget_usd and (batch_cost_usd(lane.provider, lane.model, line.expected) or 0.0) > budget_usd:
+    if budget_usd and line_usd(lane, line.expected) > budget_usd:
         # It would hold up its lane for ever.
         raise JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), "its estimate is above the whole day's budget")
     return line

@@ -25,7 +25,7 @@ from nightshift.batches.batch import PartSource
 from nightshift.batches.capacity import limits_of
 from nightshift.batches.correction import NO_CORRECTION, Correction
 from nightshift.batches.lanes import HeldLane
-from nightshift.batches.limits import BatchFill, Estimate
+from nightshift.batches.limits import BatchFill, Estimate, line_usd
 from nightshift.batches.listing import NOTHING_LISTED
 from nightshift.batches.transitions import HeldBatch, create_part_batch, new_batch_id
 from nightshift.bulk import documents, rounds
@@ -39,7 +39,6 @@ from nightshift.database.commits import Commit, Undecided
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import BudgetSpent, JobRefused, LeaseHeld, ShareSpent
 from nightshift.pricing import spending
-from nightshift.pricing.prices import batch_cost_usd
 from nightshift.pricing.shares import share_usd, taken_usd
 from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
@@ -167,7 +166,6 @@ class _Filling:
         self.refused: dict[int, JobRefused] = {}
         self._lane = lane
         self._correction = correction
-        # A day's first item is sent, however much the correction makes of it.
         self._most_usd = most_usd
 
     async def pages(self, items: AsyncIterator[list[ItemLine]]) -> AsyncIterator[bytes]:
@@ -179,8 +177,7 @@ class _Filling:
                 if isinstance(item.line, JobRefused):
                     self.refused[item.index] = item.line
                     continue
-                usd = batch_cost_usd(self._lane.provider, self._lane.model, item.line.expected) or 0.0
-                usd = min(usd * self._correction.usd, self._most_usd)
+                usd = line_usd(self._lane, item.line.expected, self._correction, self._most_usd)
                 tokens = ceil(item.line.expected.input_tokens * self._correction.tokens)
                 filled = self.fill.with_line(len(item.line.line) + 1, tokens, usd)
                 if filled is None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from nightshift.api.route import ApiRoute
 from nightshift.api.routes import (
+    alerts,
     batches,
     bulk,
     earning,
@@ -32,4 +33,5 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *batches.ROUTES,
     *stories.ROUTES,
     *reports.ROUTES,
+    *alerts.ROUTES,
 )

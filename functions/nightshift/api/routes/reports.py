@@ -1,4 +1,4 @@
-"""History, savings, trends, reports, alerts and the dashboard's first page, for admins.
+"""History, savings, trends, reports and the dashboard's first page, for admins.
 
 All of it is read from one document a day (reports/history.py), so no answer costs more with the number of jobs.
 """
@@ -9,16 +9,13 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from nightshift.api.cursors import page_of
 from nightshift.api.route import ApiCall, ApiRoute
 from nightshift.api.routes import health
+from nightshift.api.routes.alerts import alert_view
 from nightshift.api.routes.queue import scheduler
 from nightshift.api.shapes.common import ApiModel
 from nightshift.api.shapes.reports import (
     MOST_DAYS,
-    AlertPage,
-    AlertsAsked,
-    AlertView,
     BatchEnds,
     Dashboard,
     DayFigures,
@@ -44,15 +41,13 @@ from nightshift.api.shapes.reports import (
 )
 from nightshift.errors import HttpError
 from nightshift.reports import alerts, counters, history, period_report, stats
-from nightshift.reports.alert import Alert
 from nightshift.reports.history import MILESTONE_USD, History, HistoryState
 from nightshift.reports.markdown import markdown_of
 from nightshift.reports.period import Period
 from nightshift.reports.period_report import PeriodReport
 from nightshift.reports.trends import WeekTrend, first_day, trends_of
 from nightshift.runtime import Runtime
-from nightshift.values.day_sums import DaySums, EndSums, GroupKey
-from nightshift.values.ids import names_a_document
+from nightshift.values.day_sums import DaySums, EndSums
 
 _USUAL_DAYS: Final = 30
 _MOST_MILESTONES: Final = 100
@@ -130,24 +125,6 @@ async def report(call: ApiCall) -> Report | Response:
     return report_view(found)
 
 
-async def list_alerts(call: ApiCall) -> AlertPage:
-    """List alerts, the newest first; with `open=true`, those that are open."""
-    asked: AlertsAsked = call.query
-    query = alerts.query(call.runtime, is_open=asked.open is True)
-    page, token = await page_of(query, asked.pageSize, asked.pageToken, by="openedAt", newest_first=True)
-    found = [_alert(alert) for snapshot in page if (alert := alerts.alert_of(snapshot))]
-    return AlertPage(alerts=found, nextPageToken=token)
-
-
-async def acknowledge(call: ApiCall) -> AlertView:
-    """Put on record that an admin has seen an alert. The first acknowledgement stays; it closes a milestone."""
-    alert_id = call.path["id"]
-    alert = await alerts.acknowledge(call.runtime, alert_id, call.user_id) if names_a_document(alert_id) else None
-    if alert is None:
-        raise HttpError(404, "not_found", "There is no such alert.")
-    return _alert(alert)
-
-
 async def dashboard(call: ApiCall) -> Dashboard:
     """Look at everything at once: the last tick, the jobs, 30 days, savings, the last week, open alerts."""
     runtime, until = call.runtime, _today(call.runtime)
@@ -172,7 +149,7 @@ async def dashboard(call: ApiCall) -> Dashboard:
         allTime=Saved(**_saved(found.state.all_time)),
         nextMilestoneUsd=_next_milestone(found.state),
         week=_trend(week),
-        alerts=[_alert(alert) for alert in opened],
+        alerts=[alert_view(alert) for alert in opened],
     )
 
 
@@ -193,7 +170,7 @@ def report_view(found: PeriodReport) -> Report:
         batches=BatchEnds(**ends),
         openBatches=found.open_batches,
         errors=[ErrorCount(code=code, jobs=jobs) for code, jobs in codes[:_MOST_ERRORS]],
-        alerts=[_alert(alert) for alert in found.alerts],
+        alerts=[alert_view(alert) for alert in found.alerts],
         done=Remedies(
             retried=sums.total.retried, moved=sums.moved, stopped=sums.stopped, acknowledged=found.acknowledged
         ),
@@ -224,11 +201,7 @@ def _days(found: History) -> list[DayFigures]:
 
 def _groups(sums: DaySums) -> list[GroupFigures]:
     ordered = sorted(sums.groups.items(), key=lambda one: (-one[1].completed, one[0]))
-    return [GroupFigures(**_key(key), **_figures(each)) for key, each in ordered]
-
-
-def _key(key: GroupKey) -> dict[str, Any]:
-    return key.fields()
+    return [GroupFigures(**key.fields(), **_figures(each)) for key, each in ordered]
 
 
 def _of(groups: Any, **wanted: str) -> EndSums:
@@ -261,8 +234,13 @@ def _figures(sums: EndSums) -> dict[str, Any]:
     }
 
 
+def _figures_of(shape: type[ApiModel], sums: EndSums) -> dict[str, Any]:
+    """Those of the figures that a shape has."""
+    return {name: figure for name, figure in _figures(sums).items() if name in shape.model_fields}
+
+
 def _saved(sums: EndSums) -> dict[str, Any]:
-    return {name: _figures(sums)[name] for name in Saved.model_fields}
+    return _figures_of(Saved, sums)
 
 
 def _milestones(state: HistoryState) -> list[Milestone]:
@@ -278,36 +256,14 @@ def _next_milestone(state: HistoryState) -> int:
 
 
 def _trend(week: WeekTrend) -> Trend:
-    sums = week.sums
     return Trend(
         since=week.since,
         until=week.until,
-        completed=sums.completed,
-        failed=sums.failed,
-        savedUsd=sums.saved_usd,
-        successRate=sums.success_rate,
-        medianWaitSeconds=sums.waits.quantile(0.5),
-        p95WaitSeconds=sums.waits.quantile(0.95),
-        usdPerCompletedJob=sums.usd_per_completed_job,
+        **_figures_of(Trend, week.sums),
         successRateChange=week.success_rate_change,
         medianWaitChange=week.wait_change(0.5),
         p95WaitChange=week.wait_change(0.95),
         usdPerCompletedJobChange=week.cost_change,
-    )
-
-
-def _alert(alert: Alert) -> AlertView:
-    return AlertView(
-        id=alert.alert_id,
-        kind=alert.kind,
-        isOpen=alert.is_open,
-        message=alert.message,
-        value=alert.value,
-        limit=alert.limit,
-        openedAt=alert.opened_at,
-        closedAt=alert.closed_at,
-        acknowledgedAt=alert.acknowledged_at,
-        acknowledgedBy=alert.acknowledged_by,
     )
 
 
@@ -338,14 +294,5 @@ ROUTES: Final = (
         answer=Report,
         other_media_types=("text/markdown",),
         aliases=("/batch/report",),
-    ),
-    _polled("/alerts", list_alerts, AlertPage, AlertsAsked, "/batch/alerts"),
-    ApiRoute(
-        method="POST",
-        path="/alerts/{id}/ack",
-        who="admin",
-        handler=acknowledge,
-        answer=AlertView,
-        errors={404: "There is no such alert."},
     ),
 )

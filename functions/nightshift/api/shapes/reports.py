@@ -1,11 +1,12 @@
-"""History, savings, trends, reports, alerts and the dashboard's first page, for admins."""
+"""History, savings, trends, reports and the dashboard's first page, for admins."""
 
 from datetime import date
 from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from nightshift.api.shapes.common import ApiModel, PageAsked, Time, example
+from nightshift.api.shapes.alerts import ALERT, AlertView
+from nightshift.api.shapes.common import ApiModel, Time, example
 from nightshift.api.shapes.health import Health
 from nightshift.api.shapes.queue import SchedulerState
 
@@ -14,7 +15,6 @@ MOST_DAYS: Final = 366
 MOST_WEEKS: Final = 52
 _LONGEST_NAME: Final = 200
 
-AlertKind = Literal["failure_rate", "backlog", "late_batch", "savings_milestone"]
 Mode = Literal["batch", "instant"]
 
 _FIGURES: Final[dict[str, Any]] = {
@@ -41,15 +41,6 @@ _SAVED: Final[dict[str, Any]] = {
     "costUsd": 1.5787,
     "realtimeCostUsd": 3.1575,
     "savedUsd": 1.5787,
-}
-_ALERT: Final[dict[str, Any]] = {
-    "id": "late_batch.ns-8fK2mQx0Zr8fK2mQx0Zr",
-    "kind": "late_batch",
-    "isOpen": True,
-    "message": "The batch ns-8fK2mQx0Zr8fK2mQx0Zr has been at the provider for 26 hours.",
-    "value": 93600.0,
-    "limit": 86400.0,
-    "openedAt": "2026-11-28T04:10:02.310Z",
 }
 _MILESTONE: Final[dict[str, Any]] = {"usd": 1000, "reachedOn": "2026-11-21"}
 _UNTIL: Final = "2026-11-28T10:25:04.512Z"
@@ -267,38 +258,6 @@ class Trends(ApiModel):
     )
 
 
-class AlertView(ApiModel):
-    """Something that an admin should know. It is opened once, and closed once."""
-
-    id: str
-    kind: AlertKind
-    isOpen: bool
-    message: str
-    value: float = Field(description="What was found: a share, a number of seconds, or dollars.")
-    limit: float = Field(description="What it passed.")
-    openedAt: Time
-    closedAt: Time | None = None
-    acknowledgedAt: Time | None = None
-    acknowledgedBy: str | None = Field(None, description="The admin's uid.")
-
-    model_config = example(**_ALERT)
-
-
-class AlertsAsked(PageAsked):
-    """Which alerts."""
-
-    open: bool | None = Field(None, description="`true`: only those that are open.")
-
-
-class AlertPage(ApiModel):
-    """Alerts, the newest first."""
-
-    alerts: list[AlertView]
-    nextPageToken: str | None = None
-
-    model_config = example(alerts=[_ALERT])
-
-
 class ReportAsked(ApiModel):
     """Which period, and in which form."""
 
@@ -363,7 +322,7 @@ class Report(ApiModel):
         batches={"completed": 14, "failed": 0, "expired": 1, "cancelled": 0},
         openBatches=0,
         errors=[{"code": "result_invalid", "jobs": 31}],
-        alerts=[_ALERT],
+        alerts=[ALERT],
         done={"retried": 12, "moved": 0, "stopped": 0, "acknowledged": 1},
     )
 
@@ -416,5 +375,5 @@ class Dashboard(ApiModel):
         allTime={**_SAVED, "savedUsd": 1204.5},
         nextMilestoneUsd=2000,
         week={"since": "2026-11-22", "until": "2026-11-28", "completed": 28_400, "failed": 120, "savedUsd": 10.6},
-        alerts=[_ALERT],
+        alerts=[ALERT],
     )
