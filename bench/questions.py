@@ -48,7 +48,7 @@ QUESTIONS = (
 
 
 class BrokeOff(Exception):
-    """A bench did not come to its end: an error that is none of its results, in a line, or no end within the time."""
+    """A bench did not come to its end: an error instead of its results, in a line, or no end within the time."""
 
 
 def answer(question: Question) -> Measured:

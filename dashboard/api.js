@@ -72,7 +72,7 @@ function refusal(answer, error) {
   const again = Number(answer.headers.get("Retry-After")) || null;
   const about = { status: answer.status, requestId: error?.requestId ?? null, details: error?.details ?? [], again };
   if (answer.status === 403) {
-    return new Problem("This page is for administrators, and this account is none.", { ...about, code: "forbidden" });
+    return new Problem("This page is for administrators. This account is not one.", { ...about, code: "forbidden" });
   }
   if (answer.status === 429) {
     return new Problem(`Too many requests; the next one is possible in ${again ?? 60} seconds.`, {

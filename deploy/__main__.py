@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--plan", action="store_true", help="print what would be done by which commands; change nothing"
     )
-    parser.add_argument("--email", help="who is told of alerts")
+    parser.add_argument("--email", help="the address to which alerts are sent")
     given = parser.parse_args(arguments)
     work = _deploy(project=given.project, region=given.region, email=given.email, is_plan=given.plan)
     return run_to_its_end(work, interrupted=INTERRUPTED)

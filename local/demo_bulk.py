@@ -66,7 +66,7 @@ def source() -> bytes:
 
 
 async def play(console: Console, user: AppUser, patience_seconds: float) -> DemoBulk:
-    """Upload, quote, confirm, watch, download; each is told. Raises StackError if it takes too long."""
+    """Upload, quote, confirm, watch, download; each step is printed. Raises StackError if it takes too long."""
     uri = await user.upload("bulk/list.csv", source(), content_type="text/csv")
     await user.write_bulk_job(BULK_ID, {"type": "waste_classification", "source": {"uri": uri}})
     until = time.monotonic() + patience_seconds

@@ -1,4 +1,4 @@
-"""The demo's mail: a user who asked for it is told outside the app, over a real mail server."""
+"""The demo's mail: a user who asked for it has an e-mail, over a real mail server."""
 
 import asyncio
 import shutil

@@ -68,7 +68,7 @@ class Printer(Protocol):
 
 
 def printing(runtime: "Runtime", *, as_json: bool) -> Printer:
-    """Where to tell, on standard output. What is told first is the project: many an operator has two."""
+    """Where to tell, on standard output. The first line names the project: many an operator has two."""
     return ForPrograms(runtime) if as_json else ForPeople(runtime)
 
 

@@ -3,7 +3,7 @@ import { Notice, Trouble } from "../parts/notice.js";
 import { Shape } from "../parts/shape.js";
 import { mailNewPassword, signIn } from "../session.js";
 
-/** Signing in, and getting a password where there is none. `why` says why a session ended. */
+/** Signing in, and getting a first password. `why` says why a session ended. */
 export function SignIn({ why }) {
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState(null);

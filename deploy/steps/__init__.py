@@ -72,7 +72,7 @@ STEPS: Final = (
     Step("App Check", app_check.changes),
     Step("Metrics", monitoring.metrics),
     Step("Dashboards", monitoring.dashboards),
-    Step("Who is told", monitoring.channel),
+    Step("Notification channel", monitoring.channel),
     Step("Alerts", monitoring.alerts),
     Step("Budget", budget.changes),
 )

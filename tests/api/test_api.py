@@ -38,7 +38,7 @@ async def test_each_route_asks_for_a_token_and_the_admins_ones_for_the_claim(wor
 
 
 async def test_an_unknown_path_and_another_method_have_the_one_form(world: World) -> None:
-    """404, and 405 with the methods that there are; a path that only looks like one is none."""
+    """404, and 405 with the methods that there are; a path that only looks like a route is not found."""
     for path in ("/nothing", "/jobs/", "/jobs//cancel", "/jobs/a%2Fb/cancel/x"):
         assert error_of(await world.api("GET", path)) == (404, "not_found")
     assert error_of(await world.call("api", "GET", "/jobs")) == (404, "not_found")
@@ -80,7 +80,7 @@ async def test_a_user_who_asks_too_often_waits_and_others_do_not(world: World) -
 
 
 async def test_the_dashboards_browser_may_ask_and_no_other(world: World) -> None:
-    """Its preflight is told the methods and headers, and its answers show the headers that a client needs."""
+    """Its preflight names the methods and headers, and its answers show the headers that a client needs."""
     world.set_env(NIGHTSHIFT_DASHBOARD_ORIGIN=DASHBOARD)
     preflight = await world.call("api", "OPTIONS", "/v1/jobs", headers={"Origin": DASHBOARD})
     answer = await world.api("GET", "/me", headers={"Origin": DASHBOARD})
@@ -128,7 +128,7 @@ async def test_a_database_that_does_not_answer_is_503_and_a_bug_500(
 
 
 async def test_health_is_public_and_an_admin_sees_the_last_tick(world: World) -> None:
-    """A user sees no more than a stranger; a wrong token is told so."""
+    """A user sees no more than a stranger; a wrong token is refused."""
     before = await world.api("GET", "/health", admin=True)
     await world.give("alice", 1)
     await world.submit("alice")

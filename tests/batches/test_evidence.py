@@ -199,7 +199,7 @@ _REMOTE = RemoteBatch(
 def test_what_fits_is_as_large_and_was_made_in_time(
     remote: RemoteBatch, fields: dict[str, Any], may_be: bool, may_double: bool
 ) -> None:
-    """A double may come later, but there is none of a batch for which one create was sent."""
+    """A double may come later, but never of a batch for which one create was sent."""
     batch = _batch(**fields)
     assert evidence.may_be(batch, remote) is may_be
     assert evidence.may_double(batch, remote) is may_double

@@ -1,4 +1,4 @@
-"""When a bulk job will be done is told from the quote on, by how long its lane's batches took. The end judges it."""
+"""When a bulk job will be done is foretold from the quote on, by what its lane needed. The end judges it."""
 
 from datetime import timedelta
 from typing import Any

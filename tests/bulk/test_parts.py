@@ -189,7 +189,7 @@ async def test_rows_of_too_many_values_are_refused_before_they_are_looked_at(wor
 
 
 async def test_a_bulk_job_is_told_outside_the_app_by_one_message(world: World) -> None:
-    """However many items it has; one that was refused is told as well, and nothing of single items."""
+    """However many items it has; one that was refused has a message as well, single items have none."""
     async with telling(world) as messages:
         await messages.user()
         bulk_id = await world.start_bulk(items=rows(3), maxTokens=3)

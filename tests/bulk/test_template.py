@@ -1,4 +1,4 @@
-"""`{{column}}` is filled in one pass, within bounds, and an unknown column is told with those that there are."""
+"""`{{column}}` is filled in one pass, within bounds, and an unknown column is named with those that exist."""
 
 import time
 from typing import Any

@@ -120,7 +120,7 @@ class Model:
         else:
             assert not entries, f"{bulk_id} is not charged yet"
         if bulk["status"] in _ENDED:
-            assert f"bulk.{bulk_id}" in seen.notifications, f"the end of {bulk_id} is told"
+            assert f"bulk.{bulk_id}" in seen.notifications, f"the end of {bulk_id} has its message"
         if bulk["status"] in _READ:
             assert sum(part["counts"]["total"] for part in parts) == written.rows, f"no row of {bulk_id} is lost"
         for part in parts:

@@ -13,7 +13,7 @@ _MOST_DIFFERENCE: Final = 9.0
 
 
 def difference(picture: bytes, name: str) -> float:
-    """How far a screenshot is from the picture of this name. Where there is none yet, it becomes one."""
+    """How far a screenshot is from the picture of this name. The first screenshot becomes the picture."""
     small = _small(picture)
     kept = _FOLDER / f"{name}.png"
     if not kept.exists():

@@ -1,4 +1,4 @@
-"""Messages outside the app: each end is told once, over a real mail server and a server that speaks FCM."""
+"""Messages outside the app: each end has one message, over a real mail server and a server that speaks FCM."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def test_a_user_without_the_wish_gets_nothing_and_costs_nothing(messages: 
 
 
 async def test_several_answers_share_a_mail_an_hour(messages: Messages) -> None:
-    """The first is told at once. Five more wait for the hour, and one tick then tells them together."""
+    """The first goes at once. Five more wait for the hour, and one tick then sends them together."""
     await messages.user()
     await messages.deliver(await messages.ended())
     for _ in range(5):
@@ -218,7 +218,7 @@ async def test_each_way_goes_on_by_itself(messages: Messages) -> None:
 
 
 async def test_nothing_is_sent_in_quiet_hours(messages: Messages) -> None:
-    """What ends then is told together when they are over."""
+    """What ends then goes out together when they are over."""
     await messages.user()
     now = messages.world.now()
     clock = [(now + timedelta(hours=hours)).astimezone(UTC).strftime("%H:%M") for hours in (-1, 6)]

@@ -43,6 +43,14 @@ ONE_OF_EACH = [
 ]
 
 
+class Terminal(io.StringIO):
+    """A screen, with a person before it."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
 @pytest.fixture(autouse=True)
 def _seam() -> Iterator[None]:
     with seam():
@@ -188,10 +196,6 @@ async def test_no_event_stands_between_sentences_unless_it_is_asked_for(world: W
 def test_a_person_who_waits_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some silence (here a twentieth of a second), and never while a question is open."""
 
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     terminal.protect()
@@ -211,10 +215,6 @@ def test_a_person_who_waits_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_time_of_loading_counts_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person waits from the return key on."""
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)

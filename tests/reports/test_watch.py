@@ -62,7 +62,7 @@ async def test_a_backlog_is_an_alert_while_jobs_wait(world: World) -> None:
 
 
 async def test_too_many_failures_are_an_alert_until_they_are_hours_ago(world: World) -> None:
-    """Of few ends no rate is told; the rate is that of the last hours."""
+    """Of few ends no rate is computed; the rate is that of the last hours."""
     world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1", NIGHTSHIFT_COALESCE_SECONDS="3600")
     world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="trouble", times=None))
     await world.give("alice", 50)

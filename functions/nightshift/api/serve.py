@@ -138,7 +138,7 @@ async def _caller(runtime: Runtime, request: Request, row: ApiRoute) -> Caller |
     if row.who == "public" and "authorization" not in request.headers:
         return None
     caller = await require_user(runtime, request.headers)
-    # Of a public route, an admin is told more.
+    # A public route answers an admin with more.
     is_asked = caller.claims_admin if row.who == "public" or row.admits_owner else row.who == "admin"
     return await still_admin(runtime, caller) if is_asked else caller
 

@@ -26,7 +26,7 @@ class StepError:
 
     @classmethod
     def read(cls, fields: Any) -> Self | None:
-        """The error in a batch's field; None if there is none that can be read."""
+        """The error in a batch's field; None if no error can be read there."""
         if not isinstance(fields, Mapping):
             return None
         since, at = time_or_none(fields.get("since")), time_or_none(fields.get("at"))

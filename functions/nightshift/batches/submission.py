@@ -31,7 +31,7 @@ class Submission:
     is_stopped: bool
     changed_at: datetime | None
     changed_by: str | None
-    # When the window opens next; None = it is open, or there is none.
+    # When the window opens next; None = it is open, or no window is set.
     opens_at: datetime | None
 
     @property

@@ -264,7 +264,7 @@ class HeldBatch:
     # whenever a step fails
 
     async def note_error(self, error: Exception) -> None:
-        """Put on record why a step failed: with the write that gives the lease free, or at once if there is none.
+        """Put on record why a step failed: with the write that frees the lease, or at once if none follows.
 
         It never hides the error: what Firestore does not take now is left out.
         """

@@ -25,6 +25,6 @@ async def create(runtime: Runtime, bulk_id: str, fields: Mapping[str, Any]) -> d
 
 
 async def read_created(runtime: Runtime, bulk_id: str) -> tuple[Mapping[str, Any], datetime] | None:
-    """What was written of a bulk job, its rows too, and when it was created; None if there is none."""
+    """What was written of a bulk job, its rows too, and when it was created; None if it does not exist."""
     snapshot = await read_request(runtime, bulk_id)
     return (snapshot.to_dict() or {}, snapshot.create_time) if snapshot.exists and snapshot.create_time else None

@@ -71,13 +71,13 @@ def part_ref(runtime: Runtime, bulk_id: str, part: int) -> "AsyncDocumentReferen
 
 
 async def snapshot_of(runtime: Runtime, bulk_id: str) -> "DocumentSnapshot[Any] | None":
-    """A bulk job's document without its rows and its template, or None if there is none."""
+    """A bulk job's document without its rows and its template, or None if it does not exist."""
     snapshot = await bulk_ref(runtime, bulk_id).get(WITHOUT_ITEMS, **READ)
     return snapshot if snapshot.exists else None
 
 
 async def read(runtime: Runtime, bulk_id: str) -> BulkJob | None:
-    """A bulk job, or None if there is none."""
+    """A bulk job, or None if it does not exist."""
     snapshot = await snapshot_of(runtime, bulk_id)
     return bulk_job_of(snapshot) if snapshot else None
 
@@ -132,13 +132,13 @@ async def count_admitted(runtime: Runtime, user_id: str) -> int:
 
 
 async def read_part(runtime: Runtime, bulk_id: str, part: int) -> BulkPart | None:
-    """A part, or None if there is none."""
+    """A part, or None if it does not exist."""
     snapshot = await part_ref(runtime, bulk_id, part).get(**READ)
     return part_of(snapshot) if snapshot.exists else None
 
 
 async def part_snapshot(runtime: Runtime, bulk_id: str, part: int) -> "DocumentSnapshot[Any] | None":
-    """A part's document, or None if there is none."""
+    """A part's document, or None if it does not exist."""
     snapshot = await part_ref(runtime, bulk_id, part).get(**READ)
     return snapshot if snapshot.exists else None
 

@@ -1,4 +1,4 @@
-"""Export: `exporting` → `completed` or `cancelled`. The result files are written, and the user is told."""
+"""Export: `exporting` → `completed` or `cancelled`. The result files are written, and the user is notified."""
 
 from contextlib import suppress
 

@@ -51,7 +51,7 @@ def update(path: str, fields: Mapping[str, Any], read_as_of: datetime) -> Any:
 
 
 def merge(path: str, fields: Mapping[str, Any]) -> Any:
-    """The write that sets some fields of a document, whatever it holds, and creates it if there is none."""
+    """The write that sets some fields of a document, whatever it holds, and creates it if it does not exist."""
     write = overwrite(path, fields)
     # Without a mask, though an empty one, all other fields would go.
     write.update_mask.SetInParent()
@@ -60,7 +60,7 @@ def merge(path: str, fields: Mapping[str, Any]) -> Any:
 
 
 def add_up(path: str, numbers: Mapping[str, int]) -> Any:
-    """The write that adds to a document's numbers, and creates the document if there is none.
+    """The write that adds to a document's numbers, and creates the document if it does not exist.
 
     A name with a full stop is that of a number in a map. Each is a plain word, or words joined by underscores.
     """

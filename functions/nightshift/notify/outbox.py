@@ -119,7 +119,7 @@ class Outbox:
         if not ways or not names_a_document(message_id):
             return
         now = self._runtime.now()
-        # An end that an operator undid, and that came again, is told again.
+        # An end that an operator undid, and that came again, has a new message.
         writes.set(
             outbox_ref(self._runtime, message_id),
             {

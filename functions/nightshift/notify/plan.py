@@ -1,6 +1,6 @@
 """What of a user's waiting messages is sent now, and when to look again. Knows no clock and asks nothing.
 
-Bulk jobs are told one by one and at once. Single jobs share a message: the first is told at once, the others at most
+Each bulk job has a message of its own, at once. Single jobs share one: the first goes at once, the others at most
 once an hour. In quiet hours nothing is sent.
 """
 

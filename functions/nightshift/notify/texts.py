@@ -20,7 +20,7 @@ DEFAULT: Final = "en"
 
 
 def text(language: str, name: str, **values: object) -> str:
-    """A text in a language, as `en` or `en-GB`; in English where there is none. Raises KeyError for an unknown name."""
+    """A text in a language, as `en` or `en-GB`; else in English. Raises KeyError for an unknown name."""
     for table in (language, language.partition("-")[0], DEFAULT):
         found = TEXTS.get(table, {}).get(name)
         if found is not None:

@@ -37,7 +37,7 @@ class Alert:
 
     @classmethod
     def read(cls, alert_id: str, fields: Mapping[str, Any], update_time: datetime | None) -> "Alert | None":
-        """The alert of a document; None if it is none."""
+        """The alert of a document; None if it cannot be read."""
         kind = next((kind for kind in ALERT_KINDS if kind == fields.get("kind")), None)
         opened_at, by = time_or_none(fields.get("openedAt")), fields.get("acknowledgedBy")
         if kind is None or opened_at is None or update_time is None:

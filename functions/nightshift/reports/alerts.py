@@ -23,7 +23,7 @@ def alert_ref(runtime: Runtime, alert_id: str) -> "AsyncDocumentReference":
 
 
 def alert_of(snapshot: "DocumentSnapshot[Any]") -> Alert | None:
-    """The alert of a document; None if it is none, or is not there."""
+    """The alert of a document; None if it cannot be read, or does not exist."""
     return Alert.read(snapshot.id, snapshot.to_dict() or {}, snapshot.update_time)
 
 
@@ -51,7 +51,7 @@ async def acknowledge(runtime: Runtime, alert_id: str, by: str) -> Alert | None:
     """Put on record that an admin has seen an alert; the first one stays. News is closed by it.
 
     Returns:
-        The alert as it is then; None if there is none.
+        The alert as it is then; None if it does not exist.
     """
     ref = alert_ref(runtime, alert_id)
     async for _ in attempts():

@@ -72,7 +72,7 @@ class Watermark:
 
     @classmethod
     def read(cls, fields: Any) -> "Watermark":
-        """A watermark of the state; the beginning, where there is none."""
+        """A watermark of the state; the beginning, where the state has no watermark."""
         at = fields.get("at") if isinstance(fields, Mapping) else None
         return cls(at=at, name=str(fields["id"])) if isinstance(at, datetime) else cls()
 

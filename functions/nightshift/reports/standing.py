@@ -63,7 +63,7 @@ class JobState:
     told: Telling = moment
 
     def at(self, at: datetime) -> str:
-        """A time, as it is told."""
+        """A time, as people read it."""
         return self.told(at, self.now)
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _OPEN: Final = "alerts"
-# Of fewer ends no rate is told.
+# Of fewer ends no rate is computed.
 _LEAST_ENDED: Final = 20
 _TITLES: Final[Mapping[AlertKind, str]] = {
     "failure_rate": "Many jobs fail",

@@ -7,7 +7,7 @@ from typing import Final
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
-# How a time is told, given the present.
+# How a time is written, given the present.
 Telling = Callable[[datetime, datetime], str]
 
 

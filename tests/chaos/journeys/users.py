@@ -126,6 +126,6 @@ async def told(stage: Stage) -> None:
             await stage.tick()
         assert set(states) <= {"sent", "doubtful"}, f"each message has come to rest: {states}"
         told = messages.ends_told()
-        assert max(told) <= 2, "no end is told twice"
+        assert max(told) <= 2, "no end has two messages"
         codes = [message.get("codes") for message in (await world.documents("outbox")).values()]
         assert min(told) == 2 or "doubtful" in states or any(codes), "what was not told has its reason on record"

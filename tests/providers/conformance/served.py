@@ -32,7 +32,7 @@ class Served:
     model: str
     # Lets the server answer every batch that it has.
     finish: Callable[[], Awaitable[None]]
-    # The server, where it is one of ours, that does what it is told.
+    # The server, where it is one of ours, that takes our orders.
     server: ProviderServer | None = None
     # Where in it answers in real time are asked for, and batches created.
     answer_path: str = r"/v1/chat/completions"

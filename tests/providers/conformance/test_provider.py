@@ -273,7 +273,7 @@ async def test_a_model_that_declines_or_is_cut_off_says_so(told: tuple[Served, P
 async def test_a_refusal_in_real_time_says_when_to_ask_again(
     told: tuple[Served, ProviderServer], status: int, kind: type[ProviderTrouble]
 ) -> None:
-    """What is asked too often waits as long as `Retry-After` says; what needs the operator is told apart."""
+    """What is asked too often waits as long as `Retry-After` says; what needs the operator is recognised."""
     served, server = told
     server.faults.add(RequestFault("POST", served.answer_path, status=status, headers={"Retry-After": "7"}, times=None))
 

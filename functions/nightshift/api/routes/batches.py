@@ -85,7 +85,7 @@ async def _snapshot(runtime: Runtime, batch_id: str) -> Any:
 
 
 async def _own_bulk_job(call: ApiCall) -> BatchOrBulkJob:
-    """The caller's bulk job of the path. Of any other id a user is told no more than that it is an admin's."""
+    """The caller's bulk job of the path. Of any other id a user hears no more than that it is an admin's."""
     try:
         return BatchOrBulkJob(await bulk.look(call))
     except HttpError as error:

@@ -192,7 +192,7 @@ class GeminiProvider:
         try:
             return await self._client.delete(path)
         except ProviderLocked as locked:
-            # Of a file that does not exist, it says that the caller has no permission, or that there is none.
+            # Of a file that does not exist, it says that the caller has no permission, or that it does not exist.
             if locked.trouble is Trouble.LOCKED and not file_id.startswith("batches/") and await self._is_gone(file_id):
                 return False
             raise
