@@ -43,7 +43,7 @@ class _RoundReader:
     def __init__(self, runtime: Runtime, path: str) -> None:
         self.index: float = -1
         self.fields: Mapping[str, Any] = {}
-        self._lines = self._read(runtime, path)
+        self._lines = _ends_in(runtime, path)
 
     async def go_to(self, index: int) -> None:
         """Read on to the first line of this index, or of a later one."""
@@ -51,8 +51,11 @@ class _RoundReader:
             self.fields = await anext(self._lines, {})
             self.index = self.fields.get("index", inf)
 
-    async def _read(self, runtime: Runtime, path: str) -> AsyncIterator[Mapping[str, Any]]:
-        async for lines in storage.lines(runtime, path, _LINES_AT_ONCE):
-            for line in lines:
-                if line is not None:
-                    yield from_json(line)
+
+async def _ends_in(runtime: Runtime, path: str) -> AsyncIterator[Mapping[str, Any]]:
+    # No method of the reader: its frame would hold the reader, and the reader it. What it has read, some megabytes,
+    # would stay until Python looks for such circles, which it does seldom.
+    async for lines in storage.lines(runtime, path, _LINES_AT_ONCE):
+        for line in lines:
+            if line is not None:
+                yield from_json(line)
