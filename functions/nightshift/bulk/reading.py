@@ -36,7 +36,7 @@ from nightshift.bulk.states import States
 from nightshift.bulk.stored_rows import StoredRow
 from nightshift.database.commits import Commit, Undecided
 from nightshift.database.leases import LeaseHolder
-from nightshift.errors import JobRefused, LeaseHeld
+from nightshift.errors import JobRefused, LeaseHeld, NeverLands
 from nightshift.images import uploads
 from nightshift.job_types.base import JobType
 from nightshift.jobs.request import unaddressed_request
@@ -109,6 +109,10 @@ async def read_on(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, time_lim
             await reading.finish(holder)
     except JobRefused as refusal:
         await refusals.refuse(runtime, bulk, holder, refusal)
+    except NeverLands:
+        # Whatever of it is too large for a document: no other reading would end.
+        reason = "a part's document, or the quote, is too large"
+        await refusals.refuse(runtime, bulk, holder, JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), reason))
     return True
 
 
