@@ -22,7 +22,7 @@ class _Taken:
 async def test_a_users_bulk_job_is_begun_though_anothers_use_their_time_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is new goes first, then whoever has used least; for what the time was too short for workers are called."""
+    """What is new goes first, then the user who has used least. Workers are called for what is left."""
     await world.open_pubsub(BULK_TOPIC)
     for number in range(3):
         await world.write_bulk("mallory", f"export-{number}", status="exporting")
