@@ -92,7 +92,11 @@ async def _charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, price: i
         pay = _paying(runtime, bulk, wallet, tokens, admissions, again)
         try:
             await transitions.charge(holder, bulk, price, told, pay)
-        except Undecided:
+        except Undecided as doubt:
+            if doubt.already_exists:
+                # The ledger keeps the charge of an expired bulk job that had the same id.
+                await refusals.refuse(runtime, bulk, holder, JobRefused("invalid_input", Text.ID_USED.say()))
+                return
             continue
         log.info("bulk_charged", bulk_id=bulk.bulk_id, tokens=tokens, speed=bulk.speed)
         return

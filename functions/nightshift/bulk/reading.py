@@ -216,11 +216,10 @@ class _Reading:
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
         async def checked(row: StoredRow | None) -> StoredRow | None:
-            uri = row.input.get("imageUri") if row and row.input else None
-            if row is None or not uri:
+            if row is None or not row.input:
                 return row
             async with at_once:
-                return await self._with_checked_image(row, str(uri))
+                return await self._with_checked_upload(row, row.input)
 
         built = [self._built(row) for row in rows]
         found = await asyncio.gather(*map(checked, built))
@@ -237,9 +236,13 @@ class _Reading:
         except JobRefused as refusal:
             return replace(stored, error=(refusal.code, refusal.message))
 
-    async def _with_checked_image(self, row: StoredRow, uri: str) -> StoredRow:
+    async def _with_checked_upload(self, row: StoredRow, given: Mapping[str, Any]) -> StoredRow:
+        runtime, user_id, generation = self._runtime, self._bulk.user_id, None
         try:
-            generation = await uploads.check_image(self._runtime, self._bulk.user_id, uri, self._image_types)
+            if uri := given.get("imageUri"):
+                generation = await uploads.check_image(runtime, user_id, str(uri), self._image_types)
+            elif uri := given.get("videoUri"):
+                generation = await uploads.check_video(runtime, user_id, str(uri))
         except JobRefused as refusal:
             return replace(row, input=None, error=(refusal.code, refusal.message))
         return replace(row, image_generation=generation)
