@@ -14,7 +14,7 @@ __all__ = ["MOVES"]
 _VERIFIED: Final = {"email_verified": True}
 _BULK_WISHES: Final = ("confirm", "pause", "resume", "cancel", "retry")
 _ZONES: Final = ("Asia/Kolkata", "Pacific/Kiritimati", "Etc/GMT+12", "Mars/Base", "UTC")
-_OF_ADMINS: Final = (
+_OF_ADMINS: Final[tuple[tuple[str, str, Mapping[str, str] | None], ...]] = (
     ("POST", "/queue/submit", {}),
     ("POST", "/batch/process/all", None),
     ("POST", "/jobs/retry", {"code": "result_invalid"}),

@@ -245,7 +245,6 @@ async def _run_bulk_jobs(world: World) -> None:
 async def _ask_the_api(world: World) -> None:
     """Its lists, from page to page; a device; and orders, which a worker carries out."""
     await world.open_pubsub()
-    await world.give("carol", 2)
     for number in range(2):
         items = {"type": "waste_classification", "items": [{"text": f"bottle {number}"}]}
         assert (await world.api("POST", "/bulk-jobs", "carol", json=items)).status_code == 201

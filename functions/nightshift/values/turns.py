@@ -14,11 +14,10 @@ Item = TypeVar("Item")
 
 def in_turn(items: Iterable[Item], user_of: Callable[[Item], str]) -> list[Item]:
     """The same items: the first of each user, then the second of each, and so on. A user's own keep their order."""
-    of_user: defaultdict[str, list[Item]] = defaultdict(list)
+    of_user: defaultdict[str, list[tuple[Item]]] = defaultdict(list)
     for item in items:
-        of_user[user_of(item)].append(item)
-    absent = object()
-    return [item for turn in zip_longest(*of_user.values(), fillvalue=absent) for item in turn if item is not absent]
+        of_user[user_of(item)].append((item,))
+    return [held[0] for turn in zip_longest(*of_user.values()) for held in turn if held]
 
 
 class FairTurns(Generic[Item]):
