@@ -214,15 +214,15 @@ class _Reading:
     async def _stored(self, rows: list[Row]) -> list[StoredRow | None]:
         """The rows as they are kept; None for one that is left out."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        found = [self._built(row) for row in rows]
 
-        async def checked(row: StoredRow | None) -> StoredRow | None:
-            if row is None or not row.input:
-                return row
+        async def check(place: int, row: StoredRow, given: Mapping[str, Any]) -> None:
             async with at_once:
-                return await self._with_checked_upload(row, row.input)
+                found[place] = await self._with_checked_upload(row, given)
 
-        built = [self._built(row) for row in rows]
-        found = await asyncio.gather(*map(checked, built))
+        # Without a photo or a video there is nothing to wait for, and no task is needed.
+        given = [(place, row, row.input) for place, row in enumerate(found) if row and row.input]
+        await asyncio.gather(*(check(*each) for each in given if each[2].get("imageUri") or each[2].get("videoUri")))
         return [self._counted(row) for row in found]
 
     def _built(self, row: Row) -> StoredRow | None:
@@ -230,11 +230,11 @@ class _Reading:
         if key is not None and self._skipped_keys and skipping.digest(key) in self._skipped_keys:
             self._sums.skipped += 1
             return None
-        stored = StoredRow(row=row.number, columns=row.columns, key=key)
         try:
-            return replace(stored, input=self._inputs.input_of(row))
+            job_input = self._inputs.input_of(row)
         except JobRefused as refusal:
-            return replace(stored, error=(refusal.code, refusal.message))
+            return StoredRow(row=row.number, columns=row.columns, key=key, error=(refusal.code, refusal.message))
+        return StoredRow(row=row.number, columns=row.columns, key=key, input=job_input)
 
     async def _with_checked_upload(self, row: StoredRow, given: Mapping[str, Any]) -> StoredRow:
         runtime, user_id, generation = self._runtime, self._bulk.user_id, None
