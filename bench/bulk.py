@@ -97,7 +97,7 @@ async def ask() -> Measured:
         options = Options(
             project="demo-bulk",
             speed=10.0 * _TICKS_PER_MINUTE,
-            framework=("-m", "bench.counted_function", folder),
+            framework=("bench.counted_function", folder),
             validating_seconds=0,
             in_progress_seconds=0,
             finalizing_seconds=0,
@@ -229,7 +229,7 @@ async def _wide(stack: Stack, folder: Path) -> Measurement:
 
 
 def _peaks(stack: Stack) -> dict[str, int]:
-    return {target: peak_bytes_of(url.rpartition(":")[2]) for target, url in stack.function_urls.items()}
+    return {target: peak_bytes_of(int(url.rpartition(":")[2])) for target, url in stack.function_urls.items()}
 
 
 async def _to(

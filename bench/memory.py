@@ -98,5 +98,5 @@ async def _closed(client: AsyncClient, batch_id: str) -> None:
             await asyncio.sleep(0.5)
 
 
-def _port(bench: Workbench, target: str) -> str:
-    return bench.stack.function_urls[target].rpartition(":")[2]
+def _port(bench: Workbench, target: str) -> int:
+    return int(bench.stack.function_urls[target].rpartition(":")[2])
