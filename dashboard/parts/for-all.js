@@ -105,7 +105,7 @@ export function ForAll({ label, isFirst, isGrave, find, ask, send, done }) {
 function Refused({ messages }) {
   const counts = new Map();
   for (const message of messages) counts.set(message, (counts.get(message) ?? 0) + 1);
-  return html`<${Notice} tone="warn" title=${`${number(messages.length)} were left out.`}>
+  return html`<${Notice} tone="warn" title=${`Left out: ${number(messages.length)}.`}>
     ${[...counts].map(([message, count]) => `${number(count)}: ${message}`).join(" ")}
   <//>`;
 }

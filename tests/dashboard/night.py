@@ -111,7 +111,7 @@ async def running_night() -> AsyncIterator[Night]:
         validating_seconds=0.1,
         in_progress_seconds=0.2,
         finalizing_seconds=0.1,
-        settings={"NIGHTSHIFT_COALESCE_SECONDS": "0", "NIGHTSHIFT_FALLBACK_MODEL": "gpt-5-nano"},
+        settings={"NIGHTSHIFT_COALESCE_SECONDS": "0", "NIGHTSHIFT_API_REQUESTS_PER_MINUTE": "0"},
     )
     async with (
         running_stack(options, say=lambda _: None) as stack,

@@ -12,7 +12,6 @@ from playwright.async_api import Page, Route, expect
 from nightshift.values.lane import Lane
 from tests.dashboard.browser import addresses
 from tests.dashboard.night import LANE, Night
-from tests.support.patience import patience
 
 HOSTILE: Final = '<img src=x onerror="document.title=1">{{name}}\u202e'
 CSV: Final = f'id,name,material\n1,bottle,glass\n2,"{HOSTILE.replace(chr(34), chr(34) * 2)}",tin\n3,cup,unspeakable\n'
@@ -30,8 +29,8 @@ _HIDE: Final = """(isHidden) => {
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 _COUNT_CLICKS: Final = """
-window.clicks = 0;
-addEventListener("click", (event) => { if (event.isTrusted) window.clicks += 1; }, true);
+window.clicks = [];
+addEventListener("click", ({ target }) => window.clicks.push(target.closest("a, button")?.innerText), true);
 """
 _MOMENT_SECONDS: Final = 0.2
 
@@ -47,8 +46,8 @@ async def test_an_admin_finds_why_a_batch_failed_and_sends_its_jobs_again(night:
     # It waits for a tick, which does not come; and the lane is left alone.
     await night.batches("status=failed", 1)
     await night.status("carol", f"/jobs/{job_id}", "queued")
-    until = datetime.now(UTC) + timedelta(minutes=30)
-    await night.store({f"lanes/{Lane.parse(LANE).document_id}": {"lane": LANE, "backsOffUntil": until}})
+    lane, until = f"lanes/{Lane.parse(LANE).document_id}", datetime.now(UTC) + timedelta(minutes=30)
+    await night.store({lane: {"lane": LANE, "backsOffUntil": until}})
 
     async with night.visit() as visit:
         page = visit.page
@@ -66,8 +65,10 @@ async def test_an_admin_finds_why_a_batch_failed_and_sends_its_jobs_again(night:
         await expect(page.get_by_role("dialog")).to_contain_text("is left alone until")
         await page.get_by_role("dialog").get_by_role("button", name="Send them now").click()
         await expect(page.get_by_role("status").filter(has_text="The order is on record")).to_be_visible()
-        assert await page.evaluate("window.clicks") == 6, "from the sign-in to the order"
+        clicks = await page.evaluate("window.clicks")
         await night.status("carol", f"/jobs/{job_id}", "completed")
+        await night.store({lane: {"lane": LANE}})
+        assert len(dict.fromkeys(clicks)) == 6, clicks
 
         await page.get_by_role("link", name="Jobs", exact=True).click()
         await page.get_by_label("Job id").fill(job_id)
@@ -143,7 +144,7 @@ async def test_a_user_takes_a_table_through_quote_answers_retry_and_download(nig
 
 
 async def test_what_is_done_to_all_is_done_to_all_that_match_and_not_to_the_page_that_is_shown(night: Night) -> None:
-    """Of three open batches one is shown; all are counted, priced and stopped. So it goes with bulk jobs."""
+    """Of three open batches one is shown; all are counted and priced. What ended meanwhile is told, the rest stops."""
     await night.user("gus")
     await night.provider("hold", {"status": "in_progress"})
     for text in ("a tin", "a jar", "a cup"):
@@ -165,13 +166,18 @@ async def test_what_is_done_to_all_is_done_to_all_that_match_and_not_to_the_page
         dialog = page.get_by_role("dialog")
         await expect(dialog.get_by_role("heading")).to_have_text("Cancel all: 3 batches with 3 jobs?")
         await expect(dialog).to_contain_text(re.compile(r"Up to \$0\.00\d\d of the provider's price is spared"))
-        await night.api("POST", f"/batches/{before[0]['id']}/cancel")
+        ended = f"/batches/{before[0]['id']}"
+        await night.api("POST", f"{ended}/cancel")
+        await night.status("admin", ended, "cancelled")
         await dialog.get_by_role("button", name="Cancel all").click()
-        await expect(page.get_by_text("3 batches are being stopped")).to_be_visible()
+        await expect(dialog).to_contain_text("Left out: 1.")
+        await expect(dialog).to_contain_text("1: The batch has ended: it is cancelled.")
+        await dialog.get_by_role("button", name="Close").click()
+        await expect(page.get_by_text("2 batches are being stopped")).to_be_visible()
+        for batch in before:
+            await night.status("admin", f"/batches/{batch['id']}", "cancelled")
+        assert await night.balance("gus") == 50
         await night.provider("release", {})
-        async with patience():
-            while await night.balance("gus") < 50:  # noqa: ASYNC110 - another process changes it
-                await asyncio.sleep(_MOMENT_SECONDS)
 
     items = [{"text": "a lid"}, {"text": "a bag"}]
     bulks = [await night.api("POST", "/bulk-jobs", "gus", _bulk(items, mode)) for mode in ("batch", "instant")]

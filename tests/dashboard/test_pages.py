@@ -120,12 +120,12 @@ async def test_a_month_is_drawn_told_and_saved_as_the_history_has_it(night: Nigh
         answers = page.locator(".panel").filter(has=page.get_by_role("heading", name="Answers a day"))
         await expect(page.locator(".figures")).to_contain_text(f"{metrics['total']['completed']:,}")
         await expect(answers.get_by_role("row")).to_have_count(31)
-        heights = await _heights(answers.locator("rect.bar:not(.is-bad)"))
+        heights = await _heights(answers.locator("svg[role=img] rect.bar:not(.is-bad)"))
         counted = [day["completed"] for day in metrics["days"] if day["completed"]]
         assert len(heights) == len(counted) > month.DAYS - 5
         assert [height / max(heights) for height in heights] == pytest.approx([n / max(counted) for n in counted])
         costs = page.locator(".panel").filter(has=page.get_by_role("heading", name="Cost, and what was saved"))
-        stacked = await _heights(costs.locator("rect.bar"))
+        stacked = await _heights(costs.locator("svg[role=img] rect.bar"))
         assert len(stacked) == 2 * sum(day["costUsd"] > 0 for day in metrics["days"])
         newest = metrics["days"][-2]
         told = costs.get_by_role("row").nth(2)
@@ -154,7 +154,7 @@ async def test_a_month_is_drawn_told_and_saved_as_the_history_has_it(night: Nigh
         async with page.expect_download() as download:
             await page.get_by_role("button", name="Save as Markdown").click()
         saved = await (await download.value).path()
-        assert f"{report['total']['completed']:,}" in saved.read_text()
+        assert f"- completed: {report['total']['completed']}, " in saved.read_text()
         assert (await download.value).suggested_filename == f"nightshift-month-{report['since']}.md"
 
 
