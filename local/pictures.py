@@ -113,7 +113,8 @@ async def _is_counted(client: httpx.AsyncClient, stack: Stack, number: int) -> b
 async def _is_at_the_provider(client: httpx.AsyncClient, stack: Stack, number: int) -> bool:
     """Whether all of these jobs are there."""
     batches = (await _admin(client, stack, "/batches?open=true"))["batches"]
-    return sum(batch["jobs"] for batch in batches if batch["status"] == "submitted") >= number
+    sent: int = sum(batch["jobs"] for batch in batches if batch["status"] == "submitted")
+    return sent >= number
 
 
 async def _admin(client: httpx.AsyncClient, stack: Stack, path: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ export default function Batches({ place }) {
       <${Trouble} problem=${problem} at=${at} again=${refresh} />
       ${told.text && told.status === status ? html`<${Notice} tone="good" title=${told.text} />` : null}
       <${Panel}>
-        ${data?.batches.length ? html`<${OfFilter} status=${status} tell=${tell} />` : null}
+        ${data ? html`<${OfFilter} key=${status} status=${status} isSome=${rows.length > 0} tell=${tell} />` : null}
         ${data ? html`<${BatchTable} batches=${rows} now=${now} empty=${empty} />${button}` : problem ? null : html`<${Bones} lines=${10} />`}
       <//>
     <//>
@@ -53,11 +53,11 @@ export default function Batches({ place }) {
 }
 
 /** What can be done to all batches of a filter. */
-function OfFilter({ status, tell }) {
+function OfFilter({ status, isSome, tell }) {
   const code = CODES[status];
   const queue = usePolled(code ? "/queue" : null);
-  if (status === "open") return html`<${StopAll} tell=${tell} />`;
-  if (!code) return null;
+  if (status === "open") return html`<${StopAll} isSome=${isSome} tell=${tell} />`;
+  if (!code || !isSome) return null;
   return html`
     <div class="actions">
       <${SendQueued} queue=${queue} isFirst done=${tell} />
@@ -88,13 +88,14 @@ const STOPS = [
   },
 ];
 
-function StopAll({ tell }) {
+function StopAll({ isSome, tell }) {
   const find = async () => (await everyRow("/batches?open=true", "batches")).filter(isStoppable);
   return html`
     <div class="actions">
       ${STOPS.map(({ wish, label, isGrave, what, price }) => html`<${ForAll}
         key=${wish}
         label=${label}
+        isShown=${isSome}
         isGrave=${isGrave}
         find=${find}
         ask=${(batches) => {
@@ -107,7 +108,7 @@ function StopAll({ tell }) {
           };
         }}
         send=${({ id }) => post(`/batches/${encodeURIComponent(id)}/${wish}`)}
-        done=${(taken) => tell(`${counted(taken, "batch is", "batches are")} being stopped; the wish is on record.`)}
+        done=${(taken, rest) => tell(`${counted(taken, "batch is", "batches are")} being stopped; the wish is on record.${rest}`)}
       />`)}
     </div>
   `;

@@ -74,7 +74,7 @@ export default function BulkJobs({ place, session }) {
       <${Trouble} problem=${problem} at=${at} again=${refresh} />
       ${told?.status === status ? html`<${Notice} tone="good" title=${told.text} />` : null}
       <${Panel}>
-        ${data?.length && FOR_ALL[status] ? html`<${OfFilter} status=${status} tell=${setTold} />` : null}
+        ${data && FOR_ALL[status] ? html`<${OfFilter} key=${status} status=${status} isSome=${data.length > 0} tell=${setTold} />` : null}
         ${data ? html`<${List} jobs=${data} now=${now} status=${status} />` : problem ? null : html`<${Bones} lines=${6} />`}
       <//>
     <//>
@@ -109,18 +109,19 @@ function List({ jobs, now, status }) {
 }
 
 /** What can be done to all bulk jobs of a filter: to every one that the user has, not to those that are shown. */
-function OfFilter({ status, tell }) {
+function OfFilter({ status, isSome, tell }) {
   return html`
     <div class="actions">
       ${FOR_ALL[status].map(({ wish, label, isFirst, isGrave, fits = () => true, body, what }) => html`<${ForAll}
-        key=${`${status} ${wish}`}
+        key=${wish}
         label=${label}
+        isShown=${isSome}
         isFirst=${isFirst}
         isGrave=${isGrave}
         find=${async () => (await everyRow("/bulk-jobs", "bulkJobs")).filter((bulk) => bulk.status === status && !bulk.wish && fits(bulk))}
         ask=${(jobs) => ({ title: `${label}: ${counted(jobs.length, "bulk job")}?`, text: html`<p>${what(jobs)}</p>`, confirm: label })}
         send=${(bulk) => post(`/bulk-jobs/${encodeURIComponent(bulk.id)}/${wish}`, typeof body === "function" ? body(bulk) : body)}
-        done=${(taken) => tell({ status, text: `${counted(taken, "bulk job")}: the wish is on record.` })}
+        done=${(taken, rest) => tell({ status, text: `${counted(taken, "bulk job")}: the wish is on record.${rest}` })}
       />`)}
     </div>
   `;

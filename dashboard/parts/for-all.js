@@ -3,7 +3,7 @@ import { get, newKey } from "../api.js";
 import { number } from "../format.js";
 import { html, useRef, useState } from "../html.js";
 import { Dialog } from "./dialog.js";
-import { Notice, Trouble } from "./notice.js";
+import { Trouble } from "./notice.js";
 
 const MOST_SECONDS = 60;
 const CLOSED = { isOpen: false, found: null, left: [], taken: 0, refused: [], isBusy: false, problem: null };
@@ -23,9 +23,10 @@ export async function everyRow(path, list) {
 
 /**
  * A button for all that match. `find` counts them; `ask` makes of them `{title, text, confirm}`; `send` gets one of
- * them and a key. What is refused is left out, and told. A lost answer stops it; then it goes on where it was.
+ * them and a key; `done` how many were taken, and a sentence on those that were refused. A lost answer stops it; then
+ * it goes on where it was. While its question is open it stays, also where nothing is left to be shown.
  */
-export function ForAll({ label, isFirst, isGrave, find, ask, send, done }) {
+export function ForAll({ label, isShown, isFirst, isGrave, find, ask, send, done }) {
   const [state, setState] = useState(CLOSED);
   const run = useRef(0);
   const change = (changes) => setState((old) => ({ ...old, ...changes }));
@@ -70,15 +71,14 @@ export function ForAll({ label, isFirst, isGrave, find, ask, send, done }) {
       if (run.current === mine) change({ left, taken, refused });
     }
     if (run.current !== mine) return;
-    change({ isBusy: false });
-    done(taken);
-    if (!refused.length) close();
+    close();
+    done(taken, leftOut(refused));
   };
 
-  const { isOpen, found, left, taken, refused, isBusy, problem } = state;
+  const { isOpen, found, taken, refused, isBusy, problem } = state;
   const kind = `button${isFirst ? " is-first" : ""}${isGrave ? " is-grave" : ""}`;
   const asked = found?.length ? ask(found.map(({ row }) => row)) : null;
-  const isOver = found && !left.length;
+  if (!isShown && !isOpen) return null;
   return html`
     <button type="button" class=${kind} onClick=${open}>${label}</button>
     ${isOpen
@@ -87,25 +87,23 @@ export function ForAll({ label, isFirst, isGrave, find, ask, send, done }) {
             ${found ? (asked?.text ?? html`<p>Nothing matches now.</p>`) : problem ? null : html`<p>Counting …</p>`}
             ${isBusy ? html`<p>${number(taken + refused.length)} of ${number(found.length)} …</p>` : null}
           </div>
-          ${refused.length ? html`<${Refused} messages=${refused} />` : null}
           <${Trouble} problem=${problem} />
           <div class="actions">
-            ${asked && !isOver
+            ${asked
               ? html`<button type="button" class=${`button ${isGrave ? "is-grave" : "is-first"}`} aria-disabled=${isBusy} onClick=${carryOut}>
                   ${isBusy ? "Sending …" : problem ? "Go on" : asked.confirm}
                 </button>`
               : null}
-            <button type="button" class="button" onClick=${close}>${isBusy ? "Stop" : isOver ? "Close" : "Not now"}</button>
+            <button type="button" class="button" onClick=${close}>${isBusy ? "Stop" : "Not now"}</button>
           </div>
         <//>`
       : null}
   `;
 }
 
-function Refused({ messages }) {
+function leftOut(messages) {
+  if (!messages.length) return "";
   const counts = new Map();
   for (const message of messages) counts.set(message, (counts.get(message) ?? 0) + 1);
-  return html`<${Notice} tone="warn" title=${`Left out: ${number(messages.length)}.`}>
-    ${[...counts].map(([message, count]) => `${number(count)}: ${message}`).join(" ")}
-  <//>`;
+  return ` Left out: ${[...counts].map(([message, count]) => `${number(count)}, since: ${message}`).join(" ")}`;
 }
