@@ -16,7 +16,8 @@ from local.environment import basic_environment
 from local.part import ROOT
 
 _RUNS: Final = 9
-_AIM: Final = Aim(sign="≤", bound=1.15)
+_MAIN_AIM: Final = Aim(sign="≤", bound=1.15)
+_FIRST_EVENT_AIM: Final = Aim(sign="≤", bound=1.0)
 _MAIN: Final = "import main"
 _FIRST_EVENT: Final = """import main
 from nightshift.admission.admit import admit
@@ -27,13 +28,15 @@ from nightshift.api.serve import serve
 main.runtime.firestore"""
 _FLOOR: Final = "import google.cloud.firestore, openai, functions_framework"
 _FLOOR_OF_API: Final = "import google.cloud.firestore, firebase_admin.auth, functions_framework"
-_PROGRAM: Final = """import time
+# structlog would load rich, and openai aiohttp: no deployed function has either.
+_PROGRAM: Final = """import sys
+import time
+sys.modules["rich"] = sys.modules["aiohttp"] = None
 started_at = time.perf_counter()
 {imports}
 seconds = time.perf_counter() - started_at
 import json
 import pathlib
-import sys
 status = pathlib.Path("/proc/self/status").read_text()
 peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 print(json.dumps([seconds, peak, sorted(sys.modules)]))"""
@@ -64,8 +67,8 @@ async def ask() -> Measured:
     return Measured(
         question="How long does a new instance take before it can serve?",
         measurements=[
-            _time("import main", main, floor, _AIM),
-            _time("… and all that a job's first event needs", first_event, floor),
+            _time("import main", main, floor, _MAIN_AIM),
+            _time("… and all that a job's first event needs", first_event, floor, _FIRST_EVENT_AIM),
             _time("… and all that the API's first request needs", first_request, api_floor),
             _memory("memory after import main", main, floor),
             _memory("memory after the first event's imports", first_event, floor),
@@ -77,7 +80,14 @@ async def ask() -> Measured:
 
 def _time(name: str, starts: list[_ColdStart], floor_starts: list[_ColdStart], aim: Aim | None = None) -> Measurement:
     seconds, floor = (median(start.seconds for start in those) for those in (starts, floor_starts))
-    return Measurement(name=name, measured=f"{seconds:.2f} s", floor=f"{floor:.2f} s", number=seconds / floor, aim=aim)
+    return Measurement(
+        name=name,
+        measured=f"{seconds:.2f} s",
+        floor=f"{floor:.2f} s",
+        number=seconds / floor,
+        aim=aim,
+        spread=[mine.seconds / theirs.seconds for mine, theirs in zip(starts, floor_starts, strict=True)],
+    )
 
 
 def _memory(name: str, starts: list[_ColdStart], floor_starts: list[_ColdStart]) -> Measurement:

@@ -74,6 +74,8 @@ def _runs(row: Measurement) -> str:
     """How far the runs lie apart, of a number that has an aim."""
     if row.aim is None:
         return ""
+    if row.is_computed:
+        return "computed"
     return f"{_short(min(row.spread))} to {_short(max(row.spread))}" if row.spread else "one run"
 
 

@@ -23,6 +23,7 @@ import sys
 from rich.console import Console
 
 from local.cloud import running_emulators
+from local.errors import StackError
 from tests.chaos import earners, enumeration, neighbours, report, schedules, workers
 from tests.chaos.earners import EarningCount
 from tests.chaos.hostile import Effort
@@ -61,7 +62,13 @@ def main() -> int:
             return _one_earning(asked.earning)
         Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
         parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
-        return max(part(asked) for part in parts)
+        status = max(part(asked) for part in parts)
+        try:
+            emulators.check_running()
+        except StackError as ended:
+            Console().print(f"What broke after this says nothing. {ended}", markup=False, soft_wrap=True)
+            return 2
+        return status
 
 
 def _one_case(case: enumeration.Case) -> int:
