@@ -279,7 +279,7 @@ async def test_the_emulators_run_alone_and_need_no_event_loop(monkeypatch: pytes
         storage = emulators._parts[-1]
         storage.let_go()
         storage.wait()
-        with pytest.raises(StackError, match="^Cloud Storage has ended meanwhile, though nothing stopped it"):
+        with pytest.raises(StackError, match=r"^Cloud Storage has ended meanwhile, though nothing stopped it"):
             emulators.check_running()
 
     assert snapshot.to_dict() == {"text": "hello"}
