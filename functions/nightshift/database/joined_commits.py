@@ -56,9 +56,8 @@ async def _send(runtime: Runtime, commits: Sequence[Commit], answers: Group[Comm
     whole.writes = [write for commit in commits for write in commit.writes]
     try:
         update_time = await whole.send()
-    except (Undecided, NeverLands) as trouble:
-        has_not_landed = isinstance(trouble, NeverLands) or trouble.is_refusal
-        if has_not_landed and len(commits) > 1:
+    except Exception as trouble:  # noqa: BLE001 - raised where it was asked
+        if _has_not_landed(trouble) and len(commits) > 1:
             await asyncio.gather(*(_send(runtime, [commit], answers) for commit in commits))
             return
         for commit in commits:
@@ -66,3 +65,7 @@ async def _send(runtime: Runtime, commits: Sequence[Commit], answers: Group[Comm
     else:
         for commit in commits:
             answers[commit].set_result(update_time)
+
+
+def _has_not_landed(trouble: Exception) -> bool:
+    return isinstance(trouble, NeverLands) or (isinstance(trouble, Undecided) and trouble.is_refusal)
