@@ -132,10 +132,10 @@ async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[
                 del heads[at], rests[at]
             else:
                 heads[at] = following
-        for head, rest in zip(heads, rests, strict=True):
+        for head, others in zip(heads, rests, strict=True):
             yield head
-            async for following in rest:
-                yield following
+            async for other in others:
+                yield other
 
 
 def _oldest_first(query: Any, without: Collection[str]) -> Any:
