@@ -73,7 +73,7 @@ class _Pulse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Run:
+class _MeasuredSubmit:
     """One measured run and its floors, in seconds."""
 
     whole: _Span
@@ -126,7 +126,7 @@ async def ask() -> Measured:
     )
 
 
-async def _run(bench: Workbench) -> _Run:
+async def _run(bench: Workbench) -> _MeasuredSubmit:
     async with bench.project() as runtime:
         await seed_queued_jobs(runtime.firestore, _JOBS)
         whole, upload = _Span(), _Span()
@@ -136,7 +136,7 @@ async def _run(bench: Workbench) -> _Run:
                 await submit_lane(runtime, LANE, runtime.time_limit(1_800), coalesce=False)
                 whole.ended_at, cpu_seconds = time.perf_counter(), time.process_time() - cpu_started_at
         content = await _submitted(bench, runtime)
-        return _Run(
+        return _MeasuredSubmit(
             whole=whole,
             upload=upload,
             cpu_seconds=cpu_seconds,
