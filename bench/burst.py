@@ -79,7 +79,7 @@ async def _alone() -> Burst:
         options = Options(
             project="demo-burst",
             speed=10.0 * _TICKS_PER_MINUTE,
-            framework=("-m", "bench.counted_function", folder),
+            framework=("bench.counted_function", folder),
         )
         async with running_stack(options, say=lambda _: None) as stack:
             return await _burst(stack, Path(folder))
