@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient
 
+from bench.measured import check
 from bench.seeding import LANE, Write, job_id
+from nightshift.bulk import documents
 from nightshift.bulk.advance import advance_bulk
 from nightshift.bulk.instant import answer_part
 from nightshift.runtime import Runtime
@@ -67,7 +69,7 @@ def to_be_changed(client: AsyncClient) -> Iterator[Write]:
         for wish in BATCH_WISHES:
             yield _set(client, f"ai_batches/ns-{wish}-{turn}", sent)
         for wish, (status, _) in BULK_WISHES.items():
-            counts = {"rows": 10, "items": 10, "failed": 10 if wish == "retry" else 0}
+            counts = {"failed": 10 if wish == "retry" else 0}
             yield _set(client, f"bulk_jobs/{wish}-{turn}", {**bulk, "status": status, "counts": counts})
         ended = {"errorCode": "result_invalid", "createdAt": now, "completedAt": now}
         yield _set(client, f"ai_jobs/failed-{turn}", {**failed, **ended})
@@ -83,6 +85,8 @@ async def play_bulk_job(runtime: Runtime) -> None:
     await advance_bulk(runtime, ENDED_BULK, time_limit)
     await answer_part(runtime, ENDED_BULK, 1, time_limit)
     await advance_bulk(runtime, ENDED_BULK, time_limit)
+    ended = await documents.read(runtime, ENDED_BULK)
+    check(ended is not None and ended.counts.completed == _ITEMS, "The bulk job was not answered.")
 
 
 def jobs_of_all_ends(client: AsyncClient, first: int, end: int) -> Iterator[Write]:
