@@ -174,7 +174,7 @@ async def test_each_thousand_dollars_saved_is_a_milestone_with_its_day(world: Wo
 async def test_what_ended_lately_is_one_entry_for_some_minutes(world: World) -> None:
     """However many pages there were, the state stays small, and no end is left out of the rate."""
     await world.give("alice", 30)
-    runtime, told = world.operators_runtime(), []
+    runtime, told = world.operators_runtime(), list[list[int]]()
     await fold.fold(runtime, runtime.time_limit(60))
     for minutes in (3, 3, 11):
         await world.submit("alice", speed="instant")

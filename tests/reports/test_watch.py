@@ -119,7 +119,7 @@ async def test_many_milestones_at_once_are_told_by_one_tick_after_the_other(worl
     runtime = world.operators_runtime()
     await world.firestore.document("metrics/history").set({"milestones": ["2026-11-21"] * 70})
     seen = Observed(open_batches=[], oldest_queued_seconds=0.0, history=await history.read_state(runtime))
-    opened = []
+    opened = list[int]()
     for _ in range(3):
         await watch(runtime, seen)
         opened.append(len(await alerts(world, "savings_milestone")))
