@@ -1,7 +1,8 @@
 """What the cloud and the provider bill, as counted at the transport."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 
 @dataclass(kw_only=True)
@@ -24,3 +25,7 @@ class Billed:
     # Of this process, from the first line of `bill` to its last: its own work, and how long it all took.
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
+
+    def since(self, before: Self) -> Self:
+        """What came on top."""
+        return type(self)(**{each.name: getattr(self, each.name) - getattr(before, each.name) for each in fields(self)})

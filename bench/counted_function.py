@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,16 @@ class FunctionCounts:
     samples: Counter[str]
 
     def since(self, before: "FunctionCounts | None") -> "FunctionCounts":
-        """The same without the CPU that was used before: a process starts, and imports, before its first event."""
+        """What came on top: a process starts, and imports, before its first event."""
         if before is None:
             return self
         samples = self.samples.copy()
         samples.subtract(before.samples)
-        return replace(self, cpu_seconds=self.cpu_seconds - before.cpu_seconds, samples=+samples)
+        return FunctionCounts(
+            billed=self.billed.since(before.billed),
+            cpu_seconds=self.cpu_seconds - before.cpu_seconds,
+            samples=+samples,
+        )
 
     def part_seconds(self) -> Mapping[str, float]:
         """The seconds of CPU by part, the most first."""

@@ -26,6 +26,10 @@ PARTS: Final[tuple[Part, ...]] = (
     ("validation", ("/pydantic/", "nightshift/job_types/", "jobs/answer.py")),
     ("Cloud Storage", ("/google/cloud/storage/", "/requests/", "/urllib3/")),
     ("importing", ("importlib",)),
+    ("reading a table", ("bulk/source/", "bulk/reading.py", "bulk/row_inputs.py", "bulk/template.py")),
+    ("a table's requests", ("bulk/requests.py", "bulk/start.py:pages", "jobs/request.py")),
+    ("judging a table's answers", ("bulk/members.py", "bulk/round.py", "bulk/instant.py")),
+    ("a table's result files", ("bulk/pieces.py", "bulk/result_files.py", "bulk/zipped.py", "bulk/ended_rows.py")),
     ("our own steps", ("functions/nightshift/",)),
     (
         "framework",

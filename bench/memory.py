@@ -10,12 +10,12 @@ import base64
 import json
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient
 
 from bench.measured import Aim, Measured, Measurement, check
+from bench.peak import peak_bytes_of
 from bench.seeding import check_all_completed, documents, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.functions import FUNCTIONS
@@ -63,13 +63,13 @@ async def _peaks(jobs: int) -> _Peaks:
         client = AsyncClient(project=bench.stack.project)
         await seed_queued_jobs(client, jobs)
         await _deliver(bench, _SUBMITS, {})
-        submitting = _peak_bytes(bench, _SUBMITS)
+        submitting = peak_bytes_of(_port(bench, _SUBMITS))
         ((batch_id, batch),) = (await documents(client, "ai_batches")).items()
         check(batch.get("jobCount") == jobs, f"The batch holds {batch.get('jobCount')} of {jobs} jobs.")
         await bench.provider_done()
         await _deliver(bench, _INGESTS, {"batchId": batch_id})
         await _closed(client, batch_id)
-        ingesting = _peak_bytes(bench, _INGESTS)
+        ingesting = peak_bytes_of(_port(bench, _INGESTS))
         await check_all_completed(client, jobs)
         client.close()
         return _Peaks(submitting=submitting, ingesting=ingesting)
@@ -98,18 +98,5 @@ async def _closed(client: AsyncClient, batch_id: str) -> None:
             await asyncio.sleep(0.5)
 
 
-def _peak_bytes(bench: Workbench, target: str) -> int:
-    """The peak of the process that serves a function; the framework may serve it in a child of its own."""
-    port = bench.stack.function_urls[target].rpartition(":")[2]
-    peaks = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            status = (process / "status").read_text()
-        except OSError:
-            # It has ended since.
-            continue
-        if port.encode() in command:
-            peaks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
-    check(bool(peaks), f"There is no process of {target}.")
-    return max(peaks)
+def _port(bench: Workbench, target: str) -> str:
+    return bench.stack.function_urls[target].rpartition(":")[2]

@@ -44,6 +44,7 @@ QUESTIONS = (
     Question(name="estimate", has_emulators=False),
     Question(name="eta", has_emulators=False),
     Question(name="bulk", has_emulators=False),
+    Question(name="bulk_instant", has_emulators=False),
 )
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from google.cloud.firestore import Query
+from google.cloud.firestore import FieldFilter, Query
 
 from cli.commands.arguments import moment, user_id, whole_number
 from cli.commands.command import Command, ExitCode
@@ -111,7 +111,7 @@ async def _pages(runtime: Runtime, options: Namespace) -> AsyncIterator[list[Any
     if options.user:
         query = query.order_by("createdAt", direction=Query.DESCENDING)
         if options.since:
-            query = query.where("createdAt", ">=", options.since)
+            query = query.where(filter=FieldFilter("createdAt", ">=", options.since))
     else:
         query = query.order_by("__name__")
     query, last, left = query.select(_FIELDS), None, options.most_reads

@@ -111,16 +111,24 @@ async def open_to_read(runtime: Runtime, path: str) -> IO[bytes]:
 
 async def chunks(runtime: Runtime, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
     """The bytes of an object from `start` up to `end`, or to its end, chunk by chunk. Raises NotFound and TryLater."""
-    reader = await open_to_read(runtime, path)
-    await asyncio.to_thread(reader.seek, start)
-    left = CHUNK_BYTES if end is None else end - start
-    while left:
+    async for chunk in stream(runtime.artifacts.blob(path), start, end):
+        yield chunk
+
+
+async def stream(blob: Any, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    """The same of a blob. It is one content of the object, also if another one is written meanwhile."""
+    with translated_errors():
+        # Its size: so nothing is asked for behind its end. Its generation: so all chunks are of one content.
+        await asyncio.to_thread(blob.reload)
+    behind = blob.size if end is None else min(end, blob.size)
+    while start < behind:
+        last = min(start + CHUNK_BYTES, behind) - 1
         with translated_errors():
-            chunk = await asyncio.to_thread(reader.read, min(left, CHUNK_BYTES))
+            # A checksum is known of the whole object only.
+            chunk = await asyncio.to_thread(blob.download_as_bytes, start=start, end=last, checksum=None)
         if not chunk:
-            return
-        if end is not None:
-            left -= len(chunk)
+            raise TryLater("Cloud Storage sent nothing of a range")
+        start += len(chunk)
         yield chunk
 
 

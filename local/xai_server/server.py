@@ -1,6 +1,6 @@
 """xAI's REST API, on the parts of the OpenAI-compatible server: its files, runs, faults and stand-in.
 
-The official SDK speaks gRPC only. So this server is held to the messages that the SDK's package declares.
+The official SDK speaks gRPC only. A gateway of the tests brings its calls here, and holds each answer to its messages.
 """
 
 from collections.abc import Mapping

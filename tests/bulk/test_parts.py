@@ -162,6 +162,22 @@ async def test_what_an_earlier_bulk_job_completed_is_skipped_by_its_key(world: W
     await assert_promises_kept(world)
 
 
+async def test_a_row_that_had_the_answer_of_an_equal_one_is_skipped_too(world: World) -> None:
+    """Keys 1, 2 and 4 were answered, two of them by one request, in another part; key 3 was declined, and its equal."""
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 20)
+    world.provider.faults.add(ReplyRule(Reply.refuses("no"), text="tin"))
+    texts = ("jar", "cup", "tin", "jar", "tin")
+    keyed = [{"id": str(number), "text": text} for number, text in enumerate(texts, 1)]
+    chosen: dict[str, Any] = {"items": keyed, "keyColumn": "id", "dedupe": True, "maxTokens": 9}
+    first = await world.start_bulk(**chosen)
+    assert (await run_to_the_end(world, first))["counts"]["completed"] == 2
+
+    second = await run_to_the_end(world, await world.start_bulk(**chosen, skip={"bulkId": first}))
+    assert (second["quote"]["items"], second["quote"]["skipped"], second["quote"]["duplicates"]) == (1, 3, 1)
+    await assert_promises_kept(world)
+
+
 async def test_equal_requests_are_asked_and_paid_once(world: World) -> None:
     """Five rows of two kinds, over three parts; the equal ones of a later part are known, too."""
     world.set_env(NIGHTSHIFT_PART_ITEMS="2")

@@ -1,6 +1,6 @@
 """The local server of xAI's REST API, as OpenAI's client finds it, and by the requests of xAI's own pages.
 
-xAI's official SDK speaks gRPC alone, so it cannot ask this server. Its pages name OpenAI's client for REST
+xAI's official SDK speaks gRPC alone: `test_xai_sdk.py` brings it here. Its pages name OpenAI's client for REST
 (https://docs.x.ai/docs/guides/migration), and show each request to a batch (https://docs.x.ai/docs/guides/batch-api).
 """
 

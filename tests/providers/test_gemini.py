@@ -199,13 +199,19 @@ async def test_a_full_queue_is_waited_for_and_an_empty_account_is_the_operators(
     assert not server.batches
 
 
-async def test_a_404_that_passes_leaves_no_result_file_behind(served: tuple[GeminiProvider, GeminiServer]) -> None:
-    """The batch is deleted with its results, though it was not found once."""
+@pytest.mark.parametrize(
+    "struck",
+    [("GET", r"/v1beta/batches/[^/]+"), ("DELETE", r"/v1beta/files/[^/]+"), ("DELETE", r"/v1beta/batches/[^/]+")],
+)
+async def test_a_404_that_passes_leaves_no_result_file_behind(
+    served: tuple[GeminiProvider, GeminiServer], struck: tuple[str, str]
+) -> None:
+    """The batch is deleted with its results, though it or its result file was not found once."""
     provider, server = served
     remote_id = await _created(provider, "one")
     await server.settled()
     assert len(server.files) == 2
-    server.faults.add(RequestFault("GET", r"/v1beta/batches/[^/]+", status=404, times=1))
+    server.faults.add(RequestFault(*struck, status=404, times=1))
 
     assert await provider.delete_file(remote_id)
 

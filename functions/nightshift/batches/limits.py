@@ -1,7 +1,7 @@
 """What one batch may hold, and how much of it is filled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 from nightshift.batches.correction import NO_CORRECTION, Correction
@@ -58,8 +58,8 @@ class BatchFill:
 
     def with_line(self, line_bytes: int, line_tokens: int, line_usd: float) -> "BatchFill | None":
         """How full it is after one more line, or None if it does not fit."""
-        filled = replace(
-            self,
+        filled = BatchFill(
+            limits=self.limits,
             requests=self.requests + 1,
             bytes=self.bytes + line_bytes,
             tokens=self.tokens + line_tokens,

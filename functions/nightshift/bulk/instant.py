@@ -26,7 +26,7 @@ import structlog
 from google.cloud.firestore import DELETE_FIELD
 from structlog.contextvars import bind_contextvars
 
-from nightshift.bulk import documents, messages, rounds
+from nightshift.bulk import documents, messages, progress, rounds
 from nightshift.bulk.bulk_job import BulkJob
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.requests import job_for, open_items
@@ -153,7 +153,7 @@ class _PartAnswering:
                 await asyncio.wait([working], timeout=_CHECK_IN_SECONDS)
                 if not working.done():
                     await self._check_in(is_last=False)
-                    self._is_stopped = self._is_stopped or not await self._is_still_wanted()
+                    self._is_stopped = not await self._look_at_bulk_job() or self._is_stopped
             await working
         finally:
             working.cancel()
@@ -206,9 +206,15 @@ class _PartAnswering:
             tell = log.error if outcome.needs_operator else log.warning
             tell("bulk_part_pauses", waits_for=outcome.waits_for, reason=outcome.reason, seconds=round(seconds, 1))
 
-    async def _is_still_wanted(self) -> bool:
-        bulk = await documents.read(self._runtime, self._bulk.bulk_id)
-        return bulk is not None and _is_wanted(bulk)
+    async def _look_at_bulk_job(self) -> bool:
+        """Tell the bulk job's progress, if that is due. Returns whether its answers are still wanted."""
+        runtime = self._runtime
+        bulk = await documents.read(runtime, self._bulk.bulk_id)
+        if bulk is None or not _is_wanted(bulk):
+            return False
+        if progress.is_due(bulk, runtime.now()):
+            await progress.note(runtime, bulk, await documents.parts_of(runtime, bulk.bulk_id, bulk.parts))
+        return True
 
     async def _check_in(self, *, is_last: bool) -> None:
         """Put on record what ended since the last time; with `is_last`, give the part free."""

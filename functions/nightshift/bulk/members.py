@@ -16,7 +16,6 @@ judged once for each window.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -64,6 +63,7 @@ log = structlog.get_logger()
 _LINES_AT_ONCE: Final = 150
 # What of the results is in memory.
 _WINDOW_BYTES: Final = 32 * 1024 * 1024
+_UNKNOWN: Final[Mapping[str, Any]] = {}
 
 
 class PartMembers:
@@ -275,7 +275,7 @@ class _Judging:
                 if result is None or index is None or index not in self._asked or index in seen:
                     continue
                 seen.add(index)
-                job = replace(job_for(self._bulk, self._part, index), input=self._inputs.get(index, {}))
+                job = job_for(self._bulk, self._part, index, job_input=self._inputs.get(index, _UNKNOWN))
                 settlement = settlement_of(
                     job, batch.lane, result, settings.max_attempts, batch.stop, self._fallback, self._health
                 )

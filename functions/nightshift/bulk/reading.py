@@ -210,16 +210,15 @@ class _Reading:
     async def _stored(self, rows: list[Row]) -> list[StoredRow | None]:
         """The rows as they are kept; None for one that is left out."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        found = [self._built(row) for row in rows]
 
-        async def checked(row: StoredRow | None) -> StoredRow | None:
-            uri = row.input.get("imageUri") if row and row.input else None
-            if row is None or not uri:
-                return row
+        async def check(place: int, row: StoredRow, uri: str) -> None:
             async with at_once:
-                return await self._with_checked_image(row, str(uri))
+                found[place] = await self._with_checked_image(row, uri)
 
-        built = [self._built(row) for row in rows]
-        found = await asyncio.gather(*map(checked, built))
+        # Without a photo there is nothing to wait for, and no task is needed.
+        photos = [(place, row, row.input.get("imageUri")) for place, row in enumerate(found) if row and row.input]
+        await asyncio.gather(*(check(place, row, str(uri)) for place, row, uri in photos if uri))
         return [self._counted(row) for row in found]
 
     def _built(self, row: Row) -> StoredRow | None:
@@ -227,11 +226,11 @@ class _Reading:
         if key is not None and self._skipped_keys and skipping.digest(key) in self._skipped_keys:
             self._sums.skipped += 1
             return None
-        stored = StoredRow(row=row.number, columns=row.columns, key=key)
         try:
-            return replace(stored, input=self._inputs.input_of(row))
+            job_input = self._inputs.input_of(row)
         except JobRefused as refusal:
-            return replace(stored, error=(refusal.code, refusal.message))
+            return StoredRow(row=row.number, columns=row.columns, key=key, error=(refusal.code, refusal.message))
+        return StoredRow(row=row.number, columns=row.columns, key=key, input=job_input)
 
     async def _with_checked_image(self, row: StoredRow, uri: str) -> StoredRow:
         try:

@@ -1,9 +1,10 @@
 """The requests of a part's items: a request is the same as that of a job, and is made in the same way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from nightshift.batches.request_page import checked_request_line
 from nightshift.bulk.bulk_job import BulkJob
@@ -28,17 +29,24 @@ class ItemLine:
     line: RequestLine | JobRefused
 
 
-def job_for(bulk: BulkJob, part: BulkPart, index: int, row: StoredRow | None = None) -> Job:
+def job_for(
+    bulk: BulkJob,
+    part: BulkPart,
+    index: int,
+    row: StoredRow | None = None,
+    job_input: Mapping[str, Any] = MappingProxyType({}),
+) -> Job:
     """An item as a job that is asked for once more: so it is judged by the same rules as any job.
 
     Args:
         row: None where what is asked does not matter.
+        job_input: then what is known of it.
     """
     return Job(
         job_id=item_id(bulk.bulk_id, part.part, index),
         user_id=bulk.user_id,
         type=bulk.type,
-        input=(row.input if row else None) or {},
+        input=(row.input or {}) if row else job_input,
         status=PROCESSING,
         lane=str(part.lane or bulk.lane),
         batch_id=part.batch_id,
@@ -100,7 +108,14 @@ async def item_lines(
 
     async for found in open_items(runtime, part):
         asked = [(index, row) for index, row in found if through is None or index <= through]
-        if asked:
+        if any(_has_object(row) for _, row in asked):
             yield list(await asyncio.gather(*(line_of(index, row) for index, row in asked)))
+        elif asked:
+            yield [await line_of(index, row) for index, row in asked]
         if len(asked) < len(found):
             return
+
+
+def _has_object(row: StoredRow) -> bool:
+    """Whether Cloud Storage is asked for it. All else of a request is made without waiting, and needs no task."""
+    return bool(row.input and (row.input.get("imageUri") or row.input.get("videoUri")))

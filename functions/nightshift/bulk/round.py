@@ -11,7 +11,6 @@ from typing import Any, Literal
 from nightshift.bulk.bulk_job import MOST_FIRST_ERRORS
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
-from nightshift.bulk.states import ItemState
 from nightshift.jobs.settlement import Completed, Failed, Settlement
 from nightshift.values.lane import Lane
 from nightshift.values.usage import NOTHING_USED
@@ -42,7 +41,6 @@ class Round:
         self.part = part
         self.states = part.states.copy()
         self.tries = part.tries.copy()
-        self.counts = part.counts
         # How many items were completed, came back for another round, and ended without an answer.
         self.completed = 0
         self.retried = 0
@@ -61,6 +59,17 @@ class Round:
         # What the provider counted for the answers, and how many have no listed price.
         self.usage = NOTHING_USED
         self.unpriced = 0
+
+    @property
+    def counts(self) -> BulkCounts:
+        """How many of the part's items are open, and how many have ended how, after the round."""
+        before = self.part.counts
+        return BulkCounts(
+            open=before.open - self.completed - self.failed - self.cancelled,
+            completed=before.completed + self.completed,
+            failed=before.failed + self.failed,
+            cancelled=before.cancelled + self.cancelled,
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -85,7 +94,7 @@ class Round:
             self.usage += settlement.usage
             self.unpriced += settlement.cost_usd is None
             self.completed += 1
-            self._move(index, "completed")
+            self.states[index] = "completed"
             return ItemEnd(index=index, status="completed", result=settlement.result.model_dump(mode="json"))
         if isinstance(settlement, Failed):
             usd = settlement.failed_usd
@@ -123,15 +132,5 @@ class Round:
         else:
             self.cancelled += 1
         self.failed_usd += line_usd
-        self._move(index, status)
+        self.states[index] = status
         return end
-
-    def _move(self, index: int, state: ItemState) -> None:
-        self.states[index] = state
-        ended = {"completed": 0, "failed": 0, "cancelled": 0, state: 1}
-        self.counts = BulkCounts(
-            open=self.counts.open - 1,
-            completed=self.counts.completed + ended["completed"],
-            failed=self.counts.failed + ended["failed"],
-            cancelled=self.counts.cancelled + ended["cancelled"],
-        )

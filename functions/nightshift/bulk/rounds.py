@@ -8,7 +8,6 @@
 The refund is created under the round's number, in the commit that moves the states. So it cannot come twice.
 """
 
-import json
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -26,13 +25,14 @@ from nightshift.ledger.entries import bulk_refund
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.posting import count_admissions, post, wallet_ref
 from nightshift.runtime import Runtime
+from nightshift.values.compact_json import compact_json
 from nightshift.values.day_sums import DaySums, EndSums, GroupKey, added_by_day, fields_by_day
 from nightshift.values.waits import WaitHistogram
 
 
 def line_of(end: ItemEnd) -> bytes:
     """How an item ended, as it is stored, with its newline."""
-    return json.dumps(end.fields(), separators=(",", ":")).encode() + b"\n"
+    return compact_json(end.fields()) + b"\n"
 
 
 async def write_ends(runtime: Runtime, part: BulkPart, ends: Iterable[ItemEnd]) -> str:

@@ -5,17 +5,15 @@ processes that start the same part meet at the part's own document.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Final
+from contextlib import suppress
 
 import structlog
 
 from nightshift.batches import documents as batches
 from nightshift.batches import submission
 from nightshift.batches.advance import stop, submit_lane
-from nightshift.bulk import documents, ending, forecast, instant, transitions
+from nightshift.bulk import documents, ending, instant, progress, transitions
 from nightshift.bulk.bulk_job import BulkJob
-from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.part import BulkPart
 from nightshift.bulk.start import start_part
 from nightshift.database.commits import Commit, Undecided
@@ -26,15 +24,13 @@ from nightshift.values.lane import Lane
 
 log = structlog.get_logger()
 
-# A range is foretold anew after this, also where nothing has ended meanwhile.
-_ETA_LASTS: Final = timedelta(minutes=9)
 
-# How many answers the provider counts in each batch that is under way.
-Answered = Mapping[str, int]
+async def run(runtime: Runtime, bulk: BulkJob, answered: Mapping[str, int], time_limit: TimeLimit) -> bool:
+    """Move a running or paused bulk job on. Returns whether it has reached its export, or its status changed.
 
-
-async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: TimeLimit) -> bool:
-    """Move a running or paused bulk job on. Returns whether it has reached its export, or its status changed."""
+    Args:
+        answered: how many answers the provider counts in each batch that is under way.
+    """
     parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
     if bulk.is_cancelling:
         await _cancel(runtime, bulk, parts)
@@ -43,31 +39,12 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Answered, time_limit: T
         return await transitions.pause(runtime, bulk)
     elif bulk.wish == "resume" and bulk.status == "paused":
         return await transitions.resume(runtime, bulk)
-    elif bulk.status == "running":
-        await _start(runtime, bulk, parts, time_limit)
+    elif bulk.status == "running" and await _start(runtime, bulk, parts, time_limit):
         parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
-    told = transitions.told(parts)
-    if bulk.speed == "instant":
-        told |= _budget(runtime, bulk, parts)
     if all(part.status == "closed" for part in parts):
-        return await transitions.begin_export(runtime, bulk, told)
-    told["progress"] = _progress(parts, answered)
-    await _note(runtime, bulk, parts, told)
+        return await transitions.begin_export(runtime, bulk, progress.told(runtime, bulk, parts))
+    await progress.note(runtime, bulk, parts, answered)
     return False
-
-
-async def _note(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], told: dict[str, Any]) -> None:
-    """Write how far it is, and when it will end: at most every five seconds, and at least now and then."""
-    now = runtime.now()
-    since = now - (bulk.progress_at or bulk.started_at or now)
-    is_news = (told["counts"], told["progress"]) != (bulk.counts.fields(), bulk.progress)
-    is_due = bulk.progress_at is None or since >= transitions.PROGRESS_EVERY
-    if bulk.status == "running" and ((is_due and is_news) or since >= _ETA_LASTS):
-        left = forecast.left_of(bulk, parts, now)
-        told |= forecast.told(bulk, await forecast.forecast(runtime, bulk, left, bulk.speed or "batch"))
-    elif not (is_due and is_news):
-        return
-    await transitions.note_progress(runtime, bulk, told)
 
 
 async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimit) -> None:
@@ -81,22 +58,24 @@ async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimi
 
 async def _start(
     runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_limit: TimeLimit, *, is_ordered: bool = False
-) -> None:
+) -> bool:
+    """Start what there is room for. Returns False if no part has changed by it."""
     lane = bulk.lane
     assert lane, "a running bulk job has its lane on record"  # noqa: S101 - `begin_reading` writes it
+    is_mended = False
     for part in parts:
         if part.status == "running" and part.batch_id:
-            await _mend(runtime, part)
+            is_mended |= await _mend(runtime, part)
     if bulk.speed == "instant":
         await instant.call_for(runtime, bulk, parts, time_limit)
-        return
+        return True
     in_flight = sum(part.status == "running" for part in parts)
     waiting = [part for part in parts if part.status == "waiting"]
     room = runtime.settings.max_parts_in_flight - in_flight
     if not waiting or room <= 0:
-        return
+        return is_mended
     if not is_ordered and await submission.is_held_back(runtime, may_be_remembered=False):
-        return
+        return is_mended
     try:
         # Single jobs go first.
         await submit_lane(runtime, lane, time_limit, coalesce=True, is_ordered=is_ordered)
@@ -105,6 +84,7 @@ async def _start(
         log.warning("bulk_waits", bulk_id=bulk.bulk_id, reason=str(spent))
     except TryLater as trouble:
         left_to_the_next_tick("start_part", trouble, bulk_id=bulk.bulk_id)
+    return True
 
 
 async def _start_parts(
@@ -142,10 +122,10 @@ async def _cancel(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> Non
             left_to_the_next_tick("cancel_part", trouble, bulk_id=bulk.bulk_id)
 
 
-async def _mend(runtime: Runtime, part: BulkPart) -> None:
-    """Let a part wait again whose batch's document was deleted by hand."""
+async def _mend(runtime: Runtime, part: BulkPart) -> bool:
+    """Let a part wait again whose batch's document was deleted by hand. Returns False if there is such a document."""
     if part.batch_id is None or await batches.read(runtime, part.batch_id) is not None:
-        return
+        return False
     log.warning("bulk_part_recovered", bulk_id=part.bulk_id, part=part.part, batch_id=part.batch_id)
     commit = Commit(runtime)
     commit.update(
@@ -153,26 +133,6 @@ async def _mend(runtime: Runtime, part: BulkPart) -> None:
         {"status": "waiting", "batchId": None, "through": None, "round": part.round + 1},
         read_as_of=part.update_time,
     )
-    try:
+    with suppress(Undecided):
         await commit.send()
-    except Undecided:
-        return
-
-
-def _progress(parts: list[BulkPart], answered: Answered) -> float:
-    """The share of items that have ended, or that the provider says it has answered."""
-    counts = sum((part.counts for part in parts), BulkCounts())
-    under_way = sum(min(answered.get(part.batch_id or "", 0), part.counts.open) for part in parts)
-    return 1.0 if not counts.total else round((counts.total - counts.open + under_way) / counts.total, 4)
-
-
-def _budget(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart]) -> dict[str, float | str]:
-    """By what a bulk job in real time counts against the budget of the day: what its answers cost since its begin."""
-    cost_usd, today = sum(part.cost_usd for part in parts), runtime.today
-    before = bulk.budget_before_usd if bulk.budget_day == today else bulk.cost_usd
-    return {
-        "costUsd": cost_usd,
-        "budgetDay": today,
-        "budgetUsd": max(0.0, cost_usd - before),
-        "budgetBeforeUsd": before,
-    }
+    return True

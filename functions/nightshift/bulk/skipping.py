@@ -23,9 +23,19 @@ async def completed_keys(runtime: Runtime, user_id: str, bulk_id: str) -> frozen
         )
     if earlier.is_open:
         raise JobRefused("invalid_input", Text.EARLIER_TABLE_OPEN.say(), "the bulk job that skip names has not ended")
+    parts = await documents.whole_parts(runtime, bulk_id)
+    # Of a row that equals an earlier one, the answer of that one counts.
+    has_equal_rows = any(part.counts.total != part.rows for part in parts)
     found: set[bytes] = set()
-    for part in await documents.whole_parts(runtime, bulk_id):
-        if part.counts.completed:
-            async for rows in read_rows(runtime, part):
-                found |= {digest(row.key) for index, row in rows if row.key and part.states[index] == "completed"}
+    completed_rows: set[int] = set()
+    for part in parts:
+        if not part.counts.completed and not has_equal_rows:
+            continue
+        async for rows in read_rows(runtime, part):
+            for index, row in rows:
+                is_completed = row.same_as in completed_rows if row.same_as else part.states[index] == "completed"
+                if is_completed and row.key:
+                    found.add(digest(row.key))
+                if is_completed and has_equal_rows:
+                    completed_rows.add(row.row)
     return frozenset(found)

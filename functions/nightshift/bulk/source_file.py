@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from google.api_core.exceptions import NotFound
 
@@ -42,17 +41,7 @@ async def chunks(
     """The bytes of that generation from `start` on. Raises JobRefused if it is gone, and TryLater."""
     blob = runtime.uploads.blob(name_of(runtime, user_id, source.uri), generation=generation)
     try:
-        with storage.translated_errors():
-            await asyncio.to_thread(blob.reload)
-            if not blob.size:
-                return
-            reader: Any = blob.open("rb", chunk_size=storage.CHUNK_BYTES)
-            await asyncio.to_thread(reader.seek, start)
-        while True:
-            with storage.translated_errors():
-                chunk = await asyncio.to_thread(reader.read, storage.CHUNK_BYTES)
-            if not chunk:
-                return
+        async for chunk in storage.stream(blob, start):
             yield chunk
     except NotFound:
         raise _missing() from None

@@ -116,7 +116,7 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
 
     for _ in range(_MOST_TRIES):
         try:
-            return await create_part_batch(runtime, held_lane, batch_id, source, bulk.user_id, estimate, asked, move)
+            created = await create_part_batch(runtime, held_lane, batch_id, source, bulk.user_id, estimate, asked, move)
         except Undecided:
             # The part is in other hands; or the commit landed, and the tick takes the batch up.
             return None
@@ -125,6 +125,10 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
             if again is None or await _left_usd(runtime, bulk) < fill.usd:
                 return None
             held_lane = again
+            continue
+        # The same commit gave the part's lease up.
+        holder.is_released = True
+        return created
     return None
 
 

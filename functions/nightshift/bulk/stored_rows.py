@@ -9,6 +9,7 @@ from nightshift import storage
 from nightshift.bulk import objects
 from nightshift.bulk.part import BulkPart
 from nightshift.runtime import Runtime
+from nightshift.values.compact_json import compact_json
 
 _ROWS_AT_ONCE = 200
 
@@ -48,8 +49,7 @@ class StoredRow:
             fields["error"] = {"code": self.error[0], "message": self.error[1]}
         if self.same_as is not None:
             fields["sameAs"] = self.same_as
-        # A half of a character stays one: JSON escapes it.
-        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+        return compact_json(fields) + b"\n"
 
     @classmethod
     def read(cls, line: bytes) -> "StoredRow":

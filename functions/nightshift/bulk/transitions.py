@@ -10,7 +10,6 @@ seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PROGRESS_EVERY: Final = timedelta(seconds=5)
 EndStatus = Literal["completed", "failed", "cancelled"]
 
 
@@ -141,23 +139,27 @@ async def decline(holder: LeaseHolder) -> None:
 
 
 async def pause(runtime: Runtime, bulk: BulkJob) -> bool:
-    """running → paused. Returns False if the bulk job changed meanwhile."""
+    """running → paused. Returns as `begin_export`."""
     nothing_foretold = {"eta": None, "firstEta": DELETE_FIELD}
     return await _update(runtime, bulk, {"status": "paused", "wish": DELETE_FIELD, **nothing_foretold})
 
 
 async def resume(runtime: Runtime, bulk: BulkJob) -> bool:
-    """paused → running. Returns False if the bulk job changed meanwhile."""
+    """paused → running. Returns as `begin_export`."""
     return await _update(runtime, bulk, {"status": "running", "wish": DELETE_FIELD})
 
 
 async def note_progress(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) -> bool:
-    """Write how far it is. Returns False if the bulk job changed meanwhile; the next one writes it."""
+    """Write how far it is. Returns as `begin_export`; where another write came first, the next one tells it."""
     return await _update(runtime, bulk, {**fields, "progressAt": runtime.now()})
 
 
 async def begin_export(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) -> bool:
-    """running, paused → exporting: every item has ended. Returns False if the bulk job changed meanwhile."""
+    """running, paused → exporting: every item has ended.
+
+    Returns:
+        Whether to look at the bulk job again: it has moved, or another write came first. False if the answer was lost.
+    """
     ends_as = "cancelled" if bulk.is_cancelling else "completed"
     return await _update(runtime, bulk, {**fields, "status": "exporting", "endsAs": ends_as, "wish": DELETE_FIELD})
 
@@ -256,6 +258,6 @@ async def _update(runtime: Runtime, bulk: BulkJob, fields: Mapping[str, Any]) ->
     commit.update(ref, {**fields, "updatedAt": SERVER_TIMESTAMP}, read_as_of=bulk.update_time)
     try:
         await commit.send()
-    except Undecided:
-        return False
+    except Undecided as doubt:
+        return doubt.is_refusal
     return True

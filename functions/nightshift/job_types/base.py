@@ -169,6 +169,10 @@ class JobType(Generic[Result]):
         """The answer's JSON schema, in the form that strict mode accepts."""
         return _schema_of(self.result_model)
 
+    def schema_text(self) -> str:
+        """The same as a text of JSON."""
+        return _schema_text_of(self.result_model)
+
 
 def _is_no_json(invalid: ValidationError) -> bool:
     return invalid.error_count() == 1 and invalid.errors(include_input=False)[0]["type"] == "json_invalid"
@@ -178,6 +182,11 @@ def _is_no_json(invalid: ValidationError) -> bool:
 def _schema_of(result_model: type[JobResult]) -> dict[str, Any]:
     # Built once: it takes ten times as long as the rest of a request line.
     return result_model.model_json_schema()
+
+
+@cache
+def _schema_text_of(result_model: type[JobResult]) -> str:
+    return json.dumps(_schema_of(result_model))
 
 
 def _said(invalid: ValidationError) -> str:

@@ -48,6 +48,7 @@ def unaddressed_request(lane: Lane, job: Job) -> Request:
         image=job_input.imageUri or None,
         video=job_input.video_uri,
         schema=job_type.schema(),
+        schema_text=job_type.schema_text(),
         schema_name=job_type.name,
         dimensions=job_type.dimensions,
         max_output_tokens=job_type.max_output_tokens,

@@ -79,7 +79,8 @@ def expected_usage(request: Request) -> Usage:
     """The tokens that a request is expected to take: with all that it holds, and with its answer."""
     if request.dimensions:
         return Usage(input_tokens=text_tokens(request.text or ""))
-    texts = (request.instructions, request.text or "", request.schema_name, json.dumps(request.schema))
+    schema = request.schema_text or json.dumps(request.schema)
+    texts = (request.instructions, request.text or "", request.schema_name, schema)
     image = image_tokens(request.model) if request.image else 0
     video = _VIDEO_TOKENS if request.video else 0
     return Usage(

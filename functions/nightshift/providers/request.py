@@ -25,3 +25,5 @@ class Request:
     dimensions: int | None = None
     # Where the provider finds the video, as an image.
     video: str | None = None
+    # The schema as a text of JSON, by which its tokens are estimated; None = it is made for that.
+    schema_text: str | None = None

@@ -30,6 +30,9 @@ _UNSEEN: Final = re.compile(
 
 def cleaned(text: str) -> str:
     """The text without them; its lines end as `\\n`."""
+    if text.isascii() and text.isprintable():
+        # Nothing can be there to remove. Most texts are such, and this takes a tenth of the time.
+        return text
     return _UNSEEN.sub(lambda found: found[1] or found[2] or "", _LINE_ENDS.sub("\n", text))
 
 

@@ -1,11 +1,13 @@
 """Bulk jobs, from their source to their result files, and what their users wish of them."""
 
 from local.openai_server import Reply, ReplyRule, RequestFault
+from nightshift.api.creating import id_for
 from nightshift.bulk import wishes
 from tests.chaos.journeys.journey import journey
 from tests.chaos.journeys.stage import TICK_MINUTES, Stage
 
 _CSV = b"name;kind\nAnna;jar\nBo;tin\n;box\nCy;unspeakable\n"
+_PHOTOS = (("alice", "jar.png"), ("alice", "tin.png"), ("bob", "tin.png"))
 
 
 @journey()
@@ -114,5 +116,58 @@ async def bulk_move(stage: Stage) -> None:
     await world.provider.settled()
     for batch in (await world.batches())[:1]:
         await stage.operate("move", "batch", batch["id"])
+    world.provider.release()
+    await stage.finish()
+
+
+@journey()
+async def bulk_again(stage: Stage) -> None:
+    """A table of photos, one of them twice and one another user's; then it comes corrected, without what was answered.
+
+    The file of errors comes, too: it has the row of the other user's photo.
+    """
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 9)
+    jar, tin, stranger = [await world.upload(*photo) for photo in _PHOTOS]
+    table = f"id,imageUri\n1,{jar}\n2,{jar}\n3,{stranger}\n4,{tin}\n".encode()
+    keyed = {"keyColumn": "id", "dedupe": True, "maxTokens": 9}
+    await stage.write_bulk("bulk-1", source={"uri": await world.upload("alice", "bulk/one.csv", table)}, **keyed)
+    await stage.finish()
+    errors = await world.result("bulk-1", "errors.csv")
+    for name, content in (("two.csv", table), ("errors.csv", errors)):
+        corrected = content.replace(stranger.encode(), tin.encode())
+        source = {"uri": await world.upload("alice", f"bulk/{name}", corrected)}
+        await stage.write_bulk(name.removesuffix(".csv"), source=source, skip={"bulkId": "bulk-1"}, **keyed)
+        await stage.finish()
+    counts = [(await world.bulk(bulk_id))["counts"] for bulk_id in ("bulk-1", "two", "errors")]
+    assert [(each["completed"], each["failed"]) for each in counts] == [(2, 1), (1, 0), (1, 0)]
+
+
+@journey()
+async def bulk_by_api(stage: Stage) -> None:
+    """By the API a bulk job is created, confirmed, paused and resumed, another one cancelled; all is asked twice."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 9)
+    world.provider.hold("in_progress", answered=1)
+    rows = {"type": "waste_classification", "items": [{"text": text} for text in ("jar", "tin", "box")]}
+    for key in ("first", "second"):
+        await stage.ask("/bulk-jobs", rows, key, admin=False)
+        await stage.trigger_bulk(id_for("alice", "bulk", key))
+    first, second = (id_for("alice", "bulk", key) for key in ("first", "second"))
+
+    async def wish(bulk_id: str, wished: str) -> None:
+        await stage.ask(f"/bulk-jobs/{bulk_id}/{wished}", {}, f"{bulk_id}.{wished}", admin=False)
+        await stage.work_bulk(bulk_id)
+
+    for _ in range(3):
+        for wished in ("confirm", "pause", "resume"):
+            await wish(first, wished)
+        await wish(second, "confirm")
+        await wish(second, "cancel")
+        # Whatever died before is over: what was wished in vain is wished again.
+        world.pass_time(minutes=TICK_MINUTES)
+        await stage.tick()
     world.provider.release()
     await stage.finish()

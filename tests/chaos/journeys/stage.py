@@ -57,8 +57,12 @@ class Stage:
     async def write_bulk(self, bulk_id: str, **fields: Any) -> str:
         """Write a bulk job of alice's, and deliver its event."""
         await self.world.write_bulk("alice", bulk_id, **fields)
-        await self._invoke(lambda: self.world.trigger_bulk(bulk_id))
+        await self.trigger_bulk(bulk_id)
         return bulk_id
+
+    async def trigger_bulk(self, bulk_id: str) -> None:
+        """Deliver the event of a bulk job's creation."""
+        await self._invoke(lambda: self.world.trigger_bulk(bulk_id))
 
     async def work_bulk(self, bulk_id: str, part: int | None = None) -> None:
         """Deliver a call for a worker of a bulk job."""

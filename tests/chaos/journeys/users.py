@@ -74,14 +74,39 @@ async def erase(stage: Stage) -> None:
     await _assert_erased(world, "alice")
 
 
+@journey()
+async def erase_bulk(stage: Stage) -> None:
+    """A user is erased who has a bulk job with its files, one that the provider has in part, and one that is quoted."""
+    world = stage.world
+    world.set_env(NIGHTSHIFT_PART_ITEMS="2")
+    await world.give("alice", 9)
+    source = {"uri": await world.upload("alice", "bulk/list.csv", b"text\njar\ntin\nbox\n")}
+    await stage.write_bulk("bulk-1", source=source, maxTokens=9)
+    await stage.finish()
+    world.provider.hold("in_progress", answered=1)
+    await stage.write_bulk("bulk-2", source=source, maxTokens=9)
+    await world.provider.settled()
+    await stage.write_bulk("bulk-3", source=source)
+    await stage.operate("erase", "alice", "--keep-account")
+    world.provider.release()
+    for _ in range(TICKS):
+        await stage.tick()
+        world.pass_time(minutes=TICK_MINUTES)
+        if await stage.operate("erase", "alice", "--keep-account") == 0:
+            break
+    await stage.finish()
+    await _assert_erased(world, "alice")
+
+
 async def _assert_erased(world: World, uid: str) -> None:
-    for collection in ("ai_jobs", "classifications", "notifications"):
+    for collection in ("ai_jobs", "bulk_jobs", "classifications", "notifications"):
         owners = {fields["userId"] for fields in (await world.documents(collection)).values()}
         assert uid not in owners, f"{collection} hold nothing of {uid}"
     assert not await world.read(f"wallets/{uid}")
     assert not await world.documents(f"wallets/{uid}/ledger")
     runtime = world.operators_runtime()
     assert not await asyncio.to_thread(lambda: list(runtime.uploads.list_blobs(prefix=f"users/{uid}/")))
+    assert not await asyncio.to_thread(lambda: list(runtime.artifacts.list_blobs(prefix="bulk/")))
 
 
 @journey()

@@ -5,13 +5,13 @@ only as the content of a user message, and JSON escapes all that is not ASCII. S
 another or touch the instructions.
 """
 
-import json
 import re
 from typing import Any, Final
 
 from nightshift.providers.anthropic.schema import accepted
 from nightshift.providers.http_api import sendable
 from nightshift.providers.request import Request
+from nightshift.values.compact_json import compact_json
 from nightshift.values.ids import custom_id_of
 
 _DATA_URL: Final = re.compile(r"data:([a-z/]+);base64,")
@@ -19,12 +19,12 @@ _DATA_URL: Final = re.compile(r"data:([a-z/]+);base64,")
 
 def batch_line(request: Request) -> bytes:
     """The line of a batch's requests, without its newline."""
-    return _encoded({"custom_id": custom_id_of(request.job_id), "params": _params(request)})
+    return compact_json({"custom_id": custom_id_of(request.job_id), "params": _params(request)})
 
 
 def message_body(request: Request) -> bytes:
     """The body of one call: https://platform.claude.com/docs/en/api/messages."""
-    return _encoded(_params(request))
+    return compact_json(_params(request))
 
 
 def _params(request: Request) -> dict[str, Any]:
@@ -49,7 +49,3 @@ def _source(address: str) -> dict[str, str]:
     if data is None:
         return {"type": "url", "url": address}
     return {"type": "base64", "media_type": data[1], "data": address[data.end() :]}
-
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")

@@ -8,7 +8,6 @@ Answers of batches have come back under other requests' keys (googleapis/python-
 has one more field, whose only value is the request's own id. The answer then names its question by itself.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from nightshift.providers.gemini.embedding import embedding_body
 from nightshift.providers.http_api import sendable
 from nightshift.providers.request import Request
+from nightshift.values.compact_json import compact_json
 from nightshift.values.ids import custom_id_of
 
 # The field by which an answer proves to which request it belongs.
@@ -38,14 +38,14 @@ def batch_line(request: Request) -> bytes:
     """The line of a batch's input file, without its newline."""
     custom_id = custom_id_of(request.job_id)
     if request.dimensions is not None:
-        return _encoded({"key": custom_id, "request": embedding_body(request)})
-    return _encoded({"key": custom_id, "request": _body(request, _proving(request.schema, custom_id))})
+        return compact_json({"key": custom_id, "request": embedding_body(request)})
+    return compact_json({"key": custom_id, "request": _body(request, _proving(request.schema, custom_id))})
 
 
 def content_body(request: Request) -> bytes:
     """The body of one call: https://ai.google.dev/api/generate-content, or of a vector: `embedding.py`."""
     is_vector = request.dimensions is not None
-    return _encoded(embedding_body(request) if is_vector else _body(request, request.schema))
+    return compact_json(embedding_body(request) if is_vector else _body(request, request.schema))
 
 
 def _body(request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,3 @@ def _media_part(address: str) -> dict[str, Any]:
         return {"inlineData": {"mimeType": data[1], "data": address[data.end() :]}}
     kind = _TYPES.get(urlsplit(address).path.rpartition(".")[2].lower())
     return {"fileData": {"fileUri": address, **({"mimeType": kind} if kind else {})}}
-
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")

@@ -5,11 +5,11 @@ only as the content of a user message, and JSON escapes all that is not ASCII. S
 another or touch the instructions.
 """
 
-import json
 from typing import Any, Final
 
 from nightshift.providers.openai.embedding import EMBEDDINGS, embedding_body
 from nightshift.providers.request import Request
+from nightshift.values.compact_json import compact_json
 from nightshift.values.ids import custom_id_of
 
 ENDPOINT: Final = "/v1/chat/completions"
@@ -18,12 +18,12 @@ ENDPOINT: Final = "/v1/chat/completions"
 def batch_line(request: Request, *, is_strict: bool = True) -> bytes:
     """The line of a batch's input file, without its newline."""
     fields = {"custom_id": custom_id_of(request.job_id), "method": "POST", "url": endpoint_of(request)}
-    return _encoded({**fields, "body": _body(request, is_strict=is_strict)})
+    return compact_json({**fields, "body": _body(request, is_strict=is_strict)})
 
 
 def request_body(request: Request, *, is_strict: bool = True) -> bytes:
     """The body of one call: https://platform.openai.com/docs/api-reference/chat/create, or of one for a vector."""
-    return _encoded(_body(request, is_strict=is_strict))
+    return compact_json(_body(request, is_strict=is_strict))
 
 
 def endpoint_of(request: Request) -> str:
@@ -59,7 +59,3 @@ def completion_body(request: Request, *, is_strict: bool = True) -> dict[str, An
             "json_schema": {"name": request.schema_name, "strict": is_strict, "schema": request.schema},
         },
     }
-
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
