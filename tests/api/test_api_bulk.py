@@ -17,6 +17,7 @@ BULK = {"type": "waste_classification", "items": ITEMS, "keyColumn": "id", "maxT
 
 async def test_a_bulk_job_of_the_api_is_a_clients_document(world: World) -> None:
     """It has a client's fields and no other; the caller sees it, and lists it without its rows."""
+    await world.give("alice", 10)
     created = await world.api("POST", "/bulk-jobs", json=BULK)
     bulk_id = created.json()["id"]
 
@@ -39,6 +40,7 @@ async def test_a_bulk_job_of_the_api_is_a_clients_document(world: World) -> None
 
 async def test_a_key_creates_one_bulk_job(world: World) -> None:
     """Side by side, later, and when the functions have taken the rows out; another body is answered 409."""
+    await world.give("alice", 10)
     key = {"Idempotency-Key": "letters"}
     first, second = await asyncio.gather(*(world.api("POST", "/bulk-jobs", json=BULK, headers=key) for _ in range(2)))
     other = await world.api("POST", "/bulk-jobs", json={**BULK, "maxTokens": 11}, headers=key)
@@ -50,8 +52,17 @@ async def test_a_key_creates_one_bulk_job(world: World) -> None:
     assert len(await world.documents("bulk_jobs")) == 1
 
 
+async def test_a_user_without_a_token_writes_no_bulk_job(world: World) -> None:
+    """As the rules have it: 900 kB and their refusal are work, too."""
+    await world.give("poor", 0)
+    for uid in ("stranger", "poor"):
+        assert error_of(await world.api("POST", "/bulk-jobs", uid, json=BULK)) == (402, "insufficient_tokens")
+    assert not await world.documents("bulk_jobs")
+
+
 async def test_a_bulk_job_that_could_never_begin_is_not_written(world: World) -> None:
     """A foreign source, neither rows nor a source, both, an unknown type, a number that no document holds."""
+    await world.give("alice", 10)
     theirs = f"gs://{world.project}.firebasestorage.app/users/bob/bulk/x.csv"
     source = {"type": "waste_classification", "source": {"uri": theirs}}
     refused: list[tuple[dict[str, Any], tuple[int, str]]] = [
@@ -71,6 +82,7 @@ async def test_a_bulk_job_that_could_never_begin_is_not_written(world: World) ->
 
 async def test_a_wish_is_recorded_for_the_owner_alone_and_only_where_it_means_something(world: World) -> None:
     """Each in its state; repeated it is accepted again; another user's is as none."""
+    await world.give("alice", 10)
     bulk_id = (await world.api("POST", "/bulk-jobs", json=BULK)).json()["id"]
     ref = world.firestore.document(f"bulk_jobs/{bulk_id}")
     failed = {"open": 0, "completed": 2, "failed": 1, "cancelled": 0}
@@ -129,6 +141,7 @@ async def test_items_are_paged_by_status_in_the_order_of_the_source(world: World
 
 async def test_the_owner_gets_a_link_to_each_result_file_that_there_is(world: World) -> None:
     """The link leads to the file; one that is not there yet is answered 409, and another user's bulk job 404."""
+    await world.give("alice", 10)
     bulk_id = (await world.api("POST", "/bulk-jobs", json=BULK)).json()["id"]
     asked = f"/bulk-jobs/{bulk_id}/download"
     assert error_of(await world.api("GET", asked)) == (409, "no_such_file")
@@ -160,6 +173,7 @@ async def test_a_file_is_put_into_the_callers_own_folder_by_a_link(world: World)
     assert there.content == content
     assert place["uri"].startswith(f"gs://{world.project}.firebasestorage.app/users/alice/bulk/")
     accepted = {"type": "waste_classification", "source": {"uri": place["uri"]}}
+    await world.give("alice", 1)
     assert (await world.api("POST", "/bulk-jobs", json=accepted)).status_code == 201
     odd = await world.api("POST", "/uploads", json={**wanted, "name": "../bob/x.csv"})
     assert error_of(odd) == (400, "invalid_request")

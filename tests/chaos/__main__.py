@@ -4,6 +4,7 @@ make chaos                                               a fifth of all cases, 2
                                                          hostile users and users who earn for 2,000 steps each
 make chaos EVERY=1                                       every case of every journey
 make chaos JOURNEY=refund,retry EVERY=7                  every seventh case of two journeys
+make chaos FAULT=402,404-model,storage-full EVERY=1      every case of these faults: the account's trouble, say
 make chaos SEED=77                                       the fifth and the nights of another run, which prints its seed
 make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the functions' log
 make chaos NIGHT=78                                      the nights of one seed, with the functions' log
@@ -26,6 +27,7 @@ from rich.console import Console
 from local.cloud import running_emulators
 from tests.chaos import earners, enumeration, neighbours, report, schedules, workers
 from tests.chaos.earners import EarningCount
+from tests.chaos.faults import FAULTS
 from tests.chaos.hostile import Effort
 from tests.chaos.journeys import JOURNEYS
 from tests.chaos.machine import Count
@@ -37,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos")
     parser.add_argument("--case", type=_case, help="one case by its name")
     parser.add_argument("--journey", type=_journeys, default=list(JOURNEYS), help="some journeys: single,refund")
+    parser.add_argument("--fault", type=_faults, help="some faults: 402,404-model")
     parser.add_argument("--night", type=int, help="the nights of one seed")
     parser.add_argument("--siege", type=int, help="the hostile users of one seed")
     parser.add_argument("--earning", type=int, help="the users of one seed who earn")
@@ -101,7 +104,8 @@ def _enumeration(asked: argparse.Namespace) -> int:
     console = Console()
     with workers.pool(asked.processes) as pool:
         recordings = pool.map(workers.record, asked.journey)
-        every = [case for cases in recordings for case in cases]
+        found = [case for cases in recordings for case in cases]
+        every = [case for case in found if asked.fault is None or case.fault in asked.fault]
         chosen = every[asked.seed % asked.every :: asked.every]
         console.print(f"{len(chosen):,} of {len(every):,} cases of {len(asked.journey)} journeys")
         outcomes = report.followed(console, pool.imap_unordered(workers.run, chosen), len(chosen))
@@ -190,6 +194,14 @@ def _case(name: str) -> enumeration.Case:
         return enumeration.Case.parse(name)
     except ValueError as wrong:
         raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
+def _faults(names: str) -> list[str]:
+    chosen = names.split(",")
+    for name in chosen:
+        if name not in FAULTS:
+            raise argparse.ArgumentTypeError(f"{name}: the faults are {', '.join(FAULTS)}")
+    return chosen
 
 
 def _journeys(names: str) -> list[str]:

@@ -1,7 +1,8 @@
 """What hostile users do: each move is one way to take more than one's share, played within `firestore.rules`.
 
-Every write of theirs goes through the rules, over REST and with a token of their own. What the rules deny has no
-effect, and is counted. Their tokens they have bought, as others have.
+Every write of theirs goes through the rules, over REST and with a token of their own, or through the API
+(`hostile_api.py`). What is denied has no effect, and is counted. Their tokens they have bought, as others have, or
+earned.
 
 A new move is one more function with `@move`: it gets the attack, and a number from which all its choices follow.
 """
@@ -68,6 +69,9 @@ class Effort(Tally):
     denied: int = 0
     # Of the users those who can pay: only their jobs are ever queued.
     payers: int = 0
+    # What they asked of the API, and how much of it was refused.
+    requests: int = 0
+    refused: int = 0
 
 
 class Attack:
@@ -79,7 +83,9 @@ class Attack:
         # Ids of honest users' jobs that have expired.
         self.expired: list[str] = []
         self._invoke = invoke
+        # Of each user the token, and what it claims.
         self._users: dict[str, str] = {}
+        self._claims: dict[str, dict[str, Any]] = {}
         self._jobs: list[str] = []
         self._root = f"projects/{world.project}/databases/(default)/documents"
         self._address = f"http://{os.environ['FIRESTORE_EMULATOR_HOST']}/v1/{self._root}"
@@ -97,6 +103,7 @@ class Attack:
         """A new hostile user, without a wallet."""
         uid = f"mallory{len(self._users)}"
         self._users[uid] = unsigned_token(self.world.project, uid, **claims)
+        self._claims[uid] = claims
         self.effort.users += 1
         return uid
 
@@ -137,10 +144,7 @@ class Attack:
         }
         if not await self._is_allowed("POST", ":commit", uid, {"writes": [created]}):
             return None
-        for _ in range(_DELIVERIES):
-            self.effort.steps += 1
-            if await self._invoke(lambda: self.world.trigger_bulk(bulk_id)) == 200:
-                break
+        await self.deliver_bulk(bulk_id)
         return bulk_id
 
     async def submit(self, *jobs: Awaitable[str | None], times: int = 1) -> None:
@@ -164,6 +168,27 @@ class Attack:
     async def deliver_all_again(self) -> None:
         """Eventarc delivers at least once: the events of all hostile jobs come again."""
         await self.deliver(list(self._jobs))
+
+    async def call(self, uid: str, method: str, path: str, **request: Any) -> httpx.Response | None:
+        """Call the API as a user; None if it answered that this is not possible now."""
+        self.effort.steps += 1
+        answers: list[httpx.Response] = []
+
+        async def ask() -> int:
+            answers.append(await self.world.api(method, path, uid, claims=self._claims[uid], **request))
+            return answers[-1].status_code
+
+        status = await self._invoke(ask)
+        self.effort.requests += 1
+        self.effort.refused += 400 <= status < 500
+        return answers[-1] if status < 400 else None
+
+    async def deliver_bulk(self, bulk_id: str) -> None:
+        """Deliver the event of a bulk job; if its function fails, it comes again, a few times."""
+        for _ in range(_DELIVERIES):
+            self.effort.steps += 1
+            if await self._invoke(lambda: self.world.trigger_bulk(bulk_id)) == 200:
+                break
 
     async def read(self, uid: str, path: str) -> None:
         """Read a document, or try to."""

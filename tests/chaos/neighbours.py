@@ -1,8 +1,10 @@
 """Honest users beside hostile ones: each example is played twice, with the hostile users and without.
 
 Both worlds have the same honest script and the same clock. What is compared is all that an honest user sees: after how
-many ticks each job ended, how, with which answer and at which price; the wallet and its ledger; the notifications and
-classifications. Any difference is an interference.
+many ticks each job ended, how, with which answer and at which price; the wallet, its ledger and what was earned; the
+notifications and classifications. Any difference is an interference.
+
+Pub/Sub's calls for workers are delivered: each worker is an instance of its own, and begins with those that it helps.
 
 Time is what the functions' own calls make of it. The clock stands still but for them: each external call takes
 `_CALL_SECONDS`, and each byte that it carries `_BYTE_SECONDS`. So the tick's budget, leases and waits are real in the
@@ -15,6 +17,7 @@ import textwrap
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 import pytest
@@ -23,8 +26,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from local.openai_server import Reply, ReplyRule
+from nightshift.functions import BULK_TOPIC, INGEST_TOPIC
+from tests.chaos import hostile_api
 from tests.chaos.calls import Traffic, seam
-from tests.chaos.hostile import DECLINED, INVALID, MOVES, Attack, Effort
+from tests.chaos.hostile import DECLINED, INVALID, Attack, Effort
 from tests.support.world import World
 
 Kind = Literal["text", "photo", "instant", "declined", "unusable", "horoscope", "bulk"]
@@ -45,6 +50,8 @@ _ROUND: Final = timedelta(minutes=10)
 _QUIET_TICKS: Final = 60
 _EXAMPLES_PER_SEED: Final = 3
 _ENDED: Final = {"completed", "failed", "cancelled"}
+# Calls for workers that are delivered between two ticks, at most.
+_MOST_CALLS: Final = 500
 # How the ids of honest bulk jobs begin.
 _BULK: Final = "many"
 _PART_OF_A_BULK_JOB: Final = ("status", "errorCode", "counts", "price", "charges", "firstErrors")
@@ -98,7 +105,9 @@ EXAMPLES: Final = st.builds(
                 min_size=1,
                 max_size=3,
             ),
-            moves=st.lists(st.tuples(st.sampled_from(sorted(MOVES)), st.integers(0, 99)), min_size=1, max_size=4),
+            moves=st.lists(
+                st.tuples(st.sampled_from(sorted(hostile_api.MOVES)), st.integers(0, 99)), min_size=1, max_size=4
+            ),
             is_hostile_first=st.booleans(),
             expires=st.booleans(),
         ),
@@ -213,7 +222,8 @@ class _Side:
         if self._is_attacked:
             for name, number in one.moves:
                 self._at(timedelta())
-                await MOVES[name](self.attack, number)
+                await hostile_api.MOVES[name](self.attack, number)
+                await self._work(timedelta())
 
     async def _ask(self, ask: Ask) -> None:
         job_id, number = f"{_BULK if ask.kind == 'bulk' else 'honest'}{self._number}", self._number
@@ -239,6 +249,7 @@ class _Side:
             self._at(timedelta())
             deliver = self._world.trigger_bulk if is_bulk else self._world.trigger
             assert await self._invoke(lambda: deliver(job_id)) == 200
+            await self._work(timedelta())
         await self._look_at_jobs()
 
     async def _finish_round(self) -> None:
@@ -246,13 +257,29 @@ class _Side:
         self.answer_as_scripted()
         self._at(_SWEEP_AFTER)
         await self._invoke(self._world.sweep)
+        await self._work(_SWEEP_AFTER)
         await self._look_at_jobs()
         await self._world.provider.settled()
         self._at(_TICK_AFTER)
         self._ticks += 1
         await self._invoke(self._world.tick)
+        await self._work(_TICK_AFTER)
         await self._look_at_jobs()
         self._started_at += _ROUND
+
+    async def _work(self, after: timedelta) -> None:
+        """Pub/Sub pushes the calls for workers, each to an instance of its own; one that fails is lost."""
+        workers = {INGEST_TOPIC: self._world.work, BULK_TOPIC: self._world.work_bulk_call}
+        delivered = 0
+        while delivered < _MOST_CALLS:
+            of_topics = [(work, await self._world.calls_for_workers(topic)) for topic, work in workers.items()]
+            calls = [(work, call) for work, published in of_topics for call in published]
+            if not calls:
+                return
+            delivered += len(calls)
+            for work, call in calls:
+                self._at(after)
+                await self._invoke(partial(work, call))
 
     def _at(self, after: timedelta) -> None:
         """Functions that run at one time begin at one time: they are other instances."""
@@ -290,9 +317,13 @@ class _Side:
             self._see(await wallet.get())
             async for entry in wallet.collection("ledger").stream():
                 self._see(entry)
+            self._see(await database.document(f"economy/{uid}").get())
 
     def _see(self, snapshot: "DocumentSnapshot[Any]") -> None:
         fields = snapshot.to_dict() or {}
+        if fields.get("userId", HONEST[0]) not in HONEST:
+            # A hostile user's, under the id of a job that has expired: the rules show it to no honest one.
+            fields = {}
         # Times differ by nature.
         kept = {name: one for name, one in fields.items() if not isinstance(one, datetime) and name != "admissions"}
         self.felt.documents[snapshot.reference.path] = kept
@@ -313,8 +344,9 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
                     NIGHTSHIFT_DAILY_BUDGET_USD=str(example.budget_usd),
                     NIGHTSHIFT_MAX_USER_BUDGET_SHARE="0.1",
                     NIGHTSHIFT_MAX_ENQUEUED_TOKENS=str(example.most_tokens),
+                    NIGHTSHIFT_ECONOMY="true",
                 )
-                await world.open_pubsub()
+                await world.open_pubsub(INGEST_TOPIC, BULK_TOPIC)
                 side = _Side(world, is_attacked=is_attacked)
                 try:
                     await side.attack.open()

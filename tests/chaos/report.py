@@ -146,7 +146,7 @@ def _earning(count: EarningCount) -> str:
 def _effort(effort: Effort) -> str:
     return (
         f"{effort.examples} examples, {effort.steps:,} steps, {effort.users} users, "
-        f"{effort.denied:,} steps denied by the rules"
+        f"{effort.denied:,} steps denied by the rules, {effort.requests:,} requests, {effort.refused:,} refused"
     )
 
 

@@ -6,7 +6,7 @@ from nightshift.jobs import created
 from nightshift.runtime import Runtime
 from nightshift.tick import tick
 from tests.chaos import neighbours
-from tests.chaos.hostile import MOVES
+from tests.chaos.hostile_api import MOVES
 from tests.chaos.neighbours import BUDGET_USD, MOST_TOKENS, Ask, Example, Interference, Round, besiege, compare
 
 
@@ -25,8 +25,9 @@ def test_no_single_move_is_felt(part: int) -> None:
     asks = [Ask("alice", "text", False), Ask("bob", "photo", False), Ask("alice", "instant", False)]
     moves = sorted(MOVES)[part::2]
     first = Round(asks=asks, moves=[(name, 0) for name in moves], is_hostile_first=True, expires=True)
-    # A job whose event was lost is the tick's to find, among all that the others left.
-    lost = Round(asks=[Ask("bob", "text", True)], moves=[("odd_ids", 2)], is_hostile_first=False, expires=False)
+    # What of it lost its event is the tick's to find, among all that the others left.
+    asks = [Ask("bob", "text", True), Ask("alice", "bulk", True)]
+    lost = Round(asks=asks, moves=[("odd_ids", 2)], is_hostile_first=False, expires=False)
 
     effort = compare(Example([first, lost], budget_usd=(BUDGET_USD, 0.0)[part], most_tokens=(0, MOST_TOKENS)[part]))
 

@@ -60,7 +60,8 @@ async def _submit_under_a_budget(world: World) -> None:
 
 
 async def _submit_without_those_who_had_their_share(world: World) -> None:
-    """What carol has taken is summed; then the queue is read without her."""
+    """What carol has taken is summed; then the queue is read without her. And what is in flight is summed."""
+    world.set_env(NIGHTSHIFT_MAX_ENQUEUED_TOKENS="1000000")
     world.provider.hold("in_progress")
     job_id = await world.submit("carol")
     await world.firestore.document(f"ai_jobs/{job_id}").update({"shareUsd": 30})
@@ -71,7 +72,7 @@ async def _submit_without_those_who_had_their_share(world: World) -> None:
         assert await world.tick() == 200
         assert len(await world.jobs("queued")) == 1
     world.provider.release()
-    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0")
+    world.set_env(NIGHTSHIFT_DAILY_BUDGET_USD="0", NIGHTSHIFT_MAX_ENQUEUED_TOKENS="0")
     await world.finish()
 
 

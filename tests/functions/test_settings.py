@@ -9,6 +9,7 @@ from functions_framework.aio import create_asgi_app
 
 from nightshift import settings
 from nightshift.errors import InvalidSettings, JobRefused
+from nightshift.functions import PROVIDERS
 from nightshift.images.image_uri import check_web_address
 from nightshift.settings import Settings
 from nightshift.values.hosts import is_public
@@ -79,7 +80,7 @@ def test_a_wrong_setting_stops_the_start_and_names_itself(
         ("OPENAI_BASE_URL", "http://models.example.com/v1"),
         ("OPENAI_BASE_URL", "https://user:password@models.example.com/v1"),
         ("OPENAI_BASE_URL", "HTTP://models.example.com"),
-        ("ANTHROPIC_BASE_URL", "http://models.example.com"),
+        *((f"{provider.upper()}_BASE_URL", "http://models.example.com") for provider in PROVIDERS),
         ("OPENAI_WEBHOOK_SECRET", "whsec_YQ=="),
         ("OPENAI_WEBHOOK_SECRET", "marked"),
         ("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1"),
@@ -168,12 +169,13 @@ def test_a_name_that_leads_inside_is_no_public_host(host: str) -> None:
         check_web_address(f"https://{host}/a.png", None)
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("base_url", ["https://models.example.com/v1", "https://api.openai.com.example.com/v1"])
 def test_beside_a_model_server_of_ones_own_only_listed_hosts_are_accepted(
-    monkeypatch: pytest.MonkeyPatch, base_url: str
+    monkeypatch: pytest.MonkeyPatch, base_url: str, provider: str
 ) -> None:
     """That server may reach names that no list of ours knows; without an allow-list, images are uploaded."""
-    own = _DEPLOYED | {"OPENAI_BASE_URL": base_url}
+    own = _DEPLOYED | {f"{provider.upper()}_BASE_URL": base_url}
 
     assert load(monkeypatch, own).image_hosts == ()
     with pytest.raises(JobRefused):

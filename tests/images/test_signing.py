@@ -214,9 +214,9 @@ async def test_after_a_failed_download_the_next_request_has_a_new_address(
     await assert_promises_kept(world)
 
 
-@pytest.mark.parametrize("is_uploaded", [False, True])
+@pytest.mark.parametrize(("is_uploaded", "is_bulk"), [(False, False), (True, False), (False, True)])
 async def test_a_batch_that_waited_for_a_day_is_sent_with_new_addresses(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, is_uploaded: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_uploaded: bool, is_bulk: bool
 ) -> None:
     """The provider could not be reached; the file is written anew, and one that it has already is of no use."""
     world.bound(visible_after_seconds=(0.0,))
@@ -224,7 +224,11 @@ async def test_a_batch_that_waited_for_a_day_is_sent_with_new_addresses(
         await world.give("alice", 1)
         path = "/v1/batches" if is_uploaded else "/v1/files"
         world.provider.faults.add(RequestFault("POST", path, status=503, times=None))
-        job_id = await world.submit("alice", input={"imageUri": await world.upload("alice")})
+        row = {"imageUri": await world.upload("alice")}
+        if is_bulk:
+            asked_id = await world.start_bulk(items=[row], maxTokens=1)
+        else:
+            asked_id = await world.submit("alice", input=row)
         assert [batch["status"] for batch in await world.batches()] == ["sealed"]
         world.pass_time(hours=23)
         assert await world.tick() == 200
@@ -236,8 +240,9 @@ async def test_a_batch_that_waited_for_a_day_is_sent_with_new_addresses(
         assert await world.tick() == 200
 
         (batch,) = await world.batches()
-        job = await world.job(job_id)
-        assert (batch["status"], job["status"], job["attempts"]) == ("completed", "completed", 1)
+        ended = await (world.bulk if is_bulk else world.job)(asked_id)
+        assert (batch["status"], ended["status"]) == ("completed", "completed")
+        assert ended["counts"]["completed"] == 1 if is_bulk else ended["attempts"] == 1
         world.pass_time(hours=23)
         assert (await reader.get((await addresses(world))[-1])).content == PNG
         assert not world.provider.files, "the old file is no stray for ever"

@@ -40,6 +40,27 @@ async def test_a_video_is_watched_in_a_batch_and_instantly(world: World, gemini:
     await assert_promises_kept(world)
 
 
+async def test_a_bulk_jobs_videos_are_checked_before_its_price(world: World, gemini: GeminiServer) -> None:
+    """Another user's, one that is none and one that is missing fail as rows, and cost nothing."""
+    await world.give("alice", 30)
+    own = [await world.upload("alice", f"{number}.mp4", content) for number, content in enumerate((MP4, b"no video"))]
+    uris = [*own, await world.upload("bob", "clip.mp4", MP4), own[0].replace("0.mp4", "missing.mp4")]
+    template = {"videoUri": "{{clip}}"}
+
+    bulk_id = await world.start_bulk(
+        type="video_analysis", items=[{"clip": uri} for uri in uris], template=template, maxTokens=5
+    )
+
+    bulk = await world.bulk(bulk_id)
+    assert (bulk["quote"]["items"], bulk["quote"]["tokens"]) == (1, 5)
+    assert [error["code"] for error in bulk["firstErrors"]] == ["invalid_input", "forbidden_image", "invalid_input"]
+    for _ in range(3):
+        await gemini.settled()
+        assert await world.tick() == 200
+    assert (await world.bulk(bulk_id))["counts"]["completed"] == 1
+    await assert_promises_kept(world)
+
+
 @pytest.mark.parametrize("content", [b"\x00", b"\x89PNG\r\n\x1a\n" + b"\x00" * 32, MP4.replace(b"mp42", b"heic", 1)])
 async def test_what_is_no_video_is_refused_before_any_charge(
     world: World, gemini: GeminiServer, content: bytes

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from nightshift.jobs.ends import id_beside
+from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.operating import operate
 from tests.support.promises import assert_audit_is_clean
 from tests.support.world import World
@@ -115,3 +116,16 @@ async def test_many_jobs_of_used_ids_end_in_one_batch(world: World) -> None:
     assert {job_id: after[job_id] for job_id in before} == before
     assert sum(each["userId"] == "bob" for each in after.values()) == 8
     await assert_audit_is_clean(world)
+
+
+async def test_a_bulk_job_under_an_id_that_was_paid_before_ends_at_once(world: World) -> None:
+    """The same user's has expired, and the ledger stays: its charge cannot be created again, however often."""
+    await world.give("alice", 5)
+    for _ in range(2):
+        await world.start_bulk("alice", ID, items=[{"text": "a bottle"}], maxTokens=1)
+        await run_to_the_end(world, ID)
+        ended = await world.bulk(ID)
+        await world.firestore.document(f"bulk_jobs/{ID}").delete()
+
+    assert (ended["status"], ended["errorCode"]) == ("failed", "invalid_input")
+    assert (await world.read("wallets/alice"))["balance"] == 4

@@ -68,6 +68,20 @@ async def test_several_answers_share_a_mail_an_hour(messages: Messages) -> None:
     assert await messages.statuses() == ["sent"] * 6
 
 
+async def test_refused_bulk_jobs_share_a_mail(messages: Messages) -> None:
+    """They are free and without number: the first is told at once, the others within the hour, together."""
+    await messages.user()
+    for number in range(4):
+        bulk_id = await messages.world.start_bulk(items=[{"text": "x"}], template={"text": f"{{{{none{number}}}}}"})
+        await messages.deliver(f"{bulk_id}.bulk_failed")
+    assert len(messages.mailbox.mails) == 1
+
+    messages.world.pass_time(hours=1)
+    assert await messages.world.tick() == 200
+
+    assert [mail["Subject"] for mail in messages.mailbox.mails][1:] == ["3 requests have ended"]
+
+
 async def test_a_message_whose_event_was_lost_is_delivered_by_the_tick(messages: Messages) -> None:
     """The commit of the end has said that something waits; and where nothing waits, a tick sends nothing."""
     await messages.user()

@@ -78,7 +78,7 @@ class World:
         self.firestore: AsyncClient
         self._buckets = (f"{self.project}-nightshift", f"{self.project}.firebasestorage.app")
         self._storage = ""
-        self._has_pubsub = False
+        self._topics: set[str] = set()
         self._opening_pubsub = asyncio.Lock()
         self._http: httpx.AsyncClient
         self._env = monkeypatch
@@ -183,11 +183,11 @@ class World:
         message = {"message": {"data": "e30=", "attributes": {}}, "subscription": "instant"}
         return await self.event("answer_instant_jobs", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
 
-    async def calls_for_workers(self) -> list[dict[str, Any]]:
-        """The messages published on `nightshift-ingest` since the last time, as Pub/Sub would push them."""
-        messages = await self._pull()
+    async def calls_for_workers(self, topic: str = INGEST_TOPIC) -> list[dict[str, Any]]:
+        """The messages published on a topic since the last time, as Pub/Sub would push them."""
+        messages = await self._pull(topic)
         if messages:
-            await self._acknowledge(*(message["ackId"] for message in messages))
+            await self._acknowledge(topic, *(message["ackId"] for message in messages))
         return [message["message"] for message in messages]
 
     async def deliver_calls(self) -> list[int]:
@@ -197,11 +197,11 @@ class World:
         """
         statuses: list[int] = []
         refused: list[str] = []
-        while pulled := await self._pull():
+        while pulled := await self._pull(INGEST_TOPIC):
             for received in pulled:
                 statuses.append(await self.work(received["message"]))
                 if statuses[-1] == 200:
-                    await self._acknowledge(received["ackId"])
+                    await self._acknowledge(INGEST_TOPIC, received["ackId"])
                 else:
                     refused.append(received["ackId"])
         if refused:
@@ -288,7 +288,11 @@ class World:
         """Deliver a call for a worker of a bulk job; returns the function's status code."""
         call = {"bulkId": bulk_id} | ({} if part is None else {"part": part})
         data = base64.b64encode(json.dumps(call).encode()).decode()
-        message = {"message": {"data": data, "attributes": {}}, "subscription": "bulk"}
+        return await self.work_bulk_call({"data": data, "attributes": {}})
+
+    async def work_bulk_call(self, message: dict[str, Any]) -> int:
+        """Deliver a call for a worker of a bulk job as it was published; returns the function's status code."""
+        message = {"message": message, "subscription": "bulk"}
         return await self.event("answer_bulk_part", "google.cloud.pubsub.topic.v1.messagePublished", {}, message)
 
     async def bulk(self, bulk_id: str) -> dict[str, Any]:
@@ -373,15 +377,15 @@ class World:
         address = f"{self.base_url}/batches/{remote_id}/cancel"
         (await self._http.post(address, headers={"Authorization": f"Bearer {API_KEY}"})).raise_for_status()
 
-    async def open_pubsub(self) -> None:
-        """Create the topic of the calls for workers, unless it is there; without it none can be called."""
+    async def open_pubsub(self, *topics: str) -> None:
+        """Create topics of calls for workers, those that are not there; without its topic no worker can be called."""
         async with self._opening_pubsub:
-            if self._has_pubsub:
-                return
-            await self._pubsub("PUT", f"topics/{INGEST_TOPIC}", {})
-            topic = f"projects/{self.project}/topics/{INGEST_TOPIC}"
-            await self._pubsub("PUT", f"subscriptions/{INGEST_TOPIC}", {"topic": topic})
-            self._has_pubsub = True
+            for topic in topics or (INGEST_TOPIC,):
+                if topic not in self._topics:
+                    await self._pubsub("PUT", f"topics/{topic}", {})
+                    named = f"projects/{self.project}/topics/{topic}"
+                    await self._pubsub("PUT", f"subscriptions/{topic}", {"topic": named})
+                    self._topics.add(topic)
 
     async def close_pubsub(self) -> None:
         """Delete the topic of the calls for workers."""
@@ -441,15 +445,15 @@ class World:
         )
         answer.raise_for_status()
 
-    async def _pull(self) -> list[dict[str, Any]]:
+    async def _pull(self, topic: str) -> list[dict[str, Any]]:
         """The waiting calls for workers, each with the id by which it is acknowledged."""
-        path = f"subscriptions/{INGEST_TOPIC}:pull"
+        path = f"subscriptions/{topic}:pull"
         pulled = (await self._pubsub("POST", path, {"maxMessages": 1000, "returnImmediately": True})).json()
         received: list[dict[str, Any]] = pulled.get("receivedMessages", [])
         return received
 
-    async def _acknowledge(self, *ack_ids: str) -> None:
-        await self._pubsub("POST", f"subscriptions/{INGEST_TOPIC}:acknowledge", {"ackIds": ack_ids})
+    async def _acknowledge(self, topic: str, *ack_ids: str) -> None:
+        await self._pubsub("POST", f"subscriptions/{topic}:acknowledge", {"ackIds": ack_ids})
 
     async def _pubsub(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         address = f"http://{os.environ['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.project}/{path}"

@@ -19,7 +19,7 @@ from nightshift.batches.correction import read as read_correction
 from nightshift.batches.counts import Counts
 from nightshift.batches.step_error import StepError
 from nightshift.batches.tally import read_spared, read_usages
-from nightshift.database.collections import BATCHES
+from nightshift.database.collections import BATCHES, BULK_JOBS
 from nightshift.database.commits import READ
 from nightshift.database.fields import time_or_none
 from nightshift.database.reads import fetch
@@ -164,6 +164,13 @@ def _billed(fields: Mapping[str, Any]) -> BilledBatch | None:
 async def estimated_tokens_in_flight(runtime: Runtime, lane: Lane) -> int:
     """The estimated input tokens of the lane's open batches."""
     return sum(found.batch.estimated_tokens for found in await open_batches(runtime) if found.batch.lane == lane)
+
+
+async def has_running_bulk_job(runtime: Runtime, lane: Lane) -> bool:
+    """Whether parts may want a place in the lane. One read."""
+    running = runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("status", "==", "running"))
+    query = running.where(filter=FieldFilter("lane", "==", str(lane))).select([]).limit(1)
+    return bool(await query.get(**READ))
 
 
 async def processing_jobs(runtime: Runtime, batch_id: str) -> AsyncIterator[list[Job]]:

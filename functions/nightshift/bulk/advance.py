@@ -24,26 +24,38 @@ log = structlog.get_logger()
 _NOTHING_ANSWERED: Final[Mapping[str, int]] = {}
 
 
-async def advance_bulk(
-    runtime: Runtime, bulk_id: str, time_limit: TimeLimit, answered: Mapping[str, int] = _NOTHING_ANSWERED
-) -> None:
+async def advance_bulk(runtime: Runtime, bulk_id: str, time_limit: TimeLimit) -> None:
     """Bring a bulk job as far as it goes now; one that has ended, or does not exist, is left alone.
 
-    Args:
-        answered: how many answers the provider counts in each batch that is under way, for the progress.
+    When the time is over a worker is called, which goes on.
 
     Raises:
         LeaseHeld: another process is at it.
         TryLater: a step met a passing trouble; any later advance takes the step again.
     """
+    if await advance_within(runtime, bulk_id, time_limit):
+        await messages.call_workers(runtime, [bulk_id])
+
+
+async def advance_within(
+    runtime: Runtime, bulk_id: str, time_limit: TimeLimit, answered: Mapping[str, int] = _NOTHING_ANSWERED
+) -> bool:
+    """The same, and no worker is called.
+
+    Args:
+        answered: how many answers the provider counts in each batch that is under way, for the progress.
+
+    Returns:
+        Whether the time was over while the bulk job still had a step before it.
+    """
     bind_contextvars(bulk_id=bulk_id)
     while (snapshot := await documents.snapshot_of(runtime, bulk_id)) is not None:
         is_moving = await _step(runtime, snapshot, answered, time_limit)
-        if time_limit.is_over and documents.bulk_job_of(snapshot).is_open:
-            await messages.call_worker(runtime, bulk_id)
-            return
+        if time_limit.is_over:
+            return documents.bulk_job_of(snapshot).is_open
         if not is_moving:
-            return
+            break
+    return False
 
 
 async def _step(

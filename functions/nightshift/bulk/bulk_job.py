@@ -208,6 +208,11 @@ class BulkJob:
         return self.status in OPEN
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing of it has been asked for yet."""
+        return self.status in {"created", "reading", "quoted"}
+
+    @property
     def is_cancelling(self) -> bool:
         """Whether it is to stop."""
         return self.wish == "cancel"

@@ -21,6 +21,7 @@ from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import JobRefused
 from nightshift.ledger.entries import bulk_charge
+from nightshift.ledger.limits import Admissions, UserLimits
 from nightshift.ledger.posting import post, wallet_ref
 from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
@@ -70,6 +71,7 @@ async def _charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, price: i
     again = await reopened(runtime, bulk) if bulk.charges else []
     left = LeftToDo(waiting=len(again) or bulk.parts, open=tokens_of((bulk.quote or {}).get("items")))
     told = forecast.told(bulk, await forecast.forecast(runtime, bulk, left, bulk.speed or "batch"))
+    limits = UserLimits(per_day=0, in_flight=0, failed_usd=runtime.settings.max_failed_usd_per_day)
     async for _ in attempts():
         wallet = await wallet_ref(runtime, bulk.user_id).get(**READ)
         balance = Wallet.read(wallet.to_dict())
@@ -78,9 +80,23 @@ async def _charge(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, price: i
             sentence = Text.TOKENS_MISSING.say(price=tokens, balance=has)
             await refusals.refuse(runtime, bulk, holder, JobRefused("insufficient_tokens", sentence))
             return
+        admissions = Admissions.read(wallet.to_dict(), runtime.today)
         try:
-            await transitions.charge(holder, bulk, price, told, _paying(runtime, bulk, wallet, tokens, again))
-        except Undecided:
+            # A retry brings its tokens back where it fails again: they alone would not bound it.
+            admissions.check_failures(limits)
+        except JobRefused as refusal:
+            await refusals.refuse(runtime, bulk, holder, refusal)
+            return
+        if not bulk.charges:
+            admissions = admissions.with_quote_paid()
+        pay = _paying(runtime, bulk, wallet, tokens, admissions, again)
+        try:
+            await transitions.charge(holder, bulk, price, told, pay)
+        except Undecided as doubt:
+            if doubt.already_exists:
+                # The ledger keeps the charge of an expired bulk job that had the same id.
+                await refusals.refuse(runtime, bulk, holder, JobRefused("invalid_input", Text.ID_USED.say()))
+                return
             continue
         log.info("bulk_charged", bulk_id=bulk.bulk_id, tokens=tokens, speed=bulk.speed)
         return
@@ -93,10 +109,15 @@ def _is_confirmed(bulk: BulkJob, tokens: int) -> bool:
 
 
 def _paying(
-    runtime: Runtime, bulk: BulkJob, wallet: "DocumentSnapshot[Any]", tokens: int, again: list[Reopened]
+    runtime: Runtime,
+    bulk: BulkJob,
+    wallet: "DocumentSnapshot[Any]",
+    tokens: int,
+    admissions: Admissions,
+    again: list[Reopened],
 ) -> Any:
     def pay(writes: Commit) -> None:
-        post(writes, wallet, [bulk_charge(bulk.bulk_id, bulk.charges + 1, tokens)])
+        post(writes, wallet, [bulk_charge(bulk.bulk_id, bulk.charges + 1, tokens)], admissions)
         for part in again:
             ref = documents.part_ref(runtime, bulk.bulk_id, part.part)
             fields = {**part.fields(), **_ANEW}

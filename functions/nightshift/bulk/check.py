@@ -88,12 +88,12 @@ async def _admit(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, lane: Lan
         if not wallet.exists or not Wallet.read(wallet.to_dict()).covers(1):
             raise JobRefused("insufficient_tokens", Text.NO_TOKENS.say())
         admissions = Admissions.read(wallet.to_dict(), runtime.today)
-        if admissions.has_failed_too_often(limits) and (refusal := admissions.refusal(limits)):
-            raise refusal
+        admissions.check_failures(limits)
         if most and await documents.count_admitted(runtime, bulk.user_id) >= most:
             raise JobRefused("too_many_jobs", Text.LIMIT_OF_TABLES.say(limit=most))
+        with_it = admissions.with_quote()
 
-        def prove(writes: Commit, wallet: "object" = wallet, admissions: Admissions = admissions) -> None:
+        def prove(writes: Commit, wallet: "object" = wallet, admissions: Admissions = with_it) -> None:
             count_admissions(writes, wallet, admissions)  # type: ignore[arg-type]
 
         try:

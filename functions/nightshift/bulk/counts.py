@@ -22,9 +22,14 @@ class BulkCounts:
         return self.open + self.completed + self.failed + self.cancelled
 
     @property
+    def ended(self) -> int:
+        """Items that are not open any more."""
+        return self.total - self.open
+
+    @property
     def progress(self) -> float:
         """The share of items that have ended, from 0 to 1."""
-        return 1.0 if not self.total else (self.total - self.open) / self.total
+        return 1.0 if not self.total else self.ended / self.total
 
     def __add__(self, other: "BulkCounts") -> "BulkCounts":
         return BulkCounts(

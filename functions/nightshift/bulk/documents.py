@@ -1,9 +1,7 @@
 """Reading bulk jobs and their parts."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud.firestore import FieldFilter, Query
@@ -109,15 +107,12 @@ async def running_in_real_time(runtime: Runtime) -> list[BulkJob]:
     return [bulk_job_of(snapshot) for snapshot in await query.select(WITHOUT_ITEMS).get(**READ)]
 
 
-async def in_turn(runtime: Runtime) -> list[str]:
-    """The ids of the open bulk jobs, the users taking turns, and of those for which a retry is wished."""
+async def to_advance(runtime: Runtime) -> list[BulkJob]:
+    """The open bulk jobs, and those for which a retry is wished; the oldest first."""
     wished = runtime.firestore.collection(BULK_JOBS).where(filter=FieldFilter("wish.action", "==", "retry"))
     found = {bulk.bulk_id: bulk for bulk in await open_bulk_jobs(runtime)}
     found |= {snapshot.id: bulk_job_of(snapshot) for snapshot in await wished.select(WITHOUT_ITEMS).get(**READ)}
-    of_users: defaultdict[str, list[str]] = defaultdict(list)
-    for bulk in found.values():
-        of_users[bulk.user_id].append(bulk.bulk_id)
-    return [bulk_id for turn in zip_longest(*of_users.values()) for bulk_id in turn if bulk_id is not None]
+    return sorted(found.values(), key=lambda bulk: bulk.created_at)
 
 
 async def count_open(runtime: Runtime) -> int:
@@ -148,6 +143,12 @@ async def last_part(runtime: Runtime, bulk_id: str) -> BulkPart | None:
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part", direction=Query.DESCENDING).limit(1)
     found = await query.get(**READ)
     return part_of(found[0]) if found else None
+
+
+async def count_parts(runtime: Runtime, bulk: BulkJob) -> int:
+    """How many parts were read so far."""
+    last = await last_part(runtime, bulk.bulk_id) if bulk.status != "created" else None
+    return last.part if last else 0
 
 
 async def parts_of(runtime: Runtime, bulk_id: str, number: int) -> list[BulkPart]:

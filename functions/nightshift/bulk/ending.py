@@ -39,7 +39,7 @@ async def cancel_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
 async def cancel_before_it_runs(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, reason: str = "") -> None:
     """Cancel a bulk job that is created, read or quoted: of what was read every item is cancelled, and nothing paid."""
     async for _ in attempts():
-        number = bulk.parts or await _count_parts(runtime, bulk)
+        number = bulk.parts or await documents.count_parts(runtime, bulk)
         for part in await documents.parts_of(runtime, bulk.bulk_id, number):
             if part.status == "waiting":
                 await cancel_part(runtime, bulk, part.part)
@@ -71,11 +71,6 @@ async def end_without_items(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder
     fields = {"errorCode": "invalid_input", "errorMessage": message}
     told = Text.NOTHING_CHARGED.say(what=message)
     await transitions.end(runtime, holder, bulk, "failed", message=told, fields=fields, parts=parts)
-
-
-async def _count_parts(runtime: Runtime, bulk: BulkJob) -> int:
-    last = await documents.last_part(runtime, bulk.bulk_id)
-    return last.part if last else 0
 
 
 def summary(parts: list[BulkPart]) -> str:

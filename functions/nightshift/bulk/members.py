@@ -147,7 +147,7 @@ class PartMembers:
                 self._judged = (found[0], round_.of(found[1]), name) if found else None
                 continue
             log.info("bulk_part_closed", bulk_id=part.bulk_id, part=part.part, **round_.counts.fields())
-            await messages.call_worker(self._runtime, part.bulk_id)
+            await messages.call_workers(self._runtime, [part.bulk_id])
             return
 
     async def _find(self) -> tuple[BulkJob, BulkPart] | None:

@@ -6,14 +6,18 @@ finds it there and does it. So a message may be lost, late or repeated.
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from nightshift.errors import EventUnreadable
 from nightshift.functions import BULK_TOPIC
 from nightshift.publishing import publish
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_job_id
+
+# As many as Pub/Sub takes in a request: https://cloud.google.com/pubsub/quotas
+_MOST_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +28,11 @@ class BulkCall:
     part: int | None = None
 
 
-async def call_worker(runtime: Runtime, bulk_id: str) -> bool:
-    """Call a worker to move a bulk job on. Returns False if the message could not be published."""
-    return await publish(runtime, BULK_TOPIC, [{"bulkId": bulk_id}])
+async def call_workers(runtime: Runtime, bulk_ids: Sequence[str]) -> bool:
+    """Call a worker to move each of these bulk jobs on. Returns False if a message could not be published."""
+    calls = [{"bulkId": bulk_id} for bulk_id in bulk_ids]
+    pages = [calls[first : first + _MOST_AT_ONCE] for first in range(0, len(calls), _MOST_AT_ONCE)]
+    return all([await publish(runtime, BULK_TOPIC, page) for page in pages])
 
 
 async def call_for_parts(runtime: Runtime, bulk_id: str, parts: list[int]) -> bool:

@@ -36,7 +36,7 @@ from nightshift.bulk.states import States
 from nightshift.bulk.stored_rows import StoredRow
 from nightshift.database.commits import Commit, Undecided
 from nightshift.database.leases import LeaseHolder
-from nightshift.errors import JobRefused, LeaseHeld
+from nightshift.errors import JobRefused, LeaseHeld, NeverLands
 from nightshift.images import uploads
 from nightshift.job_types.base import JobType
 from nightshift.jobs.request import unaddressed_request
@@ -109,6 +109,10 @@ async def read_on(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, time_lim
             await reading.finish(holder)
     except JobRefused as refusal:
         await refusals.refuse(runtime, bulk, holder, refusal)
+    except NeverLands:
+        # Whatever of it is too large for a document: no other reading would end.
+        reason = "a part's document, or the quote, is too large"
+        await refusals.refuse(runtime, bulk, holder, JobRefused("invalid_input", Text.REQUEST_TOO_LARGE.say(), reason))
     return True
 
 
@@ -212,13 +216,13 @@ class _Reading:
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
         found = [self._built(row) for row in rows]
 
-        async def check(place: int, row: StoredRow, uri: str) -> None:
+        async def check(place: int, row: StoredRow, given: Mapping[str, Any]) -> None:
             async with at_once:
-                found[place] = await self._with_checked_image(row, uri)
+                found[place] = await self._with_checked_upload(row, given)
 
-        # Without a photo there is nothing to wait for, and no task is needed.
-        photos = [(place, row, row.input.get("imageUri")) for place, row in enumerate(found) if row and row.input]
-        await asyncio.gather(*(check(place, row, str(uri)) for place, row, uri in photos if uri))
+        # Without a photo or a video there is nothing to wait for, and no task is needed.
+        given = [(place, row, row.input) for place, row in enumerate(found) if row and row.input]
+        await asyncio.gather(*(check(*each) for each in given if each[2].get("imageUri") or each[2].get("videoUri")))
         return [self._counted(row) for row in found]
 
     def _built(self, row: Row) -> StoredRow | None:
@@ -232,9 +236,13 @@ class _Reading:
             return StoredRow(row=row.number, columns=row.columns, key=key, error=(refusal.code, refusal.message))
         return StoredRow(row=row.number, columns=row.columns, key=key, input=job_input)
 
-    async def _with_checked_image(self, row: StoredRow, uri: str) -> StoredRow:
+    async def _with_checked_upload(self, row: StoredRow, given: Mapping[str, Any]) -> StoredRow:
+        runtime, user_id, generation = self._runtime, self._bulk.user_id, None
         try:
-            generation = await uploads.check_image(self._runtime, self._bulk.user_id, uri, self._image_types)
+            if uri := given.get("imageUri"):
+                generation = await uploads.check_image(runtime, user_id, str(uri), self._image_types)
+            elif uri := given.get("videoUri"):
+                generation = await uploads.check_video(runtime, user_id, str(uri))
         except JobRefused as refusal:
             return replace(row, input=None, error=(refusal.code, refusal.message))
         return replace(row, image_generation=generation)

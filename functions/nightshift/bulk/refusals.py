@@ -2,8 +2,9 @@
 
 import structlog
 
-from nightshift.bulk import transitions
+from nightshift.bulk import documents, transitions
 from nightshift.bulk.bulk_job import BulkJob
+from nightshift.database.commits import Undecided, attempts
 from nightshift.database.leases import LeaseHolder
 from nightshift.errors import JobRefused
 from nightshift.runtime import Runtime
@@ -17,4 +18,12 @@ async def refuse(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, refusal: 
     log.info("bulk_refused", bulk_id=bulk.bulk_id, code=refusal.code)
     fields = {"errorCode": refusal.code, "errorMessage": refusal.message}
     message = Text.NOTHING_CHARGED.say(what=refusal.message)
-    await transitions.end(runtime, holder, bulk, "failed", message=message, fields=fields)
+    async for _ in attempts():
+        # What was read of it expires with it.
+        number = bulk.parts or await documents.count_parts(runtime, bulk)
+        parts = await documents.parts_of(runtime, bulk.bulk_id, number) if number else []
+        try:
+            await transitions.end(runtime, holder, bulk, "failed", message=message, fields=fields, parts=parts)
+        except Undecided:
+            continue
+        return

@@ -22,6 +22,7 @@ from nightshift.bulk.stored_rows import read_rows
 from nightshift.database.commits import READ, Commit
 from nightshift.database.leases import Writes
 from nightshift.ledger.entries import bulk_refund
+from nightshift.ledger.failures import tell_if_reached
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.posting import count_admissions, post, wallet_ref
 from nightshift.runtime import Runtime
@@ -142,8 +143,9 @@ async def refund(runtime: Runtime, bulk: BulkJob, round_: Round) -> Writes:
     wallet = await wallet_ref(runtime, bulk.user_id).get(**READ)
     if not wallet.exists:
         return _nothing
-    admissions = Admissions.read(wallet.to_dict(), runtime.today)
-    admissions = admissions.with_failed(failed_usd) if failed_usd else admissions
+    before = Admissions.read(wallet.to_dict(), runtime.today)
+    admissions = before.with_failed(failed_usd) if failed_usd else before
+    tell_if_reached(runtime, before.failed_usd, admissions.failed_usd, bulk_id=bulk.bulk_id)
 
     def give_back(writes: Commit) -> None:
         if tokens:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from nightshift.bulk.source.row import Row
-from nightshift.bulk.template import Template
+from nightshift.bulk.template import Template, listed, shown
 from nightshift.errors import JobRefused
 from nightshift.job_types.base import JobType
 from nightshift.values.texts import Text
@@ -24,8 +24,8 @@ class RowInputs:
         """Check the columns that there are, before anything is asked. Raises JobRefused, which names them."""
         self._template.check(columns)
         if self._key_column is not None and self._key_column not in columns:
-            there = ", ".join(columns[:50])
-            raise JobRefused("invalid_input", Text.COLUMN_MISSING.say(column=self._key_column, there=there))
+            sentence = Text.COLUMN_MISSING.say(column=shown(self._key_column), there=listed(columns))
+            raise JobRefused("invalid_input", sentence)
 
     def key_of(self, row: Row) -> str | None:
         """What identifies the row; None without a key column, and where the row has nothing there."""

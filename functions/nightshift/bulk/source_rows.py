@@ -7,6 +7,7 @@ from typing import Any
 from nightshift.bulk import source_file
 from nightshift.bulk.bulk_job import BulkJob, BulkRequest
 from nightshift.bulk.source.checkpoint import Checkpoint
+from nightshift.bulk.source.column_names import ColumnNames
 from nightshift.bulk.source.opening import format_of, options_of
 from nightshift.bulk.source.reader import SourceReader
 from nightshift.bulk.source.row import Row
@@ -26,8 +27,7 @@ class SourceRows:
         self._resumed = Checkpoint.from_fields(checkpoint) if checkpoint and request.source else None
         self._reader: SourceReader | None = None
         self._rows: AsyncIterator[Row] | None = None
-        # The names that were seen so far, in their order.
-        self._columns: dict[str, None] = dict.fromkeys(checkpoint.get("header", ())) if checkpoint else {}
+        self._columns = ColumnNames(checkpoint.get("header", ()) if checkpoint else ())
 
     @property
     def columns(self) -> Sequence[str]:
@@ -63,8 +63,8 @@ class SourceRows:
     def _listed(self) -> Iterator[Row]:
         for number, columns in enumerate((self._request.items or [])[self._listed_from :], self._listed_from + 1):
             # A map of Firestore's has no order.
-            self._columns |= dict.fromkeys(sorted(columns))
-            yield Row(number=number, columns=columns, end=0, problem=None)
+            problem = self._columns.take(dict(sorted(columns.items())))
+            yield Row(number=number, columns={} if problem else columns, end=0, problem=problem)
 
     async def _read(self) -> AsyncIterator[Row]:
         runtime, bulk, source = self._runtime, self._bulk, self._request.source

@@ -142,7 +142,7 @@ async def _write_input(
     lane = held_lane.lane
     tell_if_unpriced(runtime, lane)
     left_usd = await _left_usd(runtime, bulk)
-    limits = await limits_of(runtime, lane, held_lane.most_requests, left_usd)
+    limits = await limits_of(runtime, lane, held_lane.most_requests, left_usd, is_of_part=True)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
     most_usd = min(share_usd(runtime.settings), runtime.settings.daily_budget_usd or inf)

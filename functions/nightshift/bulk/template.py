@@ -42,7 +42,7 @@ class Template:
         self._pieces = {name: _PLACE.split(text) for name, text in fields.items()}
         for name, pieces in self._pieces.items():
             if any("{{" in text for text in pieces[::2]):
-                raise refused(TableText.TEMPLATE_OPEN, name=_shown(name))
+                raise refused(TableText.TEMPLATE_OPEN, name=shown(name))
         named = [column for pieces in self._pieces.values() for column in pieces[1::2]]
         if len(named) > _MAX_PLACES:
             raise refused(TableText.TEMPLATE_PLACES, places=len(named), most=_MAX_PLACES)
@@ -53,11 +53,11 @@ class Template:
         unknown = [column for column in self.columns if column not in columns]
         if self._is_plain:
             if len(unknown) == len(self.columns):
-                raise refused(TableText.TEMPLATE_NEEDED, there=_listed(columns))
+                raise refused(TableText.TEMPLATE_NEEDED, there=listed(columns))
         elif unknown:
             them = "column" if len(unknown) == 1 else "columns"
-            named = f"{them} {_listed(unknown)}"
-            raise refused(TableText.TEMPLATE_UNKNOWN, unknown=named, there=_listed(columns))
+            named = f"{them} {listed(unknown)}"
+            raise refused(TableText.TEMPLATE_UNKNOWN, unknown=named, there=listed(columns))
 
     def fill(self, columns: Mapping[str, Any]) -> dict[str, str]:
         """A row's input: each field that is not blank.
@@ -73,10 +73,10 @@ class Template:
             return "" if value is None else _text(value)
         missing = [column for column in pieces[1::2] if column not in columns]
         if missing:
-            raise refused(TableText.ROW_LACKS_COLUMN, name=_shown(missing[0]))
+            raise refused(TableText.ROW_LACKS_COLUMN, name=shown(missing[0]))
         texts = [_text(columns[piece]) if number % 2 else piece for number, piece in enumerate(pieces)]
         if sum(map(len, texts)) > MAX_TEXT_CHARACTERS:
-            raise refused(TableText.ROW_FILLED_LONG, name=_shown(name), most=MAX_TEXT_CHARACTERS)
+            raise refused(TableText.ROW_FILLED_LONG, name=shown(name), most=MAX_TEXT_CHARACTERS)
         # Of a template that holds a place alone, an empty value leaves the field out.
         filled = "".join(texts)
         return filled if filled.strip() else ""
@@ -89,13 +89,14 @@ def _text(value: Any) -> str:
     return "" if value is None else to_json(value).decode()
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A client's name, as a sentence may hold it."""
     name = cleaned(name)
     return name if len(name) <= _SHOWN_CHARACTERS else f"{name[: _SHOWN_CHARACTERS - 1]}…"
 
 
-def _listed(names: Collection[str]) -> str:
-    shown = [_shown(name) for name in list(names)[:_SHOWN_NAMES]]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return f"{', '.join(shown)}{more}"
+def listed(names: Collection[str]) -> str:
+    """The first of a client's names, as a sentence may hold them."""
+    some = [shown(name) for name in list(names)[:_SHOWN_NAMES]]
+    more = f" and {len(names) - len(some)} more" if len(names) > len(some) else ""
+    return f"{', '.join(some)}{more}"

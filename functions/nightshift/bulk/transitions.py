@@ -187,7 +187,9 @@ async def end(
     ends = Ends(runtime)
     place = f"bulk.{bulk.bulk_id}"
     await ends.look([place])
-    expiry = refused_expiry(runtime) if status == "failed" and not bulk.charges else job_expiry(runtime)
+    expiry = job_expiry(runtime) if bulk.charges else refused_expiry(runtime)
+    # What was never paid keeps nothing large: also, its end has to find room in the document.
+    dropped = ("items",) if bulk.charges else ("items", "template")
     note = notification(user_id=bulk.user_id, job_id=bulk.bulk_id, kind=_KINDS[status], title=title, message=message)
     told = {**note, "createdAt": SERVER_TIMESTAMP, **notification_expiry(runtime)}
     outbox = Outbox(runtime, await preferences.read(runtime, [bulk.user_id]))
@@ -210,7 +212,7 @@ async def end(
 
     ended = {
         "status": status,
-        "items": DELETE_FIELD,
+        **dict.fromkeys(dropped, DELETE_FIELD),
         "wish": DELETE_FIELD,
         "eta": None,
         **({"etaHit": bulk.first_eta.is_hit(runtime.now())} if bulk.first_eta and status == "completed" else {}),

@@ -105,7 +105,7 @@ async def _wish(runtime: Runtime, bulk_id: str, wish: Wish, user_id: str | None,
         except Undecided:
             continue
         log.info("bulk_wished", bulk_id=bulk_id, wish=wish)
-        await messages.call_worker(runtime, bulk_id)
+        await messages.call_workers(runtime, [bulk_id])
         return bulk
     raise AssertionError("attempts() ends by raising")
 

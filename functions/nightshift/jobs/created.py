@@ -1,10 +1,8 @@
 """What clients wrote: how it is read before it is admitted, and from `created` to `failed` for what is refused."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from google.cloud.firestore import SERVER_TIMESTAMP
@@ -18,13 +16,14 @@ from nightshift.jobs.documents import FORMER_BATCH_IDS, job_from, jobs_where
 from nightshift.jobs.ends import Ends
 from nightshift.jobs.job import Job
 from nightshift.jobs.notification import KINDS, TITLES, notification
-from nightshift.jobs.retention import job_expiry, notification_expiry, refused_expiry
+from nightshift.jobs.retention import notification_expiry, refused_expiry
 from nightshift.notify import preferences
 from nightshift.notify.outbox import Outbox
 from nightshift.runtime import Runtime
 from nightshift.values.ids import is_user_id
 from nightshift.values.status import CREATED, FAILED
 from nightshift.values.texts import Text
+from nightshift.values.turns import in_turn
 
 # An id and a uid each, so a page is some 100 kB however large the jobs are.
 _PAGE: Final = 1_000
@@ -91,20 +90,18 @@ async def created_before(runtime: Runtime, latest: datetime) -> list[str]:
     is read but the user, since a client wrote the rest, too. However many jobs one user has, the first of every other
     one is among the first.
     """
-    of_user: defaultdict[str, list[str]] = defaultdict(list)
-    found, last = 0, None
+    # Of each the user and the id.
+    found: list[tuple[str, str]] = []
+    seen, last = 0, None
     query = jobs_where(runtime, status=CREATED).order_by("__name__").select(["userId"]).limit(_PAGE)
-    while found < _MOST_FOUND:
+    while seen < _MOST_FOUND:
         page = await reads.fetch(runtime, query.start_after(last) if last else query)
-        for snapshot in page:
-            if snapshot.create_time <= latest:
-                of_user[written(snapshot).user_id].append(snapshot.id)
-        found += len(page)
+        found += [(written(each).user_id, each.id) for each in page if each.create_time <= latest]
+        seen += len(page)
         if len(page) < _PAGE:
             break
         last = page[-1]
-    in_turn = zip_longest(*of_user.values())
-    return [job_id for turn in in_turn for job_id in turn if job_id is not None]
+    return [job_id for _, job_id in in_turn(found, lambda each: each[0])]
 
 
 async def refuse(
@@ -127,7 +124,7 @@ async def refuse(
             "tokensSpent": 0,
             "completedAt": SERVER_TIMESTAMP,
             "updatedAt": SERVER_TIMESTAMP,
-            **(refused_expiry(runtime) if status == FAILED else job_expiry(runtime)),
+            **refused_expiry(runtime),
         }
         commit = Commit(runtime)
         if has_room:

@@ -30,6 +30,7 @@ from nightshift.jobs.job import Job
 from nightshift.jobs.notification import KINDS, Kind, notification
 from nightshift.jobs.retention import job_expiry, notification_expiry
 from nightshift.jobs.settlement import Completed, Failed, Late, Requeued, Settlement
+from nightshift.ledger.failures import tell_if_reached
 from nightshift.ledger.limits import Admissions
 from nightshift.ledger.refunds import Refunds
 from nightshift.notify import preferences
@@ -139,7 +140,9 @@ async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
             if line.job.share_day:
                 counted["shareUsd"] = line.job.share_usd + line.line_usd
             _write_job(runtime, writes, known, line.job, counted)
-        refunds.write(writes, [], sum(line.line_usd for line in late))
+        late_usd, before_usd = sum(line.line_usd for line in late), refunds.admissions.failed_usd
+        refunds.write(writes, [], late_usd)
+        tell_if_reached(runtime, before_usd, before_usd + late_usd, job_id=late[0].job.job_id)
 
     in_order = sorted(lines, key=lambda line: line.job.user_id)
     for _, late in groupby(in_order, key=lambda line: line.job.user_id):
@@ -147,10 +150,7 @@ async def count_late(runtime: Runtime, lines: Sequence[Late]) -> None:
 
 
 async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list[Failed]:
-    """Settle the failures of one user, and say so if they cost us more than they may in a day.
-
-    It is said whether or not the answer to the commit arrived: twice rather than never.
-    """
+    """Settle the failures of one user, and say so if they cost us more than they may in a day."""
     spent_usd: list[float] = []
 
     async def write(writes: Commit, failures: Sequence[Failed], known: _Known) -> None:
@@ -160,10 +160,8 @@ async def _settle_failures(runtime: Runtime, failures: Sequence[Failed]) -> list
     try:
         settled = await _commit_all(runtime, failures, write)
     finally:
-        limit_usd = runtime.settings.max_failed_usd_per_day
-        if spent_usd and spent_usd[0] < limit_usd <= spent_usd[-1]:
-            told = {"failed_usd": spent_usd[-1], "limit_usd": limit_usd}
-            log.warning("failures_limit_reached", job_id=failures[-1].job.job_id, **told)
+        if spent_usd:
+            tell_if_reached(runtime, spent_usd[0], spent_usd[-1], job_id=failures[-1].job.job_id)
     for failure in settled:
         # Of an answer in real time its own event tells.
         if failure.status == FAILED and not failure.job.is_realtime:

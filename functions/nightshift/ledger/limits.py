@@ -9,16 +9,22 @@ that an operator runs again after its end adds one.
 What failed answers cost us is counted there, too. A job that fails, or is cancelled, gives its tokens back, so tokens
 alone would not bound it: with five of them a user could have any number of answers that are refused, cut off or not
 valid. The commit that ends such a job adds its cost, on the day of that end.
+
+A quote costs nothing, and its rows and images have to be read for it. So the quotes of the day that were not paid are
+counted: one more in the commit that lets a bulk job be read, one less in the commit that charges it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from nightshift.errors import JobRefused
 from nightshift.values.texts import Text
 from nightshift.values.tokens import tokens_of
 from nightshift.values.usage import count_of, usd_of
+
+# Each may have all the rows that a bulk job may have.
+MOST_UNPAID_QUOTES: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,8 @@ class Admissions:
     in_flight_at_most: int
     # What answers have cost on this day whose jobs ended without one.
     failed_usd: float = 0.0
+    # Bulk jobs that were let in on this day, and not charged so far.
+    unpaid_quotes: int = 0
 
     @classmethod
     def read(cls, wallet: Mapping[str, Any] | None, today: str) -> "Admissions":
@@ -60,6 +68,7 @@ class Admissions:
             on_day=count_of(kept.get("onDay")) if is_current else 0,
             in_flight_at_most=count_of(kept.get("inFlightAtMost")),
             failed_usd=usd_of(kept.get("failedUsd")) if is_current else 0.0,
+            unpaid_quotes=count_of(kept.get("unpaidQuotes")) if is_current else 0,
         )
 
     def needs_count(self, limits: UserLimits, more: int) -> bool:
@@ -78,10 +87,15 @@ class Admissions:
         """Whether the failed answers of the day have cost us all that they may."""
         return 0 < limits.failed_usd <= self.failed_usd
 
+    def check_failures(self, limits: UserLimits) -> None:
+        """Raise JobRefused if they have."""
+        if self.has_failed_too_often(limits):
+            raise _too_many_failures()
+
     def refusal(self, limits: UserLimits) -> JobRefused | None:
         """Why one more job is refused, if it is."""
         if self.has_failed_too_often(limits):
-            return JobRefused("too_many_failures", Text.LIMIT_OF_FAILURES.say())
+            return _too_many_failures()
         if self.is_day_over(limits):
             return JobRefused("daily_limit", Text.LIMIT_OF_DAY.say(limit=limits.per_day))
         if 0 < limits.in_flight <= self.in_flight_at_most:
@@ -96,6 +110,16 @@ class Admissions:
         """The same once a job that had ended is in flight again: it was admitted before."""
         return replace(self, in_flight_at_most=self.in_flight_at_most + 1)
 
+    def with_quote(self) -> "Admissions":
+        """The same once a bulk job is read. Raises JobRefused if too many of today were not paid."""
+        if self.unpaid_quotes >= MOST_UNPAID_QUOTES:
+            raise JobRefused("daily_limit", Text.LIMIT_OF_QUOTES.say(limit=MOST_UNPAID_QUOTES))
+        return replace(self, unpaid_quotes=self.unpaid_quotes + 1)
+
+    def with_quote_paid(self) -> "Admissions":
+        """The same once a bulk job is charged; it may be one of another day."""
+        return replace(self, unpaid_quotes=max(0, self.unpaid_quotes - 1))
+
     def with_failed(self, usd: float) -> "Admissions":
         """The same once answers of this cost were given to jobs that ended without one."""
         return replace(self, failed_usd=self.failed_usd + usd)
@@ -104,4 +128,9 @@ class Admissions:
         """The wallet's field."""
         kept = {"day": self.day, "onDay": self.on_day, "inFlightAtMost": self.in_flight_at_most}
         failed = {"failedUsd": self.failed_usd} if self.failed_usd else {}
-        return {"admissions": {**kept, **failed}}
+        unpaid = {"unpaidQuotes": self.unpaid_quotes} if self.unpaid_quotes else {}
+        return {"admissions": {**kept, **failed, **unpaid}}
+
+
+def _too_many_failures() -> JobRefused:
+    return JobRefused("too_many_failures", Text.LIMIT_OF_FAILURES.say())

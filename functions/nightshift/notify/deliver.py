@@ -27,7 +27,8 @@ async def deliver_message(runtime: Runtime, message_id: str) -> None:
     """A message was created: deliver what waits for its user. Raises TryLater."""
     snapshot = await outbox.outbox_ref(runtime, message_id).get(**READ)
     if snapshot.exists:
-        await deliver_to(runtime, Message.of(snapshot).user_id)
+        time_limit = runtime.time_limit(runtime.settings.tick_seconds)
+        await deliver_to(runtime, Message.of(snapshot).user_id, time_limit)
 
 
 async def deliver_due(runtime: Runtime, time_limit: TimeLimit) -> None:
@@ -38,16 +39,17 @@ async def deliver_due(runtime: Runtime, time_limit: TimeLimit) -> None:
         .order_by("dueAt")
         .limit(_MOST_USERS)
     )
-    for snapshot in await query.get(**READ):
+    due = await query.get(**READ)
+    for left, snapshot in zip(range(len(due), 0, -1), due, strict=True):
         if time_limit.is_over:
             return
-        await run_isolated("deliver", deliver_to(runtime, snapshot.id))
+        await run_isolated("deliver", deliver_to(runtime, snapshot.id, time_limit.share(1 / left)))
 
 
-async def deliver_to(runtime: Runtime, user_id: str) -> None:
-    """Deliver what waits for a user and may be sent now. Raises TryLater."""
+async def deliver_to(runtime: Runtime, user_id: str, time_limit: TimeLimit) -> None:
+    """Deliver what waits for a user and may be sent now, as much as the time allows. Raises TryLater."""
     # One at a time: a sender that dies leaves one in doubt.
-    while taken := await take(runtime, user_id):
+    while not time_limit.is_over and (taken := await take(runtime, user_id)):
         sending = taken.sending
         outcomes = {way: await _SENDERS[way](runtime, sending) for way in sending.ways}
         await record(runtime, sending, outcomes, taken_at=taken.at, due_at=taken.due_at)

@@ -59,6 +59,11 @@ class Message:
     retry_at: datetime | None
     update_time: datetime
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it goes together with others: only what was paid for, many rows at once, has its own message."""
+        return self.topic == "jobs" or self.event == "bulk_failed"
+
     @classmethod
     def of(cls, snapshot: "DocumentSnapshot[Any]") -> "Message":
         """The message in a document that the functions wrote."""

@@ -1,7 +1,8 @@
 """What of a user's waiting messages is sent now, and when to look again. Knows no clock and asks nothing.
 
-Each bulk job has a message of its own, at once. Single jobs share one: the first goes at once, the others at most
-once an hour. In quiet hours nothing is sent.
+Each bulk job that was charged has a message of its own, at once. Single jobs share one, and so do refused bulk jobs,
+which are free and without number: the first goes at once, the others at most once an hour. In quiet hours nothing is
+sent.
 """
 
 from collections.abc import Sequence
@@ -28,8 +29,8 @@ class Plan:
 
     @property
     def is_digest(self) -> bool:
-        """Whether the group takes its hour: single jobs that are told for the first time."""
-        return bool(self.group) and self.group[0].topic == "jobs" and not self.group[0].attempts
+        """Whether the group takes its hour: what shares a message, and is told for the first time."""
+        return bool(self.group) and self.group[0].is_shared and not self.group[0].attempts
 
 
 def plan(
@@ -38,7 +39,7 @@ def plan(
     """What is sent now of what waits for a user.
 
     Args:
-        last_digest_at: when single jobs were last told for the first time; None before.
+        last_digest_at: when a shared message last told something for the first time; None before.
     """
     sendable = [
         replace(message, ways=tuple(way for way in message.ways if getattr(wanted, way))) for message in waiting
@@ -52,9 +53,9 @@ def plan(
         return Plan(group=[], unwanted=unwanted, due_at=quiet_until)
     ready = [message for message in rest if message.retry_at is None or message.retry_at <= now]
     retry_at = min((message.retry_at for message in rest if message not in ready and message.retry_at), default=None)
-    groups: list[Sequence[Message]] = [[message] for message in ready if message.topic == "bulk"]
-    single = [message for message in ready if message.topic == "jobs" and not message.attempts]
-    again = [message for message in ready if message.topic == "jobs" and message.attempts]
+    groups: list[Sequence[Message]] = [[message] for message in ready if not message.is_shared]
+    single = [message for message in ready if message.is_shared and not message.attempts]
+    again = [message for message in ready if message.is_shared and message.attempts]
     digest_at = last_digest_at + BETWEEN_DIGESTS if last_digest_at else now
     # What was refused before had its turn in the hour.
     groups += _by_ways(again)

@@ -19,7 +19,9 @@ from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.bulk import documents as bulk_jobs
-from nightshift.bulk.advance import advance_bulk
+from nightshift.bulk.advance import advance_within
+from nightshift.bulk.bulk_job import BulkJob
+from nightshift.bulk.messages import call_workers
 from nightshift.duty import run_isolated
 from nightshift.errors import BudgetSpent
 from nightshift.instant.sweep import sweep
@@ -33,12 +35,13 @@ from nightshift.reports.watch import Observed, watch
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.tick import recover
 from nightshift.values.lane import Lane
+from nightshift.values.turns import FairTurns, in_turn
 
 log = structlog.get_logger()
 
 _BATCHES_AT_ONCE: Final = 4
-# What one bulk job may take of the time that is left to all of them.
-_BULK_SHARE: Final = 0.5
+# What bulk jobs that have nothing at the provider yet may take of the time of all of them.
+_NEW_BULK_SHARE: Final = 0.8
 
 
 async def tick(runtime: Runtime) -> None:
@@ -141,7 +144,8 @@ class _Tick:
                     self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
-        await asyncio.gather(*(advance_one(found) for found in moving))
+        # However many parts a bulk job has here, another's first is among the first.
+        await asyncio.gather(*(advance_one(found) for found in in_turn(moving, _whose)))
 
     async def _move(self, time_limit: TimeLimit) -> None:
         await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)
@@ -154,34 +158,57 @@ class _Tick:
 
     async def _carry_out_orders(self, time_limit: TimeLimit) -> None:
         """For which no worker came, or which one left half done."""
-        for order in await open_orders(self._runtime):
+        orders = await open_orders(self._runtime)
+        for left, order in zip(range(len(orders), 0, -1), orders, strict=True):
             if not time_limit.is_over:
-                carrying_out = carry_out(self._runtime, order.order_id, time_limit)
+                carrying_out = carry_out(self._runtime, order.order_id, time_limit.share(1 / left))
                 await self._do("carry_out_order", carrying_out, order_id=order.order_id)
 
     async def _submit_lanes(self, time_limit: TimeLimit) -> None:
         waiting: list[BudgetSpent] = []
 
-        async def submit(lane: Lane) -> None:
+        async def submit(lane: Lane, share: TimeLimit) -> None:
             try:
-                await submit_lane(self._runtime, lane, time_limit, coalesce=False)
+                await submit_lane(self._runtime, lane, share, coalesce=False)
             except BudgetSpent as spent:
                 waiting.append(spent)
 
         self._lanes = await lanes.with_queued_jobs(self._runtime)
-        for lane in self._lanes:
+        for left, lane in zip(range(len(self._lanes), 0, -1), self._lanes, strict=True):
             if not time_limit.is_over:
-                await self._do("submit", submit(lane), lane=str(lane))
+                await self._do("submit", submit(lane, time_limit.share(1 / left)), lane=str(lane))
         if waiting:
             last = waiting[-1]
             log.error("budget_spent", lanes=len(waiting), spent_usd=last.spent_usd, budget_usd=last.budget_usd)
 
     async def _advance_bulk_jobs(self, time_limit: TimeLimit) -> None:
-        """After the lanes: single jobs go first. The users take turns, so no bulk job uses the time up for others."""
-        for bulk_id in await bulk_jobs.in_turn(self._runtime):
-            if not time_limit.is_over:
-                advancing = advance_bulk(self._runtime, bulk_id, time_limit.share(_BULK_SHARE), self._answered)
-                await self._do("advance_bulk", advancing, bulk_id=bulk_id)
+        """After the lanes: single jobs go first. Then what has nothing at the provider yet: from there on it waits."""
+        found = await bulk_jobs.to_advance(self._runtime)
+        new = [bulk for bulk in found if bulk.is_new]
+        # The first may take all the room that there is in its lane, so that is the one that had least of it.
+        others = sorted((bulk for bulk in found if not bulk.is_new), key=lambda bulk: bulk.counts.ended)
+        left = await self._advance_in_turn(new, time_limit.share(_NEW_BULK_SHARE))
+        left += await self._advance_in_turn(others, time_limit)
+        if left:
+            log.warning("bulk_jobs_left", jobs=len(left))
+            await call_workers(self._runtime, left)
+
+    async def _advance_in_turn(self, found: list[BulkJob], time_limit: TimeLimit) -> list[str]:
+        """The next is always of the user who has used least of the time; returns what the time was too short for."""
+        turns = FairTurns(found, lambda bulk: bulk.user_id)
+
+        async def advance(bulk: BulkJob, share: TimeLimit) -> None:
+            began_at, is_unfinished = self._runtime.now(), False
+            try:
+                is_unfinished = await advance_within(self._runtime, bulk.bulk_id, share, self._answered)
+            finally:
+                turns.used(bulk, _seconds(self._runtime.now(), began_at), is_unfinished=is_unfinished)
+
+        while turns.users and not time_limit.is_over:
+            share = time_limit.share(1 / turns.users)
+            bulk = turns.take()
+            await self._do("advance_bulk", advance(bulk, share), bulk_id=bulk.bulk_id)
+        return [bulk.bulk_id for bulk in turns.left]
 
     async def _sweep(self, _: TimeLimit) -> None:
         # It bounds its own time.
@@ -200,7 +227,9 @@ class _Tick:
 
     async def _delete_stray_files_at(self, provider: Provider, time_limit: TimeLimit) -> None:
         async for file in provider.input_files():
-            if not time_limit.is_over and file.file_id not in self._owned_files:
+            if time_limit.is_over:
+                break
+            if file.file_id not in self._owned_files:
                 deletion = _delete_if_stray(self._runtime, provider, file)
                 await self._do("delete_stray_file", deletion, file_id=file.file_id)
 
@@ -236,6 +265,12 @@ class _Tick:
             # Until the window opens a job waits as it should; an alert is about what waits longer.
             oldest = max(oldest, window.last_opening(now)) if window.is_open(now) else now
         self._health |= {"queued": queued, "oldest_queued_seconds": _seconds(now, oldest or now)}
+
+
+def _whose(found: Found) -> str:
+    """The bulk job of a part's batch; a batch of jobs, which has many users, is taken by itself."""
+    source = found.batch.source
+    return source.bulk_id if source else f"batch {found.batch.batch_id}"
 
 
 def _camel_case(name: str) -> str:

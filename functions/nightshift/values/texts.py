@@ -82,6 +82,8 @@ class Text(Sentence):
     # Tokens and limits.
     NO_TOKENS = "You have no tokens."
     LIMIT_OF_TABLES = "As many of your tables as may be under way ({limit:,}) are. Try again when one is answered."
+    ID_USED = "You have used the id of this table before. Send the table again under another one."
+    LIMIT_OF_QUOTES = "You have had {limit:,} tables priced today and paid for none. Try again after midnight UTC."
     TOKENS_MISSING = "You have too few tokens. The price is {price}, and you have {balance}."
     LIMIT_OF_DAY = "You have reached today's limit of {limit:,} requests. Try again after midnight UTC."
     LIMIT_OF_WAITING = "As many of your requests as may wait ({limit:,}) do. Try again when some are answered."

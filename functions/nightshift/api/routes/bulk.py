@@ -37,10 +37,12 @@ from nightshift.bulk.bulk_job import BulkJob, BulkRequest, Wish
 from nightshift.bulk.creation import read_created
 from nightshift.bulk.items import Item, Place, read_items
 from nightshift.bulk.wishes import WishRefused
-from nightshift.database.collections import BULK_JOBS
+from nightshift.database import reads
+from nightshift.database.collections import BULK_JOBS, WALLETS
 from nightshift.database.commits import Undecided, attempts
 from nightshift.errors import HttpError, JobRefused
 from nightshift.job_types.base import reasons
+from nightshift.ledger.wallet import Wallet
 from nightshift.runtime import Runtime
 from nightshift.signed_links import LINK_LIFETIME, signed_link
 from nightshift.values.ids import is_job_id, names_a_document
@@ -51,6 +53,8 @@ _MOST_BYTES: Final = 900_000
 _CHOSEN: Final = (
     *("userId", "type", "mode", "source", "items", "template", "keyColumn", "dedupe", "skip", "maxTokens"),
 )
+# Of them those that may be gone later.
+_DROPPED: Final = ("items", "template")
 # A part, and an index in it.
 _PLACE: Final = re.compile(r"([1-9][0-9]{0,5})\.([0-9]{1,6})")
 _NONE: Final = {404: "The caller has no such bulk job."}
@@ -69,6 +73,8 @@ async def create(call: ApiCall) -> CreatedBulkJob:
         before = await read_created(runtime, bulk_id) if call.key or number else None
         if before:
             return _created_before(bulk_id, *before, fields)
+        if not number:
+            await _check_wallet(runtime, call.user_id)
         try:
             return CreatedBulkJob(id=bulk_id, createdAt=await creation.create(runtime, bulk_id, fields))
         except Undecided:
@@ -201,6 +207,12 @@ def _fields(call: ApiCall) -> dict[str, Any]:
     return fields
 
 
+async def _check_wallet(runtime: Runtime, user_id: str) -> None:
+    """One read, as the rules have it: the document may be large, and who can pay for no row needs none."""
+    if not Wallet.read((await reads.read(runtime, f"{WALLETS}/{user_id}")).to_dict()).covers(1):
+        raise HttpError(402, "insufficient_tokens", "The wallet holds no token.")
+
+
 def _check_place(runtime: Runtime, user_id: str, wanted: NewBulkJob) -> None:
     folder = f"gs://{runtime.settings.uploads_bucket}/users/{user_id}/bulk/"
     if wanted.source and not wanted.source.uri.startswith(folder):
@@ -211,8 +223,8 @@ def _created_before(
     bulk_id: str, found: Mapping[str, Any], created_at: datetime, fields: Mapping[str, Any]
 ) -> CreatedBulkJob:
     before = {name: content for name, content in found.items() if name in _CHOSEN}
-    # The rows may be gone once they are read.
-    expected = {name: content for name, content in fields.items() if name != "items" or name in before}
+    # The rows are gone once they are read, and the template of what was refused.
+    expected = {name: content for name, content in fields.items() if name not in _DROPPED or name in before}
     if before != expected:
         raise another_body()
     return CreatedBulkJob(id=bulk_id, createdAt=created_at)
@@ -250,7 +262,7 @@ ROUTES: Final = (
         answer=CreatedBulkJob,
         status=201,
         creates=True,
-        errors={409: "The Idempotency-Key was used with another body."},
+        errors={402: "The wallet holds no token.", 409: "The Idempotency-Key was used with another body."},
     ),
     ApiRoute(
         method="GET",

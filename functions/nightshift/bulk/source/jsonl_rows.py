@@ -6,9 +6,10 @@ from typing import Any
 from pydantic_core import from_json
 
 from nightshift.bulk.source.checkpoint import Checkpoint
+from nightshift.bulk.source.column_names import ColumnNames
 from nightshift.bulk.source.header import PHOTO_COLUMN
 from nightshift.bulk.source.lines import Line
-from nightshift.bulk.source.row import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, Row, RowBounds, refused
+from nightshift.bulk.source.row import Row, RowBounds, refused
 from nightshift.values.table_texts import TableText
 
 
@@ -21,17 +22,14 @@ class JsonlRows:
         self._number = 0
         # Where the next row begins: behind the last one that was given.
         self._offset = offset
-        # The columns seen so far, in the order of their first use; with their names' bytes.
-        self._names: dict[str, None] = {}
-        self._names_bytes = 0
+        self._names = ColumnNames()
 
     @classmethod
     def resumed(cls, checkpoint: Checkpoint, bounds: RowBounds) -> "JsonlRows":
         """Goes on behind the checkpoint."""
         rows = cls(checkpoint.encoding, checkpoint.offset, bounds)
         rows._number = checkpoint.row
-        rows._names = dict.fromkeys(checkpoint.header)
-        rows._names_bytes = sum(len(name.encode()) for name in checkpoint.header)
+        rows._names = ColumnNames(checkpoint.header)
         return rows
 
     @property
@@ -71,18 +69,5 @@ class JsonlRows:
             columns = {PHOTO_COLUMN: columns}
         if not isinstance(columns, dict):
             return {}, TableText.LINE_NO_OBJECT.say()
-        if not columns.keys() <= self._names.keys() and (problem := self._take(columns)):
-            return {}, problem
-        return columns, None
-
-    def _take(self, columns: dict[str, Any]) -> str | None:
-        """Remember the columns that are new; returns why they cannot be taken."""
-        new = [name for name in columns if name not in self._names]
-        if any(len(name) > MAX_NAME_CHARACTERS for name in new):
-            return TableText.LINE_NAME_LONG.say(most=MAX_NAME_CHARACTERS)
-        new_bytes = sum(len(name.encode()) for name in new)
-        if len(self._names) + len(new) > MAX_COLUMNS or self._names_bytes + new_bytes > MAX_HEADER_BYTES:
-            return TableText.LINE_COLUMNS.say(columns=MAX_COLUMNS, most=MAX_HEADER_BYTES)
-        self._names.update(dict.fromkeys(new))
-        self._names_bytes += new_bytes
-        return None
+        problem = self._names.take(columns)
+        return ({}, problem) if problem else (columns, None)
