@@ -60,7 +60,7 @@ async def ask() -> Measured:
         options = Options(
             project="demo-burst",
             speed=10.0 * _TICKS_PER_MINUTE,
-            framework=("-m", "bench.counted_function", folder),
+            framework=("bench.counted_function", folder),
         )
         async with running_stack(options, say=lambda _: None) as stack:
             burst = await _burst(stack, Path(folder))

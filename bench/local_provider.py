@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from local.environment import basic_environment
-from local.part import Part, stop
+from local.part import ProcessPart, stop
 from local.ports import HOST, free_ports
 
 
@@ -19,7 +19,7 @@ async def openai_server(*arguments: str) -> AsyncIterator[str]:
     """Serve it with these arguments; yields its base URL."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as folder:
-        part = Part(
+        part = ProcessPart(
             name="OpenAI server",
             address=f"{HOST}:{port}",
             command=[sys.executable, "-m", "local.openai_server", "--port", str(port), *arguments],

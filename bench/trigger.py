@@ -27,7 +27,7 @@ from bench.measured import Aim, Measured, Measurement, check
 from bench.profiles import profile
 from bench.seeding import Write, commit_all, number_of
 from local.environment import basic_environment
-from local.part import ROOT, Part, stop
+from local.part import ROOT, Part, ProcessPart, stop
 from local.ports import HOST, free_ports
 
 _JOBS: Final = 1_000
@@ -117,7 +117,7 @@ async def _take_events(project: str, framework: tuple[str, ...], source: Path, s
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as folder:
         environment = {name: os.environ[name] for name in os.environ if name.endswith("EMULATOR_HOST")}
-        part = Part(
+        part = ProcessPart(
             name="function",
             address=f"{HOST}:{port}",
             command=[

@@ -24,7 +24,7 @@ import httpx
 from local.emulators import FIRESTORE
 from local.environment import basic_environment
 from local.errors import StackError
-from local.part import Part, stop
+from local.part import Part, ProcessPart, stop
 from local.ports import EVERYWHERE, HOST, free_ports, standard_ports
 from local.ports import FIRESTORE as FIRESTORE_PORT
 from local.ports import PUBSUB as PUBSUB_PORT
@@ -95,7 +95,7 @@ def start_cloud(
     storage = [sys.executable, "-m", "gcp_storage_emulator", "start", "--quiet", "--in-memory"]
     storage += ["--host", host, "--port", port]
     return [
-        Part(name=name, address=address, command=command, environment=environment, log_dir=log_dir)
+        ProcessPart(name=name, address=address, command=command, environment=environment, log_dir=log_dir)
         for name, address, command in (
             ("Firestore", addresses.firestore, firestore),
             ("Pub/Sub", addresses.pubsub, pubsub),

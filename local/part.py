@@ -1,4 +1,4 @@
-"""One process of the stack: started on a leash, asked over HTTP whether it is ready, stopped by letting go.
+"""One part of the stack: started on a leash, asked over HTTP whether it is ready, stopped by letting go.
 
 Every part speaks HTTP, and any answer at all, also a 404, proves that it listens and has loaded its code. A
 part is tied to no event loop, since a test run starts the emulators before it has one.
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,39 +26,27 @@ _LOOK_EVERY_SECONDS = 0.05
 _LAST_LINES = 12
 
 
-class Part:
-    """A process that was started when this object was made."""
+class Part(ABC):
+    """What was started when this object was made, and listens at an address."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        address: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log_dir: Path,
-        probe_path: str = "/",
-    ) -> None:
+    def __init__(self, *, name: str, address: str, log_dir: Path, probe_path: str = "/") -> None:
         self.name = name
         self.address = address  # HOST:PORT
         self.log = log_dir / f"{name.lower().replace(' ', '-').replace('/', '')}.log"
         self._probe_url = f"http://{address}{probe_path}"
         self._started_at = time.monotonic()
-        # A part that is started again goes on in its log.
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", leash.__file__, "--", *command],
-                stdin=subprocess.PIPE,  # the leash: only this process holds the other end
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=ROOT,
-                start_new_session=True,
-            )
 
+    @abstractmethod
     def exit_code(self) -> int | None:
         """None while it runs."""
-        return self._process.poll()
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Ask the leash to end it; returns at once."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """After `let_go`, wait until it is gone: at most the leash's grace and a moment."""
 
     async def ready(self, client: httpx.AsyncClient) -> float:
         """Wait until it answers; returns how many seconds that took since its start.
@@ -80,6 +69,34 @@ class Part:
         end_of_log = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
         return f"{self.name} {what_happened}{ending}; the end of its log, {self.log}:\n{end_of_log}"
 
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
+        try:
+            await client.get(self._probe_url, timeout=5.0)
+        except httpx.HTTPError:
+            return False
+        return True
+
+
+class Leashed:
+    """One process on a leash; what it starts ends with it."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        # A process that is started again goes on in its log.
+        with log.open("ab") as end:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", leash.__file__, "--", *command],
+                stdin=subprocess.PIPE,  # the leash: only this process holds the other end
+                stdout=end,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
     def let_go(self) -> None:
         """Ask the leash to end it; returns at once."""
         if self._process.stdin:
@@ -94,12 +111,34 @@ class Part:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
-    async def _answers(self, client: httpx.AsyncClient) -> bool:
-        try:
-            await client.get(self._probe_url, timeout=5.0)
-        except httpx.HTTPError:
-            return False
-        return True
+
+class ProcessPart(Part):
+    """A part that is a process of its own."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_dir: Path,
+        probe_path: str = "/",
+    ) -> None:
+        super().__init__(name=name, address=address, log_dir=log_dir, probe_path=probe_path)
+        self._leashed = Leashed(command, environment, self.log)
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._leashed.exit_code()
+
+    def let_go(self) -> None:
+        """Ask the leash to end it; returns at once."""
+        self._leashed.let_go()
+
+    def wait(self) -> None:
+        """After `let_go`, wait until it is gone."""
+        self._leashed.wait()
 
 
 def stop(parts: Sequence[Part]) -> None:

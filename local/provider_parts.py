@@ -8,7 +8,7 @@ from pathlib import Path
 from local.answering import Answering
 from local.environment import basic_environment
 from local.lanes import LocalLane
-from local.part import Part
+from local.part import Part, ProcessPart
 from local.provider_server.pace import Pace
 
 _UPSTREAM_KEY = "UPSTREAM_API_KEY"
@@ -53,7 +53,7 @@ class ProviderParts:
             "--finalizing": self.pace.finalizing_seconds,
             "--answer": self.pace.answer_seconds,
         }
-        return Part(
+        return ProcessPart(
             name=name,
             address=address,
             command=[

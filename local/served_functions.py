@@ -1,6 +1,11 @@
-"""The functions, each in a process and on a port of its own, and started again when their code changes."""
+"""The functions, each in a process and on a port of its own, and started again when their code changes.
+
+All processes are forked from one, which imports for all of them (`local/warm_parent.py`). They end together.
+"""
 
 import asyncio
+import json
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping, Sequence
@@ -9,19 +14,45 @@ from pathlib import Path
 import httpx
 
 from local.changes import changes
+from local.environment import basic_environment
 from local.errors import StackError
-from local.part import Part, stop
+from local.part import Leashed, Part, stop
 from local.ports import HOST, free_ports
+from local.warm_parent import SERVED, OneServed, Served
 from nightshift.functions import Function
 
 _NEXT = "They start again with the next change."
+
+
+class _Forked(Part):
+    """A function's process, whose parent is on the leash."""
+
+    def __init__(self, parent: Leashed, ended: Path, *, name: str, address: str, log_dir: Path) -> None:
+        # The framework itself answers this; no code of the function runs.
+        super().__init__(name=name, address=address, log_dir=log_dir, probe_path="/robots.txt")
+        self.log.touch()
+        self._parent = parent
+        self._ended = ended
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        code = self._ended.read_text() if self._ended.exists() else ""
+        return int(code) if code else self._parent.exit_code()
+
+    def let_go(self) -> None:
+        """Ask the leash to end it, with all the others; returns at once."""
+        self._parent.let_go()
+
+    def wait(self) -> None:
+        """After `let_go`, wait until all are gone."""
+        self._parent.wait()
 
 
 class ServedFunctions:
     """The processes of the functions in `source` (a main.py).
 
     Args:
-        framework: what Python runs to serve a function.
+        framework: the module that serves a function, and its first arguments.
         environment: all that one function sees.
     """
 
@@ -45,7 +76,31 @@ class ServedFunctions:
 
     def start(self) -> list[Part]:
         """Start them; they are not ready yet."""
-        self.parts = [self._start(function) for function in self._functions]
+        ended = [self._log_dir / f"{function.target}.ended" for function in self._functions]
+        for file in ended:
+            file.unlink(missing_ok=True)
+        module, *arguments = self._framework
+        served = Served(
+            module=module,
+            arguments=arguments,
+            source=str(self._source),
+            functions=[self._served(function, file) for function, file in zip(self._functions, ended, strict=True)],
+        )
+        parent = Leashed(
+            [sys.executable, "-m", "local.warm_parent"],
+            basic_environment(os.environ) | {SERVED: json.dumps(served)},
+            self._log_dir / "functions.log",
+        )
+        self.parts = [
+            _Forked(
+                parent,
+                file,
+                name=function.target,
+                address=self.urls[function.target].removeprefix("http://"),
+                log_dir=self._log_dir,
+            )
+            for function, file in zip(self._functions, ended, strict=True)
+        ]
         return self.parts
 
     def stopped(self) -> list[Part]:
@@ -90,16 +145,11 @@ class ServedFunctions:
         _, said = await reading.communicate()
         return said.decode(errors="replace").strip().rpartition("\n")[2] if reading.returncode else ""
 
-    def _start(self, function: Function) -> Part:
+    def _served(self, function: Function, ended: Path) -> OneServed:
         port = self.urls[function.target].rpartition(":")[2]
-        return Part(
-            name=function.target,
-            address=f"{HOST}:{port}",
-            command=[
-                *(sys.executable, *self._framework, "--source", str(self._source)),
-                *("--target", function.target, "--host", HOST, "--port", port),
-            ],
-            environment=self._environment(function),
-            log_dir=self._log_dir,
-            probe_path="/robots.txt",  # the framework itself answers; no code of the function runs
+        return OneServed(
+            arguments=["--source", str(self._source), "--target", function.target, "--host", HOST, "--port", port],
+            environment=dict(self._environment(function)),
+            log=str(self._log_dir / f"{function.target}.log"),
+            ended=str(ended),
         )

@@ -67,7 +67,7 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)  # NIGHTSHIFT_*, over the caller's own
     source: Path = ROOT / "functions" / "main.py"
     functions: Sequence[Function] = FUNCTIONS
-    framework: Sequence[str] = ("-m", "functions_framework")  # what Python runs to serve a function
+    framework: Sequence[str] = ("functions_framework",)  # the module that serves a function, and its arguments
     rules: Path = RULES  # without the file, everybody may do everything
     storage_rules: Path = ROOT / "storage.rules"  # the same
     standard_ports: bool = False  # those of the Firebase Emulator Suite, where they are free

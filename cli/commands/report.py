@@ -9,7 +9,6 @@ from typing import Final
 
 from cli.commands.command import Command, ExitCode
 from cli.commands.printing import Printer
-from nightshift.api.routes.reports import report_view
 from nightshift.reports import period_report
 from nightshift.reports.markdown import markdown_of
 from nightshift.reports.period import PERIODS, Period
@@ -22,6 +21,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 async def _run(runtime: Runtime, options: Namespace, printer: Printer) -> ExitCode:
+    # The API's routes load a web framework, which no other command needs.
+    from nightshift.api.routes.reports import report_view
+
     day = options.day or date.fromisoformat(runtime.today) - timedelta(days=1)
     found = await period_report.read(runtime, Period.around(day, options.period))
     printer.line({"report": report_view(found).model_dump(mode="json", exclude_none=True)})

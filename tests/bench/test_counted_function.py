@@ -10,7 +10,7 @@ import httpx
 from bench.billed import Billed
 from bench.counted_function import WRITTEN_EVERY_SECONDS, read_counts
 from bench.counting import bill, counter
-from local.part import Part, stop
+from local.part import ProcessPart, stop
 from local.ports import HOST, free_ports
 from tests.support.patience import PATIENCE_SECONDS, patience
 from tests.support.world import SOURCE, World
@@ -33,7 +33,7 @@ async def test_a_process_counts_what_the_same_work_is_billed_here(world: World, 
 
 async def _billed_in_a_process(job_id: str, folder: Path, expected: Billed) -> Billed:
     (port,) = free_ports(1)
-    function = Part(
+    function = ProcessPart(
         name="counted function",
         address=f"{HOST}:{port}",
         command=[

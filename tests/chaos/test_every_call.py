@@ -1,4 +1,4 @@
-"""A share of `make chaos`: every fourth kind of call with a fault, each in one of the journeys."""
+"""A share of `make chaos`: every eighth kind of call with a fault, each in one of the journeys."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.journeys import JOURNEYS
 
 # What the time that `make test` may take allows; another source has another share.
-_SHARES_OF_A_JOURNEY = 4
+_SHARES_OF_A_JOURNEY = 8
 
 
 @pytest.mark.parametrize("name", JOURNEYS)

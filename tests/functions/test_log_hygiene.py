@@ -11,10 +11,11 @@ import logging
 import secrets
 import subprocess
 import sys
-from asyncio.subprocess import Process
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,16 +26,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
-from local.part import ROOT
-from local.ports import free_ports
+from local.part import ROOT, stop
+from local.served_functions import ServedFunctions
 from local.tokens import unsigned_token
 from nightshift import log
 from nightshift.entry import guarded
 from nightshift.errors import TryLater
 from nightshift.functions import FUNCTIONS
 from tests.support.patience import PATIENCE_SECONDS
-from tests.support.processes import answers, clean_environment, deliver, function_environment, start_function
-from tests.support.world import API_KEY, World
+from tests.support.processes import clean_environment, deliver, function_environment
+from tests.support.world import API_KEY, SOURCE, World
 
 FIRESTORE_EVENT = "firestore.document.v1.created"
 PUBSUB_EVENT = "pubsub.topic.v1.messagePublished"
@@ -61,34 +62,22 @@ class Secrets:
 
 
 class Functions:
-    """All functions, each in a process of its own."""
+    """All functions, each in a process of its own, as the local stack serves them."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, environment: dict[str, str], logs: Path) -> None:
         self.client = client
-        self.urls: dict[str, str] = {}
-        self._processes: list[Process] = []
-        self._printing: list[asyncio.Task[bytes]] = []
+        self._served = ServedFunctions(FUNCTIONS, SOURCE, ("functions_framework",), lambda _: environment, logs)
+        self.urls = self._served.urls
 
-    async def start(self, environment: dict[str, str]) -> None:
+    async def start(self) -> None:
         """Start them, and wait until each answers."""
-        targets = [function.target for function in FUNCTIONS]
-        for target, port in zip(targets, free_ports(len(targets)), strict=True):
-            process = await start_function(target, port, environment)
-            assert process.stdout
-            self._processes.append(process)
-            self._printing.append(asyncio.create_task(process.stdout.read()))
-            self.urls[target] = f"http://127.0.0.1:{port}"
-        for url in self.urls.values():
-            await answers(self.client, f"{url}/robots.txt")
+        for part in self._served.start():
+            await part.ready(self.client)
 
     async def printed(self) -> str:
         """Stop them; returns all that they ever printed."""
-        for process in self._processes:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
-        self._processes.clear()
-        return "".join([(await printing).decode() for printing in self._printing])
+        await asyncio.to_thread(stop, self._served.parts)
+        return "".join([await asyncio.to_thread(part.log.read_text) for part in self._served.parts])
 
     async def created(self, job_id: str) -> int:
         """Deliver the event of a job's creation."""
@@ -116,13 +105,14 @@ class Functions:
 @asynccontextmanager
 async def running(environment: dict[str, str]) -> AsyncIterator[Functions]:
     """The functions in this environment, for a while."""
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
-        functions = Functions(client)
-        try:
-            await functions.start(environment)
-            yield functions
-        finally:
-            await functions.printed()
+    with tempfile.TemporaryDirectory(prefix="nightshift-logs-") as logs:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            functions = Functions(client, environment, Path(logs))
+            try:
+                await functions.start()
+                yield functions
+            finally:
+                await functions.printed()
 
 
 def events(printed: str) -> set[str]:

@@ -148,6 +148,10 @@ async def test_every_part_is_ready_and_joined(source: Path) -> None:
         assert seen["NIGHTSHIFT_MODEL"] == "gpt-test"
         assert "FIREBASE_AUTH_EMULATOR_HOST" in seen
         assert "SECRET_OF_THE_CALLER" not in seen
+        # All are children of one process, which has imported for them.
+        forked = re.findall(r"is process (\d+)", await asyncio.to_thread((stack.log_dir / "functions.log").read_text))
+        assert len(forked) == len(functions.FUNCTIONS)
+        assert len({*(await ps("-o", "ppid=", "-p", ",".join(forked))).split()}) == 1
     assert not is_there(stack.log_dir)
 
 
@@ -306,9 +310,7 @@ async def test_a_part_that_dies_later_is_reported_and_ends_the_stack(source: Pat
     async with up(source) as (process, started, printed):
         await assert_the_runbooks_first_admin_gets_in(printed)
         await assert_a_shell_with_the_printed_lines_is_an_operators(printed)
-        found = re.search(r"get_batch_stats +127\.0\.0\.1:(\d+)", printed)
-        assert found
-        await kill_function(int(found[1]), started)
+        await kill_function("get_batch_stats", log_dir(printed), started)
 
         rest = (await process.communicate())[0].decode()
 
@@ -318,12 +320,13 @@ async def test_a_part_that_dies_later_is_reported_and_ends_the_stack(source: Pat
         assert is_there(log_dir(printed))
 
 
-async def kill_function(port: int, among: set[int]) -> None:
-    """Kill the processes that were started for this port; their command lines name it."""
-    command = re.compile(rf"\d+ +\S*python\S* -m functions_framework .*--port {port}\b")
-    for row in (await ps("-axww", "-o", "pid=,command=")).splitlines():
-        if command.search(row) and (pid := int(row.split()[0])) in among:
-            os.kill(pid, signal.SIGKILL)
+async def kill_function(target: str, logs: Path, among: set[int]) -> None:
+    """Kill a function's process, and the one in which its server works."""
+    told = await asyncio.to_thread((logs / "functions.log").read_text)
+    (pid,) = map(int, re.findall(rf"'--target', '{target}'.* is process (\d+)", told))
+    assert pid in among
+    for one in {pid} | await descendants(pid):
+        os.kill(one, signal.SIGKILL)
 
 
 def test_an_unsigned_token_carries_what_firebase_checks() -> None:

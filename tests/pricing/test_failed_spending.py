@@ -219,8 +219,7 @@ async def test_whatever_becomes_of_a_commit_a_failure_is_counted_once(
         assert traffic.struck
         world.set_env()
         world.pass_time(minutes=5)
-        await world.tick()
-        await world.tick()
+        await world.finish()
         assert await _failed_usd(world, uid) == pytest.approx(2 * LINE_USD), f"call {number}"
     await assert_promises_kept(world)
 

@@ -112,16 +112,32 @@ async def test_an_answer_is_read_in_spite_of(world: World, oddity: str) -> None:
     await assert_promises_kept(world)
 
 
-@pytest.mark.parametrize("oddity", UNREADABLE)
-async def test_a_job_is_sent_again_because_of(world: World, oddity: str) -> None:
-    """The answer is of no use, the next one is; the other job of the batch has its answer at once."""
-    await submit_odd_and_fine(world, UNREADABLE[oddity][0], times=1)
+async def test_jobs_of_spoilt_lines_are_sent_again(world: World) -> None:
+    """The answers are of no use, the next ones are; one job of the batch has its answer at once."""
+    spoils = {f"odd-{number}": spoil for number, (spoil, _) in enumerate(UNREADABLE.values())}
+
+    def edit(_: Batch, lines: list[bytes]) -> list[bytes]:
+        return [spoilt(line) for line in lines] if any(b'"job-fine"' in line for line in lines) else lines
+
+    def spoilt(line: bytes) -> bytes:
+        job_id = str(json.loads(line)["custom_id"]).removeprefix("job-")
+        if job_id not in spoils:
+            return line
+        own, odd = f'"job-{job_id}"'.encode(), b'"job-odd"'
+        return spoils[job_id](line.replace(own, odd)).replace(odd, own)
+
+    world.provider.script.edit_output = edit
+    await world.give("alice", len(spoils) + 1)
+    for job_id in (*spoils, "fine"):
+        await world.write("alice", job_id)
+    world.pass_time(seconds=121)
+    assert await world.tick() == 200
+    assert len(await world.batches()) == 1
 
     await world.finish()
 
-    odd, fine = await world.job("odd"), await world.job("fine")
-    assert (odd["status"], odd["attempts"]) == ("completed", 2)
-    assert (fine["status"], fine["attempts"]) == ("completed", 1)
+    ends = {job_id: (job["status"], job["attempts"]) for job_id, job in (await world.jobs()).items()}
+    assert ends == dict.fromkeys(spoils, ("completed", 2)) | {"fine": ("completed", 1)}
     await assert_promises_kept(world)
 
 
