@@ -28,7 +28,7 @@ _METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 _IDS: Final = st.sampled_from(
     [
         *("done-1", "failed-1", "live-1", "sent-1", "alert-1", "k-" + "0" * 40),
-        *("x" * 1_500, "x" * 1_501, "x" * 8_000, ".", "..", "%2E%2E", "a%2Fb", "%00", "%0A", "%0D", "%7F", "%20"),
+        *("x" * 1_500, "x" * 1_501, "x" * 8_000, "%2E%2E", "a%2Fb", "%00", "%0A", "%0D", "%7F", "%20"),
         *("%C3%A9", "e%CC%81", "%F0%9F%97%91", "%E2%80%AE", "%FF", "%ED%A0%80", "__x__", "{id}", "*", "1e9", "-1"),
     ]
 ) | TEXTS.map(lambda text: quote(text, safe="") or "x")
@@ -111,7 +111,7 @@ def _bodies(draw: st.DrawFn, row: ApiRoute) -> bytes:
     example = row.body.model_json_schema()["examples"][0] if row.body else {}
     content = draw(mutated(example, ANY_JSON | HALF_CHARACTERS))
     text = json.dumps(content)
-    return draw(
+    body: bytes = draw(
         st.sampled_from(
             [
                 *(b"", text.encode(), text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")),
@@ -121,6 +121,7 @@ def _bodies(draw: st.DrawFn, row: ApiRoute) -> bytes:
             ]
         )
     )
+    return body
 
 
 async def _play(world: World, request: OddRequest) -> int:
@@ -130,7 +131,9 @@ async def _play(world: World, request: OddRequest) -> int:
     if not is_routed(request.path):
         assert answer.status_code == 404
         return 1
-    known = _documented()[request.route] | _OUTSIDE_THE_PAGE
+    documented = _documented()
+    is_own = request.route.startswith(f"{request.method} ")
+    known = (documented[request.route] if is_own else set().union(*documented.values())) | _OUTSIDE_THE_PAGE
     assert answer.status_code in known, f"{answer.status_code}: {answer.text[:300]}"
     assert answer.status_code < 500, answer.text[:300]
     assert answer.headers["x-content-type-options"] == "nosniff"
