@@ -84,9 +84,6 @@ async def test_gcloud_would_refuse_a_wrong_file() -> None:
 @pytest.fixture
 async def night(world: World, capsys: pytest.CaptureFixture[str]) -> list[Entry]:
     """The log of a night in which everything happens of which a metric tells."""
-    if world.now().hour >= 21:
-        # It does not go over midnight, when the day's budget begins anew.
-        world.pass_time(hours=24 - world.now().hour)
     async with telling(world) as messages:
         messages.mailbox.faults.append(SmtpFault(step="RCPT", reply="550 no such mailbox"))
         await messages.user()
