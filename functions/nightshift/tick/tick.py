@@ -69,6 +69,8 @@ class _Tick:
         self._owned_files: set[str | None] = set()
         # How many answers the provider counts in each batch of a bulk job.
         self._answered: dict[str, int] = {}
+        # The bulk jobs of which a batch moved on in this tick.
+        self._moved_bulk_ids: set[str] = set()
 
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
@@ -144,6 +146,7 @@ class _Tick:
                     self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
+        self._moved_bulk_ids = {found.batch.source.bulk_id for found in moving if found.batch.source}
         # However many parts a bulk job has here, another's first is among the first.
         await asyncio.gather(*(advance_one(found) for found in in_turn(moving, _whose)))
 
@@ -185,13 +188,16 @@ class _Tick:
         """After the lanes: single jobs go first. Then what has nothing at the provider yet: from there on it waits."""
         found = await bulk_jobs.to_advance(self._runtime)
         new = [bulk for bulk in found if bulk.is_new]
-        # The first may take all the room that there is in its lane, so that is the one that had least of it.
-        others = sorted((bulk for bulk in found if not bulk.is_new), key=lambda bulk: bulk.counts.ended)
+        others = sorted((bulk for bulk in found if not bulk.is_new), key=self._place)
         left = await self._advance_in_turn(new, time_limit.share(_NEW_BULK_SHARE))
         left += await self._advance_in_turn(others, time_limit)
         if left:
             log.warning("bulk_jobs_left", jobs=len(left))
             await call_workers(self._runtime, left)
+
+    def _place(self, bulk: BulkJob) -> tuple[bool, int]:
+        """First what something has come of: its next step is due. Then what has had least of the room in its lane."""
+        return bulk.bulk_id not in self._moved_bulk_ids, bulk.counts.ended
 
     async def _advance_in_turn(self, found: list[BulkJob], time_limit: TimeLimit) -> list[str]:
         """The next is always of the user who has used least of the time; returns what the time was too short for."""

@@ -63,6 +63,7 @@ async def look(call: ApiCall) -> Queue:
                 oldestQueuedAt=lane.oldest_queued_at,
                 lastSubmittedAt=lane.state.last_submitted_at,
                 backsOffUntil=lane.state.backs_off_until,
+                usersWaiting=len(lane.state.users_back_off),
             )
             for lane in lanes
         ],
@@ -78,7 +79,10 @@ async def look(call: ApiCall) -> Queue:
 
 
 async def submit(call: ApiCall) -> OrderAccepted:
-    """Send the queued jobs of one lane now, or of all lanes; also while submission is held back."""
+    """Send the queued jobs of one lane now, or of all lanes; whatever holds submission or a lane back.
+
+    Jobs of a user who troubled the provider again and again wait on.
+    """
     wanted: SubmitOrder = call.body
     return await _order(call, "submit", {"lane": wanted.lane} if wanted.lane else {})
 

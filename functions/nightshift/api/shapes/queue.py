@@ -34,6 +34,9 @@ class LaneView(ApiModel):
     oldestQueuedAt: Time | None = None
     lastSubmittedAt: Time | None = None
     backsOffUntil: Time | None = Field(None, description="The provider had no room, or is in trouble.")
+    usersWaiting: int = Field(
+        0, description="Users whose jobs troubled the provider: theirs wait, whatever is ordered."
+    )
 
 
 class OrderAccepted(ApiModel):
