@@ -5,7 +5,7 @@ before its beginning goes over midnight.
 
 It opens and closes once for each day, also on the nights on which the clocks change: it may then be an hour longer or
 shorter. Where the clock shows a time twice, it opens at the first and closes at the second. Where the clock leaves a
-time out, it opens an hour early and closes an hour late, so a window within that hour is not left out.
+time out, it opens an hour early and closes an hour late. So a window within that hour opens, too.
 """
 
 import re
