@@ -28,14 +28,17 @@ export default function BulkJobPage({ id, session }) {
   );
   const [told, setTold] = useState(null);
   const now = useNow();
+  const tell = (text) => setTold({ text, status: data.status });
+  // What was told of a beginning is old once the end is there.
+  const isNews = told && !data?.wish && (told.status === data?.status || !ENDED.includes(data?.status));
   return html`
     <${Page} title=${data ? nameOf(data) : "Bulk job"} crumb=${["/bulk", "Bulk jobs"]}
       lead=${data ? html`${words(data.type)}, ${data.mode ?? "batch"} <span class="id">${id}</span>` : null}
-      actions=${data ? html`<${Wishes} bulk=${data} path=${path} tell=${setTold} />` : null}>
+      actions=${data ? html`<${Wishes} bulk=${data} path=${path} tell=${tell} />` : null}>
       <${Trouble} problem=${problem} at=${at} again=${refresh} />
-      ${told && !data?.wish ? html`<${Notice} tone="good" title=${told} />` : null}
+      ${isNews ? html`<${Notice} tone="good" title=${told.text} />` : null}
       ${data
-        ? html`<${Shown} bulk=${data} path=${path} uid=${session.user.uid} tell=${setTold} now=${now} />`
+        ? html`<${Shown} bulk=${data} path=${path} uid=${session.user.uid} tell=${tell} now=${now} />`
         : problem
           ? null
           : html`<${Panel}><${Bones} lines=${8} /><//>`}

@@ -126,7 +126,7 @@ function figuresOf(first, queue, batches, now) {
       value: batches && number(atProvider),
       note: queue && counted(queue.openBatches, "open batch", "open batches"),
     },
-    { name: "Answered today", value: today && number(today.completed), note: today && `${number(today.failed)} failed, ${counting}` },
+    { name: "Answered today", value: today && number(today.completed), note: today && `${number(today.failed)} failed` },
     { name: "Spent today", value: today && dollars(today.costUsd), note: counting },
     { name: "Saved today", value: today && dollars(today.savedUsd), note: "against real time" },
     {

@@ -24,7 +24,8 @@ import sys
 
 from rich.console import Console
 
-from local.cloud import running_emulators
+from local.cloud import Emulators, running_emulators
+from local.errors import StackError
 from tests.chaos import earners, enumeration, neighbours, report, schedules, workers
 from tests.chaos.earners import EarningCount
 from tests.chaos.faults import FAULTS
@@ -64,9 +65,20 @@ def main() -> int:
             return _one_siege(asked.siege)
         if asked.earning is not None:
             return _one_earning(asked.earning)
-        Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
-        parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
-        return max(part(asked) for part in parts)
+        return _parts(asked, emulators)
+
+
+def _parts(asked: argparse.Namespace, emulators: Emulators) -> int:
+    """Play one part, or all; returns 2 if an emulator has ended meanwhile."""
+    Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
+    parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
+    status = max(part(asked) for part in parts)
+    try:
+        emulators.check_running()
+    except StackError as ended:
+        Console().print(f"What broke after this says nothing. {ended}", markup=False, soft_wrap=True)
+        return 2
+    return status
 
 
 def _one_case(case: enumeration.Case) -> int:

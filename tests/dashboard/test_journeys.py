@@ -117,6 +117,7 @@ async def test_a_user_takes_a_table_through_quote_answers_retry_and_download(nig
         assert await night.balance("dave") == 50, "nothing is charged before the yes"
         await page.get_by_role("dialog").get_by_role("button", name="Begin").click()
         await page.get_by_role("heading", name="Result files").wait_for()
+        await expect(page.get_by_text("It begins.")).to_be_hidden()
 
         await expect(page.get_by_role("cell", name="provider_refused").first).to_be_visible()
         async with page.expect_popup() as popup:
