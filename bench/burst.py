@@ -6,10 +6,11 @@ what it is billed in its own process.
 """
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from local.stack import Options, Stack, running_stack
 
 _JOBS = 10_000
 _USERS = 200
+_ROUNDS = 2
 _TICKS_PER_MINUTE = 1
 _PER_COMMIT = 500
 _LOOK_EVERY_SECONDS = 1.0
@@ -48,6 +50,16 @@ class Burst:
     delivered_again: int
     functions: Mapping[str, FunctionCounts]
 
+    @property
+    def cpu_ms_per_job(self) -> float:
+        """The CPU of all functions."""
+        return sum(1000 * function.cpu_seconds / _JOBS for function in self.functions.values())
+
+    @property
+    def settled_per_second(self) -> float:
+        """From the first write on."""
+        return _JOBS / self.settled_at
+
     def total(self, what: str) -> int:
         """A count of `Billed` over all functions."""
         counts = [getattr(function.billed, what) for function in self.functions.values()]
@@ -55,7 +67,14 @@ class Burst:
 
 
 async def ask() -> Measured:
-    """Let the burst come and wait until its last job is settled."""
+    """Let the burst come, and wait until its last job is settled; then again, in a new stack."""
+    bursts = [await _alone() for _ in range(_ROUNDS)]
+    # The first, since a model is held to one run, and not to the best of several.
+    record("burst", _numbers(bursts[0]))
+    return _answer(bursts)
+
+
+async def _alone() -> Burst:
     with tempfile.TemporaryDirectory(prefix="nightshift-counts-") as folder:
         options = Options(
             project="demo-burst",
@@ -63,9 +82,7 @@ async def ask() -> Measured:
             framework=("bench.counted_function", folder),
         )
         async with running_stack(options, say=lambda _: None) as stack:
-            burst = await _burst(stack, Path(folder))
-    record("burst", _numbers(burst))
-    return _answer(burst)
+            return await _burst(stack, Path(folder))
 
 
 def _numbers(burst: Burst) -> dict[str, Any]:
@@ -133,9 +150,9 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
     return burst
 
 
-def _answer(burst: Burst) -> Measured:
+def _answer(bursts: Sequence[Burst]) -> Measured:
+    burst = bursts[0]
     cpu = {name: function.cpu_seconds for name, function in burst.functions.items() if function.cpu_seconds >= 1}
-    ms = [1000 * function.cpu_seconds / _JOBS for function in burst.functions.values()]
     by_function = ", ".join(
         f"{name} {function.billed.writes:,} writes and {function.billed.reads:,} reads"
         for name, function in burst.functions.items()
@@ -149,6 +166,7 @@ def _answer(burst: Burst) -> Measured:
                 measured=str(burst.provider_batches),
                 number=burst.provider_batches,
                 aim=Aim(sign="≤", bound=6),
+                spread=[each.provider_batches for each in bursts],
             ),
             Measurement(name="provider calls", measured=str(burst.total("provider_calls"))),
             Measurement(name="document writes per job", measured=f"{burst.total('writes') / _JOBS:.2f}"),
@@ -156,9 +174,11 @@ def _answer(burst: Burst) -> Measured:
             Measurement(name="refused writes per job", measured=f"{burst.total('refused_writes') / _JOBS:.2f}"),
             Measurement(
                 name="CPU of our functions per job",
-                measured=f"{sum(ms):.2f} ms",
-                number=sum(ms),
+                measured=f"{burst.cpu_ms_per_job:.2f} ms",
+                number=burst.cpu_ms_per_job,
                 aim=Aim(sign="≤", bound=4),
+                spread=[each.cpu_ms_per_job for each in bursts],
+                left="The framework's server and gRPC take most of it, as the last table shows; neither is ours.",
             ),
             Measurement(name="CPU of all processes per job", measured=f"{_cpu_of_all(burst):.2f} ms"),
             Measurement(name="all written", measured=f"after {burst.written_at:.0f} s"),
@@ -167,12 +187,21 @@ def _answer(burst: Burst) -> Measured:
                 measured=f"after {burst.admitted_at:.0f} s, {_JOBS / burst.admitted_at:.0f} jobs/s",
             ),
             Measurement(
-                name="all settled", measured=f"after {burst.settled_at:.0f} s, {_JOBS / burst.settled_at:.0f} jobs/s"
+                name="all settled",
+                measured=f"after {burst.settled_at:.0f} s, {burst.settled_per_second:.0f} jobs/s",
+                number=burst.settled_per_second,
+                aim=Aim(sign="≥", bound=200),
+                spread=[each.settled_per_second for each in bursts],
+                left=f"A job takes {_cpu_of_all(burst):.1f} ms of this machine, so its {os.cpu_count()} cores bear "
+                f"{1000 * (os.cpu_count() or 1) / _cpu_of_all(burst):.0f} a second at most. Of that our functions take "
+                f"{burst.cpu_ms_per_job:.1f} ms. The rest is the emulators', the relay's and the provider's, which a "
+                "deployment does not have.",
             ),
         ],
         notes=[
             f"{_USERS} users; one process for each function, all of them, the emulators and the provider on this one "
-            f"machine; {_TICKS_PER_MINUTE} tick a minute; otherwise the settings' defaults.",
+            f"machine; {_TICKS_PER_MINUTE} tick a minute; otherwise the settings' defaults. {_ROUNDS} runs; what is "
+            "not under `runs` is of the first.",
             f"By function: {by_function}.",
             "Provider calls: " + ", ".join(f"{number} {call}" for call, number in sorted(calls.items())) + ".",
             "Where the time goes: a function process's seconds of CPU were "

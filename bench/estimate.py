@@ -80,6 +80,7 @@ async def ask() -> Measured:
             floor=f"{billed:,} billed",
             number=estimated / billed,
             aim=Aim(sign="≤", bound=MOST),
+            is_computed=True,
         )
         for name, estimated, billed in rows
     ]
@@ -88,6 +89,7 @@ async def ask() -> Measured:
         measured=f"{min(ratios):.2f}",
         number=min(ratios),
         aim=Aim(sign="≥", bound=LEAST),
+        is_computed=True,
     )
     return Measured(
         question="How near do estimated input tokens come to billed ones?",

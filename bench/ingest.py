@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from statistics import median
@@ -88,16 +88,19 @@ async def ask() -> Measured:
     best, best_bare = _best(encoded), _best(bare)
     floor_rate, bare_rate = _rate(encoded[best]), _rate(bare[best_bare])
     last = in_place[-1]
+    cpu_ms = 1000 * median(run.cpu_seconds for run in in_place) / _JOBS
     return Measured(
         question="How many jobs does one instance settle per second?",
         measurements=[
             _measurement("in place, against raw commits", in_place, floor_rate, _AIM),
             _measurement(f"{_SHARDS} shards at once, against raw commits", in_shards, floor_rate, _AIM),
-            _measurement("in place, against commits built before", in_place, bare_rate, _AIM),
-            Measurement(
-                name="CPU per job, in place",
-                measured=f"{1000 * median(run.cpu_seconds for run in in_place) / _JOBS:.2f} ms",
+            replace(
+                _measurement("in place, against commits built before", in_place, bare_rate, _AIM),
+                left=f"The floor reads no file and no job, judges nothing and encodes nothing. Ours reads each job "
+                f"once, from the same emulator, and needs {cpu_ms:.2f} ms of CPU a job for all of it; the floor has "
+                f"{1000 / bare_rate:.2f} ms a job altogether.",
             ),
+            Measurement(name="CPU per job, in place", measured=f"{cpu_ms:.2f} ms"),
         ],
         notes=[
             f"{_JOBS:,} jobs, medians of {_ROUNDS} runs. Raw commits are best with {best} in flight, commits that are "

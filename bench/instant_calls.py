@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import openai
+import uvloop
 
 from bench.measured import check
 from bench.peak import peak_bytes
@@ -63,22 +64,22 @@ class Calls:
 
 def bare(base_url: str, jobs: int, callers: int) -> Calls:
     """The floor: AsyncOpenAI without retries of its own, and so many callers."""
-    return asyncio.run(_bare(base_url, jobs, callers))
+    return uvloop.run(_bare(base_url, jobs, callers))
 
 
 def ours(base_url: str, jobs: int) -> Calls:
     """One instance of ours, all jobs at once, without the database."""
-    return asyncio.run(_ours(base_url, jobs))
+    return uvloop.run(_ours(base_url, jobs))
 
 
 def unwarmed(base_url: str, jobs: int) -> Calls:
     """The same, with nothing known of the server when the jobs come."""
-    return asyncio.run(_ours(base_url, jobs, warm_up=0))
+    return uvloop.run(_ours(base_url, jobs, warm_up=0))
 
 
 def ours_end_to_end(base_url: str, project: str, job_ids: list[str]) -> Calls:
     """The same with the database: jobs as the app has written them are admitted, answered and settled."""
-    return asyncio.run(_ours_end_to_end(base_url, project, job_ids))
+    return uvloop.run(_ours_end_to_end(base_url, project, job_ids))
 
 
 async def _bare(base_url: str, jobs: int, callers: int) -> Calls:

@@ -33,6 +33,10 @@ class Measurement:
     aim: Aim | None = None
     # The number as each run gave it, where there was more than one.
     spread: Sequence[float] = ()
+    # Each run gives the same: it is computed, and nothing is timed.
+    is_computed: bool = False
+    # What is left where the aim is missed, and why it cannot go: a sentence or two.
+    left: str = ""
 
     @property
     def misses(self) -> bool:

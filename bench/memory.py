@@ -9,7 +9,9 @@ import asyncio
 import base64
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Final
 
 from google.cloud.firestore import AsyncClient
@@ -26,6 +28,7 @@ _AIM: Final = Aim(sign="≤", bound=1.15)
 _SUBMITS: Final = "process_batch_jobs"
 _INGESTS: Final = "ingest_batch_results"
 _LONGEST_SECONDS: Final = 900
+_ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,22 +41,37 @@ class _Peaks:
 
 async def ask() -> Measured:
     """Run a few jobs, then many, through new processes."""
-    few, many = await _peaks(_FEW), await _peaks(_MANY)
+    rounds = [(await _peaks(_FEW), await _peaks(_MANY)) for _ in range(_ROUNDS)]
+    few, many = zip(*rounds, strict=True)
     return Measured(
         question="Does the memory of a function process grow with the size of a batch?",
         measurements=[
-            _measurement(f"assembling and submitting {_MANY:,} jobs", many.submitting, few.submitting),
-            _measurement(f"ingesting {_MANY:,} lines", many.ingesting, few.ingesting),
+            _measurement(
+                f"assembling and submitting {_MANY:,} jobs",
+                [peaks.submitting for peaks in many],
+                [peaks.submitting for peaks in few],
+            ),
+            _measurement(
+                f"ingesting {_MANY:,} lines", [peaks.ingesting for peaks in many], [peaks.ingesting for peaks in few]
+            ),
         ],
         notes=[f"Peak resident memory (VmHWM) of a function's process; the floor is the same with {_FEW:,} jobs."],
     )
 
 
-def _measurement(name: str, peak: int, floor: int) -> Measurement:
-    return Measurement(name=name, measured=_megabytes(peak), floor=_megabytes(floor), number=peak / floor, aim=_AIM)
+def _measurement(name: str, peaks: Sequence[int], floors: Sequence[int]) -> Measurement:
+    peak, floor = median(peaks), median(floors)
+    return Measurement(
+        name=name,
+        measured=_megabytes(peak),
+        floor=_megabytes(floor),
+        number=peak / floor,
+        aim=_AIM,
+        spread=[mine / theirs for mine, theirs in zip(peaks, floors, strict=True)],
+    )
 
 
-def _megabytes(size: int) -> str:
+def _megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 

@@ -21,6 +21,7 @@ SMALL, LARGE = 90, 190
 MOST_WRITES = Aim(sign="≤", bound=7)
 MOST_READS = Aim(sign="≤", bound=4)
 _MOST_USERS = 10
+_ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,10 @@ class BilledNight:
 
 async def ask() -> Measured:
     """Count a lone job, and batches of two sizes."""
-    lone, small, large = [await night_of(jobs) for jobs in (1, SMALL, LARGE)]
-    one_more = slope(small, large)
+    lone = await night_of(1)
+    rounds = [(await night_of(SMALL), await night_of(LARGE)) for _ in range(_ROUNDS)]
+    slopes = [slope(small, large) for small, large in rounds]
+    (small, large), one_more = rounds[-1], slopes[-1]
     fixed = [
         large.writes - one_more.writes * large.jobs,
         large.reads - one_more.reads * large.jobs,
@@ -77,18 +80,21 @@ async def ask() -> Measured:
                 measured=f"{one_more.writes:.2f}",
                 number=one_more.writes,
                 aim=MOST_WRITES,
+                spread=[each.writes for each in slopes],
             ),
             Measurement(
                 name="one more job of a batch: document reads",
                 measured=f"{one_more.reads:.2f}",
                 number=one_more.reads,
                 aim=MOST_READS,
+                spread=[each.reads for each in slopes],
             ),
             Measurement(
                 name="a tick over an unchanged batch: writes, its own record",
                 measured=str(large.unchanged.writes),
                 number=large.unchanged.writes,
                 aim=Aim(sign="≤", bound=1),
+                spread=[night.unchanged.writes for nights in rounds for night in nights],
             ),
             _row("a tick over an unchanged batch", large.unchanged),
             Measurement(

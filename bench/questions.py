@@ -1,6 +1,5 @@
 """The questions, in the order in which they are asked, and how one is."""
 
-import asyncio
 import importlib
 import multiprocessing
 import os
@@ -10,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import uvloop
 
 from bench.measured import Measured, ResultWrong
 from local.cloud import running_emulators
@@ -119,5 +120,6 @@ def _end_with_parent() -> None:
 
 
 def _answer_of(question: Question) -> Measured:
-    found: Measured = asyncio.run(importlib.import_module(f"bench.{question.name}").ask())
+    # The event loop of deployed functions.
+    found: Measured = uvloop.run(importlib.import_module(f"bench.{question.name}").ask())
     return found

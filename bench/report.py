@@ -1,5 +1,6 @@
 """An answer as a table in the terminal, and all of them as a page."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from bench.measured import Measured, Measurement
 
 WIDTH = 100
+_LINE = 120
 _COLUMNS = ("what", "measured", "floor", "number", "runs", "aim", "")
 
 
@@ -21,7 +23,8 @@ def show(console: Console, name: str, answer: Measured, seconds: float) -> None:
         table.add_row(*_cells(row), style="bold yellow" if row.misses else None)
     console.print()
     console.print(table)
-    for note in answer.notes:
+    lefts = [_said_of_missed(row) for row in answer.measurements if row.misses]
+    for note in (*answer.notes, *lefts):
         console.print(note, width=WIDTH, markup=False, highlight=False)
     console.print(f"({seconds:.0f} s)", style="dim")
 
@@ -42,7 +45,8 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
     yield f"{len(aims) - len(missed)} of {len(aims)} aims are met." + (" Missed:" if missed else "")
     yield ""
     if missed:
-        yield from (f"- **{row.name}**: {_number(row)}, aim {row.aim}" for row in missed)
+        for row in missed:
+            yield from _lines_of(_said_of_missed(row), indent="  ")
         yield ""
     yield f"Measured on {datetime.now(UTC):%Y-%m-%d} on"
     yield ""
@@ -58,7 +62,15 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
         yield from (f"| {' | '.join(_cells(row))} |" for row in answer.measurements)
         for note in answer.notes:
             yield ""
-            yield note
+            yield from [note] if note.startswith("|") else _lines_of(note)
+
+
+def _lines_of(prose: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(prose, _LINE, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
+def _said_of_missed(row: Measurement) -> str:
+    return f"- **{row.name}**: {_number(row)}, aim {row.aim}. {row.left}".rstrip()
 
 
 def _cells(row: Measurement) -> tuple[str, ...]:
@@ -74,6 +86,8 @@ def _runs(row: Measurement) -> str:
     """How far the runs lie apart, of a number that has an aim."""
     if row.aim is None:
         return ""
+    if row.is_computed:
+        return "computed"
     return f"{_short(min(row.spread))} to {_short(max(row.spread))}" if row.spread else "one run"
 
 

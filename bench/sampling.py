@@ -14,7 +14,9 @@ _EVERY_SECONDS = 0.005
 
 # A name, and parts of the `path:function` of its frames.
 Part = tuple[str, tuple[str, ...]]
-WAITING: Part = ("waiting for others", ("selectors.py:select",))
+# uvloop waits in C: then nothing lies above the function that runs the loop.
+_LOOP = "asyncio/runners.py:run"
+WAITING: Part = ("waiting for others", ("selectors.py:select", f"{_LOOP}, alone"))
 _REST = "the rest"
 
 
@@ -40,6 +42,8 @@ class Samples:
         while frame:
             stack.append(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
             frame = frame.f_back
+        if stack and stack[0].endswith(_LOOP):
+            stack[0] += ", alone"
         found = (name for name, marks in self._parts if any(mark in place for place in stack for mark in marks))
         self._seen[next(found, _REST)] += 1
 

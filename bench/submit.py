@@ -11,15 +11,16 @@ import io
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from statistics import median
 from typing import IO, Any, Final
 from unittest.mock import patch
 
 from google.cloud.firestore import SERVER_TIMESTAMP
 
 from bench.measured import Aim, Measured, Measurement, check
-from bench.sampling import WAITING, sampled
+from bench.sampling import WAITING, Samples, sampled
 from bench.seeding import LANE, Write, commit_all, documents, job_id, number_of, seed_queued_jobs
 from bench.workbench import Workbench, workbench
 from nightshift.batches.advance import submit_lane
@@ -29,6 +30,7 @@ from nightshift.runtime import Runtime
 _JOBS: Final = 50_000
 _AIM: Final = Aim(sign="≤", bound=2)
 _TICK_SECONDS: Final = 0.005
+_ROUNDS: Final = 2
 _PARTS: Final = (
     ("uploading", ("providers/openai/client.py:upload",)),
     (
@@ -70,9 +72,62 @@ class _Pulse:
         return max(after - before for before, after in pairwise(points))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _MeasuredSubmit:
+    """One measured run and its floors, in seconds."""
+
+    whole: _Span
+    upload: _Span
+    cpu_seconds: float
+    pulse: _Pulse
+    samples: Samples
+    megabytes: float
+    # Floors: the same bytes to Cloud Storage and to the provider, and the jobs' updates raw.
+    storing: float
+    sending: float
+    claiming: float
+
+    @property
+    def floor_seconds(self) -> float:
+        return self.storing + self.sending + self.claiming
+
+
 async def ask() -> Measured:
     """Submit the jobs, and write the same bytes and the same fields without the journey."""
-    async with workbench() as bench, bench.project() as runtime:
+    async with workbench() as bench:
+        runs = [await _run(bench) for _ in range(_ROUNDS)]
+    ratios = [run.whole.seconds / run.floor_seconds for run in runs]
+    last = runs[-1]
+    before_upload = _Span(started_at=last.whole.started_at, ended_at=last.upload.started_at)
+    return Measured(
+        question=f"How long do {_JOBS:,} jobs take from the queue to the provider?",
+        measurements=[
+            _measurement("all, against writing the same bytes", last.whole.seconds, last.storing + last.sending),
+            replace(
+                _measurement("… and updating each job, raw", last.whole.seconds, last.floor_seconds),
+                number=median(ratios),
+                aim=_AIM,
+                spread=ratios,
+                left="Each job is read from a stream that brings one message for each document, and its request is "
+                "validated and written. The floor does neither, and both need CPU of this one process.",
+            ),
+            _measurement("of it the upload, against bare HTTP", last.upload.seconds, last.sending),
+            Measurement(name="CPU per job", measured=f"{1000 * last.cpu_seconds / _JOBS:.2f} ms"),
+            _stillness("the loop stands still, while it uploads", last.pulse.longest_gap(last.upload)),
+            _stillness("the loop stands still, before that", last.pulse.longest_gap(before_upload)),
+        ],
+        notes=[
+            f"The number is the median of {_ROUNDS} runs, all else of the last. {last.megabytes:,.0f} MB of JSONL. "
+            f"Floors: {last.storing:.1f} s to Cloud Storage, {last.sending:.1f} s to the provider, "
+            f"{last.claiming:.1f} s for raw commits of the jobs' updates.",
+            f"{last.cpu_seconds / last.whole.seconds:.0%} of the time is this process's own CPU. "
+            f"Where it is: {last.samples}.",
+        ],
+    )
+
+
+async def _run(bench: Workbench) -> _MeasuredSubmit:
+    async with bench.project() as runtime:
         await seed_queued_jobs(runtime.firestore, _JOBS)
         whole, upload = _Span(), _Span()
         with sampled(*_PARTS) as samples, _timed_upload(upload):
@@ -81,30 +136,21 @@ async def ask() -> Measured:
                 await submit_lane(runtime, LANE, runtime.time_limit(1_800), coalesce=False)
                 whole.ended_at, cpu_seconds = time.perf_counter(), time.process_time() - cpu_started_at
         content = await _submitted(bench, runtime)
-        storing = await _timed(asyncio.to_thread(_store, runtime, content))
-        sending = await _timed(_send(bench, content))
-        claiming = await _timed(commit_all(runtime.firestore, _claims(runtime)))
-    before_upload = _Span(started_at=whole.started_at, ended_at=upload.started_at)
-    return Measured(
-        question=f"How long do {_JOBS:,} jobs take from the queue to the provider?",
-        measurements=[
-            _measurement("all, against writing the same bytes", whole.seconds, storing + sending),
-            _measurement("… and updating each job, raw", whole.seconds, storing + sending + claiming, _AIM),
-            _measurement("of it the upload, against bare HTTP", upload.seconds, sending),
-            Measurement(name="CPU per job", measured=f"{1000 * cpu_seconds / _JOBS:.2f} ms"),
-            _stillness("the loop stands still, while it uploads", pulse.longest_gap(upload)),
-            _stillness("the loop stands still, before that", pulse.longest_gap(before_upload)),
-        ],
-        notes=[
-            f"{len(content) / 1e6:,.0f} MB of JSONL. Floors: {storing:.1f} s to Cloud Storage, {sending:.1f} s to the "
-            f"provider, {claiming:.1f} s for raw commits of the jobs' updates.",
-            f"{cpu_seconds / whole.seconds:.0%} of the time is this process's own CPU. Where it is: {samples}.",
-        ],
-    )
+        return _MeasuredSubmit(
+            whole=whole,
+            upload=upload,
+            cpu_seconds=cpu_seconds,
+            pulse=pulse,
+            samples=samples,
+            megabytes=len(content) / 1e6,
+            storing=await _timed(asyncio.to_thread(_store, runtime, content)),
+            sending=await _timed(_send(bench, content)),
+            claiming=await _timed(commit_all(runtime.firestore, _claims(runtime))),
+        )
 
 
-def _measurement(name: str, seconds: float, floor: float, aim: Aim | None = None) -> Measurement:
-    return Measurement(name=name, measured=f"{seconds:.1f} s", floor=f"{floor:.1f} s", number=seconds / floor, aim=aim)
+def _measurement(name: str, seconds: float, floor: float) -> Measurement:
+    return Measurement(name=name, measured=f"{seconds:.1f} s", floor=f"{floor:.1f} s", number=seconds / floor)
 
 
 def _stillness(name: str, seconds: float) -> Measurement:

@@ -87,9 +87,19 @@ function parsed(text, delimiter, most) {
 
 const PLACE = /\{\{\s*([^{}\s][^{}]*?)\s*\}\}/g;
 
-/** A template with a row's values in its places, in one pass; a column that the row has not stays as it is. */
+/**
+ * A template with a row's values in its places, in one pass, as `[{text, isValue}]`. A column that the row has not
+ * stays as it is.
+ */
 export function rendered(template, row) {
-  return template.replaceAll(PLACE, (place, column) => (Object.hasOwn(row, column) ? asText(row[column]) : place));
+  const pieces = [];
+  let from = 0;
+  for (const { 0: place, 1: column, index } of template.matchAll(PLACE)) {
+    pieces.push({ text: template.slice(from, index) });
+    pieces.push(Object.hasOwn(row, column) ? { text: asText(row[column]), isValue: true } : { text: place });
+    from = index + place.length;
+  }
+  return [...pieces, { text: template.slice(from) }];
 }
 
 /** The columns that a template names. */

@@ -7,6 +7,7 @@ const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle:
 const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 
 export const NONE = "–";
+const LEAST_DOLLARS = 0.0001;
 
 export function number(value) {
   return value === null || value === undefined ? NONE : whole.format(value);
@@ -24,6 +25,8 @@ export function percent(value) {
 /** US dollars: with as many digits as tell something of a small amount. */
 export function dollars(value) {
   if (value === null || value === undefined) return NONE;
+  // Less than what is shown is not nothing.
+  if (value > 0 && value < LEAST_DOLLARS / 2) return `< ${dollars(LEAST_DOLLARS)}`;
   const digits = Math.abs(value) >= 1 || value === 0 ? 2 : 4;
   return new Intl.NumberFormat(undefined, {
     style: "currency",

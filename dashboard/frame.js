@@ -53,6 +53,7 @@ export function Frame({ place, session, children }) {
 }
 
 function Links({ title, links, path }) {
+  const name = `rail-${title.replaceAll(" ", "-").toLowerCase()}`;
   // The longest address that the path begins with is where one is.
   const here = links
     .map(([href]) => href)
@@ -60,8 +61,8 @@ function Links({ title, links, path }) {
     .sort((one, other) => other.length - one.length)[0];
   return html`
     <div>
-      <h2>${title}</h2>
-      <ul>
+      <p class="rail-title" id=${name}>${title}</p>
+      <ul aria-labelledby=${name}>
         ${links.map(
           ([href, name]) => html`<li><a href=${href} aria-current=${href === here ? "page" : null}>${name}</a></li>`,
         )}

@@ -39,3 +39,8 @@ export function stateOf(status) {
   const [kind, word] = STATES[status] ?? ["wait", String(status ?? "unknown").replaceAll("_", " ")];
   return { word, shape: SHAPES[kind], tone: TONES[kind] };
 }
+
+/** Whether a batch can still be stopped: the provider has not ended it, and no stop is wished yet. */
+export function isStoppable({ status, stop }) {
+  return ["assembling", "sealed", "submitted"].includes(status) && !stop;
+}

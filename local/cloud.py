@@ -135,6 +135,12 @@ class Emulators:
             raise
         return self.environment
 
+    def check_running(self) -> None:
+        """Raise StackError if one of them has ended by itself: what was played without it says nothing."""
+        for part in self._parts:
+            if part.exit_code() is not None:
+                raise StackError(part.obituary("has ended meanwhile, though nothing stopped it"))
+
     def stop(self) -> None:
         """Stop them, and remove their logs."""
         stop(self._parts)

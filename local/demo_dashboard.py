@@ -19,6 +19,7 @@ def show_address(console: Console, stack: Stack, uid: str) -> None:
 async def stay(console: Console, stack: Stack) -> None:
     """Keep the stack until Ctrl-C, for a person who looks at the dashboard."""
     console.print(f"\nThe dashboard stays at {stack.dashboard_url}; Ctrl-C ends it.", highlight=False)
+    console.print("  A tick counts what has ended after two minutes: then today's sums are there.", highlight=False)
     await stack.failure()
 
 

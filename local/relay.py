@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 
-import httpx
+import aiohttp
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,7 +32,8 @@ DELIVER_FOR_SECONDS = 24 * 3600.0
 IN_FLIGHT = 64  # events that one function works on at the same time
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
-_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # no event-driven function may run longer than ten minutes
+# No event-driven function may run longer than ten minutes.
+_TIMEOUT = aiohttp.ClientTimeout(total=600.0, sock_connect=10.0)
 _PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
 
 
@@ -70,9 +71,7 @@ class Relay:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._pushes: set[asyncio.Task[bool]] = set()
         self._takes_pushes = True
-        # The slots are the limit; the client's own would count across functions. Local calls know no proxy.
-        unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=IN_FLIGHT)
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=unlimited, trust_env=False)
+        self._client: aiohttp.ClientSession | None = None
         self.app = Starlette(
             routes=[
                 Route(
@@ -106,7 +105,8 @@ class Relay:
         finally:
             for task in self._deliveries:
                 task.cancel()
-            await self._client.aclose()
+            if self._client:
+                await self._client.close()
 
     async def _firestore_event(self, request: Request) -> Response:
         url = self.triggers.get(request.path_params["trigger"])
@@ -165,11 +165,17 @@ class Relay:
             self.counts.pending -= 1
 
     async def _attempt(self, event: Event) -> bool:
+        if self._client is None:
+            # The slots are the limit; the client's own would count across functions.
+            unlimited = aiohttp.TCPConnector(limit=0)
+            self._client = aiohttp.ClientSession(connector=unlimited, timeout=_TIMEOUT)
         try:
-            answer = await self._client.post(event.url, headers=event.headers, content=event.body)
-        except httpx.HTTPError:
+            sending = self._client.post(event.url, headers=event.headers, data=event.body, allow_redirects=False)
+            async with sending as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
             return False
-        return answer.is_success
+        return 200 <= answer.status < 300
 
 
 def pubsub_event(url: str, project: str, topic: str, push: Mapping[str, object]) -> Event:

@@ -22,6 +22,10 @@ PARTS_AT_ONCE: Final[int] = Settings.model_fields["max_parts_in_flight"].default
 PART_ITEMS: Final[int] = Settings.model_fields["part_items"].default
 BATCH_REQUESTS: Final[int] = Settings.model_fields["max_batch_requests"].default
 COALESCE_SECONDS: Final[float] = Settings.model_fields["coalesce_seconds"].default
+# After which a tick admits a job that is still `created`, and how many it takes on (jobs/created.py).
+RESCUE_SECONDS: Final[float] = Settings.model_fields["rescue_seconds"].default
+RESCUED_JOBS: Final = 20_000
+RESCUED_AT_ONCE: Final = 16
 CALLS_AT_ONCE: Final = 80
 GIVEN_UP_SECONDS: Final = GIVEN_UP_AFTER.total_seconds()
 # Charges of one wallet that share a commit, at most (admission/charges.py).

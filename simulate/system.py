@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nightshift.functions import FUNCTIONS
@@ -19,7 +19,7 @@ from simulate.clock import Clock
 from simulate.jobs import Group
 from simulate.scenario import Scenario
 from simulate.service_times import ServiceTimes
-from simulate.stations import Shared, Station, Work
+from simulate.stations import Cores, Shared, Station, Work
 
 _SEED: Final = 20261128
 # What assembling and sending a batch takes besides the jobs' own share.
@@ -53,7 +53,7 @@ class System:
         self.open_batches = 0
         self.most_open_batches = 0
         self._unadmitted = scenario.jobs
-        self._cores = Shared(lambda _: cores[0 if self._unadmitted else 1]) if cores else None
+        self._cores = Cores(self.clock, lambda: cores[0 if self._unadmitted else 1]) if cores else None
         self._random = random.Random(_SEED)  # noqa: S311 - a simulation
         self._lane = Lane()
         self._ended = 0
@@ -96,15 +96,9 @@ class System:
             most_instances=self.scenario.instances.get(target, function.max_instances),
             concurrency=function.concurrency,
             cold_start_seconds=self.times.cold_start,
-            shared=self._shared,
+            shared=lambda now, work: self.database.take(now, work.writes) if work.writes else now,
+            cores=self._cores,
         )
-
-    def _shared(self, now: float, work: Work) -> float:
-        """When what all functions share is done with a work."""
-        written_at = self.database.take(now, work.writes) if work.writes else now
-        if self._cores is None:
-            return written_at
-        return max(written_at, self._cores.take(now, work.machine_seconds))
 
     # Admission
 
@@ -160,6 +154,8 @@ class System:
 
     def _tick_later(self, seconds: float) -> None:
         def tick() -> None:
+            for work in self.trigger.overdue(limits.RESCUE_SECONDS, limits.RESCUED_JOBS):
+                self.tick.add(replace(work, waiting_seconds=work.waiting_seconds / limits.RESCUED_AT_ONCE))
             self._submit(is_tick=True)
             self._tick_later(self.scenario.tick_seconds)
 
@@ -188,6 +184,11 @@ class System:
         self.lane_writes[int(now)] += 2
         station = self.bulk if self.scenario.is_bulk else self.tick
         writes = 0 if self.scenario.is_bulk else number
+        if self._cores and not is_tick:
+            # The one process that admits also submits, beside what it does: one step after the other.
+            seconds = number * self.times.machine_settling / 2
+            self._cores.add(self.trigger.name, 1, seconds, lambda: self._submitted(taken, number))
+            return
         station.add(
             Work(
                 jobs=number,

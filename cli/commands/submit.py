@@ -1,4 +1,6 @@
-"""`submit`: send the queued jobs of one lane now, or of all lanes, also while submission is held back.
+"""`submit`: send the queued jobs of one lane now, or of all lanes.
+
+Also while submission is held back, or a lane backs off.
 
 It is an order, as `POST /queue/submit` gives it: recorded first, then carried out by this process. Should the process
 die, the next tick goes on with it.

@@ -1,7 +1,7 @@
 // One batch: why it is where it is, its story, what the provider says of it, its jobs; and what can be done.
-import { get, post } from "../api.js";
+import { post } from "../api.js";
 import { counted, dollars, number, words } from "../format.js";
-import { html, useEffect, useState } from "../html.js";
+import { html, useState } from "../html.js";
 import { useNow, usePolled } from "../live.js";
 import { Action } from "../parts/action.js";
 import { Bones } from "../parts/bones.js";
@@ -10,8 +10,10 @@ import { Lane } from "../parts/lane.js";
 import { useMore } from "../parts/more.js";
 import { Notice, Trouble } from "../parts/notice.js";
 import { Page, Pairs, Panel } from "../parts/page.js";
+import { SendFailed, SendQueued } from "../parts/send-again.js";
 import { State } from "../parts/state.js";
 import { Steps } from "../parts/steps.js";
+import { isStoppable } from "../states.js";
 
 const ENDED = ["completed", "failed", "expired", "cancelled"];
 
@@ -85,6 +87,7 @@ function About({ batch, now }) {
           ["Trouble", batch.trouble && batch.trouble !== "unknown" ? words(batch.trouble) : null],
           ["Bulk job", batch.bulkId && html`<span class="id">${batch.bulkId}</span>`],
           ["Cost", costUsd !== undefined ? dollars(costUsd) : null],
+          ["Cost, as expected", batch.estimatedUsd !== undefined ? dollars(batch.estimatedUsd) : null],
           ["Saved", saved === null ? null : dollars(saved)],
         ]} />
       <//>
@@ -93,10 +96,11 @@ function About({ batch, now }) {
 }
 
 function Actions({ batch, path, tell }) {
-  const isStoppable = ["assembling", "sealed", "submitted"].includes(batch.status) && !batch.stop;
+  const hasWaiting = batch.status !== "completed" && batch.counts?.retried && !batch.bulkId;
+  const queue = usePolled(hasWaiting ? "/queue" : null);
   const ask = (title, text, confirm) => ({ title, text: html`<p>${text}</p>`, confirm });
   const jobs = counted(batch.jobs, "job");
-  if (isStoppable) {
+  if (isStoppable(batch)) {
     return html`
       <${Action} label="Send again" isFirst
         ask=${ask(`Stop it, and send its ${jobs} again?`, "What the provider has answered by then is kept and paid for. The rest goes into a new batch; no attempt is spent.", "Send again")}
@@ -109,55 +113,12 @@ function Actions({ batch, path, tell }) {
         send=${() => post(`${path}/cancel`)} done=${tell("It is being cancelled; tokens go back to the users.")} />
     `;
   }
-  return html`<${SendNow} batch=${batch} tell=${tell} /><${SendAgain} batch=${batch} tell=${tell} />`;
-}
-
-/** The jobs of a batch that failed are queued again by themselves, and their lane may be left alone for a while. */
-function SendNow({ batch, tell }) {
-  const hasWaiting = batch.status !== "completed" && batch.counts?.retried && !batch.bulkId;
-  const { data, refresh } = usePolled(hasWaiting ? "/queue" : null);
-  const waiting = data?.lanes.find(({ lane }) => lane === batch.lane)?.queued;
-  if (!waiting) return null;
-  const jobs = counted(waiting, "queued job");
-  return html`<${Action}
-    label=${`Send ${jobs} now`}
-    isFirst
-    ask=${{
-      title: `Send ${jobs} now?`,
-      text: html`<p>Jobs of this batch are queued again, in the lane <${Lane} lane=${batch.lane} />. All that waits in it goes to the provider at once, unless the provider's trouble lets the lane be left alone for a while. It costs no user anything.</p>`,
-      confirm: "Send them now",
-    }}
-    send=${(key) => post("/queue/submit", { lane: batch.lane }, { key })}
-    done=${() => {
-      refresh();
-      tell("The order is on record; they go out in a new batch.")();
-    }}
-  />`;
-}
-
-/** Running all failed jobs of a closed batch again: counted and priced first. */
-function SendAgain({ batch, tell }) {
-  const query = `batch=${encodeURIComponent(batch.id)}`;
-  const [price, setPrice] = useState(null);
-  useEffect(() => {
-    if (batch.bulkId) return;
-    get(`/failed-jobs?${query}`).then(({ data }) => setPrice(data), () => setPrice(null));
-  }, [batch.id, batch.status, batch.counts?.failed]);
-  if (!price?.jobs) return null;
-  return html`<${Action}
-    label=${`Send ${counted(price.jobs, "failed job")} again`}
-    isFirst
-    ask=${{
-      title: `Send ${counted(price.jobs, "failed job")} of this batch again?`,
-      text: html`<p>The provider takes about ${dollars(price.estimatedUsd)}, images not counted. ${price.charged ? `${counted(price.charged, "job")} were never charged, and cost their users up to ${number(price.tokens)} tokens.` : "It is free for their users."}</p>`,
-      confirm: "Send them again",
-    }}
-    send=${(key) => post("/jobs/retry", { batch: batch.id }, { key })}
-    done=${() => {
-      setPrice(null);
-      tell("Its failed jobs are queued again; they go out with the next batch.")();
-    }}
-  />`;
+  if (batch.bulkId) return null;
+  const told = (text) => tell(text)();
+  return html`
+    <${SendQueued} queue=${queue} lane=${batch.lane} isFirst done=${told} />
+    <${SendFailed} query=${{ batch: batch.id }} of="of this batch" version=${batch.counts?.failed} done=${told} />
+  `;
 }
 
 function Jobs({ batch, path }) {

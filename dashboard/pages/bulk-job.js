@@ -1,6 +1,6 @@
 // One bulk job: how far it is, when it will be done, what failed and why, and what can be done.
 import { get, post } from "../api.js";
-import { counted, dollars, number, timeOf, words } from "../format.js";
+import { counted, moment, number, timeOf, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { useListened, useNow } from "../live.js";
 import { Action } from "../parts/action.js";
@@ -12,11 +12,13 @@ import { Progress } from "../parts/progress.js";
 import { State } from "../parts/state.js";
 import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
-import { nameOf } from "./bulk-jobs.js";
+import { nameOf, priceOf } from "./bulk-jobs.js";
 
 const ENDED = ["completed", "failed", "cancelled"];
 // How many failed rows are looked at for their codes: pages of a hundred.
 const MOST_PAGES = 10;
+// A wider range than this only says by when at the latest.
+const FORETOLD_MS = 12 * 3_600_000;
 
 export default function BulkJobPage({ id, session }) {
   const path = `/bulk-jobs/${encodeURIComponent(id)}`;
@@ -26,14 +28,17 @@ export default function BulkJobPage({ id, session }) {
   );
   const [told, setTold] = useState(null);
   const now = useNow();
+  const tell = (text) => setTold({ text, status: data.status });
+  // What was told of a beginning is old once the end is there.
+  const isNews = told && !data?.wish && (told.status === data?.status || !ENDED.includes(data?.status));
   return html`
     <${Page} title=${data ? nameOf(data) : "Bulk job"} crumb=${["/bulk", "Bulk jobs"]}
       lead=${data ? html`${words(data.type)}, ${data.mode ?? "batch"} <span class="id">${id}</span>` : null}
-      actions=${data ? html`<${Wishes} bulk=${data} path=${path} tell=${setTold} />` : null}>
+      actions=${data ? html`<${Wishes} bulk=${data} path=${path} tell=${tell} />` : null}>
       <${Trouble} problem=${problem} at=${at} again=${refresh} />
-      ${told && !data?.wish ? html`<${Notice} tone="good" title=${told} />` : null}
+      ${isNews ? html`<${Notice} tone="good" title=${told.text} />` : null}
       ${data
-        ? html`<${Shown} bulk=${data} path=${path} uid=${session.user.uid} tell=${setTold} now=${now} />`
+        ? html`<${Shown} bulk=${data} path=${path} uid=${session.user.uid} tell=${tell} now=${now} />`
         : problem
           ? null
           : html`<${Panel}><${Bones} lines=${8} /><//>`}
@@ -59,7 +64,7 @@ function Shown({ bulk, path, uid, tell, now }) {
       <${Panel} title="What is known">
         <${Pairs} pairs=${[
           ["Mode", bulk.mode ?? "batch"],
-          ["Price", quote && status !== "quoted" ? `${number(quote.tokens)} tokens for ${counted(quote.items, "row")}` : null],
+          ["Price", quote && status !== "quoted" ? `${counted(priceOf(bulk), "token")} for ${counted(quote.items, "row")}` : null],
           ["Rows that cannot be asked", quote?.invalid ? number(quote.invalid) : null],
           ["Template", bulk.template && html`<pre>${Object.entries(bulk.template).map(([field, text]) => `${field}: ${text}`).join("\n")}</pre>`],
           ["Key column", bulk.keyColumn],
@@ -69,16 +74,16 @@ function Shown({ bulk, path, uid, tell, now }) {
         ]} />
       <//>
     </div>
-    ${["created", "reading", "quoted"].includes(status) ? null : html`<${Rows} path=${path} counts=${counts} />`}
+    ${["created", "reading", "quoted"].includes(status) || !counts?.total ? null : html`<${Rows} path=${path} counts=${counts} />`}
   `;
 }
 
 /** What it costs, before any of it is charged. */
 function Quote({ bulk, path, uid, tell }) {
-  const { quote, mode } = bulk;
+  const { quote, speed } = bulk;
   const wallet = useListened(async (hear, fail) => (await import("../database.js")).listenToWallet(uid, hear, fail), [uid]);
   if (!quote) return null;
-  const tokens = mode === "instant" ? quote.tokensInstant : quote.tokens;
+  const tokens = priceOf(bulk);
   const balance = wallet.data?.balance;
   const isShort = balance !== undefined && balance < tokens;
   return html`
@@ -87,16 +92,16 @@ function Quote({ bulk, path, uid, tell }) {
         ["Rows to be answered", number(quote.items)],
         ["Rows that cannot be asked", `${number(quote.invalid)}, which cost nothing`],
         ["Left out", quote.duplicates || quote.skipped ? `${number((quote.duplicates ?? 0) + (quote.skipped ?? 0))} equal or completed rows` : null],
-        ["Price", html`<strong>${number(tokens)} tokens</strong>`],
-        ["At once", mode === "instant" ? null : `${number(quote.tokensInstant)} tokens, in a new bulk job of the mode instant`],
-        ["You have", balance === undefined ? null : `${number(balance)} tokens`],
+        ["Price", html`<strong>${counted(tokens, "token")}</strong>, ${speed === "instant" ? "answered at once" : "answered overnight"}`],
+        ["At once", speed === "instant" ? null : `${number(quote.tokensInstant)} tokens, in a new bulk job of the mode instant`],
+        ["You have", balance === undefined ? null : counted(balance, "token")],
       ]} />
-      ${isShort ? html`<${Notice} tone="warn" title=${`Your wallet lacks ${number(tokens - balance)} tokens.`}>It waits here until you have them.<//>` : null}
+      ${isShort ? html`<${Notice} tone="warn" title=${`Your wallet lacks ${counted(tokens - balance, "token")}.`}>It waits here until you have them.<//>` : null}
       <div class="actions">
         <${Action}
-          label=${`Begin for ${number(tokens)} tokens`}
+          label=${`Begin for ${counted(tokens, "token")}`}
           isFirst
-          ask=${{ title: `Charge ${number(tokens)} tokens, and begin?`, text: html`<p>A row that fails gives its price back.</p>`, confirm: "Begin" }}
+          ask=${{ title: `Charge ${counted(tokens, "token")}, and begin?`, text: html`<p>A row that fails gives its price back.</p>`, confirm: "Begin" }}
           send=${() => post(`${path}/confirm`, { maxTokens: tokens })}
           done=${() => tell("It begins.")}
         />
@@ -107,8 +112,12 @@ function Quote({ bulk, path, uid, tell }) {
 
 function Eta({ bulk, now }) {
   const { eta, status } = bulk;
-  if (!eta || ENDED.includes(status)) return null;
-  return html`<p>Done between <strong>${timeOf(eta.from, now)}</strong> and <strong>${timeOf(eta.to, now)}</strong>. <span class="quiet">${eta.basis}</span></p>`;
+  if (!eta || !["quoted", "running"].includes(status)) return null;
+  const isMeasured = moment(eta.to) - moment(eta.from) < FORETOLD_MS;
+  const said = isMeasured
+    ? html`Done between <strong>${timeOf(eta.from, now)}</strong> and <strong>${timeOf(eta.to, now)}</strong>.`
+    : html`Done by <strong>${timeOf(eta.to, now)}</strong> at the latest.`;
+  return html`<p>${said} <span class="quiet">${eta.basis}</span></p>`;
 }
 
 function Wishes({ bulk, path, tell }) {
@@ -242,7 +251,7 @@ function Rows({ path, counts }) {
             caption="Rows"
             rows=${rows}
             keyOf=${({ row }) => row}
-            empty=${{ title: "No row is in this state." }}
+            empty=${{ title: status ? "No row is in this state." : "No row can be shown yet." }}
             columns=${[
               { head: "Row", isNumber: false, cell: ({ row, key }) => html`${number(row)}${key ? html`<span class="sub">key ${key}</span>` : null}` },
               { head: "State", cell: ({ status: is, sameAs }) => (is ? html`<${State} status=${is} />` : `as row ${number(sameAs)}`) },
@@ -258,10 +267,17 @@ function Rows({ path, counts }) {
 }
 
 const MOST_FIELDS = 6;
+// A longer text is whole in the result files.
+const MOST_CHARACTERS = 240;
 
 function Fields({ fields }) {
   const shown = Object.entries(fields ?? {}).slice(0, MOST_FIELDS);
   return html`<span class="small">${shown.map(
-    ([name, value]) => html`<span class="quiet">${name}</span> ${typeof value === "string" ? value : JSON.stringify(value)}<br />`,
+    ([name, value]) => html`<span class="quiet">${name}</span> <bdi>${clipped(value)}</bdi><br />`,
   )}</span>`;
+}
+
+function clipped(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)} …` : text;
 }

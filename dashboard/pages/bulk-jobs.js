@@ -3,9 +3,9 @@ import { post } from "../api.js";
 import { counted, words } from "../format.js";
 import { html, useState } from "../html.js";
 import { useListened, useNow } from "../live.js";
-import { Action } from "../parts/action.js";
 import { Bones } from "../parts/bones.js";
 import { Choices } from "../parts/choices.js";
+import { everyRow, ForAll } from "../parts/for-all.js";
 import { Notice, Trouble } from "../parts/notice.js";
 import { Page, Panel } from "../parts/page.js";
 import { Progress } from "../parts/progress.js";
@@ -22,11 +22,41 @@ const FILTERS = [
   ["failed", "Failed"],
   ["cancelled", "Cancelled"],
 ];
+const CANCEL = {
+  wish: "cancel",
+  label: "Cancel all",
+  isGrave: true,
+  what: (jobs) => `What is answered stays, and is paid. ${counted(rowsOf(jobs, "open"), "row")} are still open: their tokens come back.`,
+};
+const RUN_REST = {
+  wish: "retry",
+  label: "Run the rest of all",
+  fits: ({ counts }) => counts?.failed || counts?.cancelled,
+  body: {},
+  what: (jobs) => `${counted(rowsOf(jobs, "failed") + rowsOf(jobs, "cancelled"), "row")} failed or were cancelled. Each bulk job is priced first; nothing is charged before you say yes.`,
+};
 // Of a filter, what can be done to all that it matches.
 const FOR_ALL = {
-  running: [["pause", "Pause all", "No further part is started. What the provider has goes on."]],
-  paused: [["resume", "Go on with all", "Their parts are started again, where they stopped."]],
+  quoted: [
+    {
+      wish: "confirm",
+      label: "Begin all",
+      isFirst: true,
+      body: (bulk) => ({ maxTokens: priceOf(bulk) }),
+      what: (jobs) => `They cost ${counted(jobs.reduce((sum, bulk) => sum + priceOf(bulk), 0), "token")} together. A row that fails gives its price back.`,
+    },
+    CANCEL,
+  ],
+  running: [{ wish: "pause", label: "Pause all", what: () => "No further part is started. What the provider has goes on." }, CANCEL],
+  paused: [{ wish: "resume", label: "Go on with all", isFirst: true, what: () => "Their parts are started again, where they stopped." }, CANCEL],
+  completed: [RUN_REST],
+  failed: [RUN_REST],
+  cancelled: [RUN_REST],
 };
+
+function rowsOf(jobs, name) {
+  return jobs.reduce((sum, { counts }) => sum + (counts?.[name] ?? 0), 0);
+}
 
 export default function BulkJobs({ place, session }) {
   const status = place.query.get("status") ?? "";
@@ -42,9 +72,9 @@ export default function BulkJobs({ place, session }) {
     <${Page} title="Bulk jobs" lead="Thousands of rows, answered as one: one price, one progress, one result." actions=${fresh}>
       <${Choices} label="State" name="status" choices=${FILTERS} place=${place} />
       <${Trouble} problem=${problem} at=${at} again=${refresh} />
-      ${told ? html`<${Notice} tone="good" title=${told} />` : null}
+      ${told?.status === status ? html`<${Notice} tone="good" title=${told.text} />` : null}
       <${Panel}>
-        ${data?.length && FOR_ALL[status] ? html`<${ForAll} jobs=${data} status=${status} tell=${setTold} />` : null}
+        ${data && FOR_ALL[status] ? html`<${OfFilter} key=${status} status=${status} isSome=${data.length > 0} tell=${setTold} />` : null}
         ${data ? html`<${List} jobs=${data} now=${now} status=${status} />` : problem ? null : html`<${Bones} lines=${6} />`}
       <//>
     <//>
@@ -78,25 +108,35 @@ function List({ jobs, now, status }) {
   `;
 }
 
-function ForAll({ jobs, status, tell }) {
+/** What can be done to all bulk jobs of a filter: to every one that the user has, not to those that are shown. */
+function OfFilter({ status, isSome, tell }) {
   return html`
     <div class="actions">
-      ${FOR_ALL[status].map(
-        ([wish, label, what]) => html`<${Action}
-          label=${label}
-          ask=${{ title: `${label.replace(/ all$/, "")}: ${counted(jobs.length, "bulk job")}?`, text: html`<p>${what}</p>`, confirm: label }}
-          send=${() => Promise.all(jobs.map(({ id }) => post(`/bulk-jobs/${encodeURIComponent(id)}/${wish}`)))}
-          done=${() => tell(`${counted(jobs.length, "bulk job")}: the wish is on record.`)}
-        />`,
-      )}
+      ${FOR_ALL[status].map(({ wish, label, isFirst, isGrave, fits = () => true, body, what }) => html`<${ForAll}
+        key=${wish}
+        label=${label}
+        isShown=${isSome}
+        isFirst=${isFirst}
+        isGrave=${isGrave}
+        find=${async () => (await everyRow("/bulk-jobs", "bulkJobs")).filter((bulk) => bulk.status === status && !bulk.wish && fits(bulk))}
+        ask=${(jobs) => ({ title: `${label}: ${counted(jobs.length, "bulk job")}?`, text: html`<p>${what(jobs)}</p>`, confirm: label })}
+        send=${(bulk) => post(`/bulk-jobs/${encodeURIComponent(bulk.id)}/${wish}`, typeof body === "function" ? body(bulk) : body)}
+        done=${(taken, rest) => tell({ status, text: `${counted(taken, "bulk job")}: the wish is on record.${rest}` })}
+      />`)}
     </div>
   `;
 }
 
-/** A bulk job by the file that it came from. */
-export function nameOf({ id, source, items }) {
+/** A bulk job by the file that it came from; one that was written with its rows, by their number. */
+export function nameOf({ id, source, counts, quote }) {
   const file = String(source?.uri ?? "").split("/").pop();
   // `POST /uploads` puts an id and a hyphen in front of a file's name.
   const name = file.replace(/^[A-Za-z0-9]{20}-/, "");
-  return name || (items ? counted(items.length, "row") : id);
+  const rows = counts?.total || (quote && quote.items + quote.invalid);
+  return name || (rows ? counted(rows, "row") : id);
+}
+
+/** What a quoted bulk job costs, in tokens, at the speed that was chosen for it. */
+export function priceOf({ speed, quote }) {
+  return (speed === "instant" ? quote?.tokensInstant : quote?.tokens) ?? 0;
 }

@@ -106,5 +106,5 @@ function Batch({ id, batch, former }) {
 
 /** A text whose times are shown in the reader's zone. */
 function Said({ text, now }) {
-  return text.split(STAMP).map((part) => (STAMP.test(part) ? html`<${Time} at=${part} now=${now} />` : part));
+  return text.split(STAMP).map((part) => (STAMP.test(part) ? html`<${Time} at=${part} now=${now} />` : part.replace(/ on $/, " at ")));
 }

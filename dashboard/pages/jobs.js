@@ -1,6 +1,6 @@
 // Finding a job, and running failed jobs again: all that match, not those that are shown.
 import { get, post } from "../api.js";
-import { counted, dollars, number } from "../format.js";
+import { counted } from "../format.js";
 import { html, useState } from "../html.js";
 import { usePolled } from "../live.js";
 import { Action } from "../parts/action.js";
@@ -10,6 +10,7 @@ import { JobTable } from "../parts/jobs.js";
 import { useMore } from "../parts/more.js";
 import { Notice, Trouble } from "../parts/notice.js";
 import { Page, Panel } from "../parts/page.js";
+import { priced } from "../parts/send-again.js";
 import { go, withFilters } from "../router.js";
 
 const STATES = [
@@ -153,16 +154,13 @@ function RunAgain() {
 function Found({ found: { wanted, price }, done }) {
   if (!price.jobs) return html`<p>No failed job matches.</p>`;
   const count = `${price.isCut ? "more than " : ""}${counted(price.jobs, "failed job")}`;
-  const charged = price.charged
-    ? ` ${counted(price.charged, "job")} were never charged, and cost their users up to ${number(price.tokens)} tokens.`
-    : " It is free for their users.";
   return html`
     <div class="actions">
-      <p><strong>${count}</strong> match, at about ${dollars(price.estimatedUsd)} to the provider.${charged}</p>
+      <p><strong>${count}</strong> match. ${priced(price)}</p>
       <${Action}
         label="Run all of them again"
         isFirst
-        ask=${{ title: `Run ${count} again?`, text: html`<p>About ${dollars(price.estimatedUsd)} to the provider, images not counted.${charged} Their old notifications are deleted.</p>`, confirm: "Run them again" }}
+        ask=${{ title: `Run ${count} again?`, text: html`<p>${priced(price)} Their old notifications are deleted.</p>`, confirm: "Run them again" }}
         send=${(key) => post("/jobs/retry", wanted, { key })}
         done=${done}
       />

@@ -116,7 +116,7 @@ function Drop({ file, source, take }) {
   };
   return html`
     <div class="drop${isOver ? " is-over" : ""}" onDragOver=${over} onDragLeave=${() => setIsOver(false)} onDrop=${drop}>
-      <label for="file"><strong>${file ? file.name : "Drop a CSV or JSONL file here, or choose one"}</strong></label>
+      <label for="file"><strong>${file ? html`<bdi>${file.name}</bdi>` : "Drop a CSV or JSONL file here, or choose one"}</strong></label>
       <input id="file" type="file" accept=".csv,.tsv,.txt,.jsonl,.ndjson,text/csv" onChange=${(event) => take(event.target.files[0])} />
       ${source
         ? html`<p class="quiet small">${counted(source.columns.length, "column")}: ${source.columns.slice(0, 12).join(", ")}${source.columns.length > 12 ? " …" : ""}</p>`
@@ -164,13 +164,15 @@ function Question({ form, set, types, source, unknown }) {
 }
 
 function Preview({ form, source }) {
-  const made = source.rows.map((row) => (form.text ? rendered(form.text, row) : [row.text, row.imageUri].filter(Boolean).join("\n")));
+  const plain = (row) => [{ text: [row.text, row.imageUri].filter(Boolean).join("\n"), isValue: true }];
+  const made = source.rows.map((row) => (form.text ? rendered(form.text, row) : plain(row)));
+  const isEmpty = (pieces) => pieces.every(({ text }) => !text);
   return html`
     <${Panel} title="3. The first rows, as they will be asked">
       <ol class="texts">
-        ${made.map((text, at) => html`<li><span class="quiet small">row ${at + 1}</span><pre>${text || "(nothing: this row will fail, and cost nothing)"}</pre></li>`)}
+        ${made.map((pieces, at) => html`<li><span class="quiet small">row ${at + 1}</span><pre>${isEmpty(pieces) ? "(nothing: this row will fail, and cost nothing)" : pieces.map(({ text, isValue }) => (isValue ? html`<bdi>${text}</bdi>` : text))}</pre></li>`)}
       </ol>
-      ${made.some((text) => !text) ? html`<${Notice} tone="warn" title="A row without a text or a photo cannot be asked." /> ` : null}
+      ${made.some(isEmpty) ? html`<${Notice} tone="warn" title="A row without a text or a photo cannot be asked." /> ` : null}
     <//>
   `;
 }

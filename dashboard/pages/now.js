@@ -10,6 +10,7 @@ import { Figures } from "../parts/figures.js";
 import { Lane } from "../parts/lane.js";
 import { Trouble } from "../parts/notice.js";
 import { Page, Panel } from "../parts/page.js";
+import { SendQueued } from "../parts/send-again.js";
 import { Shape } from "../parts/shape.js";
 import { Table } from "../parts/table.js";
 import { Ago, Time } from "../parts/time.js";
@@ -25,6 +26,8 @@ export default function Now() {
   const now = useNow();
   const failing = batches.data?.batches.filter(({ lastError }) => lastError) ?? [];
   const isKnown = all.every(({ data }) => data);
+  // What never came is not on its way.
+  const isLost = all.every(({ data, problem }) => problem && !data);
   return html`
     <${Page} title="Now" lead="What waits, what is at the provider, and whether anything needs you.">
       <${Trouble}
@@ -32,16 +35,22 @@ export default function Now() {
         at=${first.at ?? queue.at}
         again=${() => all.map(({ refresh }) => refresh())}
       />
-      ${isKnown ? html`<${Verdict} reasons=${reasonsOf(first.data, queue.data, failing)} />` : html`<div class="verdict tone-calm"><div class="waiting"><${Bones} lines=${2} /></div></div>`}
-      <${Figures} figures=${figuresOf(first.data, queue.data, batches.data, now)} />
-      <${Panel} title="Waiting" note="Queued jobs, by the lane that will answer them." actions=${html`<${Submission} queue=${queue} />`}>
-        ${queue.data ? html`<${Lanes} lanes=${queue.data.lanes} now=${now} />` : html`<${Bones} lines=${3} />`}
-      <//>
-      <${Panel} title="At the provider" note="Open batches, the oldest first." actions=${html`<a class="button" href="/batches">All batches</a>`}>
-        ${batches.data
-          ? html`<${BatchTable} batches=${batches.data.batches} now=${now} empty=${{ title: "No batch is open.", children: "The next one begins when jobs are queued." }} />`
-          : html`<${Bones} lines=${4} />`}
-      <//>
+      ${isLost ? null : html`<${All} ...${{ first, queue, batches, failing, isKnown, now }} />`}
+    <//>
+  `;
+}
+
+function All({ first, queue, batches, failing, isKnown, now }) {
+  return html`
+    ${isKnown ? html`<${Verdict} reasons=${reasonsOf(first.data, queue.data, failing)} />` : html`<div class="verdict tone-calm"><div class="waiting"><${Bones} lines=${2} /></div></div>`}
+    <${Figures} figures=${figuresOf(first.data, queue.data, batches.data, now)} />
+    <${Panel} title="Waiting" note="Queued jobs, by the lane that will answer them." actions=${html`<${Submission} queue=${queue} />`}>
+      ${queue.data ? html`<${Lanes} lanes=${queue.data.lanes} now=${now} />` : html`<${Bones} lines=${3} />`}
+    <//>
+    <${Panel} title="At the provider" note="Open batches, the oldest first." actions=${html`<a class="button" href="/batches">All batches</a>`}>
+      ${batches.data
+        ? html`<${BatchTable} batches=${batches.data.batches} now=${now} empty=${{ title: "No batch is open.", children: "The next one begins when jobs are queued." }} />`
+        : html`<${Bones} lines=${4} />`}
     <//>
   `;
 }
@@ -108,15 +117,17 @@ function figuresOf(first, queue, batches, now) {
   const { health, today, alerts } = first ?? {};
   const isLate = health?.tickAgeSeconds > LATE_TICK_SECONDS;
   const asked = alerts?.filter(({ kind }) => kind !== "savings_milestone").length;
+  // A tick leaves what ended in the last two minutes to the next one.
+  const counting = !first ? null : first.foldedUntil ? "counted by each tick" : "not counted yet";
   return [
-    { name: "Queued", value: queue && number(queue.queued), note: queue && counted(queue.lanes.length, "lane") },
+    { name: "Queued", value: queue && numberOrMore(queue), note: queue && counted(queue.lanes.length, "lane") },
     {
       name: "At the provider",
       value: batches && number(atProvider),
       note: queue && counted(queue.openBatches, "open batch", "open batches"),
     },
     { name: "Answered today", value: today && number(today.completed), note: today && `${number(today.failed)} failed` },
-    { name: "Spent today", value: today && dollars(today.costUsd), note: "to the providers" },
+    { name: "Spent today", value: today && dollars(today.costUsd), note: counting },
     { name: "Saved today", value: today && dollars(today.savedUsd), note: "against real time" },
     {
       name: "Oldest waiting",
@@ -133,6 +144,11 @@ function figuresOf(first, queue, batches, now) {
   ];
 }
 
+/** Of very many only some are counted. */
+function numberOrMore({ queued, isCut }) {
+  return `${number(queued)}${isCut ? "+" : ""}`;
+}
+
 function Lanes({ lanes, now }) {
   return html`
     <${Table}
@@ -142,7 +158,7 @@ function Lanes({ lanes, now }) {
       empty=${{ title: "Nothing waits.", children: "Every job that was admitted is in a batch, or has ended." }}
       columns=${[
         { head: "Lane", cell: ({ lane }) => html`<${Lane} lane=${lane} />` },
-        { head: "Queued", isNumber: true, cell: ({ queued }) => number(queued) },
+        { head: "Queued", isNumber: true, cell: numberOrMore },
         { head: "Oldest", isNumber: true, cell: ({ oldestQueuedAt }) => html`<${Ago} at=${oldestQueuedAt} now=${now} />` },
         { head: "Last sent", isNumber: true, cell: ({ lastSubmittedAt }) => html`<${Time} at=${lastSubmittedAt} />` },
       ]}
@@ -155,16 +171,6 @@ function Submission({ queue }) {
   const { data, refresh } = queue;
   if (!data) return null;
   const isStopped = data.scheduler.isStopped;
-  const send = html`<${Action}
-    label="Send now"
-    ask=${{
-      title: `Send ${counted(data.queued, "queued job")} now?`,
-      text: html`<p>They go to the provider at once, also while submission is held back. Each is answered at the batch price.</p>`,
-      confirm: "Send them",
-    }}
-    send=${(key) => post("/queue/submit", {}, { key })}
-    done=${refresh}
-  />`;
   const stop = html`<${Action}
     label="Stop submission"
     isGrave
@@ -177,5 +183,5 @@ function Submission({ queue }) {
     done=${refresh}
   />`;
   const start = html`<${Action} label="Start submission" isFirst send=${() => post("/scheduler/start")} done=${refresh} />`;
-  return html`${data.queued ? send : null}${isStopped ? start : stop}`;
+  return html`<${SendQueued} queue=${queue} label=${() => "Send now"} done=${refresh} />${isStopped ? start : stop}`;
 }

@@ -6,7 +6,7 @@ import { Bones } from "../parts/bones.js";
 import { Figures } from "../parts/figures.js";
 import { Trouble } from "../parts/notice.js";
 import { Page, Panel } from "../parts/page.js";
-import { Plot } from "../parts/plot.js";
+import { niceTimeAbove, Plot } from "../parts/plot.js";
 import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
 
@@ -20,8 +20,8 @@ export default function ThirtyDays() {
   return html`
     <${Page} title="Thirty days" lead=${lead}>
       <${Trouble} problem=${metrics.problem ?? savings.problem} at=${metrics.at} again=${() => [metrics, savings].map(({ refresh }) => refresh())} />
-      <${Figures} figures=${figuresOf(data?.total, savings.data)} />
-      ${data ? html`<${Days} days=${data.days.map((day) => ({ ...day, label: dayOf(`${day.day}T12:00:00Z`) }))} />` : html`<${Panel}><${Bones} lines=${10} /><//>`}
+      ${!data && metrics.problem ? null : html`<${Figures} figures=${figuresOf(data?.total, savings.data)} />`}
+      ${data ? html`<${Days} days=${data.days.map((day) => ({ ...day, label: dayOf(`${day.day}T12:00:00Z`) }))} />` : metrics.problem ? null : html`<${Panel}><${Bones} lines=${10} /><//>`}
       ${savings.data ? html`<${Saved} savings=${savings.data} />` : null}
     <//>
   `;
@@ -44,14 +44,19 @@ function Days({ days }) {
     <${Panel} title="Answers a day">
       <${Plot} title="Answers a day" rows=${days} format=${number}
         series=${[{ name: "completed", value: (row) => row.completed }, { name: "failed", value: (row) => row.failed, kind: "is-bad" }]}
-        columns=${[day, column("Completed", (row) => number(row.completed)), column("Failed", (row) => number(row.failed)), column("Success", (row) => percent(row.successRate))]} />
+        columns=${[day, column("Completed", (row) => number(row.completed)), column("Failed", (row) => number(row.failed))]} />
+    <//>
+    <${Panel} title="Success" note="How many of those that ended were answered.">
+      <${Plot} title="Success a day" rows=${days} format=${percent} topOf=${() => 1}
+        series=${[{ name: "answered", value: (row) => row.successRate }]}
+        columns=${[day, column("Success", (row) => percent(row.successRate)), column("Sent again", (row) => number(row.retried))]} />
     <//>
     <${Panel} title="Waiting" note="From the request to the answer: half of them within this time.">
-      <${Plot} title="Median wait a day" rows=${days} format=${duration}
+      <${Plot} title="Median wait a day" rows=${days} format=${duration} topOf=${niceTimeAbove}
         series=${[{ name: "median", value: (row) => row.medianWaitSeconds }]}
         columns=${[day, column("Median", (row) => duration(row.medianWaitSeconds)), column("95 of 100", (row) => duration(row.p95WaitSeconds))]} />
     <//>
-    <${Panel} title="Cost, and what was saved" note="Both together are what the same answers had cost in real time.">
+    <${Panel} title="Cost, and what was saved" note="Both together are what the same answers would have cost in real time.">
       <${Plot} title="Cost and savings a day" rows=${days} format=${dollars}
         series=${[{ name: "spent", value: (row) => row.costUsd }, { name: "saved", value: (row) => row.savedUsd, kind: "is-second" }]}
         columns=${[day, column("Spent", (row) => dollars(row.costUsd)), column("Saved", (row) => dollars(row.savedUsd))]} />

@@ -44,7 +44,7 @@ export function Action({ label, ask, send, done, isFirst, isGrave }) {
           ${ask?.text ? html`<div class="prose">${ask.text}</div>` : null}
           <${Trouble} problem=${problem} />
           <div class="actions">
-            <button type="button" class="button is-first" aria-disabled=${isBusy} onClick=${carryOut}>
+            <button type="button" class=${`button ${isGrave ? "is-grave" : "is-first"}`} aria-disabled=${isBusy} onClick=${carryOut}>
               ${isBusy ? "Sending …" : problem ? "Try again" : (ask?.confirm ?? label)}
             </button>
             <button type="button" class="button" onClick=${() => setIsOpen(false)}>Not now</button>

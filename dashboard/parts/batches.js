@@ -29,7 +29,7 @@ export function BatchTable({ batches, now, empty }) {
           cell: ({ createdAt, submittedAt }) => html`<${Time} at=${submittedAt ?? createdAt} now=${now} />`,
         },
         { head: "Took", isNumber: true, cell: (batch) => html`<${Took} batch=${batch} now=${now} />` },
-        { head: "Cost", isNumber: true, cell: ({ costUsd }) => dollars(costUsd) },
+        { head: "Cost", isNumber: true, cell: (batch) => html`<${Cost} batch=${batch} />` },
       ]}
     />
   `;
@@ -41,10 +41,15 @@ export function Why({ batch }) {
   const parts = [
     stop ? `Asked to ${stop}.` : null,
     lastError ? `Its step fails: ${lastError.reason}.` : null,
-    errorMessage ?? (errorCode ? words(errorCode) : null),
+    errorMessage ? html`<bdi>${errorMessage}</bdi>` : errorCode ? words(errorCode) : null,
     counts?.failed ? `${counted(counts.failed, "job")} failed.` : null,
   ].filter(Boolean);
-  return parts.length ? html`<span class="sub">${parts.join(" ")}</span>` : null;
+  return parts.length ? html`<span class="sub">${parts.map((part) => html`${part} `)}</span>` : null;
+}
+
+/** What a closed batch cost; of an open one what is expected. */
+function Cost({ batch: { costUsd, estimatedUsd } }) {
+  return html`${estimatedUsd === undefined ? dollars(costUsd) : html`<span class="quiet">about ${dollars(estimatedUsd)}</span>`}`;
 }
 
 function Took({ batch, now }) {

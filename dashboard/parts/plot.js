@@ -8,8 +8,9 @@ const MARGIN = { top: 12, right: 8, bottom: 26, left: 58 };
 /**
  * Bars over days, and the table of the same. `rows` are `[{label, …}]`, the oldest first; a series is
  * `{name, value, kind}`, whose value may be null where nothing is known. Bars of several series stand on each other.
+ * `topOf` says where the scale ends, by the largest value.
  */
-export function Plot({ title, rows, series, format, most, columns }) {
+export function Plot({ title, rows, series, format, topOf = niceAbove, columns }) {
   const frame = useRef(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -18,7 +19,7 @@ export function Plot({ title, rows, series, format, most, columns }) {
     return () => observer.disconnect();
   }, []);
   const sums = rows.map((row) => series.reduce((sum, { value }) => sum + (value(row) ?? 0), 0));
-  const top = most ?? niceAbove(Math.max(...sums, 0));
+  const top = topOf(Math.max(...sums, 0));
   return html`
     <div class="plotted">
       <figure class="plot" ref=${frame}>
@@ -78,4 +79,15 @@ function niceAbove(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((times) => times * power).find((nice) => nice >= value);
+}
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The next time that people name, in seconds, that is not below it. So is its half. */
+export function niceTimeAbove(seconds) {
+  const named = [2, 4, 10, 20, 40, 60].map((minutes) => minutes * MINUTE);
+  const long = [2, 4, 6, 8, 12, 24].map((hours) => hours * HOUR);
+  return [...named, ...long].find((nice) => nice >= seconds) ?? 2 * DAY * Math.ceil(seconds / (2 * DAY));
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nightshift.database.calls import FirestoreCalls
     from nightshift.database.decoding import Snapshot
     from nightshift.database.grouped_calls import GroupedCalls
+    from nightshift.database.joined_commits import JoinedCommits
     from nightshift.instant.pace import Pace
     from nightshift.pricing.shares import SpentShares
     from nightshift.pricing.spending import DayBudget
@@ -83,6 +84,13 @@ class Instance:
         from nightshift.database.reads import new_reads
 
         return new_reads(self._runtime)
+
+    @cached_property
+    def joined_commits(self) -> "JoinedCommits":
+        """Commits of single jobs, which share calls."""
+        from nightshift.database.joined_commits import new_joined_commits
+
+        return new_joined_commits(self._runtime)
 
     @cached_property
     def charges(self) -> "Charges":

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from local.openai_server import BatchFault, Reply
+from nightshift.values.lane import Lane
 from tests.api.test_api_jobs import error_of
+from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
 
@@ -120,6 +122,39 @@ async def test_a_failed_batch_says_why_and_its_failed_jobs_are_counted_priced_an
     assert ordered.status_code == 202
     assert (await world.job(job_id))["status"] == "completed"
     assert (await world.job(elsewhere))["status"] == "failed"
+
+
+async def test_an_order_to_submit_passes_a_lanes_back_off_and_not_that_of_a_user(world: World) -> None:
+    """An admin who knows that the trouble is over sends now, a bulk job's part, too; ticks wait as they should."""
+    lane, until = "openai:/v1/chat/completions:gpt-5-mini", world.now() + timedelta(minutes=30)
+    place = f"lanes/{Lane.parse(lane).document_id}"
+    await world.firestore.document(place).set(
+        {"lane": lane, "backsOffUntil": until, "usersBackOff": {"mallory": until}, "trouble": "locked"}
+    )
+    for uid in ("alice", "mallory"):
+        await world.give(uid, 2)
+    job_id, theirs = await world.submit("alice"), await world.submit("mallory")
+    bulk_id = await world.start_bulk("alice", items=[{"text": "a jar"}], maxTokens=1)
+    assert await world.tick() == 200
+    assert await world.batches() == []
+
+    (shown,) = (await world.api("GET", "/queue", admin=True)).json()["lanes"]
+    assert (shown["queued"], "backsOffUntil" in shown, shown["usersWaiting"]) == (2, True, 1)
+    assert (await world.api("POST", "/queue/submit", admin=True, json={"lane": lane})).status_code == 202
+    assert await world.tick() == 200
+
+    sent = (await world.api("GET", "/batches?open=true", admin=True)).json()["batches"]
+    assert [batch["jobs"] for batch in sent] == [1, 1]
+    assert all(batch["estimatedUsd"] > 0 for batch in sent)
+    assert await world.jobs("queued") == {theirs: await world.job(theirs)}
+    assert (await world.read(place))["backsOffUntil"] == until, "what is not ordered waits on"
+    await world.provider.settled()
+    assert await world.tick() == 200
+    assert (await world.job(job_id))["status"] == "completed"
+    assert (await world.bulk(bulk_id))["counts"]["completed"] == 1
+    world.pass_time(minutes=31)
+    await world.finish()
+    await assert_promises_kept(world)
 
 
 async def test_an_admin_finds_the_jobs_of_any_user_and_no_user_those_of_another(world: World) -> None:

@@ -9,6 +9,7 @@ make chaos SEED=77                                       the fifth and the night
 make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the functions' log
 make chaos NIGHT=78                                      the nights of one seed, with the functions' log
 make chaos ONLY=fuzz FUZZ=50000                          arbitrary inputs alone, and more of them
+make chaos ONLY=fuzz KIND=api-requests                   those of one kind alone: 10,000 requests to the API
 make chaos ROUND=lines/79/250                            one round of them, with the functions' log
 make chaos ONLY=hostile STEPS=5000                       hostile users beside honest ones alone, and more of them
 make chaos SIEGE=79                                      the hostile users of one seed, with the functions' log
@@ -23,7 +24,8 @@ import sys
 
 from rich.console import Console
 
-from local.cloud import running_emulators
+from local.cloud import Emulators, running_emulators
+from local.errors import StackError
 from tests.chaos import earners, enumeration, neighbours, report, schedules, workers
 from tests.chaos.earners import EarningCount
 from tests.chaos.faults import FAULTS
@@ -46,6 +48,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=2_000, help="random steps of each part, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
     parser.add_argument("--fuzz", type=int, default=10_000, help="arbitrary inputs, at least")
+    parser.add_argument("--kind", choices=list(rounds.KINDS), help="one kind of arbitrary inputs")
     parser.add_argument("--round", type=_round, help="one round of arbitrary inputs by its name")
     parser.add_argument("--only", choices=_PARTS, help="one of the parts")
     parser.add_argument("--processes", type=int, default=2)
@@ -62,9 +65,20 @@ def main() -> int:
             return _one_siege(asked.siege)
         if asked.earning is not None:
             return _one_earning(asked.earning)
-        Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
-        parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
-        return max(part(asked) for part in parts)
+        return _parts(asked, emulators)
+
+
+def _parts(asked: argparse.Namespace, emulators: Emulators) -> int:
+    """Play one part, or all; returns 2 if an emulator has ended meanwhile."""
+    Console().print(f"Seed {asked.seed}: make chaos SEED={asked.seed} chooses the same again.")
+    parts = [_PARTS[asked.only]] if asked.only else _PARTS.values()
+    status = max(part(asked) for part in parts)
+    try:
+        emulators.check_running()
+    except StackError as ended:
+        Console().print(f"What broke after this says nothing. {ended}", markup=False, soft_wrap=True)
+        return 2
+    return status
 
 
 def _one_case(case: enumeration.Case) -> int:
@@ -131,8 +145,9 @@ def _fuzz(asked: argparse.Namespace) -> int:
     """Arbitrary inputs: see `tests/fuzz`."""
     console = Console()
     fuzzed = []
+    planned = [one for one in rounds.rounds(asked.seed, asked.fuzz) if asked.kind in {None, one.kind}]
     with workers.pool(asked.processes) as pool:
-        for one in pool.imap_unordered(rounds.play, rounds.rounds(asked.seed, asked.fuzz)):
+        for one in pool.imap_unordered(rounds.play, planned):
             fuzzed.append(one)
             report.show_round(console, one)
     report.show_fuzzed(console, fuzzed)

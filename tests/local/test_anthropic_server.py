@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from anthropic import APIStatusError, AsyncAnthropic, AuthenticationError, NotFoundError, transform_schema
 
 from local.anthropic_server import AnthropicServer
 from local.provider_server.faults import ReplyRule
@@ -23,8 +22,11 @@ _TIFF = [{"type": "image", "source": {"type": "base64", "media_type": "image/tif
 
 
 @pytest.fixture
-async def sdk() -> AsyncIterator[tuple[AsyncAnthropic, AnthropicServer]]:
+async def sdk() -> AsyncIterator[tuple[Any, AnthropicServer]]:
     """The SDK, and the server that it asks."""
+    # Thousands of generated types: only a worker that runs these tests loads them.
+    from anthropic import AsyncAnthropic
+
     server = AnthropicServer(api_key="key")
     async with server.serve() as base_url, AsyncAnthropic(api_key="key", base_url=base_url, max_retries=0) as client:
         yield client, server
@@ -34,8 +36,10 @@ def _params(text: str, **more: Any) -> Any:
     return {"model": MODEL, "max_tokens": 200, "messages": [{"role": "user", "content": text}], **more}
 
 
-async def test_a_message_is_answered_in_the_asked_shape(sdk: tuple[AsyncAnthropic, AnthropicServer]) -> None:
+async def test_a_message_is_answered_in_the_asked_shape(sdk: tuple[Any, AnthropicServer]) -> None:
     """The stand-in reads the bounds where the SDK's own rule puts them: in the descriptions."""
+    from anthropic import transform_schema
+
     client, _ = sdk
     form = {"format": {"type": "json_schema", "schema": transform_schema(SCHEMA)}}
     message = await client.messages.create(**_params("I am sad.", output_config=form))
@@ -45,8 +49,10 @@ async def test_a_message_is_answered_in_the_asked_shape(sdk: tuple[AsyncAnthropi
     assert (message.stop_reason, message.usage.output_tokens > 0) == ("end_turn", True)
 
 
-async def test_a_batch_goes_from_its_creation_to_its_deletion(sdk: tuple[AsyncAnthropic, AnthropicServer]) -> None:
+async def test_a_batch_goes_from_its_creation_to_its_deletion(sdk: tuple[Any, AnthropicServer]) -> None:
     """Counts are zero until it has ended; each request then has a line, whatever became of it."""
+    from anthropic import NotFoundError
+
     client, server = sdk
     server.faults.add(
         ReplyRule(Reply.refuses("No."), custom_id="two"), ReplyRule(Reply.http_error(400), custom_id="three")
@@ -97,9 +103,11 @@ async def test_a_batch_goes_from_its_creation_to_its_deletion(sdk: tuple[AsyncAn
     ],
 )
 async def test_what_the_api_refuses_is_refused(
-    sdk: tuple[AsyncAnthropic, AnthropicServer], params: dict[str, Any], status: int
+    sdk: tuple[Any, AnthropicServer], params: dict[str, Any], status: int
 ) -> None:
     """With a bound in a schema, an image of another type, a blank text, no tokens; in a batch, the line is refused."""
+    from anthropic import APIStatusError
+
     client, server = sdk
     with pytest.raises(APIStatusError) as refused:
         await client.messages.create(**{**_params("hello"), **params})
@@ -111,8 +119,10 @@ async def test_what_the_api_refuses_is_refused(
     assert line.result.type == "errored"
 
 
-async def test_a_wrong_key_and_a_doubled_id_are_refused(sdk: tuple[AsyncAnthropic, AnthropicServer]) -> None:
+async def test_a_wrong_key_and_a_doubled_id_are_refused(sdk: tuple[Any, AnthropicServer]) -> None:
     """Before anything is made of them."""
+    from anthropic import APIStatusError, AuthenticationError
+
     client, server = sdk
     with pytest.raises(AuthenticationError):
         await client.with_options(api_key="another").messages.create(**_params("hello"))

@@ -267,7 +267,7 @@ async def test_without_any_java_the_sentence_says_what_to_install(monkeypatch: p
 
 
 async def test_the_emulators_run_alone_and_need_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test run starts them before it has a loop; started inside one, they work as well."""
+    """A test run starts them before it has a loop; started inside one, they work as well. One that ends is told of."""
     with running_emulators(say=lambda _line: None) as emulators:
         for name, value in emulators.environment.items():
             monkeypatch.setenv(name, value)
@@ -275,6 +275,12 @@ async def test_the_emulators_run_alone_and_need_no_event_loop(monkeypatch: pytes
         await firestore.document("greetings/one").set({"text": "hello"})
         snapshot = await firestore.document("greetings/one").get()
         firestore.close()
+        emulators.check_running()
+        storage = emulators._parts[-1]
+        storage.let_go()
+        storage.wait()
+        with pytest.raises(StackError, match=r"^Cloud Storage has ended meanwhile, though nothing stopped it"):
+            emulators.check_running()
 
     assert snapshot.to_dict() == {"text": "hello"}
     assert set(emulators.environment) == {

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from local.gemini_server import GeminiServer
 from local.provider_server.faults import ReplyRule
@@ -25,15 +23,21 @@ SCHEMA = {
 
 
 @pytest.fixture
-async def sdk() -> AsyncIterator[tuple[genai.Client, GeminiServer]]:
+async def sdk() -> AsyncIterator[tuple[Any, GeminiServer]]:
     """The SDK, and the server that it asks."""
+    # Thousands of generated types: only a worker that runs these tests loads them.
+    from google import genai
+    from google.genai import types
+
     server = GeminiServer(api_key="key")
     async with server.serve() as base_url:
         yield genai.Client(api_key="key", http_options=types.HttpOptions(base_url=base_url)), server
 
 
-async def test_content_is_generated_in_the_asked_shape(sdk: tuple[genai.Client, GeminiServer]) -> None:
+async def test_content_is_generated_in_the_asked_shape(sdk: tuple[Any, GeminiServer]) -> None:
     """Under the version of the API that the SDK takes."""
+    from google.genai import types
+
     client, _ = sdk
     config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=SCHEMA)
     answered = await client.aio.models.generate_content(model=MODEL, contents="I am sad.", config=config)
@@ -43,8 +47,10 @@ async def test_content_is_generated_in_the_asked_shape(sdk: tuple[genai.Client, 
     assert answered.usage_metadata.candidates_token_count
 
 
-async def test_a_batch_goes_from_its_file_to_its_deletion(sdk: tuple[genai.Client, GeminiServer]) -> None:
+async def test_a_batch_goes_from_its_file_to_its_deletion(sdk: tuple[Any, GeminiServer]) -> None:
     """It succeeds, and a line of it failed."""
+    from google.genai import types
+
     client, server = sdk
     server.faults.add(ReplyRule(Reply.http_error(400), custom_id="two"))
     server.hold("validating")
@@ -76,8 +82,10 @@ async def test_a_batch_goes_from_its_file_to_its_deletion(sdk: tuple[genai.Clien
     assert [file.name async for file in await client.aio.files.list() if file.display_name] == [uploaded.name]
 
 
-async def test_a_cancelled_batch_gives_nothing_back(sdk: tuple[genai.Client, GeminiServer]) -> None:
+async def test_a_cancelled_batch_gives_nothing_back(sdk: tuple[Any, GeminiServer]) -> None:
     """Neither does one that expired."""
+    from google.genai import types
+
     client, server = sdk
     server.hold("in_progress", answered=0)
     line = json.dumps({"key": "one", "request": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}})
@@ -95,8 +103,10 @@ async def test_a_cancelled_batch_gives_nothing_back(sdk: tuple[genai.Client, Gem
     assert not (ended.dest and ended.dest.file_name)
 
 
-async def test_a_batch_of_embeddings_gives_a_vector_for_each_line(sdk: tuple[genai.Client, GeminiServer]) -> None:
+async def test_a_batch_of_embeddings_gives_a_vector_for_each_line(sdk: tuple[Any, GeminiServer]) -> None:
     """Of as many numbers as was asked for; equal texts have equal vectors."""
+    from google.genai import types
+
     client, server = sdk
     line = {"content": {"parts": [{"text": "a bottle"}]}, "outputDimensionality": 8}
     lines = b"".join(json.dumps({"key": key, "request": line}).encode() + b"\n" for key in ("one", "two"))
@@ -117,8 +127,11 @@ async def test_a_batch_of_embeddings_gives_a_vector_for_each_line(sdk: tuple[gen
     assert one == two
 
 
-async def test_a_wrong_key_is_refused(sdk: tuple[genai.Client, GeminiServer]) -> None:
+async def test_a_wrong_key_is_refused(sdk: tuple[Any, GeminiServer]) -> None:
     """As the API does it, with a 400."""
+    from google import genai
+    from google.genai import errors, types
+
     client, _ = sdk
     address = client._api_client._http_options.base_url
     stranger = genai.Client(api_key="another", http_options=types.HttpOptions(base_url=address))

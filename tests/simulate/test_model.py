@@ -1,5 +1,6 @@
 """The model of the whole system: it is held to a real run, and says what must be so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from simulate.jobs import Group, wait_at
 from simulate.outcome import outcome_of
 from simulate.scenario import DAY, HOUR, Scenario
 from simulate.service_times import ServiceTimes
-from simulate.stations import Shared, Station, Work
+from simulate.stations import Cores, Shared, Station, Work
 from simulate.system import System
 
 TIMES = ServiceTimes(trigger_cpu=0.003, ingest_cpu=0.001, tick_cpu=0.001, writes=7.0, reads=4.0)
@@ -27,9 +28,10 @@ def played(times: ServiceTimes = TIMES, **changes: object) -> System:
 
 
 def test_the_burst_of_the_bench_is_foretold_within_a_quarter() -> None:
-    """Until its last job is settled, by the service times of that very run and the cores that were left for it."""
+    """Its admission and its end, by the service times of that very run and the cores that were left for it."""
     numbers = recorded("burst")
     system = predicted(numbers)
+    assert system.admitted_at == pytest.approx(numbers["admitted_seconds"], rel=0.25)
     assert system.settled_at == pytest.approx(numbers["settled_seconds"], rel=0.25)
 
 
@@ -102,6 +104,32 @@ def test_what_is_shared_is_given_out_at_its_rate() -> None:
     shared = Shared(lambda _: 10.0)
     assert [shared.take(0.0, 20.0), shared.take(0.0, 10.0), shared.take(9.0, 10.0)] == [2.0, 3.0, 10.0]
     assert (shared.waited_seconds, shared.used) == (2.0, 40.0)
+
+
+def test_processes_share_the_cores_of_one_machine_evenly() -> None:
+    """Two processes on one core, of which one does two things, the one of them three parts of its time."""
+    clock, ended = Clock(), dict[str, float]()
+
+    def note(name: str) -> Callable[[], None]:
+        return lambda: ended.update({name: round(clock.now, 6)})
+
+    cores = Cores(clock, lambda: 1.0)
+    cores.add("here", 3, 3.0, note("most"))
+    cores.add("here", 1, 2.0, note("rest"))
+    cores.add("there", 1, 1.0, note("other"))
+    clock.run(lambda: False)
+    # Until 2 s: 0.75 of 3 s, 0.25 of 2 s, 1 of 1 s. Then 2.25 s are done at three quarters of the core.
+    assert ended == {"other": 2.0, "most": 5.0, "rest": 6.0}
+
+
+def test_a_tick_admits_what_has_waited_too_long_for_its_trigger() -> None:
+    """One slow instance: the ticks take over a part, and all is admitted sooner."""
+    slow = replace(TIMES, trigger_cpu=0.1)
+    with_ticks, without = (
+        played(slow, jobs=9_000, arriving=1.0, instances={"on_ai_job_created": 1}, tick_seconds=tick)
+        for tick in (300.0, 1e9)
+    )
+    assert with_ticks.admitted_at < 0.7 * without.admitted_at
 
 
 def test_waits_are_of_jobs_and_not_of_groups() -> None:

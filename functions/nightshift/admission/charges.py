@@ -3,7 +3,7 @@
 A user who writes ten thousand photos at once makes one wallet hot, and every charge moves its update time. So an
 instance charges a wallet by group commit: one reading of the wallet, and one commit with all the jobs that have
 gathered, their ledger entries, and the wallet once. All of it lands or nothing, so a crash leaves each job either
-`created`, or `queued` and paid.
+`created`, or `queued` and paid. The commits of several wallets share a call (`database/joined_commits.py`).
 
 The jobs of a group are taken in the order in which they came. Each is taken that the user's limits still allow and the
 balance still covers. A refusal stands only when the wallet it rests on was current: no job was admitted and nothing had
@@ -198,12 +198,14 @@ async def _charge_group(runtime: Runtime, outcomes: Group[_Charge, _Landed | Non
     undecided = list(outcomes)
     limits = _limits(runtime)
     account = await _read_account(runtime, undecided, limits)
-    async for _ in attempts():
+    async for attempt in attempts():
         admitted, refusals, after = _decide(account, undecided, limits)
         update_time = None
         try:
             if admitted:
-                update_time = await _commit(runtime, after, admitted)
+                commit = _commit_of(runtime, after, admitted)
+                # One that met another writer goes by itself.
+                update_time = await (commit.send() if attempt else commit.send_joined())
         except NeverLands:
             await _charge_apart(runtime, outcomes, undecided)
             return
@@ -268,8 +270,8 @@ def _decide(
     return admitted, refusals, _ChargedWallet(read=account.read, wallet=wallet, admissions=admissions)
 
 
-async def _commit(runtime: Runtime, after: _ChargedWallet, charges: Sequence[_Charge]) -> datetime:
-    """Admit the jobs, and write what they leave of the account; returns their update time. Raises Undecided."""
+def _commit_of(runtime: Runtime, after: _ChargedWallet, charges: Sequence[_Charge]) -> Commit:
+    """What admits the jobs, and writes what they leave of the account."""
     commit = Commit(runtime)
     for charge in charges:
         transitions.admit(
@@ -283,7 +285,7 @@ async def _commit(runtime: Runtime, after: _ChargedWallet, charges: Sequence[_Ch
             start=charge.start.fields(),
         )
     post(commit, after.read, [entries.charge(charge.job_id, charge.tokens) for charge in charges], after.admissions)
-    return await commit.send()
+    return commit
 
 
 def _tell_all(

@@ -81,7 +81,7 @@ async def submit_lane(
     Args:
         coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
             takes all that has gathered by then.
-        is_ordered: also while submission is held back (submission.py).
+        is_ordered: also while submission is held back (submission.py), or the lane backs off.
 
     Raises:
         BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
@@ -94,7 +94,7 @@ async def submit_lane(
         return
     # Without its provider nothing of the lane is touched.
     runtime.provider_for(lane)
-    held_lane = await lanes.take(runtime, lane, coalesce=coalesce)
+    held_lane = await lanes.take(runtime, lane, coalesce=coalesce, is_ordered=is_ordered)
     if held_lane is None:
         return
     async with held_lane.lease.released_after():

@@ -30,6 +30,7 @@ from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
 from nightshift.batches.request_page import joined, request_page
 from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
+from nightshift.database.read_ahead import read_ahead
 from nightshift.errors import BudgetSpent
 from nightshift.jobs.job import Job
 from nightshift.jobs.request import RequestLine
@@ -160,7 +161,8 @@ class _Assembly:
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
         backing_off = self._held_lane.users_backing_off
         without = [*backing_off, *sorted(self._shares.spent - backing_off)][:MOST_LEFT_OUT]
-        async with aclosing(queued(runtime, lane, limit, page_jobs, turns, without)) as pages:
+        # While a page is claimed, which mostly waits for the database, the next one is read.
+        async with aclosing(read_ahead(queued(runtime, lane, limit, page_jobs, turns, without))) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await request_page(runtime, lane, jobs)

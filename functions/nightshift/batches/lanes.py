@@ -95,8 +95,10 @@ class HeldLane:
         return {"mostRequests": 2 * learned if is_needed else DELETE_FIELD}
 
 
-async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> HeldLane | None:
+async def take(runtime: Runtime, lane: Lane, *, coalesce: bool, is_ordered: bool = False) -> HeldLane | None:
     """Take the lane's lease. None if it is held, backs off, or (with `coalesce`) was submitted a moment ago.
+
+    With `is_ordered` a lane that backs off is taken, too: an operator wants to know now whether the trouble is over.
 
     The lease goes on record with the batch that is created under it, so a lane without jobs costs no write. Of a busy
     lane it goes on record at once: that write keeps all other instances from reading the same jobs in vain.
@@ -105,19 +107,21 @@ async def take(runtime: Runtime, lane: Lane, *, coalesce: bool) -> HeldLane | No
     """
     memory = runtime.instance.lanes
     if not coalesce:
-        return await _take(runtime, lane, memory, coalesce=False)
+        return await _take(runtime, lane, memory, coalesce=False, is_ordered=is_ordered)
     if memory.is_closed(lane):
         return None
     with memory.look(lane):
-        return await _take(runtime, lane, memory, coalesce=True)
+        return await _take(runtime, lane, memory, coalesce=True, is_ordered=is_ordered)
 
 
-async def _take(runtime: Runtime, lane: Lane, memory: LaneCache, *, coalesce: bool) -> HeldLane | None:
+async def _take(
+    runtime: Runtime, lane: Lane, memory: LaneCache, *, coalesce: bool, is_ordered: bool
+) -> HeldLane | None:
     snapshot = await runtime.firestore.collection(LANES).document(lane.document_id).get(**READ)
     fields = snapshot.to_dict() or {}
     now = runtime.now()
     backs_off_until, submitted_at = fields.get("backsOffUntil"), fields.get("lastSubmittedAt")
-    if _is_later(backs_off_until, now):
+    if _is_later(backs_off_until, now) and not is_ordered:
         memory.close(lane, backs_off_until)
         return None
     quiet_for = timedelta(seconds=_window_seconds(runtime, fields))

@@ -124,7 +124,7 @@ async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[
             rest = stream(runtime, of_priority.start_after(head).limit(limit))
             rests.append(await open_streams.enter_async_context(aclosing(rest)))
             page = await fetch(runtime, query.start_after({"priority": priority}).limit(1))
-        while heads:
+        while len(heads) > 1:
             at = min(range(len(heads)), key=lambda place: _served_as_of(heads[place]))
             yield heads[at]
             following = await anext(rests[at], None)
@@ -132,6 +132,10 @@ async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[
                 del heads[at], rests[at]
             else:
                 heads[at] = following
+        for head, others in zip(heads, rests, strict=True):
+            yield head
+            async for other in others:
+                yield other
 
 
 def _oldest_first(query: Any, without: Collection[str]) -> Any:

@@ -48,7 +48,7 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Mapping[str, int], time
 
 
 async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimit) -> None:
-    """Start parts of all running bulk jobs of a lane, or of all lanes, also while submission is held back."""
+    """Start parts of all running bulk jobs of a lane, or of all lanes, whatever holds submission or the lane back."""
     for bulk in await documents.open_bulk_jobs(runtime):
         is_meant = bulk.lane is not None and lane in {None, str(bulk.lane)}
         if is_meant and bulk.status == "running" and bulk.speed != "instant" and not time_limit.is_over:
@@ -79,7 +79,7 @@ async def _start(
     try:
         # Single jobs go first.
         await submit_lane(runtime, lane, time_limit, coalesce=True, is_ordered=is_ordered)
-        await _start_parts(runtime, bulk, waiting, room, time_limit)
+        await _start_parts(runtime, bulk, waiting, room, time_limit, is_ordered=is_ordered)
     except (BudgetSpent, ShareSpent) as spent:
         log.warning("bulk_waits", bulk_id=bulk.bulk_id, reason=str(spent))
     except TryLater as trouble:
@@ -88,7 +88,7 @@ async def _start(
 
 
 async def _start_parts(
-    runtime: Runtime, bulk: BulkJob, waiting: list[BulkPart], room: int, time_limit: TimeLimit
+    runtime: Runtime, bulk: BulkJob, waiting: list[BulkPart], room: int, time_limit: TimeLimit, *, is_ordered: bool
 ) -> None:
     """Start as many as there is room for; where a lane takes one in no more, the others of it wait, too."""
     full: set[Lane | None] = set()
@@ -97,7 +97,7 @@ async def _start_parts(
             return
         if part.lane in full:
             continue
-        if await start_part(runtime, bulk, part.part):
+        if await start_part(runtime, bulk, part.part, is_ordered=is_ordered):
             room -= 1
         else:
             full.add(part.lane)

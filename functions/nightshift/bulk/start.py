@@ -59,8 +59,11 @@ class PartInput:
     correction: Correction
 
 
-async def start_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
+async def start_part(runtime: Runtime, bulk: BulkJob, number: int, *, is_ordered: bool = False) -> bool:
     """Start a part that waits, and bring its batch to the provider.
+
+    Args:
+        is_ordered: also while its lane backs off.
 
     Returns:
         Whether it was started; False if the lane, or the part, is not to be had now, or has no room.
@@ -79,7 +82,7 @@ async def start_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
     async with holder.released_after():
         part = documents.part_of(snapshot)
         lane = await lane_for(runtime, bulk, part)
-        held = await _create(runtime, bulk, lane, part, holder) if lane else None
+        held = await _create(runtime, bulk, lane, part, holder, is_ordered=is_ordered) if lane else None
     if held is None:
         return False
     log.info("bulk_part_started", bulk_id=bulk.bulk_id, part=number, jobs=held.batch.job_count)
@@ -87,8 +90,10 @@ async def start_part(runtime: Runtime, bulk: BulkJob, number: int) -> bool:
     return True
 
 
-async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, holder: LeaseHolder) -> HeldBatch | None:
-    held_lane = await lanes.take(runtime, lane, coalesce=False)
+async def _create(
+    runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, holder: LeaseHolder, *, is_ordered: bool
+) -> HeldBatch | None:
+    held_lane = await lanes.take(runtime, lane, coalesce=False, is_ordered=is_ordered)
     if held_lane is None or bulk.user_id in held_lane.users_backing_off:
         return None
     batch_id = new_batch_id()
@@ -121,7 +126,7 @@ async def _create(runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, h
             # The part is in other hands; or the commit landed, and the tick takes the batch up.
             return None
         except LeaseHeld:
-            again = await lanes.take(runtime, lane, coalesce=False)
+            again = await lanes.take(runtime, lane, coalesce=False, is_ordered=is_ordered)
             if again is None or await _left_usd(runtime, bulk) < fill.usd:
                 return None
             held_lane = again

@@ -57,6 +57,10 @@ class Snapshot(DocumentSnapshot[Any]):
         """When it was last changed, to the nanosecond: preconditions rest on it."""
         return _exact(self._message.update_time) if self._message is not None else None
 
+    def get(self, field_path: str) -> Any:
+        """The content of one of its fields, by its plain name. Raises KeyError if the document has none."""
+        return None if self._data is None else self._data[field_path]
+
     def to_dict(self) -> dict[str, Any] | None:
         """Its fields by name; None if it does not exist."""
         return None if self._data is None else dict(self._data)

@@ -5,9 +5,9 @@ finished job. That made one instance slower than the database; built directly th
 of ours need: plain values, maps and lists, and at the top level SERVER_TIMESTAMP and DELETE_FIELD.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from google.cloud.firestore_v1.types.document import Value
@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 _Write: Any = Write.pb()
 _Value: Any = Value.pb()
+Setter = Callable[[Any, Any], None]
 _REQUEST_TIME: Any = DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
@@ -80,6 +81,13 @@ def delete(path: str) -> Any:
     return write
 
 
+def encoded(content: Any) -> Any:
+    """The message of a field's content: what goes into several documents is encoded once."""
+    value = _Value()
+    _set(value, content)
+    return value
+
+
 def _fill(write: Any, fields: Mapping[str, Any]) -> None:
     document = write.update.fields
     for name, field in fields.items():
@@ -91,31 +99,84 @@ def _fill(write: Any, fields: Mapping[str, Any]) -> None:
 
 def _set(value: Any, field: Any) -> None:
     """Set a value to a field's content. Raises TypeError for what no document of ours holds."""
-    field = field.to_map_value() if isinstance(field, Vector) else field
-    if field is None:
-        value.null_value = NULL_VALUE
-    elif isinstance(field, str):
-        value.string_value = field
-    elif isinstance(field, bool):
-        value.boolean_value = field
-    elif isinstance(field, int):
-        value.integer_value = field
-    elif isinstance(field, float):
-        value.double_value = field
-    elif isinstance(field, bytes):
-        value.bytes_value = field
-    elif isinstance(field, datetime):
-        value.timestamp_value.CopyFrom(_timestamp(field))
-    elif isinstance(field, Mapping):
-        value.map_value.SetInParent()
-        for name, inner in field.items():
-            _set(value.map_value.fields[name], inner)
-    elif isinstance(field, list | tuple):
-        value.array_value.SetInParent()
-        for inner in field:
-            _set(value.array_value.values.add(), inner)
-    else:
-        raise TypeError(f"a document of ours holds no {type(field).__name__}")
+    setter = _SETTERS.get(type(field)) or _setter_of_subtype(field)
+    setter(value, field)
+
+
+def _setter_of_subtype(field: Any) -> Setter:
+    for kind, setter in _SETTERS.items():
+        if isinstance(field, kind):
+            return setter
+    if isinstance(field, Mapping):
+        return _set_map
+    raise TypeError(f"a document of ours holds no {type(field).__name__}")
+
+
+def _set_null(value: Any, _: None) -> None:
+    value.null_value = NULL_VALUE
+
+
+def _set_text(value: Any, field: str) -> None:
+    value.string_value = field
+
+
+def _set_truth(value: Any, field: bool) -> None:
+    value.boolean_value = field
+
+
+def _set_whole(value: Any, field: int) -> None:
+    value.integer_value = field
+
+
+def _set_number(value: Any, field: float) -> None:
+    value.double_value = field
+
+
+def _set_bytes(value: Any, field: bytes) -> None:
+    value.bytes_value = field
+
+
+def _set_moment(value: Any, field: Any) -> None:
+    value.timestamp_value.CopyFrom(_timestamp(field))
+
+
+def _set_map(value: Any, field: Mapping[str, Any]) -> None:
+    value.map_value.SetInParent()
+    inner = value.map_value.fields
+    for name, each in field.items():
+        _set(inner[name], each)
+
+
+def _set_list(value: Any, field: Sequence[Any]) -> None:
+    value.array_value.SetInParent()
+    values = value.array_value.values
+    for each in field:
+        _set(values.add(), each)
+
+
+def _set_vector(value: Any, field: Vector) -> None:
+    _set_map(value, field.to_map_value())
+
+
+def _set_encoded(value: Any, field: Any) -> None:
+    value.CopyFrom(field)
+
+
+# By a content's type; a truth is a whole number, too, and so stands before it.
+_SETTERS: Final[Mapping[type, Setter]] = {
+    type(None): _set_null,
+    str: _set_text,
+    bool: _set_truth,
+    int: _set_whole,
+    float: _set_number,
+    bytes: _set_bytes,
+    datetime: _set_moment,
+    dict: _set_map,
+    Vector: _set_vector,
+    list: _set_list,
+    tuple: _set_list,
+    _Value: _set_encoded,
+}
 
 
 def _timestamp(moment: Any) -> Any:
@@ -126,6 +187,4 @@ def _timestamp(moment: Any) -> Any:
     exact = getattr(moment, "timestamp_pb", None)
     if exact:
         return exact()
-    rounded = Timestamp()
-    rounded.FromDatetime(moment)
-    return rounded
+    return Timestamp(seconds=int(moment.replace(microsecond=0).timestamp()), nanos=1_000 * moment.microsecond)

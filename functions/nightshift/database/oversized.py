@@ -8,6 +8,7 @@ values. No admitted document has a field of this size. Any input that a job type
 from enum import Enum
 from typing import Any, Final
 
+from nightshift.database import decoding
 from nightshift.database.decoding import content_of
 
 _MOST_VALUES: Final = 10_000
@@ -32,6 +33,9 @@ def fields_of(
         most_bytes: of all fields together.
         most_values: the same, counted with the values inside of values.
     """
+    # A value takes two bytes of the message at least.
+    if document.ByteSize() <= min(field_bytes, most_bytes, 2 * most_values):
+        return decoding.fields_of(document.fields, client)
     fields: dict[str, Any] = {}
     values_left, bytes_left = most_values, most_bytes
     for name, value in sorted(document.fields.items(), key=lambda field: field[1].ByteSize()):

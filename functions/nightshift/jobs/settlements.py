@@ -20,6 +20,7 @@ from google.cloud.firestore_v1.vector import Vector
 from nightshift import job_types
 from nightshift.database.collections import CLASSIFICATIONS, JOBS, NOTIFICATIONS
 from nightshift.database.commits import Commit, Undecided, attempts
+from nightshift.database.encoding import encoded
 from nightshift.database.reads import read_each
 from nightshift.earning import points
 from nightshift.errors import NeverLands
@@ -174,12 +175,13 @@ async def _commit_all(
 ) -> list["Kept"]:
     known = known or await _Known.of(runtime, settlements)
     rest = list(settlements)
-    async for _ in attempts():
+    async for attempt in attempts():
         writes = Commit(runtime)
         known.begin_commit()
         await write(writes, rest, known)
+        is_small = len(rest) == 1 and not attempt
         try:
-            await writes.send()
+            await (writes.send_joined() if is_small else writes.send())
         except NeverLands:
             if len(rest) > 1:
                 return await _commit_halves(runtime, rest, write, known)
@@ -234,10 +236,10 @@ def _write_completed(runtime: Runtime, writes: Commit, known: _Known, done: Comp
     result = done.result.model_dump(mode="json")
     vectors = {name: Vector(result[name]) for name in done.result.vectors}
     answer: dict[str, Any] = {
-        "result": {**result, **vectors},
+        "result": encoded({**result, **vectors}),
         "provider": lane.provider,
         "model": lane.model,
-        "usage": done.usage.fields(),
+        "usage": encoded(done.usage.fields()),
     }
     ended = {
         "status": COMPLETED,

@@ -2,7 +2,7 @@
 
 | kind | what it wishes |
 |---|---|
-| `submit` | send the queued jobs of one lane, or of all lanes, now, also while submission is held back |
+| `submit` | send the queued jobs of one lane, or of all lanes, now, whatever holds submission or the lane back |
 | `retry_jobs` | run all failed jobs again that a filter matches |
 
 It is recorded first, then a worker is called. A crash in between, and a lost message, leave an open order, which the

@@ -18,6 +18,7 @@ from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.batches.messages import call_to_advance_each
 from nightshift.bulk import documents as bulk_jobs
 from nightshift.bulk.advance import advance_within
 from nightshift.bulk.bulk_job import BulkJob
@@ -69,6 +70,8 @@ class _Tick:
         self._owned_files: set[str | None] = set()
         # How many answers the provider counts in each batch of a bulk job.
         self._answered: dict[str, int] = {}
+        # The bulk jobs of which a batch moved on in this tick.
+        self._moved_bulk_ids: set[str] = set()
 
     async def run(self) -> None:
         # Each duty, and its share of the time. What one leaves goes to those after it, and no duty can take theirs.
@@ -129,10 +132,13 @@ class _Tick:
             return seen_at.get(found.batch.lane.provider, NOTHING_LISTED)
 
         at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        left: list[str] = []
 
         async def advance_one(found: Found) -> None:
             async with at_once:
-                if not time_limit.is_over:
+                if time_limit.is_over:
+                    left.append(found.batch.batch_id)
+                else:
                     advancing = advance_found(self._runtime, found, seen_of(found))
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
@@ -144,8 +150,13 @@ class _Tick:
                     self._answered[batch.batch_id] = remote.completed
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
-        # However many parts a bulk job has here, another's first is among the first.
+        self._moved_bulk_ids = {found.batch.source.bulk_id for found in moving if found.batch.source}
+        # The oldest first; but however many parts a bulk job has here, another's first is among the first.
+        moving.sort(key=lambda found: found.batch.created_at)
         await asyncio.gather(*(advance_one(found) for found in in_turn(moving, _whose)))
+        if left:
+            log.warning("batches_left", batches=len(left))
+            await call_to_advance_each(self._runtime, left)
 
     async def _move(self, time_limit: TimeLimit) -> None:
         await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)
@@ -185,13 +196,16 @@ class _Tick:
         """After the lanes: single jobs go first. Then what has nothing at the provider yet: from there on it waits."""
         found = await bulk_jobs.to_advance(self._runtime)
         new = [bulk for bulk in found if bulk.is_new]
-        # The first may take all the room that there is in its lane, so that is the one that had least of it.
-        others = sorted((bulk for bulk in found if not bulk.is_new), key=lambda bulk: bulk.counts.ended)
+        others = sorted((bulk for bulk in found if not bulk.is_new), key=self._place)
         left = await self._advance_in_turn(new, time_limit.share(_NEW_BULK_SHARE))
         left += await self._advance_in_turn(others, time_limit)
         if left:
             log.warning("bulk_jobs_left", jobs=len(left))
             await call_workers(self._runtime, left)
+
+    def _place(self, bulk: BulkJob) -> tuple[bool, int]:
+        """First what something has come of: its next step is due. Then what has had least of the room in its lane."""
+        return bulk.bulk_id not in self._moved_bulk_ids, bulk.counts.ended
 
     async def _advance_in_turn(self, found: list[BulkJob], time_limit: TimeLimit) -> list[str]:
         """The next is always of the user who has used least of the time; returns what the time was too short for."""

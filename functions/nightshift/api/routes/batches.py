@@ -167,6 +167,7 @@ def view_of(fields: Mapping[str, Any], batch: Batch) -> BatchView:
         lastError=_trouble(batch),
         bulkId=batch.source.bulk_id if batch.source else None,
         counts=None if batch.is_open else EndCounts(**batch.counts.fields()),
+        estimatedUsd=batch.budget_usd if batch.is_open else None,
         costUsd=usd("costUsd"),
         realtimeCostUsd=usd("realtimeCostUsd"),
         createdAt=batch.created_at,

@@ -61,6 +61,7 @@ class BatchView(ApiModel):
     lastError: StepTrouble | None = Field(None, description="Why its last step failed; left out once one succeeds.")
     bulkId: str | None = Field(None, description="The bulk job of which it asks a part.")
     counts: EndCounts | None = Field(None, description="Once it is closed.")
+    estimatedUsd: float | None = Field(None, description="What the provider is expected to take, until it is closed.")
     costUsd: float | None = None
     realtimeCostUsd: float | None = Field(None, description="What the same answers had cost in real time.")
     createdAt: Time

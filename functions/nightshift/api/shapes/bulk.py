@@ -107,6 +107,7 @@ class BulkJobView(ApiModel):
     id: str
     type: str | None = None
     mode: str | None = None
+    speed: Literal["batch", "instant"] | None = Field(None, description="At whose price it is answered, once quoted.")
     status: BulkStatus
     wish: Wish | None = Field(None, description="What was asked for, until a worker has carried it out.")
     quote: QuoteView | None = None
