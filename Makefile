@@ -67,7 +67,7 @@ cloud: setup $(CLI)/node_modules/.ready ## a deployment by the real gcloud and F
 chaos: setup ## faults at every journey's external calls, random nights, arbitrary inputs, hostile users, users who earn (EVERY=1: all cases; tests/chaos/__main__.py)
 	@$(BIN)/python -m tests.chaos $(if $(CASE),--case $(CASE)) $(if $(NIGHT),--night $(NIGHT)) $(if $(JOURNEY),--journey $(JOURNEY)) $(if $(FAULT),--fault $(FAULT)) \
 		$(if $(EVERY),--every $(EVERY)) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
-		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(EARNING),--earning $(EARNING)) $(if $(ONLY),--only $(ONLY))
+		$(if $(FUZZ),--fuzz $(FUZZ)) $(if $(KIND),--kind $(KIND)) $(if $(ROUND),--round $(ROUND)) $(if $(SIEGE),--siege $(SIEGE)) $(if $(EARNING),--earning $(EARNING)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what it costs and how fast it is, against floors, into docs/BENCHMARKS.md (ONLY=ingest: one question, no page)
 	@$(BIN)/python -m bench $(if $(ONLY),$(ONLY),--write)

@@ -120,7 +120,7 @@ function figuresOf(first, queue, batches, now) {
   // A tick leaves what ended in the last two minutes to the next one.
   const counting = !first ? null : first.foldedUntil ? "counted by each tick" : "not counted yet";
   return [
-    { name: "Queued", value: queue && number(queue.queued), note: queue && counted(queue.lanes.length, "lane") },
+    { name: "Queued", value: queue && numberOrMore(queue), note: queue && counted(queue.lanes.length, "lane") },
     {
       name: "At the provider",
       value: batches && number(atProvider),
@@ -144,6 +144,11 @@ function figuresOf(first, queue, batches, now) {
   ];
 }
 
+/** Of very many only some are counted. */
+function numberOrMore({ queued, isCut }) {
+  return `${number(queued)}${isCut ? "+" : ""}`;
+}
+
 function Lanes({ lanes, now }) {
   return html`
     <${Table}
@@ -153,7 +158,7 @@ function Lanes({ lanes, now }) {
       empty=${{ title: "Nothing waits.", children: "Every job that was admitted is in a batch, or has ended." }}
       columns=${[
         { head: "Lane", cell: ({ lane }) => html`<${Lane} lane=${lane} />` },
-        { head: "Queued", isNumber: true, cell: ({ queued }) => number(queued) },
+        { head: "Queued", isNumber: true, cell: numberOrMore },
         { head: "Oldest", isNumber: true, cell: ({ oldestQueuedAt }) => html`<${Ago} at=${oldestQueuedAt} now=${now} />` },
         { head: "Last sent", isNumber: true, cell: ({ lastSubmittedAt }) => html`<${Time} at=${lastSubmittedAt} />` },
       ]}

@@ -10,6 +10,10 @@
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+# Of what passes by itself: most troubles of a database or of Google's keys are over by then.
+_RETRY_SECONDS: Final = "5"
 
 
 class NightshiftError(Exception):
@@ -75,7 +79,7 @@ class LeaseLost(TryLater):
 class HttpError(NightshiftError):
     """An HTTP request that is answered with `status` and `{"error": {"code", "message"}}`.
 
-    The REST API adds `details`, if there are any, and the request's id.
+    The REST API adds `details`, if there are any, and the request's id. A 503 always says when to come again.
     """
 
     def __init__(
@@ -90,5 +94,5 @@ class HttpError(NightshiftError):
         self.status = status
         self.code = code
         self.message = message
-        self.headers = headers or {}
+        self.headers = ({"Retry-After": _RETRY_SECONDS} if status == 503 else {}) | (headers or {})
         self.details = details

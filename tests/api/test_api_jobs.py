@@ -119,11 +119,23 @@ async def test_what_admission_would_refuse_writes_no_document(world: World) -> N
     for body, refusal in expected:
         assert error_of(await world.api("POST", "/jobs", json=body)) == refusal
     assert error_of(await world.api("POST", "/jobs", content=b"[" * 100_000)) == (400, "invalid_request")
-    assert error_of(await world.api("POST", "/batch/integrate/embeddings", json={"input": {"text": "x"}})) == (
-        400,
-        "unknown_job_type",
-    )
     assert not await world.jobs()
+
+
+@pytest.mark.parametrize(("path", "job_type"), [("creative-scoring", "creative_scoring"), ("embeddings", "embedding")])
+async def test_a_path_of_an_older_service_creates_a_job_of_its_type(world: World, path: str, job_type: str) -> None:
+    """The path names the type, so the body does not; a body that names one is refused. The job is answered."""
+    await world.give("alice", 5)
+    body = {"input": {"text": "Buy one bottle, get one free."}}
+    refused = await world.api("POST", f"/batch/integrate/{path}", json={**body, "type": job_type})
+    created = await world.api("POST", f"/batch/integrate/{path}", json=body)
+    job_id = created.json()["id"]
+    assert await world.trigger(job_id) == 200
+    await world.finish()
+
+    job = await world.job(job_id)
+    assert (error_of(refused), created.status_code) == ((400, "invalid_request"), 201)
+    assert (job["type"], job["status"]) == (job_type, "completed")
 
 
 async def test_a_user_sees_and_cancels_the_own_jobs_only(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from local.ports import free_ports
-from tests.support.google_auth import APP_CHECK, GoogleAuth
+from tests.support.google_auth import ACCOUNTS, APP_CHECK, GoogleAuth
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.processes import answers, clean_environment, start_function
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[httpx.AsyncClient, GoogleAuth]]:
-    """`api` with NIGHTSHIFT_APP_CHECK, and the Google that it asks."""
+    """`api` with NIGHTSHIFT_APP_CHECK and few requests a minute, and the Google that it asks."""
     project = f"test-{secrets.token_hex(6)}"
     async with GoogleAuth(project).serve(tmp_path_factory.mktemp("app-check")) as google:
         google.reset()
@@ -32,6 +32,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
             "FIRESTORE_EMULATOR_HOST": os.environ["FIRESTORE_EMULATOR_HOST"],
             "GOOGLE_CLOUD_PROJECT": project,
             "NIGHTSHIFT_APP_CHECK": "true",
+            "NIGHTSHIFT_API_REQUESTS_PER_MINUTE": "30",
         }
         function = await start_function("api", port, environment)
         assert function.stdout
@@ -83,3 +84,19 @@ async def test_a_token_of_another_project_or_time_is_refused(
     assert await ask(served, google.app_check_token(**claims)) == refused
     for tokens in ((), ("",), ("nonsense",), (google.token(),), (google.app_check_token(), google.app_check_token())):
         assert await ask(served, *tokens) == refused
+
+
+async def test_an_admin_in_a_loop_does_not_use_up_firebase_auths_quota(
+    served: tuple[httpx.AsyncClient, GoogleAuth],
+) -> None:
+    """What is refused with 429 was not asked about."""
+    client, google = served
+    google.users["busy"] = {"localId": "busy", "validSince": "0"}
+    headers = {"Authorization": f"Bearer {google.token('busy', admin=True)}"}
+    headers["X-Firebase-AppCheck"] = google.app_check_token()
+    asked_before, statuses = google.asked.count(ACCOUNTS), list[int]()
+    while 429 not in statuses:
+        statuses.append((await client.get("/v1/scheduler", headers=headers)).status_code)
+
+    assert set(statuses[:-1]) == {200}
+    assert google.asked.count(ACCOUNTS) - asked_before == len(statuses) - 1

@@ -302,6 +302,7 @@ async def test_while_google_does_not_answer_no_admin_is_let_in(
     answer = await deployed.client.get("/", headers={"Authorization": f"Bearer {true}"})
 
     assert outcome(answer) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
     assert answer.json()["error"]["message"] == "Firebase Auth cannot be asked about the token now; try again."
     deployed.google.reset()
     assert await deployed.ask(true) == (200, "")

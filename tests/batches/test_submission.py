@@ -5,6 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from nightshift import settings
 from nightshift.errors import InvalidSettings
@@ -27,10 +29,9 @@ def closed_now(world: World) -> str:
 
 
 def test_a_window_is_about_the_clock_of_its_zone() -> None:
-    """Its first minute is in it, its end is not; it may go over midnight; it opens once on the night of the change."""
+    """Its first minute is in it, its end is not; it may go over midnight."""
     night = parse_window("02:00-06:00 Asia/Kolkata")
     over = parse_window("22:30-01:00 UTC")
-    spring = parse_window("02:30-04:00 Europe/Berlin")
 
     assert night == SubmitWindow(opens=time(2), closes=time(6), zone=ZoneInfo("Asia/Kolkata"))
     assert [night.is_open(at(f"2026-11-28T{text}")) for text in ("20:29", "20:30", "00:29", "00:30")] == [
@@ -42,8 +43,38 @@ def test_a_window_is_about_the_clock_of_its_zone() -> None:
     assert night.next_opening(at("2026-11-28T20:30")) == at("2026-11-29T20:30")
     assert night.last_opening(at("2026-11-28T20:30")) == at("2026-11-28T20:30")
     assert night.next_opening(at("2026-11-28T20:29")) == at("2026-11-28T20:30")
-    # On 29 March 2026 the clocks of Berlin go from 02:00 to 03:00, which is 01:00 UTC.
-    assert [spring.is_open(at(f"2026-03-29T{text}")) for text in ("00:59", "01:00", "02:00")] == [False, True, False]
+
+
+@given(
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"]),
+    st.times().map(lambda at: at.replace(second=0, microsecond=0)),
+    st.times().map(lambda at: at.replace(second=0, microsecond=0)),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - they get one
+)
+@example("Europe/Berlin", time(2, 30), time(2, 45), datetime(2026, 3, 28, 23, tzinfo=UTC))
+@example("Europe/Berlin", time(2, 30), time(2, 45), datetime(2026, 10, 24, 23, tzinfo=UTC))
+def test_a_window_opens_once_a_day_also_when_the_clocks_change(
+    zone: str, opens: time, closes: time, now: datetime
+) -> None:
+    """What it says of its openings is what it does; but for the nights of a change it is as long as it says."""
+    assume(opens != closes)
+    window = SubmitWindow(opens=opens, closes=closes, zone=ZoneInfo(zone))
+    last, following = window.last_opening(now), window.next_opening(now)
+    length = (datetime.combine(now, closes) - datetime.combine(now, opens)) % timedelta(days=1)
+    there, before = now.astimezone(window.zone), (now - timedelta(days=2)).astimezone(window.zone)
+    moment = timedelta(microseconds=1)
+
+    assert last <= now < following
+    assert timedelta(hours=22) <= following - last <= timedelta(hours=26)
+    assert window.is_open(last) and window.is_open(following)
+    assert window.last_opening(following) == following == window.next_opening(following - moment)
+    if window.is_open(now):
+        assert now - last <= length + timedelta(hours=1)
+    else:
+        assert now - last >= length - timedelta(hours=1)
+    if there.utcoffset() == before.utcoffset() == (now + timedelta(days=2)).astimezone(window.zone).utcoffset():
+        assert window.is_open(now) == (now < last + length)
+        assert last.astimezone(window.zone).time() == opens
 
 
 @pytest.mark.parametrize(

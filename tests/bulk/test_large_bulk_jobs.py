@@ -6,7 +6,7 @@ import pytest
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.bulk import wishes
-from nightshift.ledger import limits
+from nightshift.ledger.limits import MOST_UNPAID_QUOTES
 from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -69,11 +69,14 @@ async def test_what_was_priced_and_never_paid_is_deleted_within_days(world: Worl
     await assert_promises_kept(world)
 
 
-async def test_quotes_that_are_not_paid_are_bounded_by_the_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quotes_that_are_not_paid_are_bounded_by_the_day(world: World) -> None:
     """Each reads up to 50,000 rows and their images, for free. One that is paid counts no more."""
-    monkeypatch.setattr(limits, "MOST_UNPAID_QUOTES", 2)
     await world.give("alice", 5)
     await world.start_bulk("alice", "paid", items=[{"text": "one"}], maxTokens=1)
+    assert (await world.read("wallets/alice"))["admissions"].get("unpaidQuotes", 0) == 0
+    # All but two of the day's quotes are behind her.
+    earlier = {"admissions.unpaidQuotes": MOST_UNPAID_QUOTES - 2}
+    await world.firestore.document("wallets/alice").update(earlier)
     codes = []
     for number in range(3):
         bulk_id = await world.start_bulk("alice", f"free-{number}", items=[{"text": "one"}])

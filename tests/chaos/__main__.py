@@ -9,6 +9,7 @@ make chaos SEED=77                                       the fifth and the night
 make chaos CASE=refund/031-firestore.Commit/dies-after   one case, with the functions' log
 make chaos NIGHT=78                                      the nights of one seed, with the functions' log
 make chaos ONLY=fuzz FUZZ=50000                          arbitrary inputs alone, and more of them
+make chaos ONLY=fuzz KIND=api-requests                   those of one kind alone: 10,000 requests to the API
 make chaos ROUND=lines/79/250                            one round of them, with the functions' log
 make chaos ONLY=hostile STEPS=5000                       hostile users beside honest ones alone, and more of them
 make chaos SIEGE=79                                      the hostile users of one seed, with the functions' log
@@ -47,6 +48,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=2_000, help="random steps of each part, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of this run's random choices")
     parser.add_argument("--fuzz", type=int, default=10_000, help="arbitrary inputs, at least")
+    parser.add_argument("--kind", choices=list(rounds.KINDS), help="one kind of arbitrary inputs")
     parser.add_argument("--round", type=_round, help="one round of arbitrary inputs by its name")
     parser.add_argument("--only", choices=_PARTS, help="one of the parts")
     parser.add_argument("--processes", type=int, default=2)
@@ -143,8 +145,9 @@ def _fuzz(asked: argparse.Namespace) -> int:
     """Arbitrary inputs: see `tests/fuzz`."""
     console = Console()
     fuzzed = []
+    planned = [one for one in rounds.rounds(asked.seed, asked.fuzz) if asked.kind in {None, one.kind}]
     with workers.pool(asked.processes) as pool:
-        for one in pool.imap_unordered(rounds.play, rounds.rounds(asked.seed, asked.fuzz)):
+        for one in pool.imap_unordered(rounds.play, planned):
             fuzzed.append(one)
             report.show_round(console, one)
     report.show_fuzzed(console, fuzzed)

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.fuzz import api, batch_objects, documents, events, lines, pure, requests
+from tests.fuzz import api, batch_objects, documents, events, lines, odd_requests, pure, requests
 from tests.fuzz.kind import Kind
 from tests.fuzz.stage import Stage
 
@@ -18,6 +18,7 @@ KINDS: dict[str, Kind] = {
         requests.STATS,
         requests.WEBHOOK,
         api.KIND,
+        odd_requests.KIND,
         events.KIND,
         pure.KIND,
     )

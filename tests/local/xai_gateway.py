@@ -14,6 +14,8 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from xai_sdk.proto import batch_pb2, batch_pb2_grpc, chat_pb2
 
+from tests.support.patience import PATIENCE_SECONDS
+
 _M = TypeVar("_M", bound=Message)
 
 # What REST and gRPC call differently: "stop" and "REASON_STOP".
@@ -29,7 +31,7 @@ _STATUSES = {
 async def xai_gateway(base_url: str) -> AsyncIterator[str]:
     """Serve gRPC before the REST server at `base_url`; gives the host and port that the SDK takes."""
     server = grpc.aio.server()
-    async with httpx.AsyncClient(base_url=base_url) as rest:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as rest:
         batch_pb2_grpc.add_BatchMgmtServicer_to_server(_Batches(rest), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -169,3 +169,17 @@ async def test_each_thousand_dollars_saved_is_a_milestone_with_its_day(world: Wo
 
     assert state.milestones == (f"{world.now().date()}",) * 2
     assert state.all_time.saved_usd == 2500
+
+
+async def test_what_ended_lately_is_one_entry_for_some_minutes(world: World) -> None:
+    """However many pages there were, the state stays small, and no end is left out of the rate."""
+    await world.give("alice", 30)
+    runtime, told = world.operators_runtime(), list[list[int]]()
+    await fold.fold(runtime, runtime.time_limit(60))
+    for minutes in (3, 3, 11):
+        await world.submit("alice", speed="instant")
+        world.pass_time(minutes=minutes)
+        state = await fold.fold(runtime, runtime.time_limit(60))
+        told.append([entry["completed"] for entry in state.recent_at(world.now())])
+
+    assert told == [[1], [2], [2, 1]]

@@ -30,11 +30,12 @@ def cents(amounts: Iterable[float]) -> float:
 async def test_a_report_of_a_random_month_adds_up_with_the_documents(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nights of batches, answers in real time, bulk jobs, failures and cancellations, in an order of chance."""
+    """Nights of batches, answers in real time, bulk jobs, failures, cancellations, retries, in an order of chance."""
     seed = random.randrange(2**32)  # noqa: S311 - no secret
     chance = random.Random(seed)  # noqa: S311 - no secret
     world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="2", NIGHTSHIFT_COALESCE_SECONDS="3600", NIGHTSHIFT_PART_ITEMS="2")
     world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="never", times=None))
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="later", times=chance.randint(1, 6)))
     for uid in ("alice", "bob"):
         await world.give(uid, 1_000)
     began = world.now()
@@ -43,7 +44,7 @@ async def test_a_report_of_a_random_month_adds_up_with_the_documents(
     day = f"{world.now().date()}"
     for _ in range(6):
         for _ in range(chance.randint(1, 5)):
-            uid, text = chance.choice(["alice", "bob"]), chance.choice(["a tin", "a jar", "never"])
+            uid, text = chance.choice(["alice", "bob"]), chance.choice(["a tin", "a jar", "never", "later"])
             match chance.randint(0, 3):
                 case 0:
                     await world.submit(uid, speed="instant", input={"text": text})
@@ -55,6 +56,9 @@ async def test_a_report_of_a_random_month_adds_up_with_the_documents(
                     await world.api("POST", f"/jobs/{waiting}/cancel", uid)
                 case _:
                     await world.submit(uid, input={"text": text})
+        if chance.randint(0, 1):
+            # The tick carries it out.
+            await world.api("POST", "/jobs/retry", "root", admin=True, json={"code": "result_invalid"})
         for _ in range(4):
             await world.provider.settled()
             assert await world.tick() == 200

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from local.openai_server import Reply, ReplyRule
-from nightshift.reports import fold
+from nightshift.reports import fold, history
 from nightshift.reports.watch import Observed, watch
 from nightshift.runtime import Runtime
 from tests.support.promises import assert_audit_is_clean
@@ -111,3 +111,18 @@ async def test_a_milestone_is_told_once_however_many_ticks_look_at_once(world: W
     assert sorted(notes) == ["alert.savings_milestone.1000", "alert.savings_milestone.2000"]
     seen = await world.api("POST", "/alerts/savings_milestone.1000/ack", "root", admin=True)
     assert not seen.json()["isOpen"]
+
+
+async def test_many_milestones_at_once_are_told_by_one_tick_after_the_other(world: World) -> None:
+    """The first fold of an old database finds them all; no commit grows with them, and none is left out."""
+    world.set_env(NIGHTSHIFT_ALERTS_TO="root")
+    runtime = world.operators_runtime()
+    await world.firestore.document("metrics/history").set({"milestones": ["2026-11-21"] * 70})
+    seen = Observed(open_batches=[], oldest_queued_seconds=0.0, history=await history.read_state(runtime))
+    opened = list[int]()
+    for _ in range(3):
+        await watch(runtime, seen)
+        opened.append(len(await alerts(world, "savings_milestone")))
+
+    assert opened == [50, 70, 70]
+    assert "alert.savings_milestone.70000" in await world.documents("notifications")

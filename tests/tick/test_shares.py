@@ -97,3 +97,18 @@ async def test_a_flood_of_jobs_leaves_room_for_the_parts_of_bulk_jobs(world: Wor
 
     assert (await world.bulk(bulk_id))["status"] == "completed"
     assert len(await world.jobs("queued")) > 5, "the flood still waits"
+
+
+async def test_workers_are_called_for_the_batches_that_the_time_was_too_short_for(world: World) -> None:
+    """A tick without time settles nothing; the calls do, before the next tick."""
+    await world.open_pubsub()
+    await world.give("alice", 2)
+    job_ids = [await world.submit("alice") for _ in range(2)]
+    await world.provider.settled()
+    runtime = world.operators_runtime()
+
+    await tick._Tick(runtime)._advance_open_batches(TimeLimit(runtime.now, runtime.now()))
+    assert len(await world.jobs("processing")) == 2
+    await world.deliver_calls()
+
+    assert set(await world.jobs("completed")) == set(job_ids)

@@ -43,7 +43,6 @@ _LONGEST_DETAIL: Final = 200
 # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 _KEY: Final = re.compile(r"[!-~]{1,200}")
 _UNREAD: Final = (401, 403, 408, 413, 415, 429, 431)
-_RETRY_SECONDS: Final = "5"
 _REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Firebase-AppCheck"
 _EXPOSED_HEADERS: Final = "ETag, Retry-After, X-Request-Id"
 _PREFLIGHT_SECONDS: Final = "3600"
@@ -99,7 +98,6 @@ async def _answer(runtime: Runtime, request: Request, matched: "_Matched") -> Re
         raise HttpError(405, "method_not_allowed", f"Only {allow} is answered here.", {"Allow": allow})
     caller = await _caller(runtime, request, row)
     if caller:
-        take_request(runtime, caller.user_id)
         await require_app(runtime, request.headers)
     call = ApiCall(
         runtime=runtime,
@@ -138,6 +136,8 @@ async def _caller(runtime: Runtime, request: Request, row: ApiRoute) -> Caller |
     if row.who == "public" and "authorization" not in request.headers:
         return None
     caller = await require_user(runtime, request.headers)
+    # Before Firebase Auth is asked about an admin: an admin in a loop does not use its quota up.
+    take_request(runtime, caller.user_id)
     # A public route answers an admin with more.
     is_asked = caller.claims_admin if row.who == "public" or row.admits_owner else row.who == "admin"
     return await still_admin(runtime, caller) if is_asked else caller
@@ -224,9 +224,7 @@ def _translated(error: Exception) -> HttpError:
     else:
         log.error("request_failed", error=type(error).__name__, where=where_raised(error))
         return HttpError(500, "internal", "Something went wrong here.")
-    return HttpError(
-        503, "unavailable", "The database does not answer now; try again.", {"Retry-After": _RETRY_SECONDS}
-    )
+    return HttpError(503, "unavailable", "The database does not answer now; try again.")
 
 
 def _error(error: HttpError, request_id: str) -> Response:

@@ -8,13 +8,16 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from nightshift.errors import EventUnreadable
 from nightshift.functions import INGEST_TOPIC
 from nightshift.publishing import publish
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
+
+# As many as Pub/Sub takes in a request; a later tick finds the others: https://cloud.google.com/pubsub/quotas
+_MOST_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,11 @@ class OrderCall:
 async def call_to_advance(runtime: Runtime, batch_id: str) -> bool:
     """Call a worker to advance a batch. Returns False if the message could not be published; then the tick does."""
     return await publish(runtime, INGEST_TOPIC, [{"batchId": batch_id}])
+
+
+async def call_to_advance_each(runtime: Runtime, batch_ids: Sequence[str]) -> bool:
+    """Call a worker for each batch that a tick's time was too short for. Returns as above."""
+    return await publish(runtime, INGEST_TOPIC, [{"batchId": batch_id} for batch_id in batch_ids[:_MOST_AT_ONCE]])
 
 
 async def call_for_order(runtime: Runtime, order_id: str) -> bool:

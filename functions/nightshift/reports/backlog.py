@@ -36,6 +36,8 @@ class LaneBacklog:
 
     lane: Lane
     jobs: int
+    # Whether there are more: no more were counted.
+    is_cut: bool
     # None if they were all taken meanwhile.
     oldest_queued_at: datetime | None
     state: LaneState
@@ -65,9 +67,13 @@ async def oldest_queued_at(runtime: Runtime, lanes: Sequence[Lane]) -> datetime 
     return min(oldest, default=None)
 
 
-async def backlogs(runtime: Runtime) -> list[LaneBacklog]:
-    """Each lane in which jobs are queued. Some four reads a lane, one per 1,000 queued jobs, one a priority."""
-    return list(await asyncio.gather(*(_backlog(runtime, lane) for lane in await with_queued_jobs(runtime))))
+async def backlogs(runtime: Runtime, most: int | None = None) -> list[LaneBacklog]:
+    """Each lane in which jobs are queued. Some four reads a lane, one per 1,000 jobs that are counted, one a priority.
+
+    Args:
+        most: how many jobs of a lane are counted; None = all.
+    """
+    return list(await asyncio.gather(*(_backlog(runtime, lane, most) for lane in await with_queued_jobs(runtime))))
 
 
 async def lane_state(runtime: Runtime, lane: Lane) -> LaneState:
@@ -86,15 +92,18 @@ async def lane_state(runtime: Runtime, lane: Lane) -> LaneState:
     )
 
 
-async def _backlog(runtime: Runtime, lane: Lane) -> LaneBacklog:
+async def _backlog(runtime: Runtime, lane: Lane, most: int | None) -> LaneBacklog:
+    waiting = jobs_where(runtime, status=QUEUED, lane=str(lane))
     counted, state, oldest = await asyncio.gather(
-        jobs_where(runtime, status=QUEUED, lane=str(lane)).count().get(**READ),
+        (waiting if most is None else waiting.limit(most + 1)).count().get(**READ),
         lane_state(runtime, lane),
         oldest_queued_at(runtime, [lane]),
     )
+    jobs = int(counted[0][0].value)
     return LaneBacklog(
         lane=lane,
-        jobs=int(counted[0][0].value),
+        jobs=jobs if most is None else min(jobs, most),
+        is_cut=most is not None and jobs > most,
         oldest_queued_at=oldest,
         state=state,
     )

@@ -35,6 +35,7 @@ from nightshift.reports import ended, history
 from nightshift.reports.history import MILESTONE_USD, HistoryState
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.day_sums import DaySums, EndSums, added_by_day
+from nightshift.values.usage import count_of
 
 if TYPE_CHECKING:
     from google.cloud.firestore import DocumentSnapshot
@@ -49,9 +50,13 @@ _SETTLES_WITHIN: Final = timedelta(minutes=2)
 _CLOCKS_DIFFER: Final = timedelta(minutes=10)
 # A tick that finds nothing new writes nothing.
 _NOTED_EVERY: Final = timedelta(hours=1)
+# Ends of so many minutes are one entry of what ended lately: many pages do not make the state a large document.
+_RECENT_ENTRY: Final = timedelta(minutes=10)
 # The documents of one commit.
 _PAGE: Final = 300
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What of the ends a rate of failures is computed of.
+_RATED: Final = ("completed", "failed")
 # What is read of a job.
 OF_A_JOB: Final = (
     *("type", "status", "lane", "usage", "costUsd", "formerCostUsd", "tokensSpent", "errorCode"),
@@ -157,8 +162,10 @@ def _recent(runtime: Runtime, state: HistoryState, days: Mapping[str, DaySums]) 
     """What ended in the last hours. What the first fold of a database finds may be old, and is not among it."""
     now, told = runtime.now(), _told(days)
     kept = state.recent_at(now)
-    is_any = state.folded_until and (told["completed"] or told["failed"])
-    return [*kept, {"at": now, "completed": told["completed"], "failed": told["failed"]}] if is_any else kept
+    if not state.folded_until or not (told["completed"] or told["failed"]):
+        return kept
+    last = kept.pop() if kept and now - kept[-1]["at"] < _RECENT_ENTRY else {"at": now}
+    return [*kept, {"at": last["at"], **{name: count_of(last.get(name)) + told[name] for name in _RATED}}]
 
 
 def _told(days: Mapping[str, DaySums]) -> dict[str, int]:

@@ -33,7 +33,7 @@ class HistoryState:
     all_time: EndSums
     # The days on which each further 1,000 dollars were saved, the oldest first, as `2026-11-21`.
     milestones: tuple[str, ...]
-    # What ended in the last hours: `{at, completed, failed}`, one for each page of a fold.
+    # What ended in the last hours: `{at, completed, failed}`, one for some minutes.
     recent: tuple[Mapping[str, Any], ...]
     # As they are stored, for the fold.
     fields: Mapping[str, Any]

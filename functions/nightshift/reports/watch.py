@@ -44,6 +44,8 @@ log = structlog.get_logger()
 _OPEN: Final = "alerts"
 # Of fewer ends no rate is computed.
 _LEAST_ENDED: Final = 20
+# What one tick opens: the next one opens the rest.
+_MOST_OPENED: Final = 50
 _TITLES: Final[Mapping[AlertKind, str]] = {
     "failure_rate": "Many jobs fail",
     "backlog": "Jobs wait",
@@ -100,7 +102,7 @@ async def watch(runtime: Runtime, seen: Observed) -> None:
         still_open = fields.get("open")
         still_open = dict(still_open) if isinstance(still_open, Mapping) else {}
         told = count_of(fields.get("milestones"))
-        new = [found for key, found in holding.items() if key not in still_open]
+        new = [found for key, found in holding.items() if key not in still_open][:_MOST_OPENED]
         over = {key: name for key, name in still_open.items() if key not in holding and _was_looked_at(key, seen)}
         news = _milestones(seen.history, told)
         if not new and not over and not news:
@@ -181,7 +183,7 @@ def _milestones(state: HistoryState | None, told: int) -> list[Condition]:
             value=float(number * MILESTONE_USD),
             limit=float(number * MILESTONE_USD),
         )
-        for number in range(told + 1, reached + 1)
+        for number in range(told + 1, min(reached, told + _MOST_OPENED) + 1)
     ]
 
 

@@ -18,6 +18,7 @@ from nightshift.batches import lanes, move, poll
 from nightshift.batches.advance import advance_found, submit_lane
 from nightshift.batches.documents import Found
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
+from nightshift.batches.messages import call_to_advance_each
 from nightshift.bulk import documents as bulk_jobs
 from nightshift.bulk.advance import advance_within
 from nightshift.bulk.bulk_job import BulkJob
@@ -131,10 +132,13 @@ class _Tick:
             return seen_at.get(found.batch.lane.provider, NOTHING_LISTED)
 
         at_once = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        left: list[str] = []
 
         async def advance_one(found: Found) -> None:
             async with at_once:
-                if not time_limit.is_over:
+                if time_limit.is_over:
+                    left.append(found.batch.batch_id)
+                else:
                     advancing = advance_found(self._runtime, found, seen_of(found))
                     ids = {"batch_id": found.batch.batch_id, "lane": str(found.batch.lane)}
                     await self._do("advance", advancing, **ids)
@@ -147,8 +151,12 @@ class _Tick:
         now = self._runtime.now()
         moving = [found for found in open_batches if not poll.waits(found.batch, seen_of(found), now)]
         self._moved_bulk_ids = {found.batch.source.bulk_id for found in moving if found.batch.source}
-        # However many parts a bulk job has here, another's first is among the first.
+        # The oldest first; but however many parts a bulk job has here, another's first is among the first.
+        moving.sort(key=lambda found: found.batch.created_at)
         await asyncio.gather(*(advance_one(found) for found in in_turn(moving, _whose)))
+        if left:
+            log.warning("batches_left", batches=len(left))
+            await call_to_advance_each(self._runtime, left)
 
     async def _move(self, time_limit: TimeLimit) -> None:
         await move.move_batches(self._runtime, [found.batch for found in self._open], time_limit)

@@ -1,12 +1,17 @@
 """The hours of the day in which batches are submitted: `02:00-06:00 Asia/Kolkata`.
 
-A window is about the time that a clock on the wall shows in its zone. So it moves with summer time, and on the night of
-the change it is an hour longer or shorter. One whose end comes before its beginning goes over midnight.
+A window is about the time that a clock on the wall shows in its zone. So it moves with summer time. One whose end comes
+before its beginning goes over midnight.
+
+It opens and closes once for each day, also on the nights on which the clocks change: it may then be an hour longer or
+shorter. Where the clock shows a time twice, it opens at the first and closes at the second. Where the clock leaves a
+time out, it opens an hour early and closes an hour late. So a window within that hour opens, too.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -26,26 +31,28 @@ class SubmitWindow:
 
     def is_open(self, now: datetime) -> bool:
         """Whether the window is open."""
-        there = now.astimezone(self.zone).time()
-        if self.opens < self.closes:
-            return self.opens <= there < self.closes
-        return there >= self.opens or there < self.closes
+        return any(begin <= now < end for begin, end in self._around(now))
 
     def next_opening(self, now: datetime) -> datetime:
         """When it opens next, in UTC: the first time after now at which it opens."""
-        return self._opening(now, range(3), later=True)
+        return min(begin for begin, _ in self._around(now) if begin > now)
 
     def last_opening(self, now: datetime) -> datetime:
         """When it last opened, in UTC: now, or before."""
-        return self._opening(now, range(0, -3, -1), later=False)
+        return max(begin for begin, _ in self._around(now) if begin <= now)
 
-    def _opening(self, now: datetime, days: range, *, later: bool) -> datetime:
-        today = now.astimezone(self.zone).date()
-        for day in days:
-            opening = datetime.combine(today + timedelta(days=day), self.opens, self.zone).astimezone(UTC)
-            if (opening > now) == later:
-                return opening
-        raise AssertionError("it opens each day")
+    def _around(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """From when until when it is open, in UTC, of the days around now."""
+        today, goes_over_midnight = now.astimezone(self.zone).date(), self.closes < self.opens
+        for number in range(-2, 3):
+            day = today + timedelta(days=number)
+            last = day + timedelta(days=goes_over_midnight)
+            yield min(self._moments(day, self.opens)), max(self._moments(last, self.closes))
+
+    def _moments(self, day: date, at: time) -> list[datetime]:
+        """When the clock shows a time of a day, by the offset before a change of the clocks and by that after it."""
+        there = datetime.combine(day, at, self.zone)
+        return [there.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
 
 
 def parse_window(text: Any) -> Any:

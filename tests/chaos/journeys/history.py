@@ -6,11 +6,11 @@ Every journey ends with the sum of all its days, and no number may differ from t
 import asyncio
 
 from local.openai_server import Reply, ReplyRule
-from tests.chaos.journeys.journey import journey
+from tests.chaos.journeys.journey import MOST_QUESTIONS, journey
 from tests.chaos.journeys.stage import TICK_MINUTES, Stage
 
 
-@journey()
+@journey(submissions=MOST_QUESTIONS)
 async def history(stage: Stage) -> None:
     """A batch, an answer in real time and a bulk job in real time are counted by two ticks at once, and by a third.
 

@@ -255,6 +255,6 @@ ROUTES: Final = (
             creates=True,
             errors=_REFUSED,
         )
-        for path, job_type in (("creative-scoring", "creative_scoring"), ("embeddings", "embeddings"))
+        for path, job_type in (("creative-scoring", "creative_scoring"), ("embeddings", "embedding"))
     ),
 )

@@ -1,5 +1,6 @@
 """The queue, for admins: what waits, sending it now, running failed jobs again, and holding submission back."""
 
+import asyncio
 from typing import Final
 
 from nightshift.admission.failed_jobs import Filter
@@ -35,19 +36,30 @@ from nightshift.values.ids import names_a_document
 
 # Each is a read.
 _MOST_COUNTED: Final = 5_000
+# A thousand of them are one; `getBatchStats` knows how many there are in all.
+_MOST_QUEUED: Final = 5_000
 _ORDERED: Final = {409: "The Idempotency-Key was used with another body."}
 
 
 async def look(call: ApiCall) -> Queue:
     """Look at what waits: each lane with queued jobs, what holds it back, and the orders that are not carried out."""
     runtime = call.runtime
-    lanes, foretold = await backlogs(runtime), await hit_rate(runtime)
+    lanes, foretold, open_batches, open_bulk_jobs, now, waiting = await asyncio.gather(
+        backlogs(runtime, most=_MOST_QUEUED),
+        hit_rate(runtime),
+        batches.count_open(runtime),
+        bulk_jobs.count_open(runtime),
+        submission.read(runtime),
+        orders.open_orders(runtime),
+    )
     return Queue(
         queued=sum(lane.jobs for lane in lanes),
+        isCut=any(lane.is_cut for lane in lanes),
         lanes=[
             LaneView(
                 lane=str(lane.lane),
                 queued=lane.jobs,
+                isCut=lane.is_cut,
                 oldestQueuedAt=lane.oldest_queued_at,
                 lastSubmittedAt=lane.state.last_submitted_at,
                 backsOffUntil=lane.state.backs_off_until,
@@ -55,14 +67,14 @@ async def look(call: ApiCall) -> Queue:
             )
             for lane in lanes
         ],
-        openBatches=await batches.count_open(runtime),
+        openBatches=open_batches,
         bulk=BulkStanding(
-            open=await bulk_jobs.count_open(runtime),
+            open=open_bulk_jobs,
             endForetold=foretold.foretold,
             endedAsForetold=foretold.hits,
         ),
-        scheduler=_state(runtime, await submission.read(runtime)),
-        orders=[_open(order) for order in await orders.open_orders(runtime)],
+        scheduler=_state(runtime, now),
+        orders=[_open(order) for order in waiting],
     )
 
 

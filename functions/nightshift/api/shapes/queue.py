@@ -30,6 +30,7 @@ class LaneView(ApiModel):
 
     lane: str
     queued: int
+    isCut: bool = Field(description="There are more: no more were counted.")
     oldestQueuedAt: Time | None = None
     lastSubmittedAt: Time | None = None
     backsOffUntil: Time | None = Field(None, description="The provider had no room, or is in trouble.")
@@ -71,6 +72,7 @@ class Queue(ApiModel):
     """What waits now."""
 
     queued: int
+    isCut: bool = Field(description="There are more: of each lane at most 5,000 are counted.")
     lanes: list[LaneView]
     openBatches: int
     bulk: BulkStanding
@@ -79,7 +81,8 @@ class Queue(ApiModel):
 
     model_config = example(
         queued=312,
-        lanes=[{"lane": _LANE, "queued": 312, "oldestQueuedAt": "2026-11-28T10:29:12.000Z"}],
+        isCut=False,
+        lanes=[{"lane": _LANE, "queued": 312, "isCut": False, "oldestQueuedAt": "2026-11-28T10:29:12.000Z"}],
         openBatches=2,
         bulk={"open": 1, "endForetold": 40, "endedAsForetold": 36},
         scheduler={"isStopped": False},
