@@ -1,5 +1,6 @@
 """What a bulk job leaves: each row once, in the source's order, in files that a spreadsheet and a program can read."""
 
+import asyncio
 import csv
 import io
 import json
@@ -7,7 +8,10 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+from bench.counting import bill, counter
 from local.openai_server import Reply, ReplyRule
+from nightshift.bulk.advance import advance_bulk
+from nightshift.errors import LeaseHeld
 from nightshift.job_types.waste_classification import WasteClassification
 from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.promises import assert_promises_kept
@@ -141,3 +145,25 @@ async def test_many_parts_are_composed_in_rounds(world: World) -> None:
     assert [row[:3] for row in rows] == [[f"thing {n}", str(n), str(n + 1)] for n in range(11)]
     lines = (await world.result(bulk_id, "results.jsonl")).splitlines()
     assert [json.loads(line)["row"] for line in lines] == list(range(1, 12))
+
+
+async def test_of_two_processes_one_alone_writes_the_files(world: World) -> None:
+    """Each part that closes calls a worker, and the tick comes, too: the second learns that the first is at it."""
+    await world.give("alice", 20)
+    bulk_id = await answered(world, b"text\njar\n")
+    await world.firestore.document(f"bulk_jobs/{bulk_id}").update({"status": "exporting"})
+
+    async def advance() -> bool:
+        runtime = world.operators_runtime()
+        try:
+            await advance_bulk(runtime, bulk_id, runtime.time_limit(60))
+        except LeaseHeld:
+            return False
+        return True
+
+    with counter(), bill() as billed:
+        assert sorted(await asyncio.gather(advance(), advance())) == [False, True]
+    # The piece of each file, two headers, and the archive.
+    assert billed.storage_calls["POST upload"] == 3 + 2 + 1
+    assert (await world.bulk(bulk_id))["status"] == "completed"
+    assert await world.result(bulk_id, "results.csv")

@@ -20,8 +20,10 @@ async def export(runtime: Runtime, bulk: BulkJob, holder: LeaseHolder, time_limi
     """Write the result files, and end the bulk job. Returns False: nothing follows now.
 
     Raises:
+        LeaseHeld: another process writes them; of all that the last parts called, one alone is to.
         TryLater: Cloud Storage did not answer.
     """
+    await holder.on_record()
     async for _ in attempts():
         parts = await documents.whole_parts(runtime, bulk.bulk_id, bulk.parts)
         files = await write_files(runtime, bulk, parts, time_limit)
