@@ -50,7 +50,8 @@ async def deployed_python(folder: Path) -> Path:
     requirements = str(ROOT / "functions" / "requirements.txt")
     for command in (
         (uv, "venv", "--quiet", "--python", interpreter, str(folder)),
-        (uv, "pip", "install", "--quiet", "--python", str(folder), "--require-hashes", "-r", requirements),
+        # A company's proxy has a certificate that only the machine knows; pip looks there by itself.
+        (uv, "pip", "install", "--quiet", "--system-certs", "--python", folder, "--require-hashes", "-r", requirements),
     ):
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
         said, _ = await process.communicate()

@@ -31,10 +31,10 @@ def new_joined_commits(runtime: Runtime) -> "JoinedCommits":
 
 
 async def _send_all(runtime: Runtime, answers: Group[Commit, datetime]) -> None:
-    await asyncio.gather(*(_send(runtime, commits, answers) for commits in _joined(answers)))
+    await asyncio.gather(*(_send(runtime, commits, answers) for commits in joined(answers)))
 
 
-def _joined(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
+def joined(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
     """In their order, as many together as touch different documents and fit into one message."""
     together: list[Commit] = []
     touched: set[str] = set()
