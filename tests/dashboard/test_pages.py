@@ -85,6 +85,9 @@ async def test_every_page_is_for_everybody_and_looks_as_it_should(night: Night) 
         for name, path in {**names, **details}.items():
             await visit.follow(path)
             await visit.page.locator("main .bone").first.wait_for(state="detached")
+            if name == "batch":
+                # The queue is asked apart from the batch.
+                await visit.page.get_by_role("button", name=re.compile(r"Send \d+ queued job")).wait_for()
             faults += await _faults(visit, name)
 
     assert not faults, "\n".join(faults)
