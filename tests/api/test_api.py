@@ -148,6 +148,8 @@ async def test_an_account_shows_wallet_and_preferences_and_keeps_what_is_put(wor
     """A new user has neither; devices are at most 20, and one that is put again adds none."""
     fresh = (await world.api("GET", "/me")).json()
     await world.give("alice", 7)
+    hours = {"from": "22:00", "to": "07:00", "timeZone": "Europe/Lisbon"}
+    await world.firestore.document("preferences/alice").set({"push": True, "quietHours": hours})
     put = await world.api("PUT", "/me/preferences", json={"email": True, "language": "pt-BR"})
     mine = (await world.api("GET", "/me")).json()
     devices = [await world.api("PUT", f"/me/devices/phone-{n}", json={"token": "t"}) for n in range(20)]
@@ -157,6 +159,7 @@ async def test_an_account_shows_wallet_and_preferences_and_keeps_what_is_put(wor
 
     assert "wallet" not in fresh
     assert put.json() == mine["preferences"] == {"email": True, "push": False, "language": "pt-BR"}
+    assert (await world.read("preferences/alice"))["quietHours"] == hours, "the app's own field stays"
     assert mine["wallet"] == {"balance": 7, "totalEarned": 7, "totalSpent": 0}
     assert {answer.status_code for answer in (*devices, again)} == {200}
     assert error_of(one_more) == (409, "too_many_devices")

@@ -1,9 +1,9 @@
 """What a user wishes to be told by, and the devices that take push messages: `preferences/{uid}`, `devices/{uid}`.
 
-Each write replaces a document of the user's own, so twice is as good as once, and the last one counts.
+Each write is to a document of the user's own, so twice is as good as once, and the last one counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +26,9 @@ async def read_preferences(runtime: Runtime, user_id: str) -> Mapping[str, Any]:
 
 
 async def write_preferences(runtime: Runtime, user_id: str, fields: Mapping[str, Any]) -> None:
-    """Replace what the user has set. Raises TryLater."""
-    await _write(runtime, runtime.firestore.collection(PREFERENCES).document(user_id), fields)
+    """Replace these fields; what else the user has set, as `quietHours`, stays. Raises TryLater."""
+    ref = runtime.firestore.collection(PREFERENCES).document(user_id)
+    await _write(runtime, lambda commit: commit.merge(ref, fields))
 
 
 async def has_room(runtime: Runtime, user_id: str, device_id: str) -> bool:
@@ -45,12 +46,13 @@ async def number_of_devices(runtime: Runtime, user_id: str) -> int:
 
 async def write_device(runtime: Runtime, user_id: str, device_id: str, fields: Mapping[str, Any]) -> datetime:
     """Register a device, or its new token; returns when. Raises TryLater."""
-    return await _write(runtime, _device(runtime, user_id, device_id), {**fields, "updatedAt": SERVER_TIMESTAMP})
+    ref = _device(runtime, user_id, device_id)
+    return await _write(runtime, lambda commit: commit.set(ref, {**fields, "updatedAt": SERVER_TIMESTAMP}))
 
 
 async def delete_device(runtime: Runtime, user_id: str, device_id: str) -> None:
     """Forget a device, if it is registered. Raises TryLater."""
-    await _write(runtime, _device(runtime, user_id, device_id), None)
+    await _write(runtime, lambda commit: commit.delete(_device(runtime, user_id, device_id)))
 
 
 def _device(runtime: Runtime, user_id: str, device_id: str) -> "AsyncDocumentReference":
@@ -59,14 +61,10 @@ def _device(runtime: Runtime, user_id: str, device_id: str) -> "AsyncDocumentRef
     return ref
 
 
-async def _write(runtime: Runtime, ref: "AsyncDocumentReference", fields: Mapping[str, Any] | None) -> datetime:
-    """Replace a document, or delete it."""
+async def _write(runtime: Runtime, change: Callable[[Commit], None]) -> datetime:
     async for _ in attempts():
         commit = Commit(runtime)
-        if fields is None:
-            commit.delete(ref)
-        else:
-            commit.set(ref, fields)
+        change(commit)
         try:
             return await commit.send()
         except Undecided:

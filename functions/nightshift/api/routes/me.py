@@ -34,7 +34,7 @@ async def look(call: ApiCall) -> Me:
 
 
 async def put_preferences(call: ApiCall) -> Preferences:
-    """Say how one wants to be told that a job has ended. What is left out is as if it never was set."""
+    """Say how one wants to be told that a job has ended. What is left out has its default; all else stays."""
     wanted: Preferences = call.body
     await wishes.write_preferences(call.runtime, call.user_id, wanted.model_dump())
     return wanted
