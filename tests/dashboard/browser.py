@@ -81,6 +81,7 @@ class Visit:
         await self.page.get_by_role("button", name="Sign in").click()
         # On a narrow window it is in the menu, which is closed.
         await self.page.locator(".whoami").wait_for(state="attached")
+        await self.page.locator("main h1:not(:text('Sign in'))").wait_for()
 
     async def heading(self, name: str) -> None:
         """Wait for the page of this title."""

@@ -158,9 +158,9 @@ async def test_what_is_done_to_all_is_done_to_all_that_match_and_not_to_the_page
 
     async with night.visit() as visit:
         page = visit.page
-        await page.route("**/v1/batches?*", short)
         await visit.sign_in("admin")
-        await visit.follow("/batches?status=open")
+        await page.route("**/v1/batches?*", short)
+        await visit.open("/batches?status=open")
         await expect(page.get_by_role("button", name="Show more")).to_be_visible()
         await expect(page.get_by_role("link", name="ns-")).to_have_count(1)
         await page.get_by_role("button", name="Cancel all").click()
