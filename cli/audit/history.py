@@ -16,8 +16,10 @@ from nightshift.batches import documents as batches
 from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS, METRICS_DAYS, PARTS
 from nightshift.database.commits import READ
 from nightshift.database.pages import PAGE, pages
+from nightshift.database.watermark import Watermark
+from nightshift.jobs.in_history import is_day_over
 from nightshift.reports import ended, history
-from nightshift.reports.fold import OF_A_JOB, Watermark, day_of_batch, day_of_end
+from nightshift.reports.fold import OF_A_JOB, day_of_batch, day_of_end
 from nightshift.runtime import Runtime
 from nightshift.values.day_sums import DaySums, EndSums, added_by_day, read_by_day
 
@@ -84,8 +86,7 @@ async def recount(runtime: Runtime) -> tuple[dict[str, DaySums], dict[str, DaySu
     marks = fields.get("jobs") or {}
     for day in sorted({*told, *marks}):
         query = runtime.firestore.collection(JOBS).where(filter=FieldFilter("historyDay", "==", day))
-        # Of a day without a watermark all is counted, once a later one has it.
-        mark = marks.get(day) or ({"at": at, "id": ""} if day < min(marks, default="") else None)
+        mark = {"at": at, "id": ""} if is_day_over(marks, day) else marks.get(day)
         async for found in _ended_until(query.select(OF_A_JOB), mark, at):
             recounted = added_by_day(recounted, {day: ended.of_job(found.to_dict() or {})})
     return told, recounted
@@ -118,7 +119,7 @@ async def _ended_until(query: Any, mark: Any, at: datetime) -> "AsyncIterator[Sn
     page = await query.get(read_time=at, **READ)
     while page:
         for found in page:
-            if not until.name or (found.get("completedAt"), found.id) <= (until.at, until.name):
+            if not until.name or until.has_passed(found.get("completedAt"), found.id):
                 yield found
         if len(page) < PAGE:
             return

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from cli.audit import history as audit_history
 from cli.audit.scope import Scope
 from local.openai_server import Reply, ReplyRule
@@ -30,6 +32,27 @@ async def folded(world: World) -> DaySums:
 def close(one: float, other: float) -> bool:
     """Whether two sums of dollars are the same, but for the order of adding up."""
     return abs(one - other) < 1e-9
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+async def test_the_cost_of_a_job_that_is_run_again_is_counted_once(world: World, is_counted: bool) -> None:
+    """Whether its first end was counted before it was run again, or not: the history has what its document has."""
+    world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1")
+    world.provider.faults.add(ReplyRule(Reply(content="no JSON"), text="trouble", times=1))
+    await world.give("alice", 10)
+    job_id = await world.submit("alice", speed="instant", input={"text": "trouble"})
+    former = (await world.jobs("failed"))[job_id]["costUsd"]
+    if is_counted:
+        assert close((await folded(world)).total.cost_usd, former)
+    assert (await world.api("POST", f"/jobs/{job_id}/retry", admin=True)).status_code == 200
+    await world.finish()
+
+    day = await folded(world)
+
+    whole = (await world.jobs("completed"))[job_id]["costUsd"]
+    assert whole > former > 0
+    assert close(day.total.cost_usd, whole)
+    assert (day.total.completed, day.total.failed) == (1, int(is_counted))
 
 
 async def test_a_batch_of_two_types_is_counted_by_type_as_its_jobs_ended(world: World) -> None:

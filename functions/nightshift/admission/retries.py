@@ -19,6 +19,7 @@ from nightshift.jobs import transitions
 from nightshift.jobs.created import JobDocument
 from nightshift.jobs.documents import FORMER_BATCH_IDS
 from nightshift.jobs.ends import Ends
+from nightshift.jobs.in_history import is_in_history
 from nightshift.jobs.settlements import batches_left
 from nightshift.ledger.posting import count_admissions
 from nightshift.ledger.refunds import Refunds
@@ -67,8 +68,11 @@ async def start(runtime: Runtime, job: JobDocument, start: Start) -> None:
     left = {**_NO_RUN, FORMER_BATCH_IDS: batches_left(job.job)}
     again = {"tokensSpent": 0, "isFree": True, "queuedAt": SERVER_TIMESTAMP, **left, **start.fields()}
     if job.job.cost_usd:
-        # Its first end has counted it; its second counts what comes on top. So does the history.
-        again |= {"uncountedUsd": -job.job.cost_usd, "formerCostUsd": job.job.cost_usd}
+        # Its first end has counted it; its second counts what comes on top.
+        again["uncountedUsd"] = -job.job.cost_usd
+        if await is_in_history(runtime, job):
+            # So does the history. An end that it has not seen is counted with the next one.
+            again["formerCostUsd"] = job.job.cost_usd
     if start.next_attempt_at:
         # It is due at once, and from now on it has six hours again.
         again["submittedAt"] = start.next_attempt_at

@@ -31,6 +31,7 @@ from nightshift.bulk.documents import part_of
 from nightshift.bulk.transitions import history_counted
 from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS, PARTS
 from nightshift.database.commits import READ, Commit, Undecided, attempts
+from nightshift.database.watermark import Watermark
 from nightshift.reports import ended, history
 from nightshift.reports.history import MILESTONE_USD, HistoryState
 from nightshift.runtime import Runtime, TimeLimit
@@ -54,7 +55,6 @@ _NOTED_EVERY: Final = timedelta(hours=1)
 _RECENT_ENTRY: Final = timedelta(minutes=10)
 # The documents of one commit.
 _PAGE: Final = 300
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What of the ends a rate of failures is computed of.
 _RATED: Final = ("completed", "failed")
 # What is read of a job.
@@ -62,24 +62,6 @@ OF_A_JOB: Final = (
     *("type", "status", "lane", "usage", "costUsd", "formerCostUsd", "tokensSpent", "errorCode"),
     *("queuedAt", "completedAt", "historyDay"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watermark:
-    """Behind which document a source goes on; its documents lie in the order of time and id."""
-
-    at: datetime = _LONG_AGO
-    name: str = ""
-
-    def fields(self) -> dict[str, Any]:
-        """As the state has it."""
-        return {"at": self.at, "id": self.name}
-
-    @classmethod
-    def read(cls, fields: Any) -> "Watermark":
-        """A watermark of the state; the beginning, where the state has no watermark."""
-        at = fields.get("at") if isinstance(fields, Mapping) else None
-        return cls(at=at, name=str(fields["id"])) if isinstance(at, datetime) else cls()
 
 
 @dataclass(frozen=True, kw_only=True)

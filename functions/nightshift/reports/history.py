@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from nightshift.database.collections import METRICS, METRICS_DAYS
 from nightshift.database.commits import READ, Commit
 from nightshift.database.fields import time_or_none
+from nightshift.jobs.in_history import HISTORY_STATE
 from nightshift.runtime import Runtime
 from nightshift.values.day_sums import NO_SUMS, DaySums, EndSums, total_of
 
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncDocumentReference, DocumentSnapshot
 
-_STATE: Final = "history"
 MILESTONE_USD: Final = 1_000
 # In which time it is looked at how many fail.
 _RECENT: Final = timedelta(hours=6)
@@ -71,7 +71,7 @@ class History:
 
 def state_ref(runtime: Runtime) -> "AsyncDocumentReference":
     """Where the state lies."""
-    ref: AsyncDocumentReference = runtime.firestore.collection(METRICS).document(_STATE)
+    ref: AsyncDocumentReference = runtime.firestore.collection(METRICS).document(HISTORY_STATE)
     return ref
 
 
