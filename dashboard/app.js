@@ -45,11 +45,15 @@ function Shown({ place, session }) {
   const found = PAGES.find(({ path }) => matches(path, place.parts));
   const [loaded, setLoaded] = useState({ found: null });
   useEffect(() => {
-    if (!found) return;
+    if (!found) return undefined;
+    // The reader may have gone on before it is there.
+    let isWanted = true;
+    const show = (what) => isWanted && setLoaded({ found, ...what });
     found
       .load()
-      .then(({ default: View }) => setLoaded({ found, View }))
-      .catch((problem) => setLoaded({ found, problem: new Error("This page could not be loaded.", { cause: problem }) }));
+      .then(({ default: View }) => show({ View }))
+      .catch((problem) => show({ problem: new Error("This page could not be loaded.", { cause: problem }) }));
+    return () => (isWanted = false);
   }, [found]);
 
   if (place.parts.length === 0) return html`<${Page} title="Nightshift"><${Bones} /><//>`;

@@ -4,7 +4,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -144,14 +144,34 @@ async def test_a_user_takes_a_table_through_quote_answers_retry_and_download(nig
         assert kept == '[{},{},""]', "nothing but Firebase's own database of the browser holds the session"
 
 
+async def test_a_page_that_comes_late_does_not_take_the_place_of_the_next(night: Night) -> None:
+    """Who goes on before a page's code is there stays on the page to which they went."""
+    released = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await released.wait()
+        await route.continue_()
+
+    async with night.visit() as visit:
+        page = visit.page
+        await page.route("**/pages/alerts.js", late)
+        await visit.sign_in("admin")
+        await page.get_by_role("link", name="Alerts", exact=True).click()
+        await page.get_by_role("link", name="Batches", exact=True).click()
+        await visit.heading("Batches")
+        released.set()
+        await page.evaluate("import('/pages/alerts.js').then(() => new Promise((done) => setTimeout(done, 100)))")
+        await expect(page.get_by_role("heading", name="Batches", level=1)).to_be_visible(timeout=1)
+
+
 async def test_what_is_done_to_all_is_done_to_all_that_match_and_not_to_the_page_that_is_shown(night: Night) -> None:
     """Of three open batches one is shown; all are counted and priced. What ended meanwhile is told, the rest stops."""
     await night.user("gus")
     await night.provider("hold", {"status": "in_progress"})
+    before: list[dict[str, Any]] = []
     for text in ("a tin", "a jar", "a cup"):
         await night.write("gus", text)
-        await night.batches("open=true", 1)
-    before = await night.batches("open=true", 3)
+        before = await night.batches("open=true", len(before) + 1)
 
     async def short(route: Route) -> None:
         await route.continue_(url=route.request.url.replace("pageSize=25", "pageSize=1"))
