@@ -77,8 +77,12 @@ def _import_ahead(module: str, source: Path) -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     for name in names:
-        with contextlib.suppress(Exception):
+        try:
             importlib.import_module(name)
+        except ImportError:
+            continue  # `from module import name` also names what is no module
+        except Exception as trouble:  # noqa: BLE001 - the function that imports it says the same in its own log
+            print(f"{name} was not imported ahead: {trouble!r}", flush=True)
 
 
 def _serve(one: OneServed, module: str, arguments: list[str]) -> None:

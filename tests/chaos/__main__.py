@@ -21,6 +21,7 @@ import asyncio
 import os
 import secrets
 import sys
+from collections.abc import Collection
 
 from rich.console import Console
 
@@ -209,18 +210,18 @@ def _case(name: str) -> enumeration.Case:
 
 
 def _faults(names: str) -> list[str]:
-    chosen = names.split(",")
-    for name in chosen:
-        if name not in FAULTS:
-            raise argparse.ArgumentTypeError(f"{name}: the faults are {', '.join(FAULTS)}")
-    return chosen
+    return _chosen(names, "faults", FAULTS)
 
 
 def _journeys(names: str) -> list[str]:
+    return _chosen(names, "journeys", JOURNEYS)
+
+
+def _chosen(names: str, what: str, of: Collection[str]) -> list[str]:
     chosen = names.split(",")
     for name in chosen:
-        if name not in JOURNEYS:
-            raise argparse.ArgumentTypeError(f"{name}: the journeys are {', '.join(JOURNEYS)}")
+        if name not in of:
+            raise argparse.ArgumentTypeError(f"{name}: the {what} are {', '.join(of)}")
     return chosen
 
 

@@ -165,7 +165,7 @@ async def test_a_page_that_comes_late_does_not_take_the_place_of_the_next(night:
 
 
 async def test_what_is_done_to_all_is_done_to_all_that_match_and_not_to_the_page_that_is_shown(night: Night) -> None:
-    """Of three open batches one is shown; all are counted and priced. What ended meanwhile is told, the rest stops."""
+    """Of three open batches one is shown; all are counted and priced. What ended meanwhile is named, the rest stops."""
     await night.user("gus")
     await night.provider("hold", {"status": "in_progress"})
     before: list[dict[str, Any]] = []

@@ -41,7 +41,7 @@ async def test_a_video_is_watched_in_a_batch_and_instantly(world: World, gemini:
 
 
 async def test_a_bulk_jobs_videos_are_checked_before_its_price(world: World, gemini: GeminiServer) -> None:
-    """Another user's, one that is none and one that is missing fail as rows, and cost nothing."""
+    """Another user's, a file that is no video and a missing one fail as rows, and cost nothing."""
     await world.give("alice", 30)
     own = [await world.upload("alice", f"{number}.mp4", content) for number, content in enumerate((MP4, b"no video"))]
     uris = [*own, await world.upload("bob", "clip.mp4", MP4), own[0].replace("0.mp4", "missing.mp4")]

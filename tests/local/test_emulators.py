@@ -267,7 +267,7 @@ async def test_without_any_java_the_sentence_says_what_to_install(monkeypatch: p
 
 
 async def test_the_emulators_run_alone_and_need_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test run starts them before it has a loop; started inside one, they work as well. One that ends is told of."""
+    """A test run starts them before it has a loop; started inside one, they work as well. One that ends is reported."""
     with running_emulators(say=lambda _line: None) as emulators:
         for name, value in emulators.environment.items():
             monkeypatch.setenv(name, value)

@@ -69,7 +69,7 @@ async def test_several_answers_share_a_mail_an_hour(messages: Messages) -> None:
 
 
 async def test_refused_bulk_jobs_share_a_mail(messages: Messages) -> None:
-    """They are free and without number: the first is told at once, the others within the hour, together."""
+    """They are free and without number: the first is sent at once, the others within the hour, together."""
     await messages.user()
     for number in range(4):
         bulk_id = await messages.world.start_bulk(items=[{"text": "x"}], template={"text": f"{{{{none{number}}}}}"})

@@ -29,7 +29,7 @@ class Plan:
 
     @property
     def is_digest(self) -> bool:
-        """Whether the group takes its hour: what shares a message, and is told for the first time."""
+        """Whether the group takes its hour: what shares a message, and is sent for the first time."""
         return bool(self.group) and self.group[0].is_shared and not self.group[0].attempts
 
 
