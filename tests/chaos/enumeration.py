@@ -118,7 +118,7 @@ async def _play(journey: Journey, traffic: Traffic, answers: Counter[str]) -> No
     with pytest.MonkeyPatch.context() as monkeypatch, seam():
         async with World(monkeypatch, journey.provider).running() as world:
             await journey.play(Stage(world, traffic, answers))
-            await assert_promises_kept(world)
+            await assert_promises_kept(world, may_be_gone=journey.erases)
             attempts = {job_id: job.get("attempts", 0) for job_id, job in (await world.jobs()).items()}
             most = journey.submissions
             assert max(attempts.values(), default=0) <= most, f"no attempt is lost: {attempts}, expected at most {most}"

@@ -51,7 +51,7 @@ async def by_api(stage: Stage) -> None:
     await stage.finish()
 
 
-@journey()
+@journey(erases=True)
 async def erase(stage: Stage) -> None:
     """Of two users in a live batch one is erased, with an upload, and a job that was answered before."""
     world = stage.world
@@ -68,7 +68,7 @@ async def erase(stage: Stage) -> None:
     await _erased_in_the_end(stage)
 
 
-@journey()
+@journey(erases=True)
 async def erase_bulk(stage: Stage) -> None:
     """A user is erased who has a bulk job with its files, one that the provider has in part, and one that is quoted."""
     world = stage.world
