@@ -1,8 +1,11 @@
 """Waiting for one's turn to call the provider: the queue and its one timer, over the real event loop."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import uvloop
 
 from nightshift.instant.concurrency import Concurrency
 from nightshift.instant.pace import GateClosed, Pace
@@ -189,3 +192,25 @@ async def test_an_absurd_header_closes_nothing_for_ever() -> None:
 
     now = asyncio.get_running_loop().time()
     assert now < pace.state.opens_at(now) <= now + 900
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_gate_that_opens_within_a_millisecond_lets_in_on_either_loop(run: Callable[[Any], Any]) -> None:
+    """Another call ends while one waits: the alarm that is set is looked at, and uvloop's knows no time by then."""
+
+    async def one(pace: Pace) -> None:
+        async with pace.slot():
+            pass
+
+    async def two_at_once() -> int:
+        pace = Pace(Concurrency(first=4))
+        async with pace.slot():
+            async with pace.slot() as slot:
+                slot.answered(RateLimits(remaining_requests=0, requests_reset_seconds=0.0004), 100)
+            waiter = asyncio.create_task(one(pace))
+            await asyncio.sleep(0)
+            assert pace._alarm
+        await waiter
+        return pace.state.in_flight
+
+    assert run(two_at_once()) == 0

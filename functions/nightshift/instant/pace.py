@@ -91,7 +91,9 @@ class Pace:
         self.state = state or Concurrency()
         # An ordered set, from which both the first and a cancelled one are taken at once.
         self._waiting: OrderedDict[asyncio.Future[Call], None] = OrderedDict()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        # Beside the handle, since uvloop's knows no time if the time has come within a millisecond.
+        self._rings_at = 0.0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
@@ -145,12 +147,12 @@ class Pace:
         """Wake the first waiter when the gate opens or its pace has come; the end of a call does the rest."""
         is_full = self.state.in_flight >= self.state.limit
         opens_at = self.state.opens_at(now) if self._waiting and not is_full else None
-        if self._alarm and (opens_at is None or opens_at < self._alarm.when()):
+        if self._alarm and (opens_at is None or opens_at < self._rings_at):
             self._alarm.cancel()
             self._alarm = None
         # One that comes too early sets the next: it need not be moved with every call.
         if opens_at is not None and self._alarm is None:
-            self._alarm = loop.call_at(opens_at, self._ring, loop)
+            self._alarm, self._rings_at = loop.call_at(opens_at, self._ring, loop), opens_at
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None
