@@ -77,11 +77,12 @@ _OF_ADMINS: Final = (
     *(_post(f"/batches/ns-{wish}-{{turn}}/{wish}", None, 202, as_admin=True) for wish in BATCH_WISHES),
     _get(f"/jobs/{job_id(2)}/story", as_admin=True),
     _get(f"/users/{USER}/jobs?pageSize=10", as_admin=True),
-    _get("/queue", as_admin=True),
+    # A thousand queued jobs are a read, up to a bound.
+    Asked(method="GET", path="/queue", as_admin=True, most_more=5),
     _post("/queue/submit", {"lane": str(LANE)}, 202, as_admin=True),
     _post("/batch/process/all", None, 202, as_admin=True),
-    # What it prices it reads, up to a bound.
-    Asked(method="GET", path="/failed-jobs?code=provider_rejected", as_admin=True, most_more=5_000),
+    # What it prices it reads, up to a bound; a page more says that there are more.
+    Asked(method="GET", path="/failed-jobs?code=provider_rejected", as_admin=True, most_more=5_200),
     _post("/jobs/retry", {"code": "provider_rejected"}, 202, as_admin=True),
     _post("/jobs/failed-{turn}/retry", as_admin=True),
     _get("/scheduler", as_admin=True),
