@@ -195,8 +195,8 @@ def _answer(bursts: Sequence[Burst]) -> Measured:
                 left=f"A job takes {_cpu_of_all(burst):.1f} ms of this machine, so its {os.cpu_count()} cores bear "
                 f"{1000 * (os.cpu_count() or 1) / _cpu_of_all(burst):.0f} a second at most. Of that our functions take "
                 f"{burst.cpu_ms_per_job:.1f} ms. The rest is the emulators', the relay's and the provider's, which a "
-                f"deployment does not have. In the other {_idle_seconds(burst):.0f} s the last jobs wait: for the "
-                "lane's next batch, for the tick, which comes once a minute, and for the provider.",
+                f"deployment does not have. In the other {_idle_seconds(burst):.0f} s the last jobs wait for the "
+                "lane's next batch, the tick and the provider. A tick comes once a minute.",
             ),
         ],
         notes=[
