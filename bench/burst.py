@@ -43,6 +43,7 @@ class Burst:
     written_at: float
     admitted_at: float
     settled_at: float
+    first_tick_at: float
     # Of all processes of the bench until the last job was admitted, and from then on.
     busy_admitting: BusySeconds
     busy_settling: BusySeconds
@@ -92,6 +93,7 @@ def _numbers(burst: Burst) -> dict[str, Any]:
         "jobs": _JOBS,
         "users": _USERS,
         "ticks_per_minute": _TICKS_PER_MINUTE,
+        "first_tick_seconds": round(burst.first_tick_at, 1),
         "written_seconds": round(burst.written_at, 1),
         "admitted_seconds": round(burst.admitted_at, 1),
         "settled_seconds": round(burst.settled_at, 1),
@@ -116,7 +118,7 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
     await _give(client, users)
     # What a process computes until it serves is in the answer to another question.
     await asyncio.sleep(4 * WRITTEN_EVERY_SECONDS)
-    before = read_counts(folder)
+    before, first_tick_at = read_counts(folder), stack.clock.seconds_until_next()
     started_at, busy = time.monotonic(), BusySeconds.now()
     await _write_jobs(client, users)
     written_at = time.monotonic() - started_at
@@ -139,6 +141,7 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
         written_at=written_at,
         admitted_at=admitted_at,
         settled_at=settled_at,
+        first_tick_at=first_tick_at,
         busy_admitting=busy_admitted.since(busy),
         busy_settling=busy_settled.since(busy_admitted),
         provider_batches=provider_batches,
@@ -196,7 +199,8 @@ def _answer(bursts: Sequence[Burst]) -> Measured:
                 f"{1000 * (os.cpu_count() or 1) / _cpu_of_all(burst):.0f} a second at most. Of that our functions take "
                 f"{burst.cpu_ms_per_job:.1f} ms. The rest is the emulators', the relay's and the provider's, which a "
                 f"deployment does not have. In the other {_idle_seconds(burst):.0f} s the last jobs wait for the "
-                "lane's next batch, the tick and the provider. A tick comes once a minute.",
+                "lane's next batch, the tick and the provider. A tick comes once a minute; "
+                f"here the first one came after {burst.first_tick_at:.0f} s.",
             ),
         ],
         notes=[

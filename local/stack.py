@@ -123,6 +123,7 @@ class Stack:
         self.auth_host = self._firebase.auth
         self.app_storage_host = self._firebase.storage
         self.users: AuthRoutes
+        self.clock: Clock
         self.mailbox: MailServer
         self.mail_dir = self.log_dir / "mail"
         self.answering = options.answering
@@ -278,7 +279,8 @@ class Stack:
         """Send the ticks until cancelled."""
         async with httpx.AsyncClient(trust_env=False, timeout=READY_WITHIN_SECONDS) as client:
             topics = Topics(client, self.pubsub_host, self.project)
-            await Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say).run()
+            self.clock = Clock(self._schedules, topics.publish, speed=self.options.speed, say=self._say)
+            await self.clock.run()
 
     async def follow_changes(self) -> None:
         """Start the functions again whenever their code changes, until cancelled."""

@@ -23,6 +23,7 @@ def predicted(numbers: dict[str, Any]) -> System:
         batch_seconds=_PROVIDER_SECONDS,
         batch_spread=0.0,
         tick_seconds=60 / numbers["ticks_per_minute"],
+        first_tick=numbers["first_tick_seconds"],
         instances=_ONE_EACH,
     )
     # The processes were there before the first job.

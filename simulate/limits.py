@@ -9,6 +9,7 @@
 
 from typing import Final
 
+from nightshift.instance import Bounds
 from nightshift.instant.realtime import GIVEN_UP_AFTER
 from nightshift.settings import Settings
 
@@ -22,6 +23,9 @@ PARTS_AT_ONCE: Final[int] = Settings.model_fields["max_parts_in_flight"].default
 PART_ITEMS: Final[int] = Settings.model_fields["part_items"].default
 BATCH_REQUESTS: Final[int] = Settings.model_fields["max_batch_requests"].default
 COALESCE_SECONDS: Final[float] = Settings.model_fields["coalesce_seconds"].default
+# The window doubles while so many jobs wait, a page of the queue, up to so many times as wide (batches/lanes.py).
+BURST_JOBS: Final[int] = Bounds().page_jobs
+WIDEST_WINDOWS: Final = 8
 # After which a tick admits a job that is still `created`, and how many it takes on (jobs/created.py).
 RESCUE_SECONDS: Final[float] = Settings.model_fields["rescue_seconds"].default
 RESCUED_JOBS: Final = 20_000

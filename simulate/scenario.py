@@ -37,6 +37,8 @@ class Scenario:
     # From when, and for how long, the provider takes nothing.
     outage: tuple[float, float] | None = None
     tick_seconds: float = 600.0
+    # Ticks were there before the first job; when the next one comes.
+    first_tick: float = 0.0
     # Instances of each function at most, where not as deployed.
     instances: dict[str, int] = field(default_factory=dict)
     # Of the real time of a day; the bill of a month follows from it.

@@ -33,7 +33,17 @@ class Lane:
     waiting: deque[Group] = field(default_factory=deque)
     # One process at a time has the lane's lease.
     is_held: bool = False
+    # The last batch was full, and jobs are left.
+    was_cut: bool = False
+    window_seconds: float = limits.COALESCE_SECONDS
     may_submit_at: float = 0.0
+
+    def submitted(self, now: float, number: int) -> None:
+        """A window begins: twice as wide as the one before while many wait, up to a bound, and else as set."""
+        as_set = limits.COALESCE_SECONDS
+        is_burst = number >= limits.BURST_JOBS
+        self.window_seconds = min(2 * self.window_seconds, limits.WIDEST_WINDOWS * as_set) if is_burst else as_set
+        self.may_submit_at = now + self.window_seconds
 
 
 class System:
@@ -83,7 +93,7 @@ class System:
             group = Group(jobs=jobs, written_at=moment)
             self.groups.append(group)
             self.clock.at(moment, self._arrival(group))
-        self._tick_later(0.0)
+        self._tick_later(self.scenario.first_tick)
         self.clock.run(lambda: self._ended == len(self.groups))
         for station in self.stations:
             station.close()
@@ -177,7 +187,9 @@ class System:
             group.submitted_at = now
             taken.append(group)
         lane.is_held = not self.scenario.is_bulk
-        lane.may_submit_at = now + limits.COALESCE_SECONDS
+        lane.was_cut = bool(lane.waiting)
+        if not self.scenario.is_bulk:
+            lane.submitted(now, number)
         self.open_batches += 1
         self.most_open_batches = max(self.most_open_batches, self.open_batches)
         self.batches += 1
@@ -211,8 +223,9 @@ class System:
             # What is under way stands still.
             ends_at += seconds if self.clock.now < begins + seconds and ends_at > begins else 0.0
         self.clock.at(ends_at, lambda: self._answered(taken, number))
-        if self._lane.waiting:
-            self.clock.at(self._lane.may_submit_at, self._submit)
+        if self._lane.was_cut:
+            # Who has the lease goes on with the next batch.
+            self._submit(is_tick=True)
 
     def _answered(self, taken: list[Group], number: int) -> None:
         self.open_batches -= 1
