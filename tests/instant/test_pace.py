@@ -209,8 +209,8 @@ def test_a_gate_that_opens_within_a_millisecond_lets_in_on_either_loop(run: Call
                 slot.answered(RateLimits(remaining_requests=0, requests_reset_seconds=0.0004), 100)
             waiter = asyncio.create_task(one(pace))
             await asyncio.sleep(0)
-            assert pace._alarm
         await waiter
         return pace.state.in_flight
 
-    assert run(two_at_once()) == 0
+    # In a round in which the millisecond is over before the waiter comes, no alarm is set.
+    assert [run(two_at_once()) for _ in range(20)] == [0] * 20
