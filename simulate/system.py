@@ -166,16 +166,16 @@ class System:
         def tick() -> None:
             for work in self.trigger.overdue(limits.RESCUE_SECONDS, limits.RESCUED_JOBS):
                 self.tick.add(replace(work, waiting_seconds=work.waiting_seconds / limits.RESCUED_AT_ONCE))
-            self._submit(is_tick=True)
+            self._submit(passes_window=True)
             self._tick_later(self.scenario.tick_seconds)
 
         self.clock.after(seconds, tick)
 
-    def _submit(self, *, is_tick: bool = False) -> None:
+    def _submit(self, *, passes_window: bool = False) -> None:
         lane, now = self._lane, self.clock.now
         if lane.is_held or not lane.waiting or self._is_out():
             return
-        if not is_tick and now < lane.may_submit_at:
+        if not passes_window and now < lane.may_submit_at:
             return
         if self.scenario.is_bulk and self.open_batches >= limits.PARTS_AT_ONCE:
             return
@@ -196,7 +196,7 @@ class System:
         self.lane_writes[int(now)] += 2
         station = self.bulk if self.scenario.is_bulk else self.tick
         writes = 0 if self.scenario.is_bulk else number
-        if self._cores and not is_tick:
+        if self._cores and not passes_window:
             # The one process that admits also submits, beside what it does: one step after the other.
             seconds = number * self.times.machine_settling / 2
             self._cores.add(self.trigger.name, 1, seconds, lambda: self._submitted(taken, number))
@@ -225,7 +225,7 @@ class System:
         self.clock.at(ends_at, lambda: self._answered(taken, number))
         if self._lane.was_cut:
             # Who has the lease goes on with the next batch.
-            self._submit(is_tick=True)
+            self._submit(passes_window=True)
 
     def _answered(self, taken: list[Group], number: int) -> None:
         self.open_batches -= 1
