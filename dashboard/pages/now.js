@@ -82,6 +82,9 @@ function reasonsOf({ health, alerts }, queue, failing) {
   for (const lane of queue.lanes.filter(({ backsOffUntil }) => backsOffUntil)) {
     reasons.push({ isBad: false, text: html`<${Lane} lane=${lane.lane} /> is left alone until <${Time} at=${lane.backsOffUntil} />: the provider has no room, or trouble.` });
   }
+  for (const { lane, usersWaiting } of queue.lanes.filter((each) => each.usersWaiting)) {
+    reasons.push({ isBad: false, text: html`Jobs of ${counted(usersWaiting, "user")} wait in <${Lane} lane=${lane} />: they troubled the provider again and again.` });
+  }
   return reasons;
 }
 

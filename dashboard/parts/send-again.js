@@ -37,7 +37,7 @@ export function SendQueued({ queue: { data, refresh }, lane, label = (jobs) => `
 /** What holds a lane back, and what an order does about it. */
 function Held({ lane: { lane, backsOffUntil, usersWaiting } }) {
   const until = html`<${Lane} lane=${lane} /> is left alone until <${Time} at=${backsOffUntil} />: the provider had no room, or trouble. Your order passes that. If the trouble is not over, they are queued again, and no attempt is spent.`;
-  const users = `Jobs of ${counted(usersWaiting, "user")} stay, since they troubled the provider again and again.`;
+  const users = `Jobs of ${counted(usersWaiting, "user")} wait, since they troubled the provider again and again. They go last, each user's in batches of their own.`;
   return html`${backsOffUntil ? until : null} ${usersWaiting ? users : null}`;
 }
 

@@ -124,34 +124,39 @@ async def test_a_failed_batch_says_why_and_its_failed_jobs_are_counted_priced_an
     assert (await world.job(elsewhere))["status"] == "failed"
 
 
-async def test_an_order_to_submit_passes_a_lanes_back_off_and_not_that_of_a_user(world: World) -> None:
-    """An admin who knows that the trouble is over sends now, a bulk job's part, too; ticks wait as they should."""
+async def test_an_order_to_submit_passes_a_lanes_back_off_and_that_of_a_user(world: World) -> None:
+    """Ticks wait as they should. An admin who knows that the trouble is over sends now: mallory's and eve's jobs last.
+
+    Each in a batch of their own, since trouble of two users in one batch would pause the lane; parts of bulk jobs, too.
+    """
     lane, until = "openai:/v1/chat/completions:gpt-5-mini", world.now() + timedelta(minutes=30)
     place = f"lanes/{Lane.parse(lane).document_id}"
     await world.firestore.document(place).set(
-        {"lane": lane, "backsOffUntil": until, "usersBackOff": {"mallory": until}, "trouble": "locked"}
+        {"lane": lane, "backsOffUntil": until, "usersBackOff": {"mallory": until, "eve": until}, "trouble": "locked"}
     )
-    for uid in ("alice", "mallory"):
-        await world.give(uid, 2)
-    job_id, theirs = await world.submit("alice"), await world.submit("mallory")
-    bulk_id = await world.start_bulk("alice", items=[{"text": "a jar"}], maxTokens=1)
+    for uid in ("mallory", "alice", "eve"):
+        await world.give(uid, 3)
+    job_ids = [await world.submit(uid) for uid in ("mallory", "alice", "eve", "mallory")]
+    bulk_ids = [await world.start_bulk(uid, items=[{"text": "a jar"}], maxTokens=1) for uid in ("alice", "mallory")]
     assert await world.tick() == 200
     assert await world.batches() == []
 
     (shown,) = (await world.api("GET", "/queue", admin=True)).json()["lanes"]
-    assert (shown["queued"], "backsOffUntil" in shown, shown["usersWaiting"]) == (2, True, 1)
+    assert (shown["queued"], "backsOffUntil" in shown, shown["usersWaiting"]) == (4, True, 2)
     assert (await world.api("POST", "/queue/submit", admin=True, json={"lane": lane})).status_code == 202
     assert await world.tick() == 200
 
     sent = (await world.api("GET", "/batches?open=true", admin=True)).json()["batches"]
-    assert [batch["jobs"] for batch in sent] == [1, 1]
     assert all(batch["estimatedUsd"] > 0 for batch in sent)
-    assert await world.jobs("queued") == {theirs: await world.job(theirs)}
+    of_batches = [
+        {job["userId"] for job in (await world.jobs()).values() if job["batchId"] == one["id"]} for one in sent
+    ]
+    assert sorted(of_batches, key=sorted) == [set(), set(), {"alice"}, {"eve"}, {"mallory"}], "two are parts"
     assert (await world.read(place))["backsOffUntil"] == until, "what is not ordered waits on"
     await world.provider.settled()
     assert await world.tick() == 200
-    assert (await world.job(job_id))["status"] == "completed"
-    assert (await world.bulk(bulk_id))["counts"]["completed"] == 1
+    assert {(await world.job(job_id))["status"] for job_id in job_ids} == {"completed"}
+    assert [(await world.bulk(bulk_id))["counts"]["completed"] for bulk_id in bulk_ids] == [1, 1]
     world.pass_time(minutes=31)
     await world.finish()
     await assert_promises_kept(world)

@@ -260,10 +260,19 @@ async def _ask_the_api(world: World) -> None:
             more = await world.api("GET", f"{path}&pageToken={token}", "carol", admin=is_admin)
             assert more.status_code == 200
     assert (await world.api("PUT", "/me/devices/phone", "carol", json={"token": "t"})).status_code == 200
+    await _let_a_user_wait(world)
     for path, body in (("/queue/submit", {}), ("/jobs/retry", {"code": "none"})):
         assert (await world.api("POST", path, "carol", admin=True, json=body)).status_code == 202
     await world.deliver_calls()
     await world.finish()
+
+
+async def _let_a_user_wait(world: World) -> None:
+    """Of whom an order then sends the jobs alone."""
+    lane = lane_of("gpt-5-mini")
+    fields = {"lane": str(lane), "usersBackOff": {"carol": world.now() + timedelta(minutes=30)}}
+    await world.firestore.document(f"lanes/{lane.document_id}").set(fields)
+    await world.submit("carol")
 
 
 # Each with the settings that it needs, next to these.

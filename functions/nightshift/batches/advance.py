@@ -10,6 +10,7 @@ from nightshift.batches import assemble, close, ingest, lanes, poll, submission,
 from nightshift.batches import documents as batches
 from nightshift.batches.batch import Batch
 from nightshift.batches.documents import Found
+from nightshift.batches.lanes import HeldLane
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
@@ -81,7 +82,9 @@ async def submit_lane(
     Args:
         coalesce: leave the jobs where they are if the lane was submitted a moment ago; the next leader, or the tick,
             takes all that has gathered by then.
-        is_ordered: also while submission is held back (submission.py), or the lane backs off.
+        is_ordered: also while submission is held back (submission.py), or the lane backs off. Then users whose jobs
+            wait after trouble are sent as well: the last, each in batches of their own, so that what troubles the
+            provider again is no other user's.
 
     Raises:
         BudgetSpent: the day's budget has too little left for the next job. Triggers of this instance leave the lane to
@@ -97,28 +100,40 @@ async def submit_lane(
     held_lane = await lanes.take(runtime, lane, coalesce=coalesce, is_ordered=is_ordered)
     if held_lane is None:
         return
+    is_open = await _submit(runtime, held_lane, time_limit)
+    for user_id in sorted(held_lane.users_backing_off) if is_ordered else ():
+        again = await lanes.take(runtime, lane, coalesce=False, is_ordered=True) if is_open else None
+        if again is None:
+            return
+        is_open = await _submit(runtime, again, time_limit, of_user=user_id)
+
+
+async def _submit(runtime: Runtime, held_lane: HeldLane, time_limit: TimeLimit, of_user: str | None = None) -> bool:
+    """Send what is queued, or one user's jobs of it. Returns whether all went that may go now, and more could."""
     async with held_lane.lease.released_after():
         while not time_limit.is_over:
             is_learning = held_lane.most_requests is not None
             try:
-                assembled = await assemble.assemble(runtime, held_lane)
+                assembled = await assemble.assemble(runtime, held_lane, of_user)
             except LeaseHeld:
                 # Another process has the lane; it takes the jobs that we came for, or the next leader does.
-                break
+                return False
             except BudgetSpent:
-                lanes.leave_to_the_tick(runtime, lane)
+                lanes.leave_to_the_tick(runtime, held_lane.lane)
                 raise
             if assembled is None:
-                break
+                return True
             try:
                 await advance_held(runtime, assembled.held, NOTHING_LISTED)
             except ProviderTrouble:
-                lanes.pause(runtime, lane)
+                lanes.pause(runtime, held_lane.lane)
                 raise
-            was_taken = assembled.held.batch.status == "submitted"
             # After a full queue, one batch at a time finds out what fits.
-            if not assembled.is_full or not was_taken or is_learning:
-                break
+            if assembled.held.batch.status != "submitted" or is_learning:
+                return False
+            if not assembled.is_full:
+                return True
+    return False
 
 
 async def advance_held(runtime: Runtime, held: HeldBatch, listing: ProviderListing) -> None:

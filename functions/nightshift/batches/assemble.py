@@ -55,8 +55,11 @@ class Assembled:
     is_full: bool
 
 
-async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
+async def assemble(runtime: Runtime, held_lane: HeldLane, of_user: str | None = None) -> Assembled | None:
     """Gather the lane's next jobs into one new batch, and seal it; None when no job is queued, or none may be sent now.
+
+    Args:
+        of_user: gather this user's jobs alone, also while they wait after trouble. Else users who wait are left out.
 
     Raises:
         LeaseHeld: another process holds the lane's lease.
@@ -72,7 +75,7 @@ async def assemble(runtime: Runtime, held_lane: HeldLane) -> Assembled | None:
     limits = await limits_of(runtime, lane, held_lane.most_requests, budget_usd - spent_usd)
     is_limited = isfinite(limits.usd) or limits.tokens is not None
     correction = await batches.correction(runtime, lane) if is_limited else NO_CORRECTION
-    assembly = _Assembly(runtime, held_lane, limits, correction, Shares(runtime, spent_usd))
+    assembly = _Assembly(runtime, held_lane, limits, correction, Shares(runtime, spent_usd), of_user)
     async with aclosing(assembly.pages()) as pages:
         first = await anext(pages, None)
         held = assembly.held
@@ -115,7 +118,13 @@ class _Assembly:
     """A batch while it fills."""
 
     def __init__(
-        self, runtime: Runtime, held_lane: HeldLane, limits: BatchLimits, correction: Correction, shares: Shares
+        self,
+        runtime: Runtime,
+        held_lane: HeldLane,
+        limits: BatchLimits,
+        correction: Correction,
+        shares: Shares,
+        of_user: str | None,
     ) -> None:
         self.held: HeldBatch | None = None
         self.fill = BatchFill(limits=limits)
@@ -124,6 +133,7 @@ class _Assembly:
         self._held_lane = held_lane
         self._correction = correction
         self._shares = shares
+        self._of_user = of_user
         # Whether jobs may have to stay in the queue.
         self._is_scarce = held_lane.most_requests is not None or limits.tokens is not None or isfinite(limits.usd)
         # A claim was undecided: the batch may hold jobs that are not among its lines.
@@ -157,12 +167,17 @@ class _Assembly:
         page_jobs = runtime.instance.bounds.page_jobs
         number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
-        turns = self._held_lane.turns if self._is_scarce and self.held is None else None
+        is_first_of_all = self._is_scarce and self.held is None and self._of_user is None
+        turns = self._held_lane.turns if is_first_of_all else None
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
-        backing_off = self._held_lane.users_backing_off
-        without = [*backing_off, *sorted(self._shares.spent - backing_off)][:MOST_LEFT_OUT]
+        if self._of_user in self._shares.spent:
+            self._is_exhausted = True
+            return
+        without = self._left_out()
         # While a page is claimed, which mostly waits for the database, the next one is read.
-        async with aclosing(read_ahead(queued(runtime, lane, limit, page_jobs, turns, without))) as pages:
+        async with aclosing(
+            read_ahead(queued(runtime, lane, limit, page_jobs, turns, without, self._of_user))
+        ) as pages:
             async for jobs, is_last in pages:
                 number += len(jobs)
                 page = await request_page(runtime, lane, jobs)
@@ -184,6 +199,13 @@ class _Assembly:
                     # All further jobs of such a user stay, however many: they need not be read.
                     return
         self._is_exhausted = number < limit or not is_progress
+
+    def _left_out(self) -> list[str]:
+        """The users whose jobs stay in the queue: they wait after trouble, or their share of the budget is spent."""
+        if self._of_user:
+            return []
+        backing_off = self._held_lane.users_backing_off
+        return [*backing_off, *sorted(self._shares.spent - backing_off)][:MOST_LEFT_OUT]
 
     async def _fill(self, lines: Sequence[RequestLine], jobs: Mapping[str, Job]) -> "_Filled":
         """The lines that fit, up to the first that does not: a later job does not overtake it.

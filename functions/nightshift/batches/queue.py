@@ -11,7 +11,7 @@ ids. The lane's document keeps whose turn was the last, written with the batch t
 begins by age and one by turns, so both go on, however small a batch is. So with n users waiting, each has a job sent in
 every 2n places. The job that is the first by age goes with every second place at the latest.
 
-Users who have taken their share of the day's budget are left out of both.
+Users who have taken their share of the day's budget, or whose jobs wait after trouble, are left out of both.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
@@ -74,6 +74,7 @@ async def queued(
     page: int,
     turns: Turns | None = None,
     without: Collection[str] = (),
+    of_user: str | None = None,
 ) -> AsyncGenerator[tuple[list[Job], bool], None]:
     """The lane's next jobs, at most `limit`, by age, and with `turns` every second one by turns.
 
@@ -81,6 +82,7 @@ async def queued(
 
     Args:
         without: users whose jobs stay in the queue, at most `MOST_LEFT_OUT`.
+        of_user: only this user's jobs; not together with `turns` or `without`.
 
     Yields:
         Up to `page` jobs, and whether they are the last. Nothing if no job is queued.
@@ -92,7 +94,7 @@ async def queued(
     by_turns = await _by_turns(runtime, lane, turns, most_turns, without) if turns else []
     jobs: list[Job] = []
     number = 0
-    async with aclosing(_by_age(runtime, lane, limit, without)) as by_age:
+    async with aclosing(_by_age(runtime, lane, limit, without, of_user)) as by_age:
         in_order = _alternating(by_age, by_turns, begins_by_turn=turns is not None and turns.is_first)
         async with aclosing(in_order) as snapshots:
             async for snapshot in snapshots:
@@ -107,9 +109,12 @@ async def queued(
         yield jobs, True
 
 
-async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[str]) -> AsyncGenerator[Any, None]:
+async def _by_age(
+    runtime: Runtime, lane: Lane, limit: int, without: Collection[str], of_user: str | None
+) -> AsyncGenerator[Any, None]:
     """The lane's queued jobs, the streams of all priorities merged."""
-    query = jobs_where(runtime, status=QUEUED, lane=str(lane)).order_by("priority", direction=Query.DESCENDING)
+    wanted = {"status": QUEUED, "lane": str(lane), **({"userId": of_user} if of_user else {})}
+    query = jobs_where(runtime, **wanted).order_by("priority", direction=Query.DESCENDING)
     query = _oldest_first(query, without)
     async with AsyncExitStack() as open_streams:
         heads: list[Any] = []
@@ -118,8 +123,7 @@ async def _by_age(runtime: Runtime, lane: Lane, limit: int, without: Collection[
         page = await fetch(runtime, query.limit(1))
         while page:
             head, priority = page[0], page[0].get("priority")
-            of_priority = jobs_where(runtime, status=QUEUED, lane=str(lane), priority=priority)
-            of_priority = _oldest_first(of_priority, without)
+            of_priority = _oldest_first(jobs_where(runtime, **wanted, priority=priority), without)
             heads.append(head)
             rest = stream(runtime, of_priority.start_after(head).limit(limit))
             rests.append(await open_streams.enter_async_context(aclosing(rest)))

@@ -63,7 +63,7 @@ async def start_part(runtime: Runtime, bulk: BulkJob, number: int, *, is_ordered
     """Start a part that waits, and bring its batch to the provider.
 
     Args:
-        is_ordered: also while its lane backs off.
+        is_ordered: also while its lane backs off, or its user's jobs wait there after trouble.
 
     Returns:
         Whether it was started; False if the lane, or the part, is not to be had now, or has no room.
@@ -94,7 +94,7 @@ async def _create(
     runtime: Runtime, bulk: BulkJob, lane: Lane, part: BulkPart, holder: LeaseHolder, *, is_ordered: bool
 ) -> HeldBatch | None:
     held_lane = await lanes.take(runtime, lane, coalesce=False, is_ordered=is_ordered)
-    if held_lane is None or bulk.user_id in held_lane.users_backing_off:
+    if held_lane is None or (not is_ordered and bulk.user_id in held_lane.users_backing_off):
         return None
     batch_id = new_batch_id()
     written = await _write_input(runtime, bulk, held_lane, part, holder, batch_id)

@@ -81,7 +81,7 @@ async def look(call: ApiCall) -> Queue:
 async def submit(call: ApiCall) -> OrderAccepted:
     """Send the queued jobs of one lane now, or of all lanes; whatever holds submission or a lane back.
 
-    Jobs of a user who troubled the provider again and again wait on.
+    Jobs of users who troubled the provider again and again go last, each user's in batches of their own.
     """
     wanted: SubmitOrder = call.body
     return await _order(call, "submit", {"lane": wanted.lane} if wanted.lane else {})

@@ -35,7 +35,7 @@ class LaneView(ApiModel):
     lastSubmittedAt: Time | None = None
     backsOffUntil: Time | None = Field(None, description="The provider had no room, or is in trouble.")
     usersWaiting: int = Field(
-        0, description="Users whose jobs troubled the provider: theirs wait, whatever is ordered."
+        0, description="Users whose jobs troubled the provider: theirs wait, and an order sends them last."
     )
 
 
