@@ -11,7 +11,7 @@ from nightshift.log import left_to_the_next_tick, where_raised
 log = structlog.get_logger()
 
 
-async def run_isolated(duty: str, work: Awaitable[None], **ids: str) -> bool:
+async def run_isolated(duty: str, work: Awaitable[object], **ids: str) -> bool:
     """Await the work, with these ids on its events; its error ends here. Returns whether it went well."""
     bound_before = get_contextvars()
     bind_contextvars(**ids)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.openai_server import BatchFault, RequestFault
+from local.openai_server import BatchFault, Reply, ReplyRule, RequestFault
 from local.ports import free_ports
 from tests.batches.test_crashes import create_at_provider
 from tests.support.patience import PATIENCE_SECONDS
@@ -52,7 +52,7 @@ async def test_an_event_finishes_its_batch_without_any_tick(world: World) -> Non
 
 @pytest.mark.parametrize("kind", ["failed", "expired", "cancelled"])
 async def test_an_event_of_any_end_takes_the_batch_up(world: World, kind: str) -> None:
-    """A batch that ended without answers is settled at once, too, and its job waits for the next one."""
+    """A batch that ended without answers is settled at once, too, and its job is sent again without any tick."""
     world.provider.hold("validating")
     await world.give("alice", 1)
     job_id = await world.submit("alice")
@@ -68,8 +68,24 @@ async def test_an_event_of_any_end_takes_the_batch_up(world: World, kind: str) -
 
     assert (await world.webhook(remote_id, f"batch.{kind}")).status_code == 200
 
-    assert (await world.batches())[0]["status"] == world.provider.batches[remote_id].status
-    assert (await world.job(job_id))["status"] == "queued"
+    first, again = await world.batches()
+    assert first["status"] == world.provider.batches[remote_id].status
+    job = await world.job(job_id)
+    assert (job["status"], job["batchId"], again["status"]) == ("processing", again["id"], "submitted")
+    await world.finish()
+    await assert_promises_kept(world)
+
+
+async def test_jobs_that_a_worker_queued_again_wait_where_their_lane_was_submitted_just_now(world: World) -> None:
+    """However many batches end at a time, they make no batch each: the next tick takes all their jobs together."""
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    world.provider.faults.add(ReplyRule(Reply(content="In prose."), times=1))
+    remote_id = await ended(world)
+
+    assert (await world.webhook(remote_id)).status_code == 200
+
+    assert [job["status"] for job in (await world.jobs()).values()] == ["queued"]
+    assert [batch["status"] for batch in await world.batches()] == ["completed"]
     await world.finish()
     await assert_promises_kept(world)
 

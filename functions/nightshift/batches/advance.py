@@ -4,6 +4,8 @@ A trigger, a tick or a worker advances it. Each step can be repeated without har
 lease expires, and the next trigger, tick or worker takes the same step again. Nothing else moves a batch.
 """
 
+from contextlib import suppress
+
 from structlog.contextvars import bind_contextvars
 
 from nightshift.batches import assemble, close, ingest, lanes, poll, submission, submit, transitions
@@ -21,21 +23,38 @@ from nightshift.values.lane import Lane
 from nightshift.values.outcome import Stop
 
 
-async def advance(runtime: Runtime, batch_id: str, listing: ProviderListing) -> None:
-    """Bring a batch as far as it goes now; one that is closed, or does not exist, is left alone. Raises as below."""
+async def advance(runtime: Runtime, batch_id: str, listing: ProviderListing) -> Batch | None:
+    """Bring a batch as far as it goes now. Raises as below.
+
+    Returns:
+        The batch as it is then; None if it was closed before, or does not exist: then it is left alone.
+    """
     found = await batches.find(runtime, batch_id)
-    if found:
-        await advance_found(runtime, found, listing)
+    return await advance_found(runtime, found, listing) if found else None
 
 
-async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing) -> None:
-    """Bring an open batch, as it was read, as far as it goes now.
+async def advance_between_ticks(runtime: Runtime, batch_id: str, listing: ProviderListing) -> None:
+    """The same as a worker does it: jobs that the batch's end has queued again are sent at once, as by a trigger.
+
+    If the worker dies before, or the lane was submitted a moment ago, they go with the next tick.
+    """
+    batch = await advance(runtime, batch_id, listing)
+    if batch and batch.source is None and not batch.is_open and batch.counts.retried:
+        time_limit = runtime.time_limit(runtime.settings.tick_seconds)
+        with suppress(BudgetSpent):
+            await submit_lane(runtime, batch.lane, time_limit, coalesce=True)
+
+
+async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing) -> Batch:
+    """Bring an open batch, as it was read, as far as it goes now; returns it as it is then.
 
     Raises:
         LeaseHeld: another process holds its lease, or has moved it since.
         TryLater: a step met a passing trouble. Its lease is given free, and any later `advance` takes the step again.
     """
-    await advance_held(runtime, transitions.take(runtime, found), listing)
+    held = transitions.take(runtime, found)
+    await advance_held(runtime, held, listing)
+    return held.batch
 
 
 async def stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | None:

@@ -1,5 +1,7 @@
 """A provider says that a batch has ended: a worker looks at it, so that its users need not wait for the tick.
 
+What it queues again goes out at once, too.
+
 What it says is a hint where to look, never the truth: what became of the batch is asked of the provider. So the hint
 may be repeated, late, out of order or false; the worst that it does is to make us look in vain. A lost one loses
 nothing either, for the tick looks at every open batch.
@@ -10,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 
 from nightshift.batches import documents as batches
 from nightshift.batches import webhooks
-from nightshift.batches.advance import advance
+from nightshift.batches.advance import advance_between_ticks
 from nightshift.batches.batch import Batch
 from nightshift.batches.listing import ProviderListing
 from nightshift.batches.messages import EndedCall
@@ -43,7 +45,7 @@ async def _advance(runtime: Runtime, call: EndedCall) -> None:
         log.info("webhook_for_unknown_batch")
         return
     bind_contextvars(batch_id=batch.batch_id, lane=str(batch.lane))
-    await advance(runtime, batch.batch_id, ProviderListing.only([remote] if remote else []))
+    await advance_between_ticks(runtime, batch.batch_id, ProviderListing.only([remote] if remote else []))
 
 
 async def _retrieved(runtime: Runtime, call: EndedCall) -> RemoteBatch | None:

@@ -4,7 +4,7 @@ from structlog.contextvars import bind_contextvars
 
 from nightshift.batches import documents as batches
 from nightshift.batches import shards
-from nightshift.batches.advance import advance
+from nightshift.batches.advance import advance_between_ticks
 from nightshift.batches.ended import look_at
 from nightshift.batches.listing import NOTHING_LISTED
 from nightshift.batches.messages import BatchCall, EndedCall
@@ -32,4 +32,4 @@ async def work(runtime: Runtime, call: BatchCall | EndedCall) -> None:
         await settle_shard(runtime, batch, call.shard_id)
         if await shards.is_any_unsettled(runtime, call.batch_id):
             return
-    await advance(runtime, call.batch_id, NOTHING_LISTED)
+    await advance_between_ticks(runtime, call.batch_id, NOTHING_LISTED)

@@ -104,7 +104,7 @@ class _Tick:
         seconds = _seconds(self._runtime.now(), self._began_at)
         log.info("tick_done", duties_failed=self._duties_failed, seconds=seconds, **self._health)
 
-    async def _do(self, duty: str, work: Awaitable[None], **ids: str) -> None:
+    async def _do(self, duty: str, work: Awaitable[object], **ids: str) -> None:
         if not await run_isolated(duty, work, **ids):
             self._duties_failed += 1
 
