@@ -73,6 +73,19 @@ class Night:
         job = {"type": "waste_classification", "input": {"text": text}}
         return str((await self.api("POST", "/jobs", uid, job))["id"])
 
+    async def trouble(self, uid: str, text: str, message: str) -> str:
+        """A job whose batches fail with this message, until its user's jobs wait in their lane; returns its id."""
+        fault = {"kind": "batch", "fail_code": "invalid_request", "fail_message": message, "times": 3}
+        await self.provider("faults", [fault])
+        job_id = await self.write(uid, text)
+        async with patience():
+            while not any(
+                lane["usersWaiting"] and lane["queued"] for lane in (await self.api("GET", "/queue"))["lanes"]
+            ):
+                await self.tick()
+                await asyncio.sleep(_MOMENT_SECONDS)
+        return job_id
+
     async def status(self, uid: str, path: str, *wanted: str) -> str:
         """Wait until what is at this path of the API is in one of these states."""
         async with patience():

@@ -2,16 +2,14 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from nightshift.values.lane import Lane
 from tests.dashboard.browser import addresses
-from tests.dashboard.night import LANE, Night
+from tests.dashboard.night import Night
 
 HOSTILE: Final = '<img src=x onerror="document.title=1">{{name}}\u202e'
 CSV: Final = f'id,name,material\n1,bottle,glass\n2,"{HOSTILE.replace(chr(34), chr(34) * 2)}",tin\n3,cup,unspeakable\n'
@@ -40,20 +38,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.filterwarni
 async def test_an_admin_finds_why_a_batch_failed_and_sends_its_jobs_again(night: Night) -> None:
     """From the first page, by clicks alone; the job is answered; its story and all failed jobs are one click away."""
     await night.user("carol")
-    odd = f"Line 1 is odd: {HOSTILE}"
-    await night.provider("faults", [{"kind": "batch", "fail_code": "invalid_request", "fail_message": odd}])
-    job_id = await night.write("carol", HOSTILE)
-    # It waits for a tick, which does not come; and the lane is left alone.
-    await night.batches("status=failed", 1)
-    await night.status("carol", f"/jobs/{job_id}", "queued")
-    lane, until = f"lanes/{Lane.parse(LANE).document_id}", datetime.now(UTC) + timedelta(minutes=30)
-    await night.store({lane: {"lane": LANE, "backsOffUntil": until}})
+    job_id = await night.trouble("carol", HOSTILE, f"Line 1 is odd: {HOSTILE}")
 
     async with night.visit() as visit:
         page = visit.page
         await page.add_init_script(_COUNT_CLICKS)
         await visit.sign_in("admin")
         await visit.heading("Now")
+        await expect(page.get_by_text("Jobs of 1 user wait in")).to_be_visible()
         await page.get_by_role("link", name="Batches", exact=True).click()
         await visit.heading("Batches")
         await page.get_by_role("link", name="Failed", exact=True).click()
@@ -62,12 +54,11 @@ async def test_an_admin_finds_why_a_batch_failed_and_sends_its_jobs_again(night:
         await visit.heading("Batch")
         await expect(page.get_by_role("alert")).to_contain_text("Line 1 is odd")
         await page.get_by_role("button", name="Send 1 queued job now").click()
-        await expect(page.get_by_role("dialog")).to_contain_text("is left alone until")
+        await expect(page.get_by_role("dialog")).to_contain_text("Jobs of 1 user wait")
         await page.get_by_role("dialog").get_by_role("button", name="Send them now").click()
         await expect(page.get_by_role("status").filter(has_text="The order is on record")).to_be_visible()
         clicks = await page.evaluate("window.clicks")
         await night.status("carol", f"/jobs/{job_id}", "completed")
-        await night.store({lane: {"lane": LANE}})
         assert len(dict.fromkeys(clicks)) == 6, clicks
 
         await page.get_by_role("link", name="Jobs", exact=True).click()

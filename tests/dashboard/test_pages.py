@@ -66,12 +66,9 @@ async def test_every_page_is_for_everybody_and_looks_as_it_should(night: Night) 
     rows = [{"text": f"{_LONG} {number}"} for number in range(8)] + [{"text": "a mirror"}]
     wish = {"type": "waste_classification", "items": rows, "maxTokens": 9}
     bulk = (await night.api("POST", "/bulk-jobs", "fay", wish))["id"]
-    await night.provider("faults", [{"kind": "batch", "fail_code": "invalid_request", "fail_message": _LONG}])
-    before = await night.batches("status=failed", 0)
-    job_id = await night.write("fay", "a net")
-    (batch, *_) = await night.batches("status=failed", len(before) + 1)
-    await night.status("fay", f"/jobs/{job_id}", "queued")
     await night.status("fay", f"/bulk-jobs/{bulk}", "completed")
+    job_id = await night.trouble("fay", "a net", _LONG)
+    (batch, *_) = await night.batches("status=failed", 3)
     details = {"batch": f"/batches/{batch['id']}", "job": f"/jobs/{job_id}", "bulk-job": f"/bulk/{bulk}"}
     names = {re.sub(r"\W+", "-", path.partition("?")[0].strip("/")): path for path in _PAGES}
     faults: list[str] = []

@@ -1,10 +1,8 @@
 """A provider says that a batch has ended: a worker looks at it, so that its users need not wait for the tick.
 
-What it queues again goes out at once, too.
-
-What it says is a hint where to look, never the truth: what became of the batch is asked of the provider. So the hint
-may be repeated, late, out of order or false; the worst that it does is to make us look in vain. A lost one loses
-nothing either, for the tick looks at every open batch.
+What the event says is a hint where to look, never the truth: what became of the batch is asked of the provider. So
+the hint may be repeated, late, out of order or false; the worst that it does is to make us look in vain. A lost one
+loses nothing either, for the tick looks at every open batch. Jobs that the batch's end queues again go out at once.
 """
 
 import structlog
