@@ -91,16 +91,19 @@ def pause_storage(monkeypatch: pytest.MonkeyPatch, name: str, when: When) -> Pau
 
 
 def pause_commit(monkeypatch: pytest.MonkeyPatch, fits: Callable[[str], bool], when: When) -> Pause:
-    """Stop a commit to Firestore; `fits` looks at its writes, as protobuf text."""
+    """Stop a commit to Firestore; `fits` looks at its writes, as protobuf text.
+
+    `after` is after one that has landed: of commits at a time to one wallet, one may be refused.
+    """
     pause = Pause()
     real = FirestoreCalls.commit
 
     async def pausing(calls: FirestoreCalls, writes: Sequence[Any], timeout_seconds: float) -> Any:
-        is_it = fits("\n".join(str(write) for write in writes)) and pause.takes()
-        if is_it and when == "before":
+        is_one = fits("\n".join(str(write) for write in writes))
+        if is_one and when == "before" and pause.takes():
             await asyncio.to_thread(pause.last)
         results = await real(calls, writes, timeout_seconds)
-        if is_it and when == "after":
+        if is_one and when == "after" and pause.takes():
             await asyncio.to_thread(pause.last)
         return results
 

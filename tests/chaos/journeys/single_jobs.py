@@ -139,6 +139,19 @@ async def webhook(stage: Stage) -> None:
     await stage.finish()
 
 
+@journey(submissions=2, answers=2)
+async def webhook_again(stage: Stage) -> None:
+    """The first answer of one job is not valid: the worker that hears of its batch's end sends it again at once."""
+    world = stage.world
+    await world.open_pubsub()
+    world.provider.faults.add(ReplyRule(reply=Reply(content="no JSON"), times=1))
+    await world.give("alice", 3)
+    await stage.write("alice", "alice-1")
+    for _ in range(2):
+        await stage.announce()
+    await stage.finish()
+
+
 @journey(submissions=MOST_QUESTIONS)
 async def instant(stage: Stage) -> None:
     """One instant job, answered by its own event."""

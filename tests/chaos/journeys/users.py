@@ -1,10 +1,12 @@
 """What users do beside writing jobs: they ask the API, earn tokens, hear of answers, and are erased."""
 
 import asyncio
+from datetime import timedelta
 
 from local.openai_server import Reply, ReplyRule
 from nightshift.api.creating import id_for
 from nightshift.earning import claims
+from nightshift.providers.registry import lane_of
 from tests.chaos.journeys.journey import MOST_QUESTIONS, journey
 from tests.chaos.journeys.stage import TICK_MINUTES, TICKS, Stage
 from tests.support.messages import telling
@@ -48,6 +50,24 @@ async def by_api(stage: Stage) -> None:
     world.provider.release()
     await stage.ask("/jobs/retry", {"code": "provider_rejected"}, "retry")
     await stage.work()
+    await stage.finish()
+
+
+@journey()
+async def order_for_all(stage: Stage) -> None:
+    """Jobs of three users, two of whom wait in the lane after trouble: an admin orders that all are sent."""
+    world, until = stage.world, stage.world.now() + timedelta(hours=2)
+    await world.open_pubsub()
+    lane = lane_of("gpt-5-mini")
+    fields = {"lane": str(lane), "usersBackOff": {"alice": until, "bob": until}}
+    await world.firestore.document(f"lanes/{lane.document_id}").set(fields)
+    await stage.ask("/scheduler/stop", {}, "stop")
+    for uid in ("alice", "bob", "carol"):
+        await world.give(uid, 1)
+        await stage.write(uid, f"{uid}-1")
+    await stage.ask("/queue/submit", {}, "submit")
+    await stage.work()
+    await stage.ask("/scheduler/start", {}, "start")
     await stage.finish()
 
 
