@@ -56,7 +56,7 @@ COMMAND = Command(
     name="submit",
     help="send queued jobs now, of one lane or of all",
     description="Sends the queued jobs of one lane, or of all lanes, to their providers now: outside the hours of "
-    "NIGHTSHIFT_SUBMIT_AT, and while submission is stopped, too. The day's budget and a lane's back-off hold.",
+    "NIGHTSHIFT_SUBMIT_AT, while submission is stopped, and where a lane backs off, too. The day's budget holds.",
     example="submit --lane openai:/v1/chat/completions:gpt-5-mini",
     add_arguments=_add_arguments,
     run=_run,
