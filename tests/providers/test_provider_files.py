@@ -27,6 +27,18 @@ async def test_a_file_that_can_never_be_deleted_keeps_a_batch_open_for_a_while_o
     await world.finish()
 
 
+@pytest.mark.parametrize("status", [400, 402, 409, 499, 500])
+async def test_a_file_that_is_not_deleted_at_once_is_deleted_later(world: World, status: int) -> None:
+    """Whatever the provider says of it. The batch is closed after that."""
+    world.provider.faults.add(RequestFault("DELETE", "/v1/files/.*", status=status, times=3))
+    await world.give("alice", 1)
+    await world.submit("alice")
+    await world.finish()
+
+    assert [batch["status"] for batch in await world.batches()] == ["completed"]
+    assert not world.provider.files
+
+
 @pytest.mark.parametrize("status", [400, 403, 500])
 async def test_a_result_file_that_can_never_be_read_is_given_up(world: World, status: int) -> None:
     """It is tried for a day at most; then its jobs are sent again."""

@@ -79,9 +79,13 @@ async def _delete_files(runtime: Runtime, batch: Batch) -> None:
             try:
                 await runtime.provider_for(batch.lane).delete_file(file_id)
             except (ProviderRefusal, ProviderTrouble) as trouble:
-                if isinstance(trouble, ProviderTrouble) and not is_overdue:
+                if is_overdue:
+                    log.error("file_not_deleted", file_id=file_id, reason=str(trouble))
+                elif isinstance(trouble, ProviderRefusal):
+                    # What it gives as its reason may pass, too.
+                    raise ProviderTrouble(f"the provider does not delete a file: {trouble}") from trouble
+                else:
                     raise
-                log.error("file_not_deleted", file_id=file_id, reason=str(trouble))
 
 
 def _left_out(batch: Batch, outcome: Outcome) -> NoAnswer:
