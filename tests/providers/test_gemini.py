@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.provider_server.faults import BatchFault, RequestFault
 from nightshift import job_types
 from nightshift.jobs.answer import Answer, answer_of
 from nightshift.providers import result_line
-from nightshift.providers.base import Intent, ProviderLocked, ProviderRateLimited
+from nightshift.providers.base import Intent, ProviderLocked, ProviderRateLimited, ProviderRefusal
 from nightshift.providers.gemini.client import GeminiProvider
 from nightshift.providers.gemini.codes import complaint_of, trouble_of_batch, trouble_of_line
 from nightshift.providers.gemini.result import read_content, read_line
@@ -217,6 +218,24 @@ async def test_a_404_that_passes_leaves_no_result_file_behind(
 
     assert not server.batches
     assert len(server.files) == 1, "its input is deleted by itself"
+
+
+@pytest.mark.parametrize("status", ["INVALID_ARGUMENT", "A_NEW_ONE"])
+async def test_a_batch_outlives_its_result_file_unless_the_files_name_is_refused(
+    served: tuple[GeminiProvider, GeminiServer], status: str
+) -> None:
+    """No repetition mends a name; any other reason may pass, and without the batch the file is found no more."""
+    provider, server = served
+    remote_id = await _created(provider, "one")
+    await server.settled()
+    body = {"error": {"code": 400, "status": status, "message": "no"}}
+    server.faults.add(RequestFault("DELETE", r"/v1beta/files/[^/]+", status=400, body=body, times=1))
+
+    with suppress(ProviderRefusal):
+        await provider.delete_file(remote_id)
+
+    assert bool(server.batches) is (status == "A_NEW_ONE")
+    assert len(server.files) == 2
 
 
 async def test_a_failed_batch_says_why(served: tuple[GeminiProvider, GeminiServer]) -> None:

@@ -55,6 +55,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
 }
 # Between the project and the batch's own id, neither of which holds a slash.
 _STAMP: Final = "/"
+_NAME_REFUSED: Final = "INVALID_ARGUMENT"
 
 
 class GeminiProvider:
@@ -186,9 +187,12 @@ class GeminiProvider:
                 # A 404 may pass; then its result file would be left behind.
                 operation = await self._listed(file_id)
             if results := _results_file(operation):
-                # It is gone after 48 hours anyway, and not every name of a result file is taken by every version.
-                with suppress(ProviderRefusal):
+                try:
                     await self._deleted(f"/{_VERSION}/{results}")
+                except ProviderRefusal as refusal:
+                    # Not every version takes every name of a result file; it is gone after 48 hours anyway.
+                    if refusal.code != _NAME_REFUSED:
+                        raise
         try:
             return await self._deleted(path)
         except ProviderLocked as locked:
