@@ -10,7 +10,7 @@ ValueError or TypeError, is `ProviderTrouble` like any other failure.
 import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, TypeVar
 
@@ -119,12 +119,15 @@ class HttpApi:
             raise ProviderTrouble(f"the provider does not answer: {refusal}") from refusal
 
     async def delete(self, path: str) -> bool:
-        """Delete something. Returns False if there was none any more. Raises ProviderTrouble and ProviderRefusal."""
-        try:
-            await self._repeated("DELETE", path, {})
-        except ProviderGone:
-            return False
-        return True
+        """Delete something. Returns False if it is not there at the second request either, since a 404 may pass.
+
+        Raises ProviderTrouble and ProviderRefusal.
+        """
+        for _ in range(2):
+            with suppress(ProviderGone):
+                await self._repeated("DELETE", path, {})
+                return True
+        return False
 
     async def post(
         self,

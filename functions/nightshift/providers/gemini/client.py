@@ -188,22 +188,18 @@ class GeminiProvider:
                 operation = await self._listed(file_id)
             if results := _results_file(operation):
                 try:
-                    await self._deleted(f"/{_VERSION}/{results}")
+                    await self._client.delete(f"/{_VERSION}/{results}")
                 except ProviderRefusal as refusal:
                     # Not every version takes every name of a result file; it is gone after 48 hours anyway.
                     if refusal.code != _NAME_REFUSED:
                         raise
         try:
-            return await self._deleted(path)
+            return await self._client.delete(path)
         except ProviderLocked as locked:
             # Of a file that does not exist, it says that the caller has no permission, or that it does not exist.
             if locked.trouble is Trouble.LOCKED and not file_id.startswith("batches/") and await self._is_gone(file_id):
                 return False
             raise
-
-    async def _deleted(self, path: str) -> bool:
-        """Delete something; False if it is not there at the second request either, since a 404 may pass."""
-        return await self._client.delete(path) or await self._client.delete(path)
 
     async def _listed(self, remote_id: str) -> dict[str, Any]:
         """A batch as the listing has it; empty if it is not there."""

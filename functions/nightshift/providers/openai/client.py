@@ -226,14 +226,14 @@ class OpenAIProvider:
                 yield RemoteFile(file_id=_id_of(file), name=text_of(file.filename) or "")
 
     async def delete_file(self, file_id: str) -> bool:
-        try:
-            with translated_errors():
+        # A 404 may pass.
+        for _ in range(2):
+            with suppress(ProviderGone), translated_errors():
                 # What it says is not read: a server that deleted a file may as well say nothing (204).
                 answer = await self._client.files.with_raw_response.delete(file_id)
                 refuse_web_page(answer.headers)
-        except ProviderGone:
-            return False
-        return True
+                return True
+        return False
 
     def _remote(self, batch: ApiBatch) -> RemoteBatch:
         # The SDK does not validate what it parses: any field may be missing, or of another type.
