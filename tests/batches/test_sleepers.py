@@ -113,6 +113,8 @@ async def test_a_sleeper_refunds_nothing_twice(world: World, monkeypatch: pytest
     pause = at_commit("/ledger/", "refund", when=when)(monkeypatch)
     sleeper = await tick_until(world, pause)
 
+    # Another instance: in the sleeper's own one, further commits to the wallet wait for the one that sleeps.
+    world.set_env()
     world.pass_time(seconds=121)
     await world.finish()
     before = await everything(world)
