@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from nightshift import log, settings
 from nightshift.entry import guarded, takes_event
-from nightshift.errors import EventUnreadable, TryLater
+from nightshift.errors import EventUnreadable
 from nightshift.runtime import Runtime
 from nightshift.values.ids import names_a_document
 
@@ -31,7 +31,7 @@ log.configure(runtime.settings.project)
 async def on_ai_job_created(event: CloudEvent) -> None:
     """A client wrote a job: admit it, and answer it, or submit its lane if the coalescing window allows."""
     from nightshift.admission.admit import admit
-    from nightshift.batches.advance import submit_lane
+    from nightshift.batches.advance import submit_between_ticks
     from nightshift.instant.answer import answer
     from nightshift.instant.realtime import Taken
 
@@ -43,11 +43,7 @@ async def on_ai_job_created(event: CloudEvent) -> None:
     if isinstance(admitted, Taken):
         await answer(runtime, admitted)
         return
-    try:
-        await submit_lane(runtime, admitted, runtime.time_limit(runtime.settings.tick_seconds), coalesce=True)
-    except TryLater as trouble:
-        # The job is paid and queued; from here on any later trigger or tick carries it.
-        log.left_to_the_next_tick("submit", trouble)
+    await submit_between_ticks(runtime, admitted)
 
 
 @functions.http

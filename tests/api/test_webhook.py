@@ -76,6 +76,23 @@ async def test_an_event_of_any_end_takes_the_batch_up(world: World, kind: str) -
     await assert_promises_kept(world)
 
 
+async def test_trouble_with_jobs_that_a_worker_sends_again_is_left_to_the_tick(world: World) -> None:
+    """The batch is closed and the event dealt with: neither comes again for what the next tick does anyway."""
+    world.provider.faults.add(ReplyRule(Reply(content="In prose."), times=1))
+    remote_id = await ended(world)
+    world.provider.faults.add(RequestFault("POST", "/v1/files", status=503, times=None))
+    await world.open_pubsub()
+    assert (await world.announce(remote_id)).status_code == 200
+
+    assert await world.deliver_calls() == [200]
+
+    assert len(await world.documents("webhooks")) == 1
+    world.provider.faults.clear()
+    await world.finish()
+    assert {job["status"] for job in (await world.jobs()).values()} == {"completed"}
+    await assert_promises_kept(world)
+
+
 async def test_jobs_that_a_worker_queued_again_wait_where_their_lane_was_submitted_just_now(world: World) -> None:
     """However many batches end at a time, they make no batch each: the next tick takes all their jobs together."""
     world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")

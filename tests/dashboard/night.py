@@ -18,7 +18,6 @@ from tests.dashboard import month
 from tests.dashboard.browser import browser_path, running_browser, visiting
 from tests.support.patience import PATIENCE_SECONDS, patience
 
-LANE: Final = "openai:/v1/chat/completions:gpt-5-mini"
 _MOMENT_SECONDS: Final = 0.2
 _TICK: Final = {"message": {"data": "e30=", "attributes": {}}, "subscription": "tick"}
 _SEED: Final = 19

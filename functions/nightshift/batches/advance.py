@@ -4,8 +4,6 @@ A trigger, a tick or a worker advances it. Each step can be repeated without har
 lease expires, and the next trigger, tick or worker takes the same step again. Nothing else moves a batch.
 """
 
-from contextlib import suppress
-
 from structlog.contextvars import bind_contextvars
 
 from nightshift.batches import assemble, close, ingest, lanes, poll, submission, submit, transitions
@@ -16,7 +14,8 @@ from nightshift.batches.lanes import HeldLane
 from nightshift.batches.listing import NOTHING_LISTED, ProviderListing
 from nightshift.batches.members import members_of
 from nightshift.batches.transitions import HeldBatch
-from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost
+from nightshift.errors import BudgetSpent, LeaseHeld, LeaseLost, TryLater
+from nightshift.log import left_to_the_next_tick
 from nightshift.providers.base import ProviderTrouble
 from nightshift.runtime import Runtime, TimeLimit
 from nightshift.values.lane import Lane
@@ -40,9 +39,7 @@ async def advance_between_ticks(runtime: Runtime, batch_id: str, listing: Provid
     """
     batch = await advance(runtime, batch_id, listing)
     if batch and batch.source is None and not batch.is_open and batch.counts.retried:
-        time_limit = runtime.time_limit(runtime.settings.tick_seconds)
-        with suppress(BudgetSpent):
-            await submit_lane(runtime, batch.lane, time_limit, coalesce=True)
+        await submit_between_ticks(runtime, batch.lane)
 
 
 async def advance_found(runtime: Runtime, found: Found, listing: ProviderListing) -> Batch:
@@ -89,6 +86,17 @@ async def request_stop(runtime: Runtime, batch_id: str, wish: Stop) -> Found | N
         held = transitions.take(runtime, found)
         await held.request_stop(wish, release=True)
     return found
+
+
+async def submit_between_ticks(runtime: Runtime, lane: Lane) -> None:
+    """Send the lane's queued jobs as a trigger or a worker does: if its coalescing window allows.
+
+    Never raises TryLater: the jobs are paid and queued, so any later trigger or tick carries them.
+    """
+    try:
+        await submit_lane(runtime, lane, runtime.time_limit(runtime.settings.tick_seconds), coalesce=True)
+    except TryLater as trouble:
+        left_to_the_next_tick("submit", trouble)
 
 
 async def submit_lane(

@@ -167,8 +167,7 @@ class _Assembly:
         page_jobs = runtime.instance.bounds.page_jobs
         number, is_progress = 0, False
         # Whose turn is the next is written with the batch itself, so it is about the first page.
-        is_first_of_all = self._is_scarce and self.held is None and self._of_user is None
-        turns = self._held_lane.turns if is_first_of_all else None
+        turns = self._held_lane.turns if self._is_scarce and self.held is None and not self._of_user else None
         await self._shares.look(runtime.instance.spent_shares.users, self.fill.usd)
         if self._of_user in self._shares.spent:
             self._is_exhausted = True
