@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nightshift.instant.concurrency import Call, CallReport, Concurrency, ProviderQuota
@@ -321,8 +321,19 @@ reports = st.builds(
 moves = st.lists(st.tuples(st.floats(0, 100), st.integers(0, 40), st.lists(reports, max_size=20)), max_size=12)
 
 
+# A quota that is emptied, and hardly filled again.
+SLOW_REFILL = [
+    CallReport(verdict="answered", tokens_used=used, tokens=quota)
+    for used, quota in [
+        *[(0, None), (0, None), (961, ProviderQuota(remaining=8, reset_seconds=0.0))],
+        *[(0, ProviderQuota(remaining=0, reset_seconds=15.0)), (0, ProviderQuota(remaining=959, reset_seconds=2.0))],
+    ]
+]
+
+
 @settings(max_examples=60)
 @given(moves)
+@example([(0.0, 6, SLOW_REFILL)])
 def test_whatever_comes_the_limit_holds_and_a_round_is_halved_once(
     moves: list[tuple[float, int, list[CallReport]]],
 ) -> None:

@@ -161,7 +161,7 @@ class _Countdown:
         rest = left * since - (full - left) / _REFILL_GAIN
         meeting = math.sqrt(max(0.0, half * half - rest)) - half
         # A bucket may be too small for a call as they usually are.
-        return now + max(meeting, min(1.0, full) - left, 0.0) / refill
+        return now + _bounded(max(meeting, min(1.0, full) - left, 0.0) / refill)
 
     def spacing(self, now: float) -> float:
         """The seconds from one call to the next."""
