@@ -200,7 +200,8 @@ def _answer(bursts: Sequence[Burst]) -> Measured:
                 f"{burst.cpu_ms_per_job:.1f} ms. The rest is the emulators', the relay's and the provider's, which a "
                 f"deployment does not have. In the other {_idle_seconds(burst):.0f} s the last jobs wait for the "
                 "lane's next batch, the tick and the provider. A tick comes once a minute; "
-                f"here the first one came after {burst.first_tick_at:.0f} s.",
+                f"here the first one came after {burst.first_tick_at:.0f} s. To send them when the window closes, an "
+                "instance would have to wait for that, and a waiting instance is billed.",
             ),
         ],
         notes=[

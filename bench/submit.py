@@ -35,7 +35,7 @@ _PARTS: Final = (
     ("uploading", ("providers/openai/client.py:upload",)),
     (
         "building request lines",
-        ("batches/assemble.py:_request_line", "jobs/request.py", "providers/openai/request.py", "job_types/"),
+        ("batches/request_page.py", "jobs/request.py", "providers/openai/request.py", "job_types/"),
     ),
     WAITING,
     ("reading jobs", ("batches/queue.py", "database/decoding.py", "documents.py:job_")),

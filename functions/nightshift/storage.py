@@ -1,6 +1,6 @@
 """Objects in Cloud Storage, streamed in both directions.
 
-The storage client is synchronous, so each of its calls runs in a thread. Memory holds one chunk, and of a line at most
+The storage client is synchronous, so each of its calls runs in a thread. Memory holds two chunks, and of a line at most
 `MAX_LINE_BYTES`. An object appears when its writer is closed; a writer that is left in the middle leaves nothing.
 """
 
@@ -24,45 +24,61 @@ CHUNK_BYTES: Final = 1024 * 1024
 
 
 class ObjectWriter:
-    """Writes one object. Of up to CHUNK_BYTES it takes one request; of more, a resumable upload."""
+    """Writes one object. Of up to CHUNK_BYTES it takes one request; of more, a resumable upload.
+
+    One chunk is on its way while the next is gathered, so the reader of a source does not wait for Cloud Storage. What
+    a chunk met is raised by the next call.
+    """
 
     def __init__(self, blob: Any, content_type: str) -> None:
         self._blob = blob
         self._content_type = content_type
         self._gathered = bytearray()
         self._upload: BlobWriter | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     async def write(self, content: bytes) -> None:
         """Take the next bytes. Raises TryLater."""
         self._gathered += content
         if len(self._gathered) >= CHUNK_BYTES:
-            await self._send()
+            await self._sent()
+            chunk = bytes(self._gathered)
+            self._gathered.clear()
+            self._sending = asyncio.create_task(self._send(chunk))
 
     async def close(self) -> None:
         """Let the object appear. Raises TryLater."""
+        await self._sent()
+        rest = bytes(self._gathered)
         if self._upload is None:
-            whole = bytes(self._gathered)
             with translated_errors():
-                await asyncio.to_thread(self._blob.upload_from_string, whole, self._content_type)
+                await asyncio.to_thread(self._blob.upload_from_string, rest, self._content_type)
             return
-        await self._send()
+        await self._send(rest)
         with translated_errors():
             await asyncio.to_thread(self._upload.close)
 
     async def abandon(self) -> None:
         """Take back what was sent so far. If that fails, it expires unseen within a week."""
+        with suppress(Exception):
+            await self._sent()
         if self._upload:
             with suppress(Exception):
                 await asyncio.to_thread(self._upload.terminate)
 
-    async def _send(self) -> None:
+    async def _sent(self) -> None:
+        """Wait for the chunk that is on its way. Raises TryLater."""
+        if self._sending:
+            sending, self._sending = self._sending, None
+            await sending
+
+    async def _send(self, chunk: bytes) -> None:
         with translated_errors():
             if self._upload is None:
                 self._upload = self._blob.open(
                     "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, content_type=self._content_type
                 )
-            await asyncio.to_thread(self._upload.write, bytes(self._gathered))
-        self._gathered.clear()
+            await asyncio.to_thread(self._upload.write, chunk)
 
 
 @asynccontextmanager

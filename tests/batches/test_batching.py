@@ -3,10 +3,16 @@
 import asyncio
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 
+from nightshift.batches import assemble
+from nightshift.batches.request_page import RequestPage, request_page
+from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Commit
+from tests.support.patience import patience
+from tests.support.pause import pause_commit
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
 
@@ -42,6 +48,49 @@ async def test_after_the_window_a_trigger_takes_all_that_has_gathered(world: Wor
     await world.submit("alice")
 
     assert [batch["jobCount"] for batch in await world.batches()] == [1, 4]
+
+
+async def test_the_lines_of_the_next_jobs_are_built_while_a_page_is_claimed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim waits for the database, and the building of lines is computing: neither waits for the other."""
+    world.bound(page_jobs=2)
+    world.set_env(NIGHTSHIFT_COALESCE_SECONDS="3600")
+    await world.give("alice", 6)
+    first, *_ = [await world.submit("alice") for _ in range(5)]
+    built, claims = list[int](), list[int]()
+    is_built = asyncio.Event()
+    real_page, real_create = request_page, create_batch
+
+    async def building(*args: Any) -> RequestPage:
+        page = await real_page(*args)
+        built.append(len(page.lines))
+        if len(built) == 2:
+            is_built.set()
+        return page
+
+    async def claiming(*args: Any, **options: Any) -> HeldBatch:
+        held = await real_create(*args, **options)
+        claims.append(held.batch.job_count)
+        return held
+
+    monkeypatch.setattr(assemble, "request_page", building)
+    monkeypatch.setattr(assemble, "create_batch", claiming)
+    claim = pause_commit(monkeypatch, lambda writes: "/lanes/" in writes, "before")
+
+    async with patience():
+        ticking = asyncio.create_task(world.tick())
+        await claim.begun()
+        await is_built.wait()
+        assert (built, claims) == ([2, 2], [])
+        claim.end()
+        assert await ticking == 200
+    await world.finish()
+
+    sent = [ids for batch in await world.batches() for ids in await custom_ids(world, batch["id"])]
+    assert len(sent) == len(set(sent)) == 5
+    assert first in sent
+    await assert_promises_kept(world)
 
 
 async def test_a_burst_widens_the_window_and_a_quiet_lane_has_its_own_again(world: World) -> None:

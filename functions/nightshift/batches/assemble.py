@@ -13,9 +13,7 @@ batch's next step, or with its release.
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
 from math import ceil, inf, isfinite
-from typing import Final
 
 import structlog
 
@@ -27,7 +25,7 @@ from nightshift.batches.lanes import HeldLane
 from nightshift.batches.limits import BatchFill, BatchLimits, Estimate, line_usd
 from nightshift.batches.members import Members, members_of
 from nightshift.batches.queue import MOST_LEFT_OUT, Turns, queued
-from nightshift.batches.request_page import joined, request_page
+from nightshift.batches.request_page import RequestPage, joined, request_page
 from nightshift.batches.transitions import HeldBatch, create_batch
 from nightshift.database.commits import Undecided, attempts
 from nightshift.database.read_ahead import read_ahead
@@ -40,10 +38,6 @@ from nightshift.pricing.unpriced import tell_if_unpriced
 from nightshift.runtime import Runtime
 
 log = structlog.get_logger()
-
-_IMAGES_AT_ONCE: Final = 16
-# How long a batch whose assembler died waits for an image of its jobs; then it goes without that job.
-_IMAGE_PATIENCE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,13 +167,11 @@ class _Assembly:
             self._is_exhausted = True
             return
         without = self._left_out()
-        # While a page is claimed, which mostly waits for the database, the next one is read.
-        async with aclosing(
-            read_ahead(queued(runtime, lane, limit, page_jobs, turns, without, self._of_user))
-        ) as pages:
-            async for jobs, is_last in pages:
+        found = queued(runtime, lane, limit, page_jobs, turns, without, self._of_user)
+        # While a page is claimed, which mostly waits for the database, the next one is read and its lines are built.
+        async with aclosing(read_ahead(self._with_requests(found))) as pages:
+            async for jobs, page, is_last in pages:
                 number += len(jobs)
-                page = await request_page(runtime, lane, jobs)
                 filled = await self._fill(page.lines, {job.job_id: job for job in jobs})
                 is_full = filled.is_full or filled.fill.requests_left == 0
                 if filled.claimed:
@@ -198,6 +190,13 @@ class _Assembly:
                     # All further jobs of such a user stay, however many: they need not be read.
                     return
         self._is_exhausted = number < limit or not is_progress
+
+    async def _with_requests(
+        self, found: AsyncGenerator[tuple[list[Job], bool], None]
+    ) -> AsyncGenerator[tuple[list[Job], RequestPage, bool], None]:
+        async with aclosing(found):
+            async for jobs, is_last in found:
+                yield jobs, await request_page(self._runtime, self._lane, jobs), is_last
 
     def _left_out(self) -> list[str]:
         """The users whose jobs stay in the queue: they wait after trouble, or their share of the budget is spent."""

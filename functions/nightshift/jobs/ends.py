@@ -32,25 +32,23 @@ class Ends:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        # The user whose document lies at a path; None for one that names no user.
-        self._owners: dict[str, Any] = {}
+        self._collections = {name: runtime.firestore.collection(name) for name in COLLECTIONS}
+        # The user whose document lies in a collection under an id; None for one that names no user.
+        self._owners: dict[tuple[str, str], Any] = {}
 
     async def look(self, job_ids: Iterable[str]) -> bool:
         """Read whose documents lie where those of these jobs belong; returns whether that was not known before."""
-        client = self._runtime.firestore
-        refs = [client.collection(name).document(job_id) for job_id in job_ids for name in COLLECTIONS]
+        refs = [self._collections[name].document(job_id) for job_id in job_ids for name in COLLECTIONS]
         snapshots = await read_each(self._runtime, refs, ["userId"])
-        found = {each.reference.path: (each.to_dict() or {}).get("userId") for each in snapshots}
+        found = {(each.reference.parent.id, each.id): (each.to_dict() or {}).get("userId") for each in snapshots}
         is_news = not found.keys() <= self._owners.keys()
         self._owners |= found
         return is_news
 
     def place(self, collection: str, job_id: str, user_id: str) -> "AsyncDocumentReference":
         """Where the document of this user's job lies, or will."""
-        documents = self._runtime.firestore.collection(collection)
-        ref: AsyncDocumentReference = documents.document(job_id)
-        is_taken = self._owners.get(ref.path, user_id) != user_id
-        return documents.document(id_beside(job_id, user_id)) if is_taken else ref
+        is_taken = self._owners.get((collection, job_id), user_id) != user_id
+        return self._collections[collection].document(id_beside(job_id, user_id) if is_taken else job_id)
 
     def take_back(self, commit: Commit, collection: str, job_id: str, user_id: str) -> None:
         """Delete such a document, if there is one."""
@@ -63,7 +61,7 @@ class Ends:
     def write(self, commit: Commit, collection: str, job_id: str, user_id: str, fields: Mapping[str, Any]) -> None:
         """Add such a document to a commit, which fails if there is one that is not known of yet."""
         ref = self.place(collection, job_id, user_id)
-        if ref.id == job_id and ref.path not in self._owners:
+        if ref.id == job_id and (collection, job_id) not in self._owners:
             commit.create(ref, fields)
         else:
             # The user's own: of an earlier job under this id, or of an end that an operator undid.

@@ -65,6 +65,7 @@ class _Known:
 
     def __init__(self, runtime: Runtime, wanted: Mapping[str, MessagePreferences]) -> None:
         self.ends = Ends(runtime)
+        self.jobs = runtime.firestore.collection(JOBS)
         self._runtime = runtime
         self._wanted = wanted
         # What stays of the jobs whose documents have no room for their end, by id.
@@ -87,7 +88,8 @@ async def read_jobs(runtime: Runtime, job_ids: Iterable[str]) -> dict[str, Job]:
 
     Of their inputs only the fields are read by which their types judge answers.
     """
-    refs = [runtime.firestore.collection(JOBS).document(job_id) for job_id in job_ids]
+    documents = runtime.firestore.collection(JOBS)
+    refs = [documents.document(job_id) for job_id in job_ids]
     judged_by = {f"input.{name}" for job_type in job_types.registered().values() for name in job_type.judged_by}
     # Whether it may be moved to another lane depends on it.
     judged_by.add("input.imageUri")
@@ -352,7 +354,7 @@ def _ended(runtime: Runtime, job: Job) -> dict[str, Any]:
 
 
 def _write_job(runtime: Runtime, writes: Commit, known: _Known, job: Job, changes: Mapping[str, Any]) -> None:
-    ref = runtime.firestore.collection(JOBS).document(job.job_id)
+    ref = known.jobs.document(job.job_id)
     fields = {**changes, "updatedAt": SERVER_TIMESTAMP}
     essentials = known.essentials.get(job.job_id)
     if essentials is None:
