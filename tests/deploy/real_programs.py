@@ -13,7 +13,7 @@ from typing import Final
 from deploy.command import ShellCommand
 from deploy.shell import CommandEnd, Processes
 from local.part import ROOT
-from tests.deploy.google_http import PROJECT, GoogleApis
+from tests.deploy.google_apis import PROJECT, GoogleApis
 
 GCLOUD: Final = shutil.which("gcloud")
 # As gcloud names them: https://cloud.google.com/sdk/gcloud/reference/config/set#api_endpoint_overrides

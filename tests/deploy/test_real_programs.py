@@ -24,7 +24,7 @@ from deploy.shell import FIREBASE_CLI, Processes
 from deploy.steps import invokers, roles
 from deploy.troubles import INSTANCES, PASSING
 from nightshift.functions import FUNCTIONS
-from tests.deploy.google_http import PROJECT, REGION, SITE, Fault, GoogleApis, Refusal, serving
+from tests.deploy.google_apis import PROJECT, REGION, SITE, Fault, GoogleApis, Refusal, serving
 from tests.deploy.real_programs import GCLOUD, Programs, environment, running
 from tests.deploy.world import ROOT, SECRETS
 
