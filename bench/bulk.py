@@ -163,6 +163,7 @@ def _measurements(
             floor=_megabytes(first.largest[1]),
             number=peak / first.largest[1],
             aim=_FLAT,
+            left=f"{rows:,} rows are many parts, and what each holds is at hand while the result files are made.",
         )
 
 

@@ -18,7 +18,8 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     cloud = deployment.cloud
     declared = json.loads((deployment.root / "firestore.indexes.json").read_text())
     composite = await _composite(deployment)
-    fields = {_field(found["name"]): found for found in await cloud.look(*_FIELDS, _DATABASE) or []}
+    listed = await _fields(deployment)
+    fields = {_field(found["name"]): found for found in listed}
     existing = {_live_index(index) for index in composite}
     missing = [index for index in declared["indexes"] if _declared_index(index) not in existing]
     missing_fields = [
@@ -29,7 +30,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     what = f"{len(declared['indexes'])} indexes, {len(declared['fieldOverrides'])} fields"
 
     async def are_built() -> bool:
-        return all(index["state"] == "READY" for index in await _composite(deployment))
+        return _are_ready(await _composite(deployment), await _fields(deployment))
 
     if missing or missing_fields:
         names = [_name(index["collectionGroup"], *(f["fieldPath"] for f in index["fields"])) for index in missing]
@@ -37,7 +38,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
         bucket = deployment.settings.uploads_bucket
         command = firebase.deploy(cloud, only="firestore:indexes", uploads_bucket=bucket)
         yield Change(action="create", what=", ".join(names), commands=(command,), until=are_built)
-    elif not all(index["state"] == "READY" for index in composite):
+    elif not _are_ready(composite, listed):
         yield Change(action="wait", what=f"{what}: some are being built", until=are_built)
     else:
         yield same(what)
@@ -50,6 +51,17 @@ _FIELDS: Final = ("firestore", "indexes", "fields", "list")
 async def _composite(deployment: Deployment) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = await deployment.cloud.look(*_COMPOSITE, _DATABASE) or []
     return found
+
+
+async def _fields(deployment: Deployment) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await deployment.cloud.look(*_FIELDS, _DATABASE) or []
+    return found
+
+
+def _are_ready(composite: list[dict[str, Any]], fields: list[dict[str, Any]]) -> bool:
+    """Whether all can be asked. A field's own index is built, too, and its first question fails before that."""
+    of_fields = [index for field in fields for index in field.get("indexConfig", {}).get("indexes", [])]
+    return all(index.get("state", "READY") == "READY" for index in [*composite, *of_fields])
 
 
 def _declared_index(index: dict[str, Any]) -> _Index:

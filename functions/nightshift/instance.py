@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nightshift.batches.batch import Batch
     from nightshift.batches.lane_cache import LaneCache
     from nightshift.batches.members import Members
+    from nightshift.bulk.known_parts import KnownParts
     from nightshift.database.calls import FirestoreCalls
     from nightshift.database.decoding import Snapshot
     from nightshift.database.grouped_calls import GroupedCalls
@@ -126,6 +127,13 @@ class Instance:
         from nightshift.pricing.shares import SpentShares
 
         return SpentShares(self._runtime)
+
+    @cached_property
+    def bulk_parts(self) -> "KnownParts":
+        """The parts of the bulk jobs that this instance has moved on lately."""
+        from nightshift.bulk.known_parts import KnownParts
+
+        return KnownParts(self._runtime)
 
     def part_members(self, batch: "Batch") -> "Members":
         """What the batch of a bulk job's part asks for."""

@@ -589,6 +589,18 @@ async def test_functions_wait_for_indexes_that_are_being_built(site: Site) -> No
     assert site.actions() == {"same", "check", "note"}
 
 
+async def test_functions_wait_for_the_index_of_a_field(site: Site) -> None:
+    """As for one of several fields: a query on a field whose index is being built fails."""
+    await site.deploy()
+    index = next(index for field in site.state["fields"] for index in field["indexConfig"].get("indexes", []))
+    index["state"] = "CREATING"
+    with pytest.raises(DeployError, match="being built"):
+        await site.deploy()
+    index["state"] = "READY"
+    await site.deploy()
+    assert site.actions() == {"same", "check", "note"}
+
+
 async def test_two_deployments_at_once_do_not_interleave(site: Site) -> None:
     """The second names the first, changes nothing, and says how a lock is removed whose deployment died."""
     await site.deploy()

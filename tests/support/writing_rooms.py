@@ -1,4 +1,4 @@
-"""One room writes each collection: every test fails in which another one does.
+"""One room writes each collection, and a bulk job's part says when: every test fails in which that is not so.
 
 The writes of a commit pass through here while tests run. The room is that of the code which adds the write.
 """
@@ -60,8 +60,12 @@ def check(kind: str, collection: str, module: str) -> None:
 def _checked(kind: str, write: Callable[..., None]) -> Callable[..., None]:
     @wraps(write)
     def checked(commit: Commit, ref: Any, *arguments: Any, **named: Any) -> None:
+        collection, _, below = ref.path.partition("/")
         if module := _writer():
-            check(kind, ref.path.partition("/")[0], module)
+            check(kind, collection, module)
+        if collection == names.BULK_JOBS and f"/{names.PARTS}/" in below and kind != "delete":
+            # By it an instance knows which parts have changed (bulk/known_parts.py).
+            assert "updatedAt" in arguments[0], f"{ref.path} is changed without its updatedAt"
         write(commit, ref, *arguments, **named)
 
     return checked

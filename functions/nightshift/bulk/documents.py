@@ -53,6 +53,7 @@ _OVERVIEW: Final = (
     "lease",
     "firstErrors",
     "rows",
+    "updatedAt",
 )
 
 
@@ -157,6 +158,12 @@ async def parts_of(runtime: Runtime, bulk_id: str, number: int) -> list[BulkPart
     return [part_of(snapshot) for snapshot in await query.get(**READ)]
 
 
+async def parts_changed_since(runtime: Runtime, bulk_id: str, moment: datetime) -> list[BulkPart]:
+    """The parts that were written then or later, without what their items are."""
+    query = bulk_ref(runtime, bulk_id).collection(PARTS).where(filter=FieldFilter("updatedAt", ">=", moment))
+    return [part_of(snapshot) for snapshot in await query.select(_OVERVIEW).get(**READ)]
+
+
 async def whole_parts(runtime: Runtime, bulk_id: str, number: int | None = None) -> list[BulkPart]:
     """The first `number` parts in their order, or all, with the states of their items."""
     query = bulk_ref(runtime, bulk_id).collection(PARTS).order_by("part")
@@ -238,6 +245,7 @@ def part_of(snapshot: "DocumentSnapshot[Any]") -> BulkPart:
         first_errors=tuple(fields.get("firstErrors") or ()),
         ends_at=fields.get("endsAt"),
         held_until=lease.expires_at if (lease := Lease.read(fields.get("lease"))) else None,
+        updated_at=time_or_none(fields.get("updatedAt")),
         update_time=_instant(snapshot.update_time),
     )
 

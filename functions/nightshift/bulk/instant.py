@@ -80,15 +80,14 @@ async def call_for(runtime: Runtime, bulk: BulkJob, parts: list[BulkPart], time_
 async def call_for_all(runtime: Runtime) -> None:
     """Call workers for the parts of all bulk jobs that are answered in real time. Reads one document if none is."""
     for bulk in await documents.running_in_real_time(runtime):
-        parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
-        await call_for(runtime, bulk, parts, None)
+        await call_for(runtime, bulk, await runtime.instance.bulk_parts.of(bulk), None)
 
 
 async def release_dead(runtime: Runtime, part: BulkPart) -> None:
     """Let a part wait whose worker has died. Raises LeaseHeld while it lives."""
     snapshot = await documents.part_snapshot(runtime, part.bulk_id, part.part)
     if snapshot and documents.part_of(snapshot).status == "running":
-        await leases.take(runtime, snapshot).write({"status": "waiting"}, release=True)
+        await leases.take(runtime, snapshot, is_stamped=True).write({"status": "waiting"}, release=True)
 
 
 async def answer_part(runtime: Runtime, bulk_id: str, number: int, time_limit: TimeLimit) -> None:
@@ -106,7 +105,7 @@ async def answer_part(runtime: Runtime, bulk_id: str, number: int, time_limit: T
     part = documents.part_of(snapshot)
     if part.status == "closed" or (part.next_attempt_at and part.next_attempt_at > runtime.now()):
         return
-    holder = leases.take(runtime, snapshot)
+    holder = leases.take(runtime, snapshot, is_stamped=True)
     started_at = part.started_at or runtime.now()
     await holder.write({"status": "running", "startedAt": started_at, "nextAttemptAt": DELETE_FIELD})
     part = replace(part, started_at=started_at)
@@ -213,7 +212,7 @@ class _PartAnswering:
         if bulk is None or not _is_wanted(bulk):
             return False
         if progress.is_due(bulk, runtime.now()):
-            await progress.note(runtime, bulk, await documents.parts_of(runtime, bulk.bulk_id, bulk.parts))
+            await progress.note(runtime, bulk, await runtime.instance.bulk_parts.of(bulk))
         return True
 
     async def _check_in(self, *, is_last: bool) -> None:

@@ -105,6 +105,8 @@ class BulkPart:
     ends_at: Any
     # Until when a process has its lease; None = it is free.
     held_until: datetime | None
+    # By the server's clock, when the request came that wrote it last.
+    updated_at: datetime | None
     update_time: datetime
 
     def is_held(self, now: datetime) -> bool:

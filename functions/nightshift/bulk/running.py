@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
+from google.cloud.firestore import SERVER_TIMESTAMP
 
 from nightshift.batches import documents as batches
 from nightshift.batches import submission
@@ -31,16 +32,16 @@ async def run(runtime: Runtime, bulk: BulkJob, answered: Mapping[str, int], time
     Args:
         answered: how many answers the provider counts in each batch that is under way.
     """
-    parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+    parts = await runtime.instance.bulk_parts.of(bulk)
     if bulk.is_cancelling:
         await _cancel(runtime, bulk, parts)
-        parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+        parts = await runtime.instance.bulk_parts.of(bulk)
     elif bulk.wish == "pause" and bulk.status == "running":
         return await transitions.pause(runtime, bulk)
     elif bulk.wish == "resume" and bulk.status == "paused":
         return await transitions.resume(runtime, bulk)
     elif bulk.status == "running" and await _start(runtime, bulk, parts, time_limit):
-        parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+        parts = await runtime.instance.bulk_parts.of(bulk)
     if all(part.status == "closed" for part in parts):
         return await transitions.begin_export(runtime, bulk, progress.told(runtime, bulk, parts))
     await progress.note(runtime, bulk, parts, answered)
@@ -52,7 +53,7 @@ async def start_ordered(runtime: Runtime, lane: str | None, time_limit: TimeLimi
     for bulk in await documents.open_bulk_jobs(runtime):
         is_meant = bulk.lane is not None and lane in {None, str(bulk.lane)}
         if is_meant and bulk.status == "running" and bulk.speed != "instant" and not time_limit.is_over:
-            parts = await documents.parts_of(runtime, bulk.bulk_id, bulk.parts)
+            parts = await runtime.instance.bulk_parts.of(bulk)
             await _start(runtime, bulk, parts, time_limit, is_ordered=True)
 
 
@@ -130,7 +131,13 @@ async def _mend(runtime: Runtime, part: BulkPart) -> bool:
     commit = Commit(runtime)
     commit.update(
         documents.part_ref(runtime, part.bulk_id, part.part),
-        {"status": "waiting", "batchId": None, "through": None, "round": part.round + 1},
+        {
+            "status": "waiting",
+            "batchId": None,
+            "through": None,
+            "round": part.round + 1,
+            "updatedAt": SERVER_TIMESTAMP,
+        },
         read_as_of=part.update_time,
     )
     with suppress(Undecided):

@@ -76,7 +76,7 @@ async def start_part(runtime: Runtime, bulk: BulkJob, number: int, *, is_ordered
     if snapshot is None or documents.part_of(snapshot).status != "waiting":
         return False
     try:
-        holder = await leases.take(runtime, snapshot).on_record()
+        holder = await leases.take(runtime, snapshot, is_stamped=True).on_record()
     except LeaseHeld:
         return False
     async with holder.released_after():

@@ -208,7 +208,7 @@ async def end(
         for part in parts:
             if expiry:
                 ref = documents.part_ref(runtime, bulk.bulk_id, part.part)
-                writes.update(ref, expiry, read_as_of=part.update_time)
+                writes.update(ref, {**expiry, "updatedAt": SERVER_TIMESTAMP}, read_as_of=part.update_time)
 
     ended = {
         "status": status,
@@ -226,7 +226,7 @@ async def end(
 
 def history_counted(commit: Commit, part: "DocumentSnapshot[Any]") -> None:
     """The history has counted all that ended in a part without a batch. The commit fails if the part has changed."""
-    counted = {"uncountedDays": DELETE_FIELD, "isUncounted": DELETE_FIELD}
+    counted = {"uncountedDays": DELETE_FIELD, "isUncounted": DELETE_FIELD, "updatedAt": SERVER_TIMESTAMP}
     commit.update(part.reference, counted, read_as_of=part.update_time)
 
 

@@ -21,6 +21,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from google.cloud.firestore import SERVER_TIMESTAMP
+
 from nightshift.database.commits import READ, Commit, Undecided, attempts
 from nightshift.database.lease import Lease
 from nightshift.errors import LeaseHeld, LeaseLost, TryLater
@@ -41,17 +43,21 @@ class LeaseHolder:
         ref: "AsyncDocumentReference",
         update_time: datetime | None,
         lease: Lease | None = None,
+        *,
+        is_stamped: bool = False,
     ) -> None:
         """Take a lease in memory.
 
         Args:
             update_time: None for a document that does not exist yet; the first write creates it.
             lease: one that is on record already.
+            is_stamped: each write moves the document's `updatedAt`, also one that renews the lease alone.
         """
         self.ref = ref
         self.is_on_record = lease is not None
         self.is_released = False
         self._runtime = runtime
+        self._stamp = {"updatedAt": SERVER_TIMESTAMP} if is_stamped else {}
         self._lease = lease or _free_lease()
         self._update_time = update_time
         self._with_next: dict[str, Any] = {}
@@ -83,7 +89,7 @@ class LeaseHolder:
                 commit = Commit(self._runtime)
                 if also:
                     also(commit)
-                self._add(commit, {**changes, "lease": lease.fields()})
+                self._add(commit, {**self._stamp, **changes, "lease": lease.fields()})
                 try:
                     update_time = await commit.send()
                 except Undecided as doubt:
@@ -171,17 +177,19 @@ def new_lease(runtime: Runtime) -> Lease:
     return _free_lease().extended(runtime.now(), runtime.settings.lease_seconds, writes=0)
 
 
-def take_if_free(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> LeaseHolder | None:
+def take_if_free(
+    runtime: Runtime, snapshot: "DocumentSnapshot[Any]", *, is_stamped: bool = False
+) -> LeaseHolder | None:
     """Take the lease on a document as it was read, or None if another process has a live one."""
     held = _lease_of(snapshot)
     if held and held.is_live(runtime.now()):
         return None
-    return LeaseHolder(runtime, snapshot.reference, snapshot.update_time)
+    return LeaseHolder(runtime, snapshot.reference, snapshot.update_time, is_stamped=is_stamped)
 
 
-def take(runtime: Runtime, snapshot: "DocumentSnapshot[Any]") -> LeaseHolder:
+def take(runtime: Runtime, snapshot: "DocumentSnapshot[Any]", *, is_stamped: bool = False) -> LeaseHolder:
     """The same; raises LeaseHeld if another process has a live one."""
-    holder = take_if_free(runtime, snapshot)
+    holder = take_if_free(runtime, snapshot, is_stamped=is_stamped)
     if holder is None:
         raise LeaseHeld(f"a lease lies on {snapshot.reference.path}")
     return holder
