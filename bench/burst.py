@@ -118,7 +118,7 @@ async def _burst(stack: Stack, folder: Path) -> Burst:
     await _give(client, users)
     # What a process computes until it serves is in the answer to another question.
     await asyncio.sleep(4 * WRITTEN_EVERY_SECONDS)
-    before, first_tick_at = read_counts(folder), stack.clock.seconds_until_next()
+    before, first_tick_at = read_counts(folder), stack.clock.seconds_until("processBatchJobs")
     started_at, busy = time.monotonic(), BusySeconds.now()
     await _write_jobs(client, users)
     written_at = time.monotonic() - started_at

@@ -49,10 +49,11 @@ class Clock:
         due: datetime = croniter(job.schedule, local).get_next(datetime)
         return due.astimezone(UTC)
 
-    def seconds_until_next(self) -> float:
-        """In how many seconds, of real time, a job is due next."""
+    def seconds_until(self, name: str) -> float:
+        """In how many seconds, of real time, the job of this name is due next."""
+        (job,) = (job for job in self._schedules.jobs if job.name == name)
         now = self.now()
-        return min((self.next_fire(job, now) - now).total_seconds() for job in self._schedules.jobs) / self._speed
+        return (self.next_fire(job, now) - now).total_seconds() / self._speed
 
     async def run(self) -> None:
         """Fire until cancelled."""

@@ -11,6 +11,7 @@ import pytest
 
 from local.clock import Clock
 from local.errors import StackError
+from scheduler import declared as functions_schedules
 from scheduler.declared import Declared, ScheduledJob, Topic
 from tests.support.patience import patience
 
@@ -41,6 +42,14 @@ def test_the_next_time_is_strictly_later() -> None:
     fired_at = datetime(2025, 6, 19, 12, 10, tzinfo=UTC)
 
     assert Clock(declared(), ignore).next_fire(TICK, fired_at) == fired_at + timedelta(minutes=10)
+
+
+def test_it_says_when_a_job_is_due_by_that_jobs_schedule_alone() -> None:
+    """Another job of the same clock is due each minute."""
+    clock = Clock(
+        functions_schedules.declared(), ignore, speed=0.001, starts_at=datetime(2026, 6, 1, 12, 3, 30, tzinfo=UTC)
+    )
+    assert clock.seconds_until("processBatchJobs") > 60_000 >= clock.seconds_until("answerInstantJobs")
 
 
 def test_a_clock_goes_as_fast_as_its_speed_says() -> None:
