@@ -17,8 +17,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     """Create what is missing, and wait until every index is built. What the file does not name stays."""
     cloud = deployment.cloud
     declared = json.loads((deployment.root / "firestore.indexes.json").read_text())
-    composite = await _composite(deployment)
-    listed = await _fields(deployment)
+    composite, listed = await _listed(deployment, _COMPOSITE), await _listed(deployment, _FIELDS)
     fields = {_field(found["name"]): found for found in listed}
     existing = {_live_index(index) for index in composite}
     missing = [index for index in declared["indexes"] if _declared_index(index) not in existing]
@@ -30,7 +29,7 @@ async def changes(deployment: Deployment) -> AsyncIterator[Change]:
     what = f"{len(declared['indexes'])} indexes, {len(declared['fieldOverrides'])} fields"
 
     async def are_built() -> bool:
-        return _are_ready(await _composite(deployment), await _fields(deployment))
+        return _are_ready(await _listed(deployment, _COMPOSITE), await _listed(deployment, _FIELDS))
 
     if missing or missing_fields:
         names = [_name(index["collectionGroup"], *(f["fieldPath"] for f in index["fields"])) for index in missing]
@@ -48,20 +47,15 @@ _COMPOSITE: Final = ("firestore", "indexes", "composite", "list")
 _FIELDS: Final = ("firestore", "indexes", "fields", "list")
 
 
-async def _composite(deployment: Deployment) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await deployment.cloud.look(*_COMPOSITE, _DATABASE) or []
-    return found
-
-
-async def _fields(deployment: Deployment) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await deployment.cloud.look(*_FIELDS, _DATABASE) or []
+async def _listed(deployment: Deployment, what: tuple[str, ...]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await deployment.cloud.look(*what, _DATABASE) or []
     return found
 
 
 def _are_ready(composite: list[dict[str, Any]], fields: list[dict[str, Any]]) -> bool:
     """Whether all can be asked. A field's own index is built, too, and its first question fails before that."""
     of_fields = [index for field in fields for index in field.get("indexConfig", {}).get("indexes", [])]
-    return all(index.get("state", "READY") == "READY" for index in [*composite, *of_fields])
+    return all(index["state"] == "READY" for index in [*composite, *of_fields])
 
 
 def _declared_index(index: dict[str, Any]) -> _Index:

@@ -49,6 +49,10 @@ class Bounds:
     visible_after_seconds: tuple[float, ...] = (0.5, 1.0, 2.0)
     # From so much of a document on, the rest is left unread: what is written until its end needs room in its 1 MiB.
     read_bytes: int = 400_000
+    # Of how many parts of bulk jobs an instance remembers what it read: some two megabytes.
+    known_parts: int = 2_000
+    # No commit lands so long after its request came: ours are given up after 20 seconds.
+    commit_lands_within_seconds: float = 60.0
 
 
 class Instance:

@@ -60,17 +60,16 @@ async def test_the_lines_of_the_next_jobs_are_built_while_a_page_is_claimed(
     first, *_ = [await world.submit("alice") for _ in range(5)]
     built, claims = list[int](), list[int]()
     is_built = asyncio.Event()
-    real_page, real_create = request_page, create_batch
 
     async def building(*args: Any) -> RequestPage:
-        page = await real_page(*args)
+        page = await request_page(*args)
         built.append(len(page.lines))
         if len(built) == 2:
             is_built.set()
         return page
 
     async def claiming(*args: Any, **options: Any) -> HeldBatch:
-        held = await real_create(*args, **options)
+        held = await create_batch(*args, **options)
         claims.append(held.batch.job_count)
         return held
 

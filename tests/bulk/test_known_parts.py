@@ -115,11 +115,9 @@ async def test_a_part_that_does_not_say_when_it_was_changed_lets_all_be_read(wor
     assert (await runtime.instance.bulk_parts.of(bulk))[1].status == "closed"
 
 
-async def test_of_many_bulk_jobs_those_asked_for_lately_are_known(
-    world: World, read: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_many_bulk_jobs_those_asked_for_lately_are_known(world: World, read: list[int]) -> None:
     """What an instance keeps is bounded."""
-    monkeypatch.setattr("nightshift.bulk.known_parts._MOST_PARTS", 5)
+    world.bound(known_parts=5)
     runtime, first = await held_up(world, parts=3)
     other_id = await world.start_bulk(items=rows(3), maxTokens=3)
     other = await documents.read(runtime, other_id)
@@ -134,10 +132,10 @@ async def test_of_many_bulk_jobs_those_asked_for_lately_are_known(
 
 
 async def test_a_bulk_job_of_many_parts_reads_each_part_some_times_and_not_once_for_each_other(
-    world: World, read: list[int], monkeypatch: pytest.MonkeyPatch
+    world: World, read: list[int]
 ) -> None:
     """With twice the parts, twice the reads and no four times. What landed lately is not read again here."""
-    monkeypatch.setattr("nightshift.bulk.known_parts._LANDS_WITHIN", timedelta(0))
+    world.bound(commit_lands_within_seconds=0.0)
     world.set_env(NIGHTSHIFT_PART_ITEMS="1")
     await world.give("alice", 60)
     reads = []

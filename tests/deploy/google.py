@@ -663,7 +663,11 @@ def _live_index(index: dict[str, Any]) -> dict[str, Any]:
 def _live_field(field: dict[str, Any]) -> dict[str, Any]:
     group, path = field["collectionGroup"], field["fieldPath"]
     indexes = [
-        {"queryScope": index.get("queryScope", "COLLECTION"), "fields": [{"fieldPath": path, "order": index["order"]}]}
+        {
+            "queryScope": index.get("queryScope", "COLLECTION"),
+            "fields": [{"fieldPath": path, "order": index["order"]}],
+            "state": "READY",
+        }
         for index in field["indexes"]
     ]
     live: dict[str, Any] = {

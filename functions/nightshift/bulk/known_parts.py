@@ -19,11 +19,7 @@ from nightshift.bulk.bulk_job import BulkJob
 from nightshift.bulk.part import BulkPart
 from nightshift.runtime import Runtime
 
-# No commit lands so long after its request came: ours are given up after 20 seconds.
-_LANDS_WITHIN: Final = timedelta(minutes=1)
 _KNOWN_FOR: Final = timedelta(minutes=10)
-# Some two megabytes.
-_MOST_PARTS: Final = 2_000
 
 
 @dataclass(kw_only=True)
@@ -64,7 +60,8 @@ class KnownParts:
         """
         known = self._usable(bulk)
         if known and (changed_at := known.changed_at):
-            known.learn(await documents.parts_changed_since(self._runtime, bulk.bulk_id, changed_at - _LANDS_WITHIN))
+            since = changed_at - timedelta(seconds=self._runtime.instance.bounds.commit_lands_within_seconds)
+            known.learn(await documents.parts_changed_since(self._runtime, bulk.bulk_id, since))
         else:
             known = _PartsOfOne(created_at=bulk.created_at, read_at=self._runtime.now())
             known.learn(await documents.parts_of(self._runtime, bulk.bulk_id, bulk.parts))
@@ -81,5 +78,6 @@ class KnownParts:
     def _keep(self, bulk_id: str, known: _PartsOfOne) -> None:
         self._bulk_jobs[bulk_id] = known
         self._bulk_jobs.move_to_end(bulk_id)
-        while len(self._bulk_jobs) > 1 and sum(len(each.parts) for each in self._bulk_jobs.values()) > _MOST_PARTS:
+        most = self._runtime.instance.bounds.known_parts
+        while len(self._bulk_jobs) > 1 and sum(len(each.parts) for each in self._bulk_jobs.values()) > most:
             self._bulk_jobs.popitem(last=False)

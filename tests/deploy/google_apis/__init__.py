@@ -19,7 +19,20 @@ from tests.deploy.google_apis import (
 from tests.deploy.google_apis.project import PROJECT, REGION, SITE, Fault, GoogleApis, Refusal
 from tests.deploy.google_apis.serving import serving
 
-# Each of these says what answers the requests to some APIs.
-ANSWERING = (accounts, buckets, database, events, monitoring, releases, secret_versions, services)
-
-__all__ = ["PROJECT", "REGION", "SITE", "Fault", "GoogleApis", "Refusal", "serving"]
+__all__ = [
+    "PROJECT",
+    "REGION",
+    "SITE",
+    "Fault",
+    "GoogleApis",
+    "Refusal",
+    "accounts",
+    "buckets",
+    "database",
+    "events",
+    "monitoring",
+    "releases",
+    "secret_versions",
+    "services",
+    "serving",
+]

@@ -75,7 +75,7 @@ def _change_field(google: GoogleApis, asked: Asked, found: Any) -> Any:
     if "indexConfig" in asked.body:
         # The API names the field of each of its indexes.
         indexes = [
-            {**index, "fields": [{**part, "fieldPath": found["field"]} for part in index["fields"]]}
+            {**index, "fields": [{**part, "fieldPath": found["field"]} for part in index["fields"]], "state": "READY"}
             for index in asked.body["indexConfig"].get("indexes", [])
         ]
         field["indexConfig"] = {"indexes": indexes} if indexes else {}
