@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.calls import Call, Strike, Traffic, seam
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.journeys import JOURNEYS, Journey, Stage
 from tests.support.promises import assert_promises_kept
 from tests.support.world import SOURCE, World
@@ -87,12 +87,22 @@ async def record(journey: Journey) -> list[Call]:
 
 def cases(journey: Journey, calls: Sequence[Call]) -> list[Case]:
     """Each fault at each call that can have it, in the order of the calls."""
-    return [
-        Case(journey.name, call.number, call.name, fault.name)
-        for call in calls
-        for fault in FAULTS.values()
-        if fault.fits(call)
-    ]
+    return [Case(journey.name, call.number, call.name, fault.name) for call in calls for fault in distinct_faults(call)]
+
+
+def distinct_faults(call: Call) -> list[Fault]:
+    """Those that a call can have, without one that is the same as another.
+
+    Where a call changes nothing, it is all the same whether it was carried out: of the faults after which its caller
+    gets the same, one is left. No function reads in a transaction, so no read leaves a lock behind.
+    """
+    fitting = [fault for fault in FAULTS.values() if fault.fits(call)]
+    if call.writes:
+        return fitting
+    distinct: dict[tuple[str, int], Fault] = {}
+    for fault in fitting:
+        distinct.setdefault((repr(fault.answers[call.service]), fault.times), fault)
+    return list(distinct.values())
 
 
 async def run(case: Case) -> Outcome:

@@ -3,7 +3,8 @@
 import pytest
 
 from nightshift.batches import submit
-from tests.chaos.enumeration import Case, cases, record, run, share
+from tests.chaos.calls import Call
+from tests.chaos.enumeration import Case, cases, distinct_faults, record, run, share
 from tests.chaos.faults import FAULTS
 from tests.chaos.journeys import JOURNEYS
 
@@ -39,6 +40,19 @@ async def test_a_promise_that_does_not_hold_is_found(monkeypatch: pytest.MonkeyP
 
     assert outcome.struck == (create.label,)
     assert outcome.paid_twice == 1
+
+
+def test_a_read_has_one_fault_for_each_thing_that_its_caller_can_get() -> None:
+    """A write has both: whether it was carried out is the whole difference."""
+    read = Call(1, "firestore", "RunQuery", writes=False, streams=True)
+    write = Call(1, "firestore", "Commit", writes=True)
+
+    faults_of_read = [fault.name for fault in distinct_faults(read)]
+    faults_of_write = [fault.name for fault in distinct_faults(write)]
+
+    assert faults_of_read == ["dies-before", "lost", "lost-timeout", "aborted", "breaks-off"]
+    assert faults_of_write == [name for name, fault in FAULTS.items() if fault.fits(write)]
+    assert {"dies-before", "dies-after", "lost", "unavailable", "late-12"} <= set(faults_of_write)
 
 
 def test_the_shares_together_hold_every_kind_of_call_with_every_fault_once() -> None:
