@@ -31,8 +31,6 @@ FAILING = {
     "no JSON": (Reply(content="no JSON", usage=USAGE), 3),
     "not what was asked for": (Reply(content=WRONG_ANSWER, usage=USAGE), 3),
 }
-# Before it, the tick that ingests reads.
-FIRST_COMMIT = 4
 NO_JSON = FAILING["no JSON"][0]
 
 
@@ -122,6 +120,33 @@ async def test_who_has_failed_too_often_waits_for_the_next_day(world: World) -> 
     await assert_promises_kept(world)
 
 
+async def _ingested(world: World, uid: str, *strikes: Strike, is_late: bool = False) -> Traffic:
+    """Two jobs of one batch are answered, and a tick ingests them, struck; returns its calls.
+
+    With `is_late`, both are cancelled before.
+    """
+    await world.give(uid, 2)
+    world.provider.hold("in_progress")
+    job_ids = [await world.write(uid) for _ in range(2)]
+    world.pass_time(minutes=5)
+    await world.tick()
+    if is_late:
+        await asyncio.gather(*(cancel(world.operators_runtime(), job_id) for job_id in job_ids))
+    world.provider.release()
+    await world.provider.settled()
+    traffic = Traffic(*strikes)
+    await traffic.invoke(world.tick)
+    await traffic.land()
+    world.set_env()
+    world.pass_time(minutes=5)
+    return traffic
+
+
+def _ingesting_commits(undisturbed: Traffic) -> list[int]:
+    """The calls by which a tick settles its jobs and closes their batch; a commit before them notes what it polled."""
+    return [call.number for call in undisturbed.calls if call.name == "firestore.Commit"][1:3]
+
+
 @pytest.mark.parametrize("fault", ["lost", "lost-timeout", "late-2", "aborted"])
 async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_lost(
     world: World, capsys: pytest.CaptureFixture[str], fault: str
@@ -133,22 +158,12 @@ async def test_that_the_limit_is_reached_is_logged_though_the_commits_answer_is_
         NIGHTSHIFT_MAX_FAILED_USD_PER_DAY=str(1.5 * LINE_USD),
     )
     world.provider.faults.add(ReplyRule(reply=NO_JSON, times=None))
-    for number in range(FIRST_COMMIT, FIRST_COMMIT + 8):
+    for number in _ingesting_commits(await _ingested(world, "bob")):
         uid = f"user-{number}"
-        await world.give(uid, 2)
-        for _ in range(2):
-            await world.write(uid)
-        world.pass_time(minutes=5)
-        await world.tick()
-        await world.provider.settled()
-        traffic = Traffic(Strike(FAULTS[fault], number))
         capsys.readouterr()
-        await traffic.invoke(world.tick)
-        await traffic.land()
-        world.set_env()
-        world.pass_time(minutes=5)
+        traffic = await _ingested(world, uid, Strike(FAULTS[fault], number))
         await world.tick()
-        assert traffic.struck
+        assert [call.name for call, _ in traffic.struck] == ["firestore.Commit"]
         assert await _failed_usd(world, uid) == pytest.approx(2 * LINE_USD)
         events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
         told = [event for event in events if event["message"] == "failures_limit_reached"]
@@ -198,27 +213,14 @@ async def test_a_line_that_comes_after_its_job_was_cancelled_counts_once(world: 
 async def test_whatever_becomes_of_a_commit_a_failure_is_counted_once(
     world: World, fault: str, *, is_late: bool
 ) -> None:
-    """The first calls of the tick that ingests are struck in turn, each for another user."""
+    """Both commits of the tick that ingests are struck, each for another user."""
     reply = Reply(content=RIGHT_ANSWER if is_late else "no JSON", usage=USAGE)
     world.set_env(NIGHTSHIFT_MAX_ATTEMPTS="1", NIGHTSHIFT_COALESCE_SECONDS="3600")
     world.provider.faults.add(ReplyRule(reply=reply, times=None))
-    for number in range(FIRST_COMMIT, FIRST_COMMIT + 8):
+    for number in _ingesting_commits(await _ingested(world, "bob", is_late=is_late)):
         uid = f"user-{number}"
-        await world.give(uid, 2)
-        world.provider.hold("in_progress")
-        job_ids = [await world.write(uid) for _ in range(2)]
-        world.pass_time(minutes=5)
-        await world.tick()
-        if is_late:
-            await asyncio.gather(*(cancel(world.operators_runtime(), job_id) for job_id in job_ids))
-        world.provider.release()
-        await world.provider.settled()
-        traffic = Traffic(Strike(FAULTS[fault], number))
-        await traffic.invoke(world.tick)
-        await traffic.land()
-        assert traffic.struck
-        world.set_env()
-        world.pass_time(minutes=5)
+        traffic = await _ingested(world, uid, Strike(FAULTS[fault], number), is_late=is_late)
+        assert [call.name for call, _ in traffic.struck] == ["firestore.Commit"]
         await world.finish()
         assert await _failed_usd(world, uid) == pytest.approx(2 * LINE_USD), f"call {number}"
     await assert_promises_kept(world)
