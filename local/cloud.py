@@ -92,8 +92,7 @@ def start_cloud(
         firestore.append(f"--functions_emulator={events_to}")
     pubsub = [*java, "-jar", str(toolchain.pubsub_jar), *_listen(addresses.pubsub)]
     host, port = addresses.storage.split(":")
-    storage = [sys.executable, "-m", "gcp_storage_emulator", "start", "--quiet", "--in-memory"]
-    storage += ["--host", host, "--port", port]
+    storage = [sys.executable, "-m", "local.storage_emulator", host, port]
     return [
         ProcessPart(name=name, address=address, command=command, environment=environment, log_dir=log_dir)
         for name, address, command in (
