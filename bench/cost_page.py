@@ -1,6 +1,8 @@
 """docs/COST.md, from measured counts and list prices alone: the same counts give the same page."""
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -31,6 +33,7 @@ from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
 _ALERTS: Final = Path(__file__).parents[1] / "monitoring" / "alerts"
+_LINE: Final = 120
 _WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
 
 
@@ -42,7 +45,7 @@ def page(counts: MonthCounts) -> str:
     most = VOLUMES[-1]
     left = counts.footprints[text.title]
     stored = left.document_bytes + left.index_bytes
-    return _WORDS.read_text().format(
+    filled = _WORDS.read_text().format(
         batch_usd=usd(batch.total_usd),
         google_usd=usd(sum(batch.google_usd.values())),
         instant_usd=usd(instant.total_usd),
@@ -93,6 +96,29 @@ def page(counts: MonthCounts) -> str:
         region=DEFAULT_REGION,
         days=DAYS,
         price_notes="\n".join(_price_notes()),
+    )
+    return reflowed(filled)
+
+
+def reflowed(filled: str) -> str:
+    """A page with its prose in lines of at most 120 characters; headings, tables and code are as they were."""
+    return "\n\n".join(_wrapped(block) for block in filled.strip().split("\n\n")) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    if block.startswith(("#", "|", "```")):
+        return block
+    # A paragraph, or the items of a list.
+    parts = (" ".join(part.split()) for part in re.split(r"\n(?=- )", block))
+    return "\n".join(
+        textwrap.fill(
+            part,
+            _LINE,
+            subsequent_indent="  " if part.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for part in parts
     )
 
 
