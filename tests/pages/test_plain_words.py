@@ -18,7 +18,7 @@ _BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, token
 _MOST_WORDS = 20
 _MOST_WORDS_OF_A_DOCSTRING = 24
 # They are written by `make bench` and `make bill`: their lines are lists of figures.
-_GENERATED = {"BENCHMARKS.md", "COST.md", "cost_page.md"}
+_GENERATED = {"BENCHMARKS.md"}
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 _EXCEPTED = {"CHANGELOG.md", "package-lock.json"}
 
