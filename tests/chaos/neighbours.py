@@ -7,9 +7,9 @@ notifications and classifications. Any difference is an interference.
 Pub/Sub's calls for workers are delivered: each worker is an instance of its own, and begins with those that it helps.
 
 Time is what the functions' own calls make of it. The clock stands still but for them: each external call takes
-`_CALL_SECONDS`, and each byte that it carries `_BYTE_SECONDS`. So the tick's budget, leases and waits are real in the
-comparison, and no machine is too slow or too busy for it. The tick's budget is scaled down as the number of hostile
-jobs is: some dozens here stand for some thousands.
+`Example.call_seconds`, and each byte that it carries `_BYTE_SECONDS`. So the tick's budget, leases and waits are real
+in the comparison, and no machine is too slow or too busy for it. The tick's budget is scaled down as the number of
+hostile jobs is: some dozens here stand for some thousands.
 """
 
 import asyncio
@@ -40,14 +40,12 @@ BUDGET_USD: Final = 0.12
 # A dozen jobs. The floods of others fill it, and by turns each user has a place in one of the next batches.
 MOST_TOKENS: Final = 6_000
 _TOKENS: Final = 60
-_CALL_SECONDS: Final = 0.02
 _BYTE_SECONDS: Final = 1e-6
 # The clock is ahead of the database's, so that a job whose event was lost is old enough to be rescued.
 _AHEAD: Final = timedelta(minutes=5)
 _SWEEP_AFTER: Final = timedelta(minutes=3)
 _TICK_AFTER: Final = timedelta(minutes=6)
 _ROUND: Final = timedelta(minutes=10)
-_QUIET_TICKS: Final = 60
 _EXAMPLES_PER_SEED: Final = 3
 _ENDED: Final = {"completed", "failed", "cancelled"}
 # Calls for workers that are delivered between two ticks, at most.
@@ -93,6 +91,10 @@ class Example:
     budget_usd: float = 0.0
     # Input tokens that a lane may have in flight; 0 = no limit.
     most_tokens: int = 0
+    # What each external call of the functions takes.
+    call_seconds: float = 0.02
+    # After the rounds, at most so many.
+    quiet_ticks: int = 60
 
 
 EXAMPLES: Final = st.builds(
@@ -151,9 +153,10 @@ def _short(seen: Any) -> str:
 class _MeteredWorld(World):
     """A world whose clock moves with the functions' calls, from the moment to which it was set."""
 
-    def __init__(self, env: pytest.MonkeyPatch, began_at: datetime) -> None:
+    def __init__(self, env: pytest.MonkeyPatch, began_at: datetime, call_seconds: float) -> None:
         self.traffic = Traffic(is_weighed=True)
         self._began_at = began_at
+        self._call_seconds = call_seconds
         self._moment = timedelta()
         self._spent_before = 0.0
         super().__init__(env)
@@ -168,7 +171,7 @@ class _MeteredWorld(World):
 
     @property
     def _spent(self) -> float:
-        return len(self.traffic.calls) * _CALL_SECONDS + self.traffic.bytes * _BYTE_SECONDS
+        return len(self.traffic.calls) * self._call_seconds + self.traffic.bytes * _BYTE_SECONDS
 
 
 class _Side:
@@ -191,7 +194,7 @@ class _Side:
             await self._world.give(uid, _TOKENS)
         for one in example.rounds:
             await self._play_round(one)
-        for _ in range(_QUIET_TICKS):
+        for _ in range(example.quiet_ticks):
             if not self._written_at:
                 break
             await self._finish_round()
@@ -334,7 +337,7 @@ async def _play(example: Example, began_at: datetime, *, is_attacked: bool) -> t
     env = pytest.MonkeyPatch()
     try:
         with seam():
-            world = _MeteredWorld(env, began_at)
+            world = _MeteredWorld(env, began_at, example.call_seconds)
             # No function waits: what is put off is a later sweep's.
             world.bound(longest_pause_seconds=0)
             async with world.running():

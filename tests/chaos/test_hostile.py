@@ -5,7 +5,6 @@ import pytest
 from nightshift.jobs import created
 from nightshift.runtime import Runtime
 from nightshift.tick import tick
-from tests.chaos import neighbours
 from tests.chaos.hostile_api import MOVES
 from tests.chaos.neighbours import BUDGET_USD, MOST_TOKENS, Ask, Example, Interference, Round, besiege, compare
 
@@ -50,10 +49,9 @@ def test_a_tick_that_lets_one_duty_take_all_its_time_is_found(monkeypatch: pytes
         await real(self)
 
     monkeypatch.setattr(tick._Tick, "run", run)
-    # Fewer calls that take longer.
-    monkeypatch.setattr(neighbours, "_CALL_SECONDS", 0.2)
-    monkeypatch.setattr(neighbours, "_QUIET_TICKS", 1)
     asks, moves = [Ask("alice", "text", False)], [("abandoned_jobs", 1)]
+    crowded = Round(asks=asks, moves=moves, is_hostile_first=True, expires=False)
 
     with pytest.raises(Interference, match="honest0: ticks is 1 alone"):
-        compare(Example([Round(asks=asks, moves=moves, is_hostile_first=True, expires=False)], most_requests=50_000))
+        # Fewer calls that take longer.
+        compare(Example([crowded], call_seconds=0.2, quiet_ticks=1))
