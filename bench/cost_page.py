@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -28,12 +27,12 @@ from bench.month import (
     batches_of,
 )
 from bench.prices import DEFAULT_REGION, PRICES, READ_ON
+from bench.report import lines_of
 from nightshift.functions import FUNCTIONS
 from nightshift.settings import Settings
 
 _WORDS: Final = Path(__file__).with_suffix(".md")
 _ALERTS: Final = Path(__file__).parents[1] / "monitoring" / "alerts"
-_LINE: Final = 120
 _WORKER: Final = next(function for function in FUNCTIONS if function.target == "ingest_batch_results")
 
 
@@ -110,16 +109,7 @@ def _wrapped(block: str) -> str:
         return block
     # A paragraph, or the items of a list.
     parts = (" ".join(part.split()) for part in re.split(r"\n(?=- )", block))
-    return "\n".join(
-        textwrap.fill(
-            part,
-            _LINE,
-            subsequent_indent="  " if part.startswith("- ") else "",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for part in parts
-    )
+    return "\n".join(line for part in parts for line in lines_of(part, indent="  " if part.startswith("- ") else ""))
 
 
 def measured(written: str) -> MonthCounts:

@@ -46,7 +46,7 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
     yield ""
     if missed:
         for row in missed:
-            yield from _lines_of(_said_of_missed(row), indent="  ")
+            yield from lines_of(_said_of_missed(row), indent="  ")
         yield ""
     yield f"Measured on {datetime.now(UTC):%Y-%m-%d} on"
     yield ""
@@ -62,10 +62,11 @@ def _page(answers: Sequence[Measured], machine: Mapping[str, str]) -> Iterator[s
         yield from (f"| {' | '.join(_cells(row))} |" for row in answer.measurements)
         for note in answer.notes:
             yield ""
-            yield from [note] if note.startswith("|") else _lines_of(note)
+            yield from [note] if note.startswith("|") else lines_of(note)
 
 
-def _lines_of(prose: str, indent: str = "") -> list[str]:
+def lines_of(prose: str, indent: str = "") -> list[str]:
+    """A paragraph, or an item, in a page's lines; `indent` is put before all but the first."""
     return textwrap.wrap(prose, _LINE, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 

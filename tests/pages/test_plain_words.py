@@ -17,7 +17,7 @@ _BEGINS_A_STATEMENT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, token
 # The first tells of the past; the others are written by npm.
 _MOST_WORDS = 20
 _MOST_WORDS_OF_A_DOCSTRING = 24
-# They are written by `make bench` and `make bill`: their lines are lists of figures.
+# It is written by `make bench`: its sentences are lists of figures.
 _GENERATED = {"BENCHMARKS.md"}
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 _EXCEPTED = {"CHANGELOG.md", "package-lock.json"}
