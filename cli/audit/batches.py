@@ -4,13 +4,14 @@ A recount that finds fewer jobs than were counted is no finding: jobs may have b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.audit import repairs
 from cli.audit.finding import Finding, LeftAlone
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice_on
 from nightshift.batches import documents as batches
 from nightshift.batches.advance import advance
 from nightshift.batches.batch import Batch
@@ -28,17 +29,20 @@ _RECOUNTS_AT_ONCE: Final = 16
 
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Batches that stand still, count wrongly or cannot be read."""
+    async for page in pages(scope.runtime.firestore.collection(BATCHES)):
+        scope.looked_at["batches"] += len(page)
+        for finding in await found_twice_on(scope, page, _of_page):
+            yield finding
+
+
+async def _of_page(scope: Scope, page: Sequence["Snapshot"]) -> list[Finding]:
     at_once = asyncio.Semaphore(_RECOUNTS_AT_ONCE)
 
     async def judge(snapshot: "Snapshot") -> Finding | None:
         async with at_once:
             return await _finding(scope, snapshot)
 
-    async for page in pages(scope.runtime.firestore.collection(BATCHES)):
-        scope.looked_at["batches"] += len(page)
-        for finding in await asyncio.gather(*(judge(snapshot) for snapshot in page)):
-            if finding:
-                yield finding
+    return [finding for finding in await asyncio.gather(*(judge(snapshot) for snapshot in page)) if finding]
 
 
 async def _finding(scope: Scope, snapshot: "Snapshot") -> Finding | None:

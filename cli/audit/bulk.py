@@ -1,15 +1,16 @@
 """Bulk jobs: what was charged and not refunded is the price of what is completed and open; each has its documents.
 
-A bulk job, its parts and its entries of the ledger are read as of one moment, so a finding is never a torn read.
+A bulk job, its parts and its entries of the ledger are read as of one moment.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore import FieldFilter
 
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice_on
 from nightshift.bulk.bulk_job import ENDED, STATUSES
 from nightshift.bulk.counts import BulkCounts
 from nightshift.bulk.documents import WITHOUT_ITEMS
@@ -29,10 +30,13 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Bulk jobs whose money, counts or documents do not agree, or that stand still."""
     every = scope.runtime.firestore.collection(BULK_JOBS).select(WITHOUT_ITEMS)
     async for page in pages(every, size=_PAGE):
-        for snapshot in page:
-            scope.looked_at["bulk jobs"] += 1
-            for sentence in await _faults(scope, snapshot):
-                yield _finding(snapshot, sentence)
+        scope.looked_at["bulk jobs"] += len(page)
+        for finding in await found_twice_on(scope, page, _of_page):
+            yield finding
+
+
+async def _of_page(scope: Scope, page: Sequence["Snapshot"]) -> list[Finding]:
+    return [_finding(snapshot, sentence) for snapshot in page for sentence in await _faults(scope, snapshot)]
 
 
 async def _faults(scope: Scope, snapshot: "Snapshot") -> list[str]:

@@ -4,11 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.audit import repairs
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice
 from cli.audit.users import bunches
 from nightshift.database.collections import ECONOMY, JOBS, LEDGER, POINTS
 from nightshift.database.commits import READ
@@ -51,12 +53,12 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Points that do not agree with their entries, and what was earned without a reason."""
     async for refs in bunches(scope.runtime, ECONOMY):
         scope.looked_at["economies"] += len(refs)
-        for found in await asyncio.gather(*(_of_user(scope, ref) for ref in refs)):
+        for found in await asyncio.gather(*(found_twice(scope, partial(_of_user, ref)) for ref in refs)):
             for finding in found:
                 yield finding
 
 
-async def _of_user(scope: Scope, ref: "AsyncDocumentReference") -> list[Finding]:
+async def _of_user(ref: "AsyncDocumentReference", scope: Scope) -> list[Finding]:
     snapshot = await ref.get(**READ)
     recount = _Recount()
     found: list[Finding] = []

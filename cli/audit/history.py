@@ -12,6 +12,7 @@ from google.cloud.firestore import FieldFilter
 
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice
 from nightshift.batches import documents as batches
 from nightshift.database.collections import BATCHES, BULK_JOBS, JOBS, METRICS_DAYS, PARTS
 from nightshift.database.commits import READ
@@ -34,18 +35,26 @@ _USD: Final = ("cost_usd", "realtime_cost_usd")
 
 async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Days whose documents are not what they say."""
+    for finding in await found_twice(scope, _of_days):
+        yield finding
+
+
+async def _of_days(scope: Scope) -> list[Finding]:
     told, recounted = await recount(scope.runtime)
+    days = sorted({*told, *recounted})
+    scope.looked_at.update(["days"] * len(days))
     first = _first_kept(scope.runtime)
-    for day in sorted({*told, *recounted}):
-        scope.looked_at["days"] += 1
-        if day >= first:
-            for sentence in differences(told.get(day, DaySums()), recounted.get(day, DaySums())):
-                yield Finding(
-                    check="history",
-                    subject=f"{METRICS_DAYS}/{day}",
-                    sentence=sentence,
-                    undecided="a person decides: its documents may have been deleted or changed by hand",
-                )
+    return [
+        Finding(
+            check="history",
+            subject=f"{METRICS_DAYS}/{day}",
+            sentence=sentence,
+            undecided="a person decides: its documents may have been deleted or changed by hand",
+        )
+        for day in days
+        if day >= first
+        for sentence in differences(told.get(day, DaySums()), recounted.get(day, DaySums()))
+    ]
 
 
 def differences(told: DaySums, recounted: DaySums, *, may_be_gone: bool = True) -> Iterator[str]:

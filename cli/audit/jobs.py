@@ -4,7 +4,7 @@ One pass over the jobs suffices, since all that belongs to a job is named after 
 a refund that contradicts its job is found here, too. One without a job is no finding: old jobs may be deleted.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.audit import repairs
 from cli.audit.finding import Finding, LeftAlone
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice_on
 from nightshift.admission.admit import rescue_one
 from nightshift.batches.batch import OPEN
 from nightshift.database.collections import BATCHES, CLASSIFICATIONS, JOBS, LEDGER, NOTIFICATIONS, WALLETS
@@ -73,16 +74,25 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Jobs that are stuck, or whose documents do not tell their end."""
     async for page in pages(scope.runtime.firestore.collection(JOBS).select((*WITHOUT_INPUT, *_LOOKED_AT)), size=_PAGE):
         scope.looked_at["jobs"] += len(page)
-        for seen in await _see(scope, page):
-            for sentence, mend in _faults(scope, seen):
-                subject = f"{JOBS}/{seen.job_id}"
-                if isinstance(mend, str):
-                    yield Finding(check="jobs", subject=subject, sentence=sentence, undecided=mend)
-                else:
-                    yield Finding(check="jobs", subject=subject, sentence=sentence, mend=mend)
+        for finding in await found_twice_on(scope, page, _of_page):
+            yield finding
 
 
-async def _see(scope: Scope, page: list["Snapshot"]) -> list[_JobView]:
+async def _of_page(scope: Scope, page: Sequence["Snapshot"]) -> list[Finding]:
+    return [
+        _finding(f"{JOBS}/{seen.job_id}", sentence, mend)
+        for seen in await _see(scope, page)
+        for sentence, mend in _faults(scope, seen)
+    ]
+
+
+def _finding(subject: str, sentence: str, mend: Callable[[], Awaitable[str]] | str) -> Finding:
+    if isinstance(mend, str):
+        return Finding(check="jobs", subject=subject, sentence=sentence, undecided=mend)
+    return Finding(check="jobs", subject=subject, sentence=sentence, mend=mend)
+
+
+async def _see(scope: Scope, page: Sequence["Snapshot"]) -> list[_JobView]:
     jobs = [(snapshot, snapshot.to_dict() or {}) for snapshot in page]
     refs = [_belongings(scope, snapshot.id, job) for snapshot, job in jobs]
     read = await read_at(scope.runtime, (ref for named in refs for ref in named.values()), page[0].read_time)

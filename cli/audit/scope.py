@@ -1,7 +1,7 @@
 """What one audit shares between its checks."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,6 +25,10 @@ class Scope:
     troubles: dict[str, str] = field(default_factory=dict)
     # The batch ids under which the provider has a batch that has not ended; None = it was not asked.
     live_at_provider: set[str] | None = None
+
+    def uncounted(self) -> "Scope":
+        """The same audit; what is looked at through it is not counted."""
+        return replace(self, looked_at=Counter())
 
     def waited_since(self, seconds: float) -> datetime:
         """The moment before which something that is dealt with after `seconds` should have been dealt with."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.audit import repairs
 from cli.audit.finding import Finding
 from cli.audit.scope import Scope
+from cli.audit.second_look import found_twice
 from cli.audit.users import bunches
 from nightshift.database.collections import LEDGER, WALLETS
 from nightshift.database.commits import READ
@@ -27,12 +29,12 @@ async def findings(scope: Scope) -> AsyncIterator[Finding]:
     """Wallets that do not agree with their ledgers, and entries that do not agree with each other."""
     async for refs in bunches(scope.runtime, WALLETS):
         scope.looked_at["wallets"] += len(refs)
-        for found in await asyncio.gather(*(_of_user(scope, ref) for ref in refs)):
+        for found in await asyncio.gather(*(found_twice(scope, partial(_of_user, ref)) for ref in refs)):
             for finding in found:
                 yield finding
 
 
-async def _of_user(scope: Scope, ref: "AsyncDocumentReference") -> list[Finding]:
+async def _of_user(ref: "AsyncDocumentReference", scope: Scope) -> list[Finding]:
     snapshot = await ref.get(**READ)
     found: list[Finding] = []
     balance = spent = 0

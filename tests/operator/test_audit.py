@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from google.cloud.firestore import SERVER_TIMESTAMP
 
+from cli.audit import economy, jobs, wallets
 from cli.audit.audit import audit
 from cli.audit.scope import Scope
 from local.openai_server import Reply, ReplyRule
 from nightshift.jobs.cancel import cancel
+from nightshift.runtime import Runtime
 from tests.support.auditing import run_audit, spend_a_night
 from tests.support.promises import assert_promises_kept
 from tests.support.world import World
@@ -134,6 +136,48 @@ async def test_while_everything_moves_nothing_is_found(world: World) -> None:
     assert audits > 3
     assert len(await world.jobs("failed")) == 4
     await assert_promises_kept(world)
+
+
+@pytest.mark.parametrize(
+    ("check", "read"), [(jobs, "read_at"), (wallets, "pages"), (economy, "pages")], ids=["jobs", "wallets", "economy"]
+)
+async def test_what_is_read_before_and_after_a_commit_is_no_finding(
+    world: World, monkeypatch: pytest.MonkeyPatch, check: Any, read: str
+) -> None:
+    """As the emulator reads at times: one document without a commit, and another with it. The second look has both."""
+    world.set_env(NIGHTSHIFT_ECONOMY="1")
+    await world.give("alice", 3)
+    await world.submit("alice")
+    await world.finish()
+    world.provider.hold("in_progress")
+    await world.submit("alice")
+    whole, is_torn = getattr(check, read), False
+
+    async def meanwhile() -> None:
+        nonlocal is_torn
+        is_torn = True
+        world.provider.release()
+        await world.submit("alice")
+        await world.finish()
+
+    async def torn_documents(runtime: Runtime, refs: Any, at: datetime) -> Any:
+        if is_torn:
+            return await whole(runtime, refs, at)
+        await meanwhile()
+        return await whole(runtime, refs, None)
+
+    async def torn_pages(query: Any, at: datetime | None = None) -> AsyncIterator[Any]:
+        if at and not is_torn:
+            await meanwhile()
+            at = None
+        async for page in whole(query, at):
+            yield page
+
+    monkeypatch.setattr(check, read, torn_documents if read == "read_at" else torn_pages)
+
+    assert [finding async for finding in check.findings(Scope(runtime=world.operators_runtime()))] == []
+    assert is_torn
+    assert len(await world.jobs("completed")) == 3
 
 
 @pytest.mark.parametrize("listing", ["batches", "input_files"])

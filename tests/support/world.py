@@ -44,6 +44,8 @@ MODEL = "gpt-5-mini"
 # Every HTTP client reads all the certificates of the world when it is built; nothing here speaks TLS.
 _certificates_read_once = functools.cache(ssl.create_default_context)
 INGEST_TOPIC = "nightshift-ingest"
+# Of what a test leaves in Cloud Storage: 4,000 tests leave some 100 MB of small objects.
+_SMALL_BYTES = 100_000
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef"
     "0000000049454e44ae426082"
@@ -127,7 +129,7 @@ class World:
                 await runtime.publisher.transport.close()
             for provider in runtime.providers.opened.values():
                 await provider._client.close()
-        await self._delete_buckets()
+        await self._delete_large_objects()
         self.firestore.close()
 
     def set_env(self, **variables: str) -> None:
@@ -460,17 +462,16 @@ class World:
         answer = await self._http.request(method, address, json=body)
         return answer.raise_for_status()
 
-    async def _delete_buckets(self) -> None:
-        """The storage emulator writes its whole catalogue at every change: what is left there slows all other tests."""
-        buckets = f"{self._storage}/storage/v1/b"
+    async def _delete_large_objects(self) -> None:
+        """What stays in the storage emulator costs its memory alone; to delete small objects, too, takes longer."""
         for bucket in self._buckets:
-            # What is deleted softly stays in the catalogue.
-            no_traces = {"softDeletePolicy": {"retentionDurationSeconds": 0}}
-            await self._http.patch(f"{buckets}/{bucket}", json=no_traces)
-            for stored in (await self._http.get(f"{buckets}/{bucket}/o")).json().get("items", []):
-                await self._http.delete(f"{buckets}/{bucket}/o/{quote(stored['name'], safe='')}")
-            # A bucket with an unfinished upload cannot be deleted; there are few.
-            await self._http.delete(f"{buckets}/{bucket}")
+            url = f"{self._storage}/storage/v1/b/{bucket}"
+            stored = (await self._http.get(f"{url}/o")).json().get("items", [])
+            if large := [each["name"] for each in stored if int(each["size"]) > _SMALL_BYTES]:
+                # What is deleted softly stays in memory.
+                await self._http.patch(url, json={"softDeletePolicy": {"retentionDurationSeconds": 0}})
+                for name in large:
+                    await self._http.delete(f"{url}/o/{quote(name, safe='')}")
 
     async def _create_buckets(self) -> None:
         for bucket in self._buckets:
