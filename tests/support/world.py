@@ -67,6 +67,12 @@ def access(provider: str, base_url: str) -> dict[str, str]:
     return {f"{provider.upper()}_API_KEY": API_KEY, f"{provider.upper()}_BASE_URL": base_url}
 
 
+@functools.lru_cache(maxsize=1)
+def _settings(_environment: frozenset[tuple[str, str]]) -> settings.Settings:
+    """The settings of an environment: a journey asks for them at each of its steps, and loading them takes long."""
+    return settings.load()
+
+
 class World:
     """Everything that a test touches."""
 
@@ -145,7 +151,8 @@ class World:
 
     def operators_runtime(self, **changes: Any) -> Runtime:
         """Settings (some changed) and clients as an operator's command has them, with the functions' clock."""
-        runtime = Runtime(settings.load().model_copy(update={"target": None, **changes}), now=self.now)
+        loaded = _settings(frozenset(os.environ.items()))
+        runtime = Runtime(loaded.model_copy(update={"target": None, **changes}), now=self.now)
         # The world's own connection: a new one takes longer than what it is asked.
         runtime.firestore = self.firestore
         self._keep(runtime)
