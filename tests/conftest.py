@@ -13,10 +13,11 @@ import hypothesis
 import pytest
 
 from local.cloud import Emulators
-from tests.support import writing_rooms
+from tests.support import ended_loops, writing_rooms
 from tests.support.world import World
 
 writing_rooms.watch()
+ended_loops.silence()
 # How long an example takes is the machine's affair. The time limit of a test ends one that hangs.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tests")

@@ -113,7 +113,6 @@ async def test_an_unreachable_database_is_one_sentence_within_seconds(
 
     runtime = Runtime(settings.load())
     code = await asyncio.wait_for(running.run(runtime, running.parsed(COMMANDS, [*arguments, *form])), PATIENCE_SECONDS)
-    # What is left open of it would be heard of in a later test, in the middle of what that prints.
     runtime.firestore.close()
 
     told = capsys.readouterr()
