@@ -40,6 +40,17 @@ async def test_with_no_job_at_all_every_number_is_zero(world: World) -> None:
     assert {number for name, number in body.items() if name != "timestamp"} == {0}
 
 
+async def test_bulk_jobs_that_have_not_ended_are_counted_where_there_are_any(world: World) -> None:
+    """One that ended is no work that waits; without an open one the name is not there."""
+    await world.write_bulk("alice", "ended", status="completed")
+    assert "bulkOpen" not in (await world.stats(admin=True)).json()
+
+    for bulk_id, status in (("new", "created"), ("priced", "quoted"), ("under-way", "running")):
+        await world.write_bulk("alice", bulk_id, status=status)
+
+    assert (await world.stats(admin=True)).json()["bulkOpen"] == 3
+
+
 async def test_while_the_database_does_not_count_the_caller_is_asked_to_come_again(world: World) -> None:
     """503 in the one form of errors; the trouble passes by itself."""
     with seam():

@@ -13,6 +13,7 @@ from nightshift.batches import documents as batches
 from nightshift.batches import transitions
 from nightshift.batches.advance import stop
 from nightshift.errors import TryLater
+from tests.bulk.test_batch_mode import run_to_the_end
 from tests.support.google_auth import GoogleAuth
 from tests.support.operating import asked, nightshift, operate
 from tests.support.patience import PATIENCE_SECONDS
@@ -109,6 +110,31 @@ async def test_everything_of_one_user_goes_and_nothing_of_another(
     assert await left_of(world, "bob") == bob
     assert await stored(world) == ["users/bob/photo.png"]
     await assert_promises_kept(world)
+
+
+async def test_bulk_jobs_go_with_their_parts_sources_and_result_files(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of alice's all goes; bob's bulk job stays whole."""
+    for uid in ("alice", "bob"):
+        await world.give(uid, 5)
+        source = {"uri": await world.upload(uid, "bulk/list.csv", b"text\njar\ntin\n")}
+        await world.start_bulk(uid, f"{uid}-bulk", source=source, maxTokens=2)
+        assert (await run_to_the_end(world, f"{uid}-bulk"))["status"] == "completed"
+    of_bob = [name for name in await stored(world) if "alice" not in name]
+
+    told = await erase(world, capsys)
+
+    assert (told.code, told.remains) == (0, [])
+    assert (await world.documents("bulk_jobs")).keys() == {"bob-bulk"}
+    assert await world.parts("alice-bulk") == []
+    assert len(await world.parts("bob-bulk")) == 1
+    assert await left_of(world, "alice") == []
+    assert "bulk/bob-bulk/results.jsonl" in of_bob
+    assert [name for name in await stored(world) if not name.startswith("batches/")] == [
+        name for name in of_bob if not name.startswith("batches/")
+    ]
+    await assert_promises_kept(world, may_be_gone=True)
 
 
 async def test_a_second_run_finds_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
