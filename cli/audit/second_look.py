@@ -4,7 +4,7 @@ What is read as of one moment was true together in Firestore. In its emulator it
 commit is seen in one document and not in another.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import TYPE_CHECKING
 
 from cli.audit.finding import Finding
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 async def found_twice(scope: Scope, look: Callable[[Scope], Awaitable[list[Finding]]]) -> list[Finding]:
     """What a look finds, and finds again. `look` reads anew all that it judges."""
-    found = await look(scope)
-    return _of_the_same(found, await look(scope.uncounted())) if found else []
+    subjects = _subjects(await look(scope))
+    return _of(subjects, await look(scope.uncounted())) if subjects else []
 
 
 async def found_twice_on(
@@ -27,14 +27,16 @@ async def found_twice_on(
     look: Callable[[Scope, Sequence["Snapshot"]], Awaitable[list[Finding]]],
 ) -> list[Finding]:
     """What a look at a page finds, and finds again. The second look is at documents with findings, as of now."""
-    found = await look(scope, page)
-    subjects = {finding.subject for finding in found}
+    subjects = _subjects(await look(scope, page))
     suspects = [snapshot.reference for snapshot in page if snapshot.reference.path in subjects]
     again = list((await read_at(scope.runtime, suspects, None)).values())
-    return _of_the_same(found, await look(scope.uncounted(), again)) if again else []
+    return _of(subjects, await look(scope.uncounted(), again)) if again else []
 
 
-def _of_the_same(found: Sequence[Finding], again: Sequence[Finding]) -> list[Finding]:
-    """The second look's findings. While users work a number in a sentence changes, so only the subjects must agree."""
-    subjects = {finding.subject for finding in found}
-    return [finding for finding in again if finding.subject in subjects]
+def _subjects(found: Sequence[Finding]) -> set[str]:
+    """What both looks must agree on: while users work, a number in a sentence changes."""
+    return {finding.subject for finding in found}
+
+
+def _of(subjects: Set[str], found: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.subject in subjects]

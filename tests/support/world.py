@@ -44,7 +44,7 @@ MODEL = "gpt-5-mini"
 # Every HTTP client reads all the certificates of the world when it is built; nothing here speaks TLS.
 _certificates_read_once = functools.cache(ssl.create_default_context)
 INGEST_TOPIC = "nightshift-ingest"
-# Of what a test leaves in Cloud Storage: 4,000 tests leave some 100 MB of small objects.
+# Objects up to this size stay in Cloud Storage when a test is over.
 _SMALL_BYTES = 100_000
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef"
